@@ -1,0 +1,143 @@
+/* Where batches go: the interface of every writable system. */
+#ifndef NEURON_SINK_H
+#define NEURON_SINK_H
+
+#include "connect/location.h"
+#include "connect/position.h"
+#include "engine/format/reject.h"
+
+typedef enum SinkMode { SINK_APPEND, SINK_UPSERT, SINK_REPLACE, SINK_MIRROR } SinkMode;
+
+/* What to write, and how. Borrowed; outlives the sink. */
+typedef struct SinkReq {
+    const Location *location;
+    Str table;
+    SinkMode mode;
+    const Str *key; /* columns */
+    int32_t key_count;
+    Str cursor; /* of several rows of one key the highest cursor wins; empty: the last in order */
+    const Str *ignore_for_change;
+    int32_t ignore_count;
+    bool create; /* create the table when missing */
+    bool evolve; /* add new columns */
+    double max_delete; /* mirror: largest share of rows it may delete, 0…1 */
+    Str pipeline;      /* name in neuron_loads; empty: no record is kept (copy) */
+    Str config_hash;
+    bool rejects;      /* refused rows are given back instead of ending the run */
+    Str reject_table;  /* a table beside the data for rejects; empty: none here */
+} SinkReq;
+
+/* What describe found: the plan. Lists of texts live in `arena`. */
+typedef struct SinkPlan {
+    Str *sql;     /* statements of the publishing transaction, exact */
+    int32_t sql_count;
+    Str *ddl;     /* CREATE TABLE, ALTER TABLE … that would run first */
+    int32_t ddl_count;
+    Str *types;   /* "amount: numeric -> REAL (lossy: …)" one per column */
+    int32_t type_count;
+    Str *warnings;
+    int32_t warning_count;
+    Str promise;  /* "exactly once: …" one sentence */
+    bool exactly_once;
+    Arena arena;
+} SinkPlan;
+typedef enum SinkPlanPart { PLAN_SQL, PLAN_DDL, PLAN_TYPE, PLAN_WARNING } SinkPlanPart;
+void sink_plan_done(SinkPlan *plan);
+MUST_USE Status sink_plan_add(SinkPlan *plan, SinkPlanPart part, Err *err, const char *format, ...)
+    PRINTF_LIKE(4, 5);
+
+/* What the last committed run of a pipeline left behind, and the fence for the next. */
+typedef struct LoadState {
+    int64_t epoch; /* of the last published run; 0: none yet */
+    Position position;
+    char run_id[40];
+    int64_t published_at_us;
+} LoadState;
+void load_state_init(LoadState *state);
+void load_state_done(LoadState *state);
+
+/* The counts of a run as published; also the row of neuron_loads. */
+typedef struct SinkCounts {
+    int64_t loaded; /* = inserted + updated + unchanged */
+    int64_t inserted, updated, unchanged, deleted;
+    int64_t superseded; /* rows of a key that came again in the same run */
+    int64_t rejected;   /* refused by the target */
+} SinkCounts;
+
+typedef struct SinkRun {
+    Str run_id;
+    int64_t started_us;
+    int64_t extracted, transformed, dropped, rejected;
+    SinkCounts counts;
+    bool advance; /* write the position as the new watermark (false for --limit, --since) */
+} SinkRun;
+
+typedef enum SinkPortKind { PORT_OUT, PORT_REJECT, PORT_STATE } SinkPortKind;
+
+typedef enum CommitResult {
+    COMMIT_DONE,
+    COMMIT_PENDING, /* at least once: delivered later; see sink_outcome */
+    COMMIT_UNKNOWN, /* the answer got lost: ask sink_outcome */
+} CommitResult;
+
+typedef enum Outcome { OUTCOME_COMMITTED, OUTCOME_NOT_COMMITTED, OUTCOME_UNKNOWN } Outcome;
+
+typedef struct Sink Sink;
+
+typedef struct SinkOps {
+    Status (*describe)(Sink *sink, const Schema *schema, SinkPlan *ret_plan, Err *err);
+    Status (*state)(Sink *sink, LoadState *ret_state, Err *err);
+    Status (*state_set)(Sink *sink, const Position *position, Err *err);
+    Status (*open)(Sink *sink, Str run_id, int64_t epoch, Err *err);
+    Status (*port)(Sink *sink, SinkPortKind kind, Str name, const Schema *schema,
+                   int32_t *ret_port, Err *err);
+    Status (*begin)(Sink *sink, int64_t cycle, Err *err);
+    Status (*write)(Sink *sink, int32_t port, Batch *batch, RejectWriter *rejects, Err *err);
+    Status (*apply)(Sink *sink, RejectWriter *rejects, SinkCounts *ret_counts, Err *err);
+    Status (*commit)(Sink *sink, const Position *position, const SinkRun *run,
+                     CommitResult *ret_result, Err *err);
+    Status (*outcome)(Sink *sink, Str run_id, Outcome *ret_outcome, SinkCounts *ret_counts,
+                      Err *err);
+    Status (*abort)(Sink *sink, Err *err);
+    void (*cancel)(Sink *sink);
+    void (*close)(Sink *sink);
+} SinkOps;
+
+struct Sink {
+    const SinkOps *ops;
+    const SinkReq *req;
+};
+
+/* Order of a cycle: begin, write…, apply, (quality gate, ledger), write to the reject port, commit.
+ * One thread at a time; only cancel may come from another. */
+
+/* The plan for these columns: exact SQL, DDL, type mapping with lossy casts. No side effects. */
+MUST_USE Status sink_describe(Sink *sink, const Schema *schema, SinkPlan *ret_plan, Err *err);
+/* The pipeline's last committed state, read from the target itself; zeros when there is none. */
+MUST_USE Status sink_state(Sink *sink, LoadState *ret_state, Err *err);
+/* Set the watermark by hand (neuron state set); advances the epoch. */
+MUST_USE Status sink_state_set(Sink *sink, const Position *position, Err *err);
+/* Start a run that publishes as epoch + 1; ERR_FENCED at commit if somebody else did meanwhile. */
+MUST_USE Status sink_open(Sink *sink, Str run_id, int64_t epoch, Err *err);
+/* A port for batches of that schema. OUT's name is the table or topic; a REJECT port takes
+ * reject_schema batches, repeated ones of one (run_id, seq, row) are harmless. */
+MUST_USE Status sink_port(Sink *sink, SinkPortKind kind, Str name, const Schema *schema,
+                          int32_t *ret_port, Err *err);
+MUST_USE Status sink_begin(Sink *sink, int64_t cycle, Err *err);
+/* Take the batch's rows (the caller keeps its reference). Rows that the target can't hold go to
+ * `rejects` where the request allows it, else FAIL naming column, row and value. */
+MUST_USE Status sink_write(Sink *sink, int32_t port, Batch *batch, RejectWriter *rejects, Err *err);
+/* Merge what was written; not visible yet. */
+MUST_USE Status sink_apply(Sink *sink, RejectWriter *rejects, SinkCounts *ret_counts, Err *err);
+/* Make data, rejects, position and run record visible at one moment. */
+MUST_USE Status sink_commit(Sink *sink, const Position *position, const SinkRun *run,
+                            CommitResult *ret_result, Err *err);
+/* Did that run commit? Read from the target, over a new connection where the old one is lost. */
+MUST_USE Status sink_outcome(Sink *sink, Str run_id, Outcome *ret_outcome, SinkCounts *ret_counts,
+                             Err *err);
+/* Undo the open cycle; harmless when there is none. */
+MUST_USE Status sink_abort(Sink *sink, Err *err);
+void sink_cancel(Sink *sink);
+void sink_close(Sink *sink);
+
+#endif

@@ -1,0 +1,118 @@
+/* Where batches come from: the interface of every readable system. */
+#ifndef NEURON_SOURCE_H
+#define NEURON_SOURCE_H
+
+#include "connect/location.h"
+#include "connect/position.h"
+#include "engine/expr/expr.h"
+
+/* A named query parameter (`:name`); bound, never pasted. */
+typedef struct SourceParam {
+    Str name;
+    TypeId type; /* BOOL, INT64, NUMERIC, TEXT; TEXT is left to the database to convert */
+    bool null;
+    Str text; /* its value as text */
+} SourceParam;
+
+/* What to read. Everything is borrowed and outlives the source. */
+typedef struct SourceReq {
+    const Location *location;
+    Str table; /* "name" or "schema.name"; or else */
+    Str query; /* SQL with :name parameters */
+    const SourceParam *params;
+    int32_t param_count;
+    Str cursor;       /* incremental: the column's name; empty: none */
+    Str cursor_from;  /* rows from this value on, the source's own text; empty: all */
+    bool cursor_inclusive; /* >= instead of > */
+    int64_t overlap_us;    /* for time cursors: read this much again */
+    int64_t rows_max;      /* --limit; 0: all */
+    int32_t parallel;      /* wished parts; >= 1 */
+    bool open;             /* rows as JSON objects (open schema), for sources that have such */
+    const PathSet *paths;  /* open: the paths to extract; complete before source_open */
+    bool rejects;          /* malformed rows are given as rejects instead of ending the run */
+    Str spool_folder;
+    int64_t batch_bytes; /* wished input bytes per batch; 0: the connector's own */
+} SourceReq;
+
+/* What describe found. Texts in `arena`. */
+typedef struct SourceInfo {
+    Schema *schema;
+    int64_t rows_estimate;  /* -1: unknown */
+    int64_t bytes_estimate; /* -1: unknown */
+    bool replayable;        /* reading again from a position gives the same rows */
+    bool unbounded;
+    Str sql;       /* the statement that will run; empty for files */
+    Str promise;   /* one sentence */
+    Str *warnings; /* e.g. no index on the cursor */
+    int32_t warning_count;
+    Arena arena;
+} SourceInfo;
+void source_info_done(SourceInfo *info);
+MUST_USE Status source_info_warn(SourceInfo *info, Err *err, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
+typedef enum SourceEventKind {
+    SOURCE_BATCH,  /* `batch`, and `rejects` where rows were malformed (either may be NULL) */
+    SOURCE_IDLE,   /* nothing before the deadline */
+    SOURCE_ASSIGN, /* parts were given: `parts`, `epoch` is theirs from now on */
+    SOURCE_REVOKE, /* `parts` of `epoch` go away; answer with source_revoked before `deadline_ns` */
+    SOURCE_LOST,   /* as REVOKE, but they are gone already: abort, nothing may be committed */
+    SOURCE_END,    /* the part is exhausted */
+} SourceEventKind;
+
+typedef struct SourceEvent {
+    SourceEventKind kind;
+    Batch *batch;   /* owned by the receiver */
+    Batch *rejects; /* reject schema (engine/format/reject.h), owned by the receiver */
+    int64_t epoch;
+    const int32_t *parts; /* valid until the next call */
+    int32_t part_count;
+    int64_t deadline_ns; /* clock_mono_ns */
+} SourceEvent;
+
+typedef struct Source Source;
+
+/* What a connector implements; comments on the functions below. NULL entries: not offered. */
+typedef struct SourceOps {
+    Status (*describe)(Source *source, SourceInfo *ret_info, Err *err);
+    Status (*open)(Source *source, const Position *from, Budget *budget, Err *err);
+    int32_t (*parts)(const Source *source);
+    Status (*next)(Source *source, int32_t part, int64_t deadline_ns, SourceEvent *ret_event,
+                   Err *err);
+    Status (*revoked)(Source *source, int64_t epoch, Err *err);
+    Status (*settled)(Source *source, const Position *position, Err *err);
+    Status (*rewind)(Source *source, const Position *position, Err *err);
+    Status (*observe)(Source *source, Position *position, Err *err);
+    void (*cancel)(Source *source);
+    void (*close)(Source *source);
+} SourceOps;
+
+/* Connectors put this first in their own struct. */
+struct Source {
+    const SourceOps *ops;
+    const SourceReq *req;
+};
+
+/* Schema, estimates, promise, warnings. No side effects (dry run, validate); may read the data. */
+MUST_USE Status source_describe(Source *source, SourceInfo *ret_info, Err *err);
+/* Start reading behind `from` (NULL or empty: the beginning). Batches are charged to `budget`. */
+MUST_USE Status source_open(Source *source, const Position *from, Budget *budget, Err *err);
+/* How many parts can be read side by side, all of one snapshot. After open. */
+int32_t source_parts(const Source *source);
+/* The next event of a part. One thread per part at a time. Polling goes on while a sink stalls. */
+MUST_USE Status source_next(Source *source, int32_t part, int64_t deadline_ns,
+                            SourceEvent *ret_event, Err *err);
+/* Nothing of that epoch's revoked parts will be written any more. */
+MUST_USE Status source_revoked(Source *source, int64_t epoch, Err *err);
+/* Everything up to the position is durably committed in the sink. */
+MUST_USE Status source_settled(Source *source, const Position *position, Err *err);
+/* Read again from the position (after an aborted cycle). */
+MUST_USE Status source_rewind(Source *source, const Position *position, Err *err);
+/* Between runs: take samples that later settle a watermark; stored in the position. */
+MUST_USE Status source_observe(Source *source, Position *position, Err *err);
+/* From any thread: let a running call end soon with ERR_CANCELLED. */
+void source_cancel(Source *source);
+/* Ends and frees it; any thread, after all calls returned. NULL is fine. */
+void source_close(Source *source);
+
+#endif

@@ -1,0 +1,36 @@
+/* Refused rows as batches of one fixed schema, whatever stage refused them. */
+#ifndef NEURON_REJECT_H
+#define NEURON_REJECT_H
+
+#include "engine/column/batch.h"
+#include "engine/column/builder.h"
+
+/* The reject schema: stage TEXT, part INT64, row INT64 (the row's ordinal in its source), key JSON,
+ * "column" TEXT, value TEXT, reason TEXT, sqlstate TEXT, position INT64, line INT64, data JSON (the
+ * row as it entered the stage: an object; a JSON string with the raw text where the row could not
+ * be read). */
+enum { REJECT_VALUE_MAX = 1000 }; /* bytes of `value` kept */
+MUST_USE Status reject_schema(Schema **ret_schema, Err *err);
+
+/* Collects refused rows. One thread. */
+typedef struct RejectWriter {
+    Schema *schema;
+    Builder builders[11];
+    int64_t rows;
+    Str key_names[16];
+    int32_t key_count;
+} RejectWriter;
+
+MUST_USE Status reject_writer_init(RejectWriter *writer, const Str *key, int32_t key_count,
+                                   Err *err);
+void reject_writer_done(RejectWriter *writer);
+/* Rows of `list` as they stand in `batch`. */
+MUST_USE Status reject_writer_add(RejectWriter *writer, Str stage, const Batch *batch,
+                                  const RejectList *list, Err *err);
+/* A row that could not be read: its raw text, where it stood. */
+MUST_USE Status reject_writer_raw(RejectWriter *writer, Str stage, int32_t part, int64_t ordinal,
+                                  int64_t line, Str column, Str reason, Str raw, Err *err);
+/* What was collected since the last take; *ret_batch NULL when nothing. */
+MUST_USE Status reject_writer_take(RejectWriter *writer, Batch **ret_batch, Err *err);
+
+#endif
