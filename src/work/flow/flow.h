@@ -1,0 +1,89 @@
+/* The flow engine: source → steps → sink with three threads, cycles, a budget and a ledger. */
+#ifndef NEURON_FLOW_H
+#define NEURON_FLOW_H
+
+#include "connect/sink.h"
+#include "connect/source.h"
+#include "work/step/step.h"
+
+/* A check over what is about to be published, after sink_apply, before commit. FAIL rolls the cycle
+ * back. */
+typedef struct FlowGate {
+    Status (*check)(void *arg, Sink *sink, const SinkRun *run, Err *err);
+    void *arg;
+} FlowGate;
+
+/* Shown while it runs; called from the writer's thread, at most 10 times a second. */
+typedef struct FlowProgress {
+    int64_t extracted, loaded, rejected, bytes, elapsed_ns, rows_estimate;
+    const char *phase; /* "read", "publish" */
+} FlowProgress;
+
+/* What flows. Everything is borrowed for the time of the call. */
+typedef struct FlowSpec {
+    Source *source; /* described, not yet open */
+    Sink *sink;
+    Step *const *steps;
+    int32_t step_count;
+    const Schema *schema; /* of what reaches the sink */
+    Str out_name;         /* table or topic of the OUT port */
+    Str run_id;
+    int64_t epoch;         /* of LoadState */
+    const Position *start; /* NULL: the beginning */
+    bool advance;          /* the position becomes the watermark */
+
+    /* A cycle ends, and is committed, when one of these is reached; 0: no such bound. All 0: one
+     * cycle up to END. */
+    int64_t cycle_rows_max, cycle_bytes_max, cycle_us_max;
+    bool drain; /* unbounded sources: end at the first IDLE */
+
+    bool rejects_allowed; /* else the first refused row ends the run, named */
+    Sink *reject_sink;    /* where rejects go; NULL: the sink's own REJECT port */
+    Str reject_name;
+    const Str *key;       /* names refused rows */
+    int32_t key_count;
+
+    FlowGate gate; /* check NULL: none */
+    ExprRun expr;  /* now_us is taken anew for each cycle when there is more than one */
+    Budget *budget;
+    int64_t queue_bytes; /* bound of each queue; 0: 8 MiB */
+    int64_t revoke_margin_ns; /* how long before a revoke's deadline the cycle is given up */
+    void (*progress)(void *arg, const FlowProgress *progress);
+    void *progress_arg;
+    const _Atomic bool *cancelled; /* an orderly end: ERR_CANCELLED, nothing of the cycle stays */
+    const _Atomic bool *stop;      /* unbounded: finish the cycle, commit, end with OK */
+} FlowSpec;
+
+/* Rows by what became of them. At the end of every committed cycle, and in the result:
+ * extracted = dropped + rejected + loaded (checked; a gap is ERR_INTERNAL and nothing is committed). */
+typedef struct FlowLedger {
+    int64_t extracted;   /* rows read, malformed ones included */
+    int64_t transformed; /* rows that reached the sink */
+    int64_t dropped;     /* by steps, and superseded in the sink */
+    int64_t rejected;
+    int64_t loaded;
+    int64_t bytes;
+} FlowLedger;
+
+typedef struct FlowResult {
+    FlowLedger ledger; /* of committed cycles only */
+    SinkCounts counts;
+    Position position;
+    int64_t cycles, aborted_cycles;
+    int64_t read_ns, steps_ns, stage_ns, publish_ns; /* time each spent working */
+    bool outcome_was_unknown; /* a COMMIT's answer got lost and was read back */
+} FlowResult;
+void flow_result_init(FlowResult *result);
+void flow_result_done(FlowResult *result);
+
+/* Opens source and sink, runs to the end, aborts on the first error of any thread. The result is
+ * filled on failure too (what was committed before). Threads: one reader (polls the source also
+ * while the sink stalls), one for the steps, the caller's for the sink.
+ *
+ * REVOKE: the reader hands it past the bound of the queues and waits on a rendezvous, not on a
+ * queue; the writer drops that epoch's waiting batches, finishes or aborts the cycle before the
+ * deadline and acknowledges. LOST, or past the deadline: abort. Nothing of a dropped epoch is ever
+ * written. UNKNOWN after a commit is settled by sink_outcome. */
+MUST_USE Status flow_run(const FlowSpec *spec, FlowResult *ret_result, Err *err);
+
+#endif

@@ -1,0 +1,118 @@
+/* Pipelines: one bounded run from a source through steps into a sink, published at one moment. */
+#ifndef NEURON_PIPELINE_H
+#define NEURON_PIPELINE_H
+
+#include "connect/registry.h"
+#include "work/flow/flow.h"
+
+typedef enum StepKind {
+    STEP_SELECT,
+    STEP_WHERE,
+    STEP_DROP_NULLS,
+    STEP_DROP_DUPLICATES,
+} StepKind;
+
+/* One step as configured. */
+typedef struct StepConfig {
+    StepKind kind;
+    Str text;          /* select, where */
+    int64_t line, column; /* of the text's first character in the configuration; 0: command line */
+    const Str *columns; /* drop_nulls, drop_duplicates by; count 0: all */
+    int32_t column_count;
+    bool keep_last;
+} StepConfig;
+
+typedef struct Incremental {
+    Str cursor; /* empty: not incremental */
+    Str start;
+    int64_t overlap_us;
+} Incremental;
+
+/* A pipeline as configured; texts live in the configuration's arena. `copy` fills one by hand. */
+typedef struct PipelineConfig {
+    Str name; /* empty: copy (no neuron_loads) */
+    Location from;
+    Str from_table, query;
+    const SourceParam *params;
+    int32_t param_count;
+    Incremental incremental;
+    const StepConfig *steps;
+    int32_t step_count;
+    Location to;
+    Str table;
+    SinkMode mode;
+    const Str *key;
+    int32_t key_count;
+    const Str *ignore_for_change;
+    int32_t ignore_count;
+    bool create, evolve;
+    double max_delete;
+    int32_t parallel;
+    bool rejects; /* false: stop */
+    bool rejects_elsewhere; /* reject_to is a location of its own */
+    Location reject_to;
+    Str reject_table;
+    int32_t retry_attempts;
+    int64_t retry_wait_us;
+    Str config_hash; /* of the pipeline's configuration text */
+} PipelineConfig;
+
+/* What the command line adds. */
+typedef struct RunOptions {
+    bool full_refresh;
+    Str since; /* inclusive; the watermark stays */
+    int64_t rows_max; /* --limit; 0: all; the watermark stays */
+    Str run_id; /* empty: a new UUID; given: the same run again (a retry) */
+} RunOptions;
+
+/* What a run works with. */
+typedef struct PipelineEnv {
+    const Registry *registry;
+    Budget *budget;
+    Str spool_folder;
+    void (*progress)(void *arg, const FlowProgress *progress);
+    void *progress_arg;
+    const _Atomic bool *cancelled;
+} PipelineEnv;
+
+typedef enum RunStatus { RUN_SUCCESS, RUN_FAILED, RUN_SKIPPED, RUN_CANCELLED } RunStatus;
+
+typedef struct RunDrop {
+    char step[64]; /* "superseded" for rows of a key that came again */
+    int64_t rows;
+} RunDrop;
+
+enum { RUN_DROPS_MAX = 33 };
+
+/* The result object of SPEC section 5. */
+typedef struct RunResult {
+    char pipeline[128];
+    char run_id[40];
+    RunStatus status;
+    char message[512];
+    int64_t extracted, transformed, rejected, loaded, inserted, updated, unchanged, deleted;
+    RunDrop drops[RUN_DROPS_MAX];
+    int32_t drop_count;
+    int64_t duration_ns, read_ns, steps_ns, stage_ns, publish_ns;
+    int64_t bytes;
+    int32_t attempts;
+    Buf watermark; /* the cursor after the run; empty: none */
+    Err error;     /* kind and message when failed */
+} RunResult;
+void run_result_init(RunResult *result);
+void run_result_done(RunResult *result);
+/* One JSON object, all keys of SPEC, in its order; `indent` for people. */
+MUST_USE Status run_result_json(const RunResult *result, bool indent, Buf *out, Err *err);
+
+/* Run once (with the configured retries for errors that can pass). FAIL: the error is also in the
+ * result, which is always filled. */
+MUST_USE Status pipeline_run(const PipelineConfig *config, const RunOptions *options,
+                             const PipelineEnv *env, RunResult *ret_result, Err *err);
+
+/* The plan of --dry-run: writes nothing. As text for people or as one JSON object: exact SQL, DDL,
+ * type mapping with lossy casts, warnings, promise, estimated rows, the first rows as they would
+ * land. */
+MUST_USE Status pipeline_plan(const PipelineConfig *config, const RunOptions *options,
+                              const PipelineEnv *env, bool json, Buf *out, Err *err);
+
+#endif
