@@ -96,8 +96,8 @@ typedef struct SinkOps {
     Status (*apply)(Sink *sink, RejectWriter *rejects, SinkCounts *ret_counts, Err *err);
     Status (*commit)(Sink *sink, const Position *position, const SinkRun *run,
                      CommitResult *ret_result, Err *err);
-    Status (*outcome)(Sink *sink, Str run_id, Outcome *ret_outcome, SinkCounts *ret_counts,
-                      Err *err);
+    Status (*outcome)(Sink *sink, Str run_id, int64_t cycle, Outcome *ret_outcome,
+                      SinkCounts *ret_counts, Err *err);
     Status (*abort)(Sink *sink, Err *err);
     void (*cancel)(Sink *sink);
     void (*close)(Sink *sink);
@@ -132,9 +132,10 @@ MUST_USE Status sink_apply(Sink *sink, RejectWriter *rejects, SinkCounts *ret_co
 /* Make data, rejects, position and run record visible at one moment. */
 MUST_USE Status sink_commit(Sink *sink, const Position *position, const SinkRun *run,
                             CommitResult *ret_result, Err *err);
-/* Did that run commit? Read from the target, over a new connection where the old one is lost. */
-MUST_USE Status sink_outcome(Sink *sink, Str run_id, Outcome *ret_outcome, SinkCounts *ret_counts,
-                             Err *err);
+/* Did that cycle of the run commit? Read from the target, over a new connection where the old one is
+ * lost. For a PENDING commit: OUTCOME_UNKNOWN until it is decided. */
+MUST_USE Status sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outcome *ret_outcome,
+                             SinkCounts *ret_counts, Err *err);
 /* Undo the open cycle; harmless when there is none. */
 MUST_USE Status sink_abort(Sink *sink, Err *err);
 void sink_cancel(Sink *sink);

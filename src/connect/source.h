@@ -79,6 +79,7 @@ typedef struct SourceOps {
     int32_t (*parts)(const Source *source);
     Status (*next)(Source *source, int32_t part, int64_t deadline_ns, SourceEvent *ret_event,
                    Err *err);
+    Status (*poll)(Source *source, SourceEvent *ret_event, Err *err);
     Status (*revoked)(Source *source, int64_t epoch, Err *err);
     Status (*settled)(Source *source, const Position *position, Err *err);
     Status (*rewind)(Source *source, const Position *position, Err *err);
@@ -102,9 +103,13 @@ int32_t source_parts(const Source *source);
 /* The next event of a part. One thread per part at a time. Polling goes on while a sink stalls. */
 MUST_USE Status source_next(Source *source, int32_t part, int64_t deadline_ns,
                             SourceEvent *ret_event, Err *err);
+/* While the receiver can't take more: stay alive without reading. Gives ASSIGN, REVOKE, LOST or IDLE,
+ * never rows. Only sources with such events offer it. */
+MUST_USE Status source_poll(Source *source, SourceEvent *ret_event, Err *err);
 /* Nothing of that epoch's revoked parts will be written any more. */
 MUST_USE Status source_revoked(Source *source, int64_t epoch, Err *err);
-/* Everything up to the position is durably committed in the sink. */
+/* Everything up to the position is durably committed in the sink. From the writer's thread, also
+ * while next runs. */
 MUST_USE Status source_settled(Source *source, const Position *position, Err *err);
 /* Read again from the position (after an aborted cycle). */
 MUST_USE Status source_rewind(Source *source, const Position *position, Err *err);

@@ -50,6 +50,8 @@ static inline void schema_unref_p(Schema **p)
 }
 /* Index of a field by name (exact); -1 when absent. */
 int32_t schema_find(const Schema *schema, Str name);
+/* The name nearest to a mistyped one, or STR_NULL. */
+Str schema_nearest(const Schema *schema, Str name);
 /* Same names and types in the same order. */
 bool schema_eq(const Schema *a, const Schema *b);
 

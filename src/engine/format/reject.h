@@ -9,14 +9,29 @@
  * "column" TEXT, value TEXT, reason TEXT, sqlstate TEXT, position INT64, line INT64, data JSON (the
  * row as it entered the stage: an object; a JSON string with the raw text where the row could not
  * be read). */
+typedef enum RejectColumn {
+    REJECT_STAGE,
+    REJECT_PART,
+    REJECT_ROW,
+    REJECT_KEY,
+    REJECT_COLUMN,
+    REJECT_VALUE,
+    REJECT_REASON,
+    REJECT_SQLSTATE,
+    REJECT_POSITION,
+    REJECT_LINE,
+    REJECT_DATA,
+    REJECT_COLUMN_COUNT
+} RejectColumn;
 enum { REJECT_VALUE_MAX = 1000 }; /* bytes of `value` kept */
 MUST_USE Status reject_schema(Schema **ret_schema, Err *err);
 
 /* Collects refused rows. One thread. */
 typedef struct RejectWriter {
     Schema *schema;
-    Builder builders[11];
-    int64_t rows;
+    Builder builders[REJECT_COLUMN_COUNT];
+    int64_t rows;  /* waiting for take */
+    int64_t total; /* ever added */
     Str key_names[16];
     int32_t key_count;
 } RejectWriter;

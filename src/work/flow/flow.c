@@ -1,0 +1,202 @@
+/* The flow engine's frame: starts the threads, keeps the first error, collects the result. */
+#include "work/flow/flow_impl.h"
+
+#include "foundation/base/clock.h"
+#include "foundation/base/mem.h"
+
+void flow_result_init(FlowResult *result)
+{
+    *result = (FlowResult){0};
+    position_init(&result->position);
+}
+
+void flow_result_done(FlowResult *result)
+{
+    position_done(&result->position);
+}
+
+Status flow_item_new(Flow *flow, FlowItemKind kind, FlowItem **ret_item, Err *err)
+{
+    FlowItem *item = mem_zalloc((int64_t)sizeof *item);
+    if (!item) return err_memory(err);
+    item->kind = kind;
+    item->generation = atomic_load(&flow->generation);
+    *ret_item = item;
+    return OK;
+}
+
+void flow_item_free(FlowItem *item)
+{
+    if (!item) return;
+    batch_unref(item->batch);
+    batch_unref(item->rejects);
+    mem_free(item->cursor);
+    mem_free(item);
+}
+
+static void item_drop(void *item)
+{
+    flow_item_free(item);
+}
+
+int64_t flow_item_bytes(const FlowItem *item)
+{
+    int64_t bytes = item->batch ? batch_bytes(item->batch) : 0;
+    return bytes + (item->rejects ? batch_bytes(item->rejects) : 0) + (int64_t)sizeof *item;
+}
+
+void flow_fail(Flow *flow, const Err *err)
+{
+    pthread_mutex_lock(&flow->error_mutex);
+    if (!atomic_load(&flow->failed)) {
+        flow->error = *err;
+        atomic_store(&flow->failed, true);
+    }
+    pthread_mutex_unlock(&flow->error_mutex);
+    queue_cancel(flow->read_queue);
+    queue_cancel(flow->write_queue);
+    source_cancel(flow->spec->source);
+    pthread_mutex_lock(&flow->rendezvous.mutex);
+    pthread_cond_broadcast(&flow->rendezvous.cond);
+    pthread_mutex_unlock(&flow->rendezvous.mutex);
+}
+
+bool flow_is_cancelled(const Flow *flow)
+{
+    return flow->spec->cancelled && atomic_load(flow->spec->cancelled);
+}
+
+void flow_drop_epoch(Flow *flow, const int32_t *parts, int32_t count, int64_t epoch)
+{
+    pthread_mutex_lock(&flow->dropped_mutex);
+    for (int32_t i = 0; i < count; i++) {
+        int32_t at = 0;
+        while (at < flow->dropped_count && flow->dropped[at].part != parts[i]) at++;
+        if (at == FLOW_PARTS_MAX) continue;
+        if (at == flow->dropped_count) flow->dropped_count++;
+        flow->dropped[at] = (DroppedEpoch){parts[i], epoch};
+    }
+    pthread_mutex_unlock(&flow->dropped_mutex);
+}
+
+bool flow_item_is_stale(Flow *flow, const FlowItem *item)
+{
+    if (item->kind != ITEM_ROWS) return false;
+    if (item->generation < atomic_load(&flow->generation)) return true;
+    bool stale = false;
+    pthread_mutex_lock(&flow->dropped_mutex);
+    for (int32_t i = 0; i < flow->dropped_count && item->has_span; i++) {
+        const DroppedEpoch *dropped = &flow->dropped[i];
+        stale |= dropped->part == item->span.part && item->epoch <= dropped->epoch;
+    }
+    pthread_mutex_unlock(&flow->dropped_mutex);
+    return stale;
+}
+
+static Status flow_init(Flow *flow, const FlowSpec *spec, FlowResult *result, Err *err)
+{
+    *flow = (Flow){.spec = spec, .result = result};
+    pthread_mutex_init(&flow->error_mutex, NULL);
+    pthread_mutex_init(&flow->dropped_mutex, NULL);
+    pthread_mutex_init(&flow->rendezvous.mutex, NULL);
+    thread_cond_init(&flow->rendezvous.cond);
+    position_init(&flow->rendezvous.position);
+    int64_t bytes = spec->queue_bytes ? spec->queue_bytes : FLOW_QUEUE_BYTES;
+    TRY(queue_new(bytes, item_drop, &flow->read_queue, err));
+    return queue_new(bytes, item_drop, &flow->write_queue, err);
+}
+
+static void flow_done(Flow *flow)
+{
+    queue_free(flow->read_queue);
+    queue_free(flow->write_queue);
+    position_done(&flow->rendezvous.position);
+    pthread_cond_destroy(&flow->rendezvous.cond);
+    pthread_mutex_destroy(&flow->rendezvous.mutex);
+    pthread_mutex_destroy(&flow->dropped_mutex);
+    pthread_mutex_destroy(&flow->error_mutex);
+}
+
+static Status threads_start(Flow *flow, Err *err)
+{
+    int32_t parts = source_parts(flow->spec->source);
+    if (parts < 1) parts = 1;
+    if (parts > FLOW_PARTS_MAX) parts = FLOW_PARTS_MAX;
+    atomic_store(&flow->readers_open, parts);
+    TRY(thread_start(&flow->steps_thread, "steps", flow_steps_run, flow, err));
+    for (int32_t i = 0; i < parts; i++) {
+        FlowReader *reader = &flow->readers[i];
+        reader->flow = flow;
+        reader->part = i;
+        TRY(thread_start(&reader->thread, "reader", flow_reader_run, reader, err));
+        flow->reader_count++;
+    }
+    return OK;
+}
+
+static void threads_join(Flow *flow)
+{
+    for (int32_t i = 0; i < flow->reader_count; i++) {
+        thread_join(&flow->readers[i].thread);
+        flow->result->read_ns += flow->readers[i].busy_ns;
+    }
+    thread_join(&flow->steps_thread);
+    flow->result->steps_ns = flow->steps_ns;
+}
+
+/* The run itself, once source and sink are open. Every thread has ended when it returns. */
+static Status flow_threads(Flow *flow, Err *err)
+{
+    Status status = threads_start(flow, err);
+    if (status == OK) status = flow_write(flow, err);
+    if (status != OK) flow_fail(flow, err);
+    queue_cancel(flow->read_queue);
+    queue_cancel(flow->write_queue);
+    threads_join(flow);
+    if (!atomic_load(&flow->failed)) return status;
+    /* An error of another thread came first and is the cause; the writer only saw the end. */
+    *err = flow->error;
+    return FAIL;
+}
+
+static void steps_reset(const FlowSpec *spec)
+{
+    for (int32_t i = 0; i < spec->step_count; i++) {
+        if (spec->steps[i]->ops->reset) spec->steps[i]->ops->reset(spec->steps[i]);
+    }
+}
+
+static Status flow_open(const FlowSpec *spec, Err *err)
+{
+    TRY(sink_open(spec->sink, spec->run_id, spec->epoch, err));
+    if (spec->reject_sink && spec->reject_sink != spec->sink) {
+        TRY(sink_open(spec->reject_sink, spec->run_id, spec->epoch, err));
+    }
+    if (source_open(spec->source, spec->start, spec->budget, err) != OK) return FAIL;
+    return OK;
+}
+
+Status flow_run(const FlowSpec *spec, FlowResult *ret_result, Err *err)
+{
+    Err local = {0};
+    if (!err) err = &local;
+    TRY(flow_open(spec, err));
+    Flow *flow = mem_zalloc((int64_t)sizeof *flow);
+    if (!flow) return err_memory(err);
+    Status status = flow_init(flow, spec, ret_result, err);
+    if (status == OK && spec->start) {
+        status = position_copy(spec->start, &ret_result->position, err);
+    }
+    if (status == OK) status = flow_threads(flow, err);
+    if (status != OK) {
+        Err ignored = {0};
+        (void)sink_abort(spec->sink, &ignored);
+        if (spec->reject_sink && spec->reject_sink != spec->sink) {
+            (void)sink_abort(spec->reject_sink, &ignored);
+        }
+        steps_reset(spec);
+    }
+    flow_done(flow);
+    mem_free(flow);
+    return status;
+}

@@ -1,0 +1,176 @@
+/* The reader: polls one part of the source, hands events on, answers revokes. */
+#include "foundation/base/clock.h"
+#include "foundation/base/mem.h"
+#include "work/flow/flow_impl.h"
+
+/* How long a poll or a wait for room lasts before the reader looks up. */
+#define READER_TICK_NS INT64_C(100000000)
+
+static Status item_from_event(Flow *flow, SourceEvent *event, FlowItem **ret_item, Err *err)
+{
+    FlowItem *item = NULL;
+    if (flow_item_new(flow, ITEM_ROWS, &item, err) != OK) {
+        batch_unref(event->batch);
+        batch_unref(event->rejects);
+        return FAIL;
+    }
+    item->batch = event->batch;
+    item->rejects = event->rejects;
+    item->rejected = event->rejects ? event->rejects->rows : 0;
+    item->extracted = (event->batch ? event->batch->rows : 0) + item->rejected;
+    const Batch *from = event->batch ? event->batch : event->rejects;
+    if (from) {
+        item->has_span = true;
+        item->epoch = from->epoch;
+        item->span = from->span;
+        if (from->span.cursor.len > 0) {
+            item->cursor = mem_strdup(from->span.cursor.ptr, from->span.cursor.len);
+            if (!item->cursor) {
+                flow_item_free(item);
+                return err_memory(err);
+            }
+            item->span.cursor.ptr = item->cursor;
+        }
+    }
+    *ret_item = item;
+    return OK;
+}
+
+/* Ask the writer to let go of the parts and wait for its answer, at most to the deadline. */
+static void rendezvous_ask(Flow *flow, const SourceEvent *event)
+{
+    Rendezvous *r = &flow->rendezvous;
+    pthread_mutex_lock(&r->mutex);
+    r->asked = true;
+    r->answered = false;
+    r->aborted = false;
+    r->lost = event->kind == SOURCE_LOST;
+    r->epoch = event->epoch;
+    r->deadline_ns = event->deadline_ns;
+    r->part_count = event->part_count < FLOW_PARTS_MAX ? event->part_count : FLOW_PARTS_MAX;
+    memcpy(r->parts, event->parts, (size_t)r->part_count * sizeof *r->parts);
+    pthread_mutex_unlock(&r->mutex);
+}
+
+static bool rendezvous_wait(Flow *flow, int64_t deadline_ns)
+{
+    Rendezvous *r = &flow->rendezvous;
+    bool in_time = true;
+    pthread_mutex_lock(&r->mutex);
+    while (!r->answered && !atomic_load(&flow->failed) && in_time) {
+        in_time = thread_cond_wait(&r->cond, &r->mutex, deadline_ns);
+    }
+    bool answered = r->answered;
+    pthread_mutex_unlock(&r->mutex);
+    return answered;
+}
+
+static bool item_matches_stale(void *item, void *flow)
+{
+    return flow_item_is_stale(flow, item);
+}
+
+/* Drop what waits of the revoked epoch, then let the writer finish or abort its cycle. */
+static Status reader_revoke(Flow *flow, const SourceEvent *event, Err *err)
+{
+    Rendezvous *r = &flow->rendezvous;
+    flow_drop_epoch(flow, event->parts, event->part_count, event->epoch);
+    rendezvous_ask(flow, event);
+    (void)queue_drop_if(flow->read_queue, item_matches_stale, flow);
+    (void)queue_drop_if(flow->write_queue, item_matches_stale, flow);
+    FlowItem *wake = NULL;
+    TRY(flow_item_new(flow, ITEM_WAKE, &wake, err));
+    if (queue_push_control(flow->write_queue, wake) != QUEUE_OK) flow_item_free(wake);
+    if (!rendezvous_wait(flow, event->deadline_ns)) {
+        /* The sink hangs: it is cancelled from here, and its cycle can only be aborted. */
+        pthread_mutex_lock(&r->mutex);
+        r->lost = true;
+        pthread_mutex_unlock(&r->mutex);
+        sink_cancel(flow->spec->sink);
+        (void)rendezvous_wait(flow, -1);
+    }
+    if (atomic_load(&flow->failed)) return OK;
+    TRY(source_revoked(flow->spec->source, event->epoch, err));
+    pthread_mutex_lock(&r->mutex);
+    bool aborted = r->aborted;
+    r->asked = false;
+    pthread_mutex_unlock(&r->mutex);
+    return aborted ? source_rewind(flow->spec->source, &r->position, err) : OK;
+}
+
+/* Hand an item to the steps; keeps polling for control events while there is no room. */
+static Status reader_push(FlowReader *reader, FlowItem *item, Err *err)
+{
+    Flow *flow = reader->flow;
+    int64_t bytes = flow_item_bytes(item);
+    while (true) {
+        QueueResult result =
+            queue_push(flow->read_queue, item, bytes, clock_mono_ns() + READER_TICK_NS);
+        if (result == QUEUE_OK) return OK;
+        if (result == QUEUE_CLOSED) {
+            flow_item_free(item);
+            return OK;
+        }
+        if (!flow->spec->source->ops->poll) continue;
+        SourceEvent event = {0};
+        Status status = source_poll(flow->spec->source, &event, err);
+        if (status == OK && (event.kind == SOURCE_REVOKE || event.kind == SOURCE_LOST)) {
+            status = reader_revoke(flow, &event, err);
+        }
+        if (status != OK || flow_item_is_stale(flow, item)) {
+            flow_item_free(item);
+            return status;
+        }
+    }
+}
+
+static Status reader_event(FlowReader *reader, SourceEvent *event, Err *err)
+{
+    Flow *flow = reader->flow;
+    FlowItem *item = NULL;
+    switch (event->kind) {
+    case SOURCE_BATCH:
+        TRY(item_from_event(flow, event, &item, err));
+        return reader_push(reader, item, err);
+    case SOURCE_IDLE:
+        TRY(flow_item_new(flow, ITEM_IDLE, &item, err));
+        return reader_push(reader, item, err);
+    case SOURCE_REVOKE:
+    case SOURCE_LOST:
+        return reader_revoke(flow, event, err);
+    case SOURCE_ASSIGN:
+    case SOURCE_END:
+        return OK;
+    }
+    return OK;
+}
+
+static bool reader_is_over(const Flow *flow)
+{
+    return atomic_load(&flow->failed) || atomic_load(&flow->ending) ||
+           (flow->spec->stop && atomic_load(flow->spec->stop));
+}
+
+static Status reader_loop(FlowReader *reader, Err *err)
+{
+    Flow *flow = reader->flow;
+    while (!reader_is_over(flow)) {
+        if (flow_is_cancelled(flow)) return err_set(err, ERR_CANCELLED, "cancelled");
+        SourceEvent event = {0};
+        int64_t start_ns = clock_mono_ns();
+        TRY(source_next(flow->spec->source, reader->part, start_ns + READER_TICK_NS, &event, err));
+        reader->busy_ns += clock_mono_ns() - start_ns;
+        if (event.kind == SOURCE_END) return OK;
+        TRY(reader_event(reader, &event, err));
+    }
+    return OK;
+}
+
+void flow_reader_run(void *arg)
+{
+    FlowReader *reader = arg;
+    Flow *flow = reader->flow;
+    Err err = {0};
+    if (reader_loop(reader, &err) != OK) flow_fail(flow, &err);
+    if (atomic_fetch_sub(&flow->readers_open, 1) == 1) queue_close(flow->read_queue);
+}

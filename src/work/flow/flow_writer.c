@@ -1,0 +1,443 @@
+/* The writer: cycles of begin, write, apply, gate, ledger, rejects, commit, settled. */
+#include "foundation/base/clock.h"
+#include "foundation/base/mem.h"
+#include "work/flow/flow_impl.h"
+
+#define WRITER_TICK_NS INT64_C(50000000)
+#define PROGRESS_NS INT64_C(100000000)
+enum { OUTCOME_TRIES = 20 };
+
+/* A commit whose delivery is not decided yet, in order. */
+typedef struct PendingCommit {
+    struct PendingCommit *next;
+    int64_t cycle;
+    Position position;
+} PendingCommit;
+
+typedef struct Writer {
+    Flow *flow;
+    const FlowSpec *spec;
+    int32_t out_port, reject_port;
+    RejectWriter refused; /* by the sink */
+    bool open;            /* a cycle has begun */
+    int64_t cycle;
+    int64_t started_ns;
+    FlowLedger ledger; /* of the open cycle */
+    int64_t written, held;
+    int64_t cycle_bytes;
+    Position position; /* committed plus the open cycle */
+    PendingCommit *pending, *pending_last;
+    int64_t start_ns, progress_ns;
+    int64_t start_us;
+} Writer;
+
+static Sink *reject_sink(const Writer *self)
+{
+    return self->spec->reject_sink ? self->spec->reject_sink : self->spec->sink;
+}
+
+static bool rejects_elsewhere(const Writer *self)
+{
+    return self->spec->reject_sink && self->spec->reject_sink != self->spec->sink;
+}
+
+static Status writer_init(Writer *self, Flow *flow, Err *err)
+{
+    *self = (Writer){.flow = flow, .spec = flow->spec, .reject_port = -1};
+    self->start_ns = clock_mono_ns();
+    self->start_us = clock_now_us();
+    self->held = 0;
+    position_init(&self->position);
+    const FlowSpec *spec = flow->spec;
+    TRY(reject_writer_init(&self->refused, spec->key, spec->key_count, err));
+    TRY(position_copy(&flow->result->position, &self->position, err));
+    TRY(sink_port(spec->sink, PORT_OUT, spec->out_name, spec->schema, &self->out_port, err));
+    if (!spec->rejects_allowed) return OK;
+    CLEANUP(schema_unref_p) Schema *schema = NULL;
+    TRY(reject_schema(&schema, err));
+    return sink_port(reject_sink(self), PORT_REJECT, spec->reject_name, schema,
+                     &self->reject_port, err);
+}
+
+static void writer_done(Writer *self)
+{
+    while (self->pending) {
+        PendingCommit *next = self->pending->next;
+        position_done(&self->pending->position);
+        mem_free(self->pending);
+        self->pending = next;
+    }
+    reject_writer_done(&self->refused);
+    position_done(&self->position);
+}
+
+static Status cycle_begin(Writer *self, Err *err)
+{
+    if (self->open) return OK;
+    TRY(sink_begin(self->spec->sink, self->cycle, err));
+    if (rejects_elsewhere(self)) TRY(sink_begin(self->spec->reject_sink, self->cycle, err));
+    self->open = true;
+    self->started_ns = clock_mono_ns();
+    self->ledger = (FlowLedger){0};
+    self->written = 0;
+    self->cycle_bytes = 0;
+    return OK;
+}
+
+static Str text_or_empty(const Batch *batch, int32_t column)
+{
+    return column_is_null(&batch->columns[column], 0) ? STR_NULL
+                                                      : column_text(&batch->columns[column], 0);
+}
+
+/* A refused row where none is allowed: the run ends and says which it was. */
+static Status refused_row_error(const Batch *rejects, Err *err)
+{
+    Str stage = text_or_empty(rejects, REJECT_STAGE);
+    Str column = text_or_empty(rejects, REJECT_COLUMN);
+    Str value = text_or_empty(rejects, REJECT_VALUE);
+    Str key = text_or_empty(rejects, REJECT_KEY);
+    int64_t row = column_int64(&rejects->columns[REJECT_ROW])[0];
+    (void)err_set(err, ERR_DATA, "%.*s", STR_ARG(text_or_empty(rejects, REJECT_REASON)));
+    if (column.len) (void)err_prefix(err, "column «%.*s»: ", STR_ARG(column));
+    if (key.len) {
+        (void)err_prefix(err, "%.*s: row %lld (key %.*s): ", STR_ARG(stage), (long long)row + 1,
+                         STR_ARG(key));
+    } else {
+        (void)err_prefix(err, "%.*s: row %lld: ", STR_ARG(stage), (long long)row + 1);
+    }
+    if (value.len) (void)err_where(err, "value «%.*s»", STR_ARG(value));
+    return err_hint(err, "mend the row, or set `rejects:` to a table or location for such rows");
+}
+
+static Status write_rejects(Writer *self, Batch *rejects, Err *err)
+{
+    if (!self->spec->rejects_allowed) return refused_row_error(rejects, err);
+    return sink_write(reject_sink(self), self->reject_port, rejects, NULL, err);
+}
+
+static Status write_refused(Writer *self, int64_t *ret_rows, Err *err)
+{
+    CLEANUP(batch_unref_p) Batch *refused = NULL;
+    TRY(reject_writer_take(&self->refused, &refused, err));
+    *ret_rows = refused ? refused->rows : 0;
+    return refused ? write_rejects(self, refused, err) : OK;
+}
+
+static Status write_item(Writer *self, FlowItem *item, Err *err)
+{
+    TRY(cycle_begin(self, err));
+    self->ledger.extracted += item->extracted;
+    self->ledger.dropped += item->dropped;
+    self->ledger.rejected += item->rejected;
+    self->held += item->held;
+    if (item->rejects) TRY(write_rejects(self, item->rejects, err));
+    if (item->batch) {
+        self->written += item->batch->rows;
+        self->ledger.transformed += item->batch->rows;
+        self->cycle_bytes += batch_bytes(item->batch);
+        TRY(sink_write(self->spec->sink, self->out_port, item->batch, &self->refused, err));
+        int64_t refused = 0;
+        TRY(write_refused(self, &refused, err));
+        self->ledger.rejected += refused;
+        self->written -= refused;
+    }
+    if (!item->has_span) return OK;
+    self->ledger.bytes += item->span.bytes;
+    return position_merge(&self->position, &item->span, err);
+}
+
+static Status ledger_check(const Writer *self, Err *err)
+{
+    const FlowLedger *l = &self->ledger;
+    if (l->extracted == l->dropped + l->rejected + l->loaded + self->held) return OK;
+    (void)err_set(err, ERR_INTERNAL,
+                  "the ledger has a gap: extracted %lld, dropped %lld, rejected %lld, loaded %lld,"
+                  " held %lld",
+                  (long long)l->extracted, (long long)l->dropped, (long long)l->rejected,
+                  (long long)l->loaded, (long long)self->held);
+    return err_hint(err, "nothing was published; please report this with the configuration");
+}
+
+static SinkRun run_record(const Writer *self, const SinkCounts *counts)
+{
+    const FlowLedger *l = &self->ledger;
+    return (SinkRun){
+        .run_id = self->spec->run_id,
+        .started_us = self->start_us,
+        .extracted = l->extracted,
+        .transformed = l->transformed,
+        .dropped = l->dropped,
+        .rejected = l->rejected,
+        .counts = *counts,
+        .advance = self->spec->advance,
+    };
+}
+
+static Status commit_rejects(Writer *self, const SinkRun *run, Err *err)
+{
+    if (!rejects_elsewhere(self)) return OK;
+    SinkCounts ignored = {0};
+    CommitResult result = COMMIT_DONE;
+    TRY(sink_apply(self->spec->reject_sink, NULL, &ignored, err));
+    TRY(sink_commit(self->spec->reject_sink, &self->position, run, &result, err));
+    return OK;
+}
+
+/* The answer to a COMMIT got lost: ask until the target knows. */
+static Status outcome_ask(Writer *self, Err *err)
+{
+    self->flow->result->outcome_was_unknown = true;
+    Outcome outcome = OUTCOME_UNKNOWN;
+    SinkCounts counts = {0};
+    for (int32_t i = 0; i < OUTCOME_TRIES && outcome == OUTCOME_UNKNOWN; i++) {
+        TRY(sink_outcome(self->spec->sink, self->spec->run_id, self->cycle, &outcome, &counts,
+                         err));
+    }
+    if (outcome == OUTCOME_COMMITTED) return OK;
+    self->open = false;
+    if (outcome == OUTCOME_NOT_COMMITTED) {
+        return err_set(err, ERR_CONNECT, "the connection was lost at COMMIT; nothing was committed");
+    }
+    return err_set(err, ERR_CONNECT, "the connection was lost at COMMIT; its outcome is not known");
+}
+
+static Status pending_add(Writer *self, Err *err)
+{
+    PendingCommit *pending = mem_zalloc((int64_t)sizeof *pending);
+    if (!pending) return err_memory(err);
+    pending->cycle = self->cycle;
+    position_init(&pending->position);
+    if (position_copy(&self->position, &pending->position, err) != OK) {
+        position_done(&pending->position);
+        mem_free(pending);
+        return FAIL;
+    }
+    if (self->pending_last) self->pending_last->next = pending;
+    else self->pending = pending;
+    self->pending_last = pending;
+    return OK;
+}
+
+static Status settle(Writer *self, const Position *position, Err *err)
+{
+    TRY(source_settled(self->spec->source, position, err));
+    return position_copy(position, &self->flow->result->position, err);
+}
+
+/* Settle the completed prefix of pending cycles. */
+static Status pending_settle(Writer *self, Err *err)
+{
+    while (self->pending) {
+        Outcome outcome = OUTCOME_UNKNOWN;
+        SinkCounts counts = {0};
+        TRY(sink_outcome(self->spec->sink, self->spec->run_id, self->pending->cycle, &outcome,
+                         &counts, err));
+        if (outcome == OUTCOME_UNKNOWN) return OK;
+        if (outcome == OUTCOME_NOT_COMMITTED) {
+            return err_set(err, ERR_CONNECT, "rows of an earlier cycle were not delivered");
+        }
+        PendingCommit *done = self->pending;
+        TRY(settle(self, &done->position, err));
+        self->pending = done->next;
+        if (!self->pending) self->pending_last = NULL;
+        position_done(&done->position);
+        mem_free(done);
+    }
+    return OK;
+}
+
+static void result_add(FlowResult *result, const FlowLedger *ledger, const SinkCounts *counts)
+{
+    result->ledger.extracted += ledger->extracted;
+    result->ledger.transformed += ledger->transformed;
+    result->ledger.dropped += ledger->dropped;
+    result->ledger.rejected += ledger->rejected;
+    result->ledger.loaded += ledger->loaded;
+    result->ledger.bytes += ledger->bytes;
+    result->counts.loaded += counts->loaded;
+    result->counts.inserted += counts->inserted;
+    result->counts.updated += counts->updated;
+    result->counts.unchanged += counts->unchanged;
+    result->counts.deleted += counts->deleted;
+    result->counts.superseded += counts->superseded;
+    result->counts.rejected += counts->rejected;
+    result->cycles++;
+}
+
+static Status cycle_apply(Writer *self, SinkCounts *ret_counts, Err *err)
+{
+    TRY(sink_apply(self->spec->sink, &self->refused, ret_counts, err));
+    int64_t refused = 0;
+    TRY(write_refused(self, &refused, err));
+    self->ledger.rejected += refused;
+    self->ledger.dropped += ret_counts->superseded;
+    self->ledger.loaded = ret_counts->loaded;
+    return ledger_check(self, err);
+}
+
+static Status cycle_commit(Writer *self, Err *err)
+{
+    if (!self->open) return OK;
+    const FlowSpec *spec = self->spec;
+    int64_t start_ns = clock_mono_ns();
+    SinkCounts counts = {0};
+    TRY(cycle_apply(self, &counts, err));
+    SinkRun run = run_record(self, &counts);
+    if (spec->gate.check) TRY(spec->gate.check(spec->gate.arg, spec->sink, &run, err));
+    TRY(commit_rejects(self, &run, err));
+    CommitResult result = COMMIT_DONE;
+    TRY(sink_commit(spec->sink, &self->position, &run, &result, err));
+    if (result == COMMIT_UNKNOWN) TRY(outcome_ask(self, err));
+    self->open = false;
+    result_add(self->flow->result, &self->ledger, &counts);
+    if (result == COMMIT_PENDING) TRY(pending_add(self, err));
+    else TRY(settle(self, &self->position, err));
+    self->cycle++;
+    self->flow->result->publish_ns += clock_mono_ns() - start_ns;
+    return OK;
+}
+
+static Status cycle_abort(Writer *self, Err *err)
+{
+    if (!self->open) return OK;
+    TRY(sink_abort(self->spec->sink, err));
+    if (rejects_elsewhere(self)) TRY(sink_abort(self->spec->reject_sink, err));
+    CLEANUP(batch_unref_p) Batch *ignored = NULL;
+    TRY(reject_writer_take(&self->refused, &ignored, err));
+    self->open = false;
+    self->held = 0;
+    self->flow->result->aborted_cycles++;
+    atomic_fetch_add(&self->flow->generation, 1);
+    return position_copy(&self->flow->result->position, &self->position, err);
+}
+
+/* A revoke is asked for: finish the cycle while there is time, else undo it; then answer. */
+static Status rendezvous_answer(Writer *self, Err *err)
+{
+    Rendezvous *r = &self->flow->rendezvous;
+    pthread_mutex_lock(&r->mutex);
+    bool asked = r->asked && !r->answered;
+    bool late = r->lost || clock_mono_ns() + self->spec->revoke_margin_ns >= r->deadline_ns;
+    pthread_mutex_unlock(&r->mutex);
+    if (!asked) return OK;
+    bool aborted = self->open && late;
+    Status status = aborted ? cycle_abort(self, err) : cycle_commit(self, err);
+    if (status == OK) status = pending_settle(self, err);
+    pthread_mutex_lock(&r->mutex);
+    r->aborted = aborted;
+    if (status == OK && aborted) status = position_copy(&self->position, &r->position, err);
+    r->answered = true;
+    pthread_cond_broadcast(&r->cond);
+    pthread_mutex_unlock(&r->mutex);
+    return status;
+}
+
+static bool cycle_is_full(const Writer *self)
+{
+    const FlowSpec *spec = self->spec;
+    if (!self->open) return false;
+    int64_t age_us = (clock_mono_ns() - self->started_ns) / 1000;
+    return (spec->cycle_rows_max && self->ledger.extracted >= spec->cycle_rows_max) ||
+           (spec->cycle_bytes_max && self->cycle_bytes >= spec->cycle_bytes_max) ||
+           (spec->cycle_us_max && age_us >= spec->cycle_us_max);
+}
+
+static void writer_progress(Writer *self, const char *phase)
+{
+    const FlowSpec *spec = self->spec;
+    int64_t now_ns = clock_mono_ns();
+    if (!spec->progress || now_ns - self->progress_ns < PROGRESS_NS) return;
+    self->progress_ns = now_ns;
+    const FlowLedger *done = &self->flow->result->ledger;
+    FlowProgress progress = {
+        .extracted = done->extracted + self->ledger.extracted,
+        .loaded = done->loaded + self->written,
+        .rejected = done->rejected + self->ledger.rejected,
+        .bytes = done->bytes + self->ledger.bytes,
+        .elapsed_ns = now_ns - self->start_ns,
+        .rows_estimate = -1,
+        .phase = phase,
+    };
+    spec->progress(spec->progress_arg, &progress);
+}
+
+static Status writer_item(Writer *self, FlowItem *item, bool *ret_end, Err *err)
+{
+    CLEANUP(flow_item_free_p) FlowItem *owned = item;
+    if (flow_item_is_stale(self->flow, owned)) return OK;
+    switch (owned->kind) {
+    case ITEM_ROWS: {
+        int64_t start_ns = clock_mono_ns();
+        TRY(write_item(self, owned, err));
+        self->flow->result->stage_ns += clock_mono_ns() - start_ns;
+        return OK;
+    }
+    case ITEM_IDLE:
+        if (self->spec->drain) atomic_store(&self->flow->ending, true);
+        return OK;
+    case ITEM_END:
+        *ret_end = true;
+        return OK;
+    case ITEM_WAKE:
+        return OK;
+    }
+    return OK;
+}
+
+static Status writer_loop(Writer *self, Err *err)
+{
+    bool end = false;
+    while (!end) {
+        TRY(rendezvous_answer(self, err));
+        if (flow_is_cancelled(self->flow)) return err_set(err, ERR_CANCELLED, "cancelled");
+        void *taken = NULL;
+        QueueResult result =
+            queue_pop(self->flow->write_queue, clock_mono_ns() + WRITER_TICK_NS, &taken);
+        if (result == QUEUE_CLOSED) return err_set(err, ERR_CANCELLED, "stopped");
+        if (result == QUEUE_OK) TRY(writer_item(self, taken, &end, err));
+        if (cycle_is_full(self)) TRY(cycle_commit(self, err));
+        if (self->pending) TRY(pending_settle(self, err));
+        writer_progress(self, "read");
+    }
+    return OK;
+}
+
+/* Wait until every pending cycle is decided. */
+static Status pending_drain(Writer *self, Err *err)
+{
+    while (self->pending) {
+        if (flow_is_cancelled(self->flow)) return err_set(err, ERR_CANCELLED, "cancelled");
+        TRY(pending_settle(self, err));
+    }
+    return OK;
+}
+
+static Status writer_run(Writer *self, Err *err)
+{
+    const FlowSpec *spec = self->spec;
+    bool one_cycle = !spec->cycle_rows_max && !spec->cycle_bytes_max && !spec->cycle_us_max;
+    /* One cycle: an empty source publishes too (a run record, an empty file). */
+    if (one_cycle) TRY(cycle_begin(self, err));
+    TRY(writer_loop(self, err));
+    self->progress_ns = 0;
+    writer_progress(self, "publish");
+    TRY(cycle_commit(self, err));
+    return pending_drain(self, err);
+}
+
+Status flow_write(Flow *flow, Err *err)
+{
+    Writer writer;
+    Status status = writer_init(&writer, flow, err);
+    if (status == OK) status = writer_run(&writer, err);
+    if (status != OK) {
+        Rendezvous *r = &flow->rendezvous;
+        pthread_mutex_lock(&r->mutex);
+        r->answered = true;
+        pthread_cond_broadcast(&r->cond);
+        pthread_mutex_unlock(&r->mutex);
+    }
+    writer_done(&writer);
+    return status;
+}
