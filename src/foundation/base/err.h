@@ -34,7 +34,8 @@ typedef struct Err {
  * says what happened, without a full stop or a newline at its end. Cut at its maximum, on a
  * character boundary. */
 MUST_USE Status err_set(Err *err, ErrKind kind, const char *format, ...) PRINTF_LIKE(3, 4);
-MUST_USE Status err_set_v(Err *err, ErrKind kind, const char *format, va_list args);
+MUST_USE Status err_set_v(Err *err, ErrKind kind, const char *format, va_list args)
+    PRINTF_LIKE(3, 0);
 
 /* Out of memory. */
 MUST_USE Status err_memory(Err *err);

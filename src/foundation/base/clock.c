@@ -1,0 +1,35 @@
+/* The only source of time; tests may set it. */
+#include "foundation/base/clock.h"
+
+#include <stdatomic.h>
+#include <time.h>
+
+static _Atomic int64_t fixed_us = -1;
+
+static int64_t clock_ns(clockid_t id)
+{
+    struct timespec now;
+    (void)clock_gettime(id, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t clock_now_us(void)
+{
+    int64_t fixed = atomic_load_explicit(&fixed_us, memory_order_relaxed);
+    return fixed >= 0 ? fixed : clock_ns(CLOCK_REALTIME) / 1000;
+}
+
+int64_t clock_mono_ns(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+int64_t clock_cpu_us(void)
+{
+    return clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1000;
+}
+
+void clock_set_us(int64_t now_us)
+{
+    atomic_store(&fixed_us, now_us);
+}

@@ -1,0 +1,56 @@
+/* Hashes: XXH3 for rows, keys and checksums; cryptographic digests from libcrypto. */
+#include "foundation/base/hash.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <sys/random.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+uint64_t hash_64(Str bytes, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(bytes.ptr, (size_t)bytes.len, seed);
+}
+
+Hash128 hash_128(Str bytes)
+{
+    XXH128_hash_t hash = XXH3_128bits(bytes.ptr, (size_t)bytes.len);
+    return (Hash128){.low = hash.low64, .high = hash.high64};
+}
+
+void hash_128_hex(Hash128 hash, char ret_hex[32])
+{
+    static const char DIGITS[] = "0123456789abcdef";
+    for (int32_t i = 0; i < 16; i++) {
+        ret_hex[i] = DIGITS[(hash.high >> (60 - 4 * i)) & 15];
+        ret_hex[16 + i] = DIGITS[(hash.low >> (60 - 4 * i)) & 15];
+    }
+}
+
+Status hash_digest(const char *name, Str bytes, uint8_t ret_digest[HASH_DIGEST_MAX],
+                   int64_t *ret_len, Err *err)
+{
+    const EVP_MD *digest = EVP_get_digestbyname(name);
+    if (!digest) return err_set(err, ERR_INTERNAL, "no digest named %s", name);
+    unsigned int len = 0;
+    if (EVP_Digest(bytes.ptr ? bytes.ptr : "", (size_t)bytes.len, ret_digest, &len, digest,
+                   NULL) != 1) {
+        return err_set(err, ERR_INTERNAL, "digest %s failed", name);
+    }
+    *ret_len = len;
+    return OK;
+}
+
+Status hash_random(void *ret_bytes, int64_t len, Err *err)
+{
+    char *at = ret_bytes;
+    while (len > 0) {
+        ssize_t got = getrandom(at, (size_t)len, 0);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return err_errno(err, errno, "getrandom");
+        at += got;
+        len -= got;
+    }
+    return OK;
+}
