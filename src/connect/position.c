@@ -1,0 +1,215 @@
+/* Positions: spans merged per part, and their JSON text. */
+#include "connect/position.h"
+
+#include "foundation/base/mem.h"
+#include "foundation/base/number.h"
+#include "foundation/codec/json_walk.h"
+
+enum {
+    POSITION_PARTS_MAX = 1 << 20,
+    POSITION_CURSOR_MAX = 1 << 20,
+    POSITION_SAMPLES_MAX = 16 << 20,
+};
+
+void position_init(Position *position)
+{
+    *position = (Position){0};
+    position->cursor = buf_make(POSITION_CURSOR_MAX);
+    position->samples = buf_make(POSITION_SAMPLES_MAX);
+}
+
+void position_done(Position *position)
+{
+    mem_free(position->parts);
+    buf_done(&position->cursor);
+    buf_done(&position->samples);
+    *position = (Position){0};
+}
+
+/* The first index whose part is not below `part`. */
+static int32_t part_index(const Position *position, int32_t part)
+{
+    int32_t low = 0;
+    int32_t high = position->count;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        if (position->parts[middle].part < part) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static bool part_is_at(const Position *position, int32_t index, int32_t part)
+{
+    return index < position->count && position->parts[index].part == part;
+}
+
+static Status position_reserve(Position *position, int32_t count, Err *err)
+{
+    if (count <= position->capacity) return OK;
+    if (count > POSITION_PARTS_MAX) {
+        return err_set(err, ERR_LIMIT, "a position of more than %d parts", POSITION_PARTS_MAX);
+    }
+    int32_t capacity = position->capacity ? position->capacity * 2 : 4;
+    if (capacity < count) capacity = count;
+    PartPosition *parts =
+        mem_realloc(position->parts, (int64_t)capacity * (int64_t)sizeof(PartPosition));
+    if (!parts) return err_memory(err);
+    position->parts = parts;
+    position->capacity = capacity;
+    return OK;
+}
+
+static Status position_set(Position *position, int32_t part, int64_t next, Err *err)
+{
+    int32_t index = part_index(position, part);
+    if (!part_is_at(position, index, part)) {
+        TRY(position_reserve(position, position->count + 1, err));
+        PartPosition *at = position->parts + index;
+        memmove(at + 1, at, (size_t)(position->count - index) * sizeof *at);
+        at->part = part;
+        position->count++;
+    }
+    position->parts[index].next = next;
+    return OK;
+}
+
+static Status buf_replace(Buf *buf, Str text, Err *err)
+{
+    if (text.len > buf->len) TRY(buf_reserve(buf, text.len - buf->len, err));
+    buf_clear(buf);
+    return buf_append(buf, text, err);
+}
+
+Status position_merge(Position *position, const Span *span, Err *err)
+{
+    TRY(position_set(position, span->part, span->next, err));
+    return span->cursor.len > 0 ? buf_replace(&position->cursor, span->cursor, err) : OK;
+}
+
+Status position_copy(const Position *from, Position *to, Err *err)
+{
+    if (from == to) return OK;
+    TRY(position_reserve(to, from->count, err));
+    TRY(buf_replace(&to->cursor, buf_str(&from->cursor), err));
+    TRY(buf_replace(&to->samples, buf_str(&from->samples), err));
+    if (from->count > 0) {
+        memcpy(to->parts, from->parts, (size_t)from->count * sizeof(PartPosition));
+    }
+    to->count = from->count;
+    to->handle = from->handle;
+    return OK;
+}
+
+int64_t position_next(const Position *position, int32_t part)
+{
+    int32_t index = part_index(position, part);
+    return part_is_at(position, index, part) ? position->parts[index].next : -1;
+}
+
+static Status format_string(Buf *out, Str text, Err *err)
+{
+    TRY(buf_append_char(out, '"', err));
+    for (int64_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c < 0x20) {
+            TRY(buf_printf(out, err, "\\u%04x", (unsigned)c));
+            continue;
+        }
+        if (c == '"' || c == '\\') TRY(buf_append_char(out, '\\', err));
+        TRY(buf_append_char(out, (char)c, err));
+    }
+    return buf_append_char(out, '"', err);
+}
+
+Status position_format(const Position *position, Buf *out, Err *err)
+{
+    if (!str_is_utf8(buf_str(&position->cursor))) {
+        return err_set(err, ERR_DATA, "a cursor is not UTF-8 text");
+    }
+    TRY(buf_append(out, STR("{\"parts\":{"), err));
+    for (int32_t i = 0; i < position->count; i++) {
+        TRY(buf_printf(out, err, "%s\"%d\":%lld", i ? "," : "", (int)position->parts[i].part,
+                       (long long)position->parts[i].next));
+    }
+    TRY(buf_append_char(out, '}', err));
+    if (position->cursor.len > 0) {
+        TRY(buf_append(out, STR(",\"cursor\":"), err));
+        TRY(format_string(out, buf_str(&position->cursor), err));
+    }
+    if (position->samples.len > 0) {
+        TRY(buf_append(out, STR(",\"samples\":"), err));
+        TRY(buf_append(out, buf_str(&position->samples), err));
+    }
+    return buf_append_char(out, '}', err);
+}
+
+static Status not_a_position(Err *err, const char *what)
+{
+    return err_set(err, ERR_DATA, "this is no position: %s", what);
+}
+
+static Status parse_parts(Position *position, const JsonSlot *parts, Err *err)
+{
+    if (parts->kind == JSON_MISSING) return OK;
+    if (parts->kind != JSON_OBJECT) return not_a_position(err, "'parts' must be an object");
+    JsonIter iter = json_iter(parts);
+    JsonSlot key;
+    JsonSlot value;
+    while (json_iter_next(&iter, &key, &value)) {
+        int64_t part;
+        int64_t next;
+        bool good = number_parse_int64(key.text, &part) == NUMBER_OK && part >= 0 &&
+                    part <= INT32_MAX && value.kind == JSON_NUMBER &&
+                    number_parse_int64(value.text, &next) == NUMBER_OK && next >= 0;
+        if (!good) return not_a_position(err, "'parts' must be part numbers with whole numbers");
+        TRY(position_set(position, (int32_t)part, next, err));
+    }
+    return OK;
+}
+
+static Status parse_cursor(Position *position, const JsonSlot *cursor, Err *err)
+{
+    if (cursor->kind == JSON_MISSING || cursor->kind == JSON_NULL) return OK;
+    if (cursor->kind == JSON_NUMBER) return buf_append(&position->cursor, cursor->text, err);
+    if (cursor->kind != JSON_STRING) return not_a_position(err, "'cursor' must be text");
+    TRY(buf_reserve(&position->cursor, cursor->text.len, err));
+    position->cursor.len = json_decode(cursor->text, position->cursor.data);
+    return OK;
+}
+
+static Status parse_into(Str json, Position *position, Err *err)
+{
+    JsonSlot root;
+    JsonError where;
+    if (!json_scan(json, &root, &where)) return not_a_position(err, where.reason);
+    if (root.kind != JSON_OBJECT) return not_a_position(err, "it must be a JSON object");
+    JsonSlot parts = json_get_key(&root, STR("parts"));
+    JsonSlot cursor = json_get_key(&root, STR("cursor"));
+    JsonSlot samples = json_get_key(&root, STR("samples"));
+    TRY(parse_parts(position, &parts, err));
+    TRY(parse_cursor(position, &cursor, err));
+    if (samples.kind == JSON_MISSING || samples.kind == JSON_NULL) return OK;
+    if (samples.kind != JSON_STRING) return buf_append(&position->samples, samples.text, err);
+    /* A string slot stands without its quotes; samples are kept as JSON text. */
+    TRY(buf_append_char(&position->samples, '"', err));
+    TRY(buf_append(&position->samples, samples.text, err));
+    return buf_append_char(&position->samples, '"', err);
+}
+
+Status position_parse(Str json, Position *position, Err *err)
+{
+    Position parsed;
+    position_init(&parsed);
+    if (parse_into(json, &parsed, err) != OK) {
+        position_done(&parsed);
+        return FAIL;
+    }
+    parsed.handle = position->handle;
+    position_done(position);
+    *position = parsed;
+    return OK;
+}

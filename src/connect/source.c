@@ -1,0 +1,97 @@
+/* Sources: dispatch to the connector, with the defaults for what it does not offer. */
+#include "connect/source.h"
+
+enum { SOURCE_INFO_BYTES_MAX = 16 << 20, SOURCE_WARNINGS_MAX = 1000 };
+
+void source_info_done(SourceInfo *info)
+{
+    schema_unref(info->schema);
+    arena_done(&info->arena);
+    *info = (SourceInfo){0};
+}
+
+Status source_info_warn(SourceInfo *info, Err *err, const char *format, ...)
+{
+    if (info->warning_count >= SOURCE_WARNINGS_MAX) return OK;
+    Str *warnings = ARENA_ARRAY(&info->arena, Str, info->warning_count + 1);
+    if (!warnings) return err_memory(err);
+    if (info->warning_count > 0) {
+        memcpy(warnings, info->warnings, (size_t)info->warning_count * sizeof *warnings);
+    }
+    Err text = {0};
+    va_list args;
+    va_start(args, format);
+    (void)err_set_v(&text, ERR_INTERNAL, format, args);
+    va_end(args);
+    TRY(arena_copy(&info->arena, str_from(text.message), &warnings[info->warning_count], err));
+    info->warnings = warnings;
+    info->warning_count++;
+    return OK;
+}
+
+Status source_describe(Source *source, SourceInfo *ret_info, Err *err)
+{
+    SourceInfo info = {.rows_estimate = -1, .bytes_estimate = -1};
+    info.arena = arena_make(SOURCE_INFO_BYTES_MAX);
+    if (source->ops->describe(source, &info, err) != OK) {
+        source_info_done(&info);
+        return FAIL;
+    }
+    *ret_info = info;
+    return OK;
+}
+
+Status source_open(Source *source, const Position *from, Budget *budget, Err *err)
+{
+    return source->ops->open(source, from, budget, err);
+}
+
+int32_t source_parts(const Source *source)
+{
+    return source->ops->parts ? source->ops->parts(source) : 1;
+}
+
+Status source_next(Source *source, int32_t part, int64_t deadline_ns, SourceEvent *ret_event,
+                   Err *err)
+{
+    return source->ops->next(source, part, deadline_ns, ret_event, err);
+}
+
+Status source_poll(Source *source, SourceEvent *ret_event, Err *err)
+{
+    if (source->ops->poll) return source->ops->poll(source, ret_event, err);
+    *ret_event = (SourceEvent){.kind = SOURCE_IDLE};
+    return OK;
+}
+
+Status source_revoked(Source *source, int64_t epoch, Err *err)
+{
+    return source->ops->revoked ? source->ops->revoked(source, epoch, err) : OK;
+}
+
+Status source_settled(Source *source, const Position *position, Err *err)
+{
+    return source->ops->settled ? source->ops->settled(source, position, err) : OK;
+}
+
+Status source_rewind(Source *source, const Position *position, Err *err)
+{
+    if (source->ops->rewind) return source->ops->rewind(source, position, err);
+    return err_set(err, ERR_INTERNAL, "%.*s: cannot be read again from a position",
+                   STR_ARG(source->req->location->text));
+}
+
+Status source_observe(Source *source, Position *position, Err *err)
+{
+    return source->ops->observe ? source->ops->observe(source, position, err) : OK;
+}
+
+void source_cancel(Source *source)
+{
+    if (source->ops->cancel) source->ops->cancel(source);
+}
+
+void source_close(Source *source)
+{
+    if (source) source->ops->close(source);
+}
