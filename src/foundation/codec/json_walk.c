@@ -3,12 +3,11 @@
 
 #include "foundation/codec/json_scan_impl.h"
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
+#if defined(__x86_64__)
+#include <immintrin.h>
 
-#if defined(__SSE2__)
-static uint64_t block_stops(const char *bytes, uint64_t *beyond_ascii)
+/* Every x86-64 has this one. */
+static uint64_t block_stops_sse2(const char *bytes, uint64_t *beyond_ascii)
 {
     const __m128i quote = _mm_set1_epi8('"');
     const __m128i backslash = _mm_set1_epi8('\\');
@@ -24,6 +23,31 @@ static uint64_t block_stops(const char *bytes, uint64_t *beyond_ascii)
     }
     *beyond_ascii |= (uint64_t)(uint32_t)_mm_movemask_epi8(all);
     return stops;
+}
+
+__attribute__((target("avx2"))) static uint64_t block_stops_avx2(const char *bytes,
+                                                                 uint64_t *beyond_ascii)
+{
+    const __m256i quote = _mm256_set1_epi8('"');
+    const __m256i backslash = _mm256_set1_epi8('\\');
+    const __m256i control = _mm256_set1_epi8(0x1f);
+    __m256i all = _mm256_setzero_si256();
+    uint64_t stops = 0;
+    for (int32_t i = 0; i < 2; i++) {
+        __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(bytes + 32 * i));
+        __m256i hit = _mm256_or_si256(_mm256_cmpeq_epi8(v, quote), _mm256_cmpeq_epi8(v, backslash));
+        hit = _mm256_or_si256(hit, _mm256_cmpeq_epi8(_mm256_min_epu8(v, control), v));
+        all = _mm256_or_si256(all, v);
+        stops |= (uint64_t)(uint32_t)_mm256_movemask_epi8(hit) << (32 * i);
+    }
+    *beyond_ascii |= (uint64_t)(uint32_t)_mm256_movemask_epi8(all);
+    return stops;
+}
+
+static uint64_t block_stops(const char *bytes, uint64_t *beyond_ascii)
+{
+    if (LIKELY(__builtin_cpu_supports("avx2"))) return block_stops_avx2(bytes, beyond_ascii);
+    return block_stops_sse2(bytes, beyond_ascii);
 }
 #else
 /* Eight bytes at a time: the high bit of each byte that is zero in `v`. Exact per byte, since no carry
@@ -51,10 +75,24 @@ static uint64_t block_stops(const char *bytes, uint64_t *beyond_ascii)
 }
 #endif
 
-void json_scan_block(JsonScan *scan)
+const char *json_scan_fail(JsonScan *scan, const char *at, const char *reason)
 {
-    int64_t offset = (scan->at - scan->start) & ~INT64_C(63);
-    scan->block = scan->start + offset;
+    scan->failed_at = at;
+    scan->reason = reason;
+    return NULL;
+}
+
+const char *json_scan_fail_close(JsonScan *scan, const char *at, bool object)
+{
+    if (at >= scan->end) return json_scan_fail(scan, at, "text ends too early");
+    return json_scan_fail(scan, at,
+                          object ? "a comma or } was expected here"
+                                 : "a comma or ] was expected here");
+}
+
+void json_scan_block(JsonScan *scan, const char *at)
+{
+    scan->block = scan->start + ((at - scan->start) & ~INT64_C(63));
     if (LIKELY(scan->readable - scan->block >= 64)) {
         scan->stops = block_stops(scan->block, &scan->beyond_ascii);
         return;
@@ -95,28 +133,21 @@ static bool is_low_surrogate(int32_t unit)
     return unit >= 0xdc00 && unit < 0xe000;
 }
 
-bool json_scan_escape(JsonScan *scan)
+const char *json_scan_escape(JsonScan *scan, const char *at)
 {
-    const char *p = scan->at;
-    if (p >= scan->end) return json_scan_fail(scan, p, "string without an end");
-    if (*p != 'u') {
-        if (*p == 0 || !memchr("\"\\/bfnrt", *p, 8)) {
-            return json_scan_fail(scan, p - 1, "escape that JSON does not have");
-        }
-        scan->at = p + 1;
-        return true;
+    int64_t left = scan->end - at;
+    if (left < 2) return json_scan_fail(scan, scan->end, "string without an end");
+    if (at[1] != 'u') {
+        if (memchr("\"\\/bfnrt", at[1], 8)) return at + 2;
+        return json_scan_fail(scan, at, "escape that JSON does not have");
     }
-    int32_t unit = hex_unit(p + 1, scan->end);
-    if (unit < 0) return json_scan_fail(scan, p - 1, "\\u without four hex digits");
-    if (is_low_surrogate(unit)) return json_scan_fail(scan, p - 1, "surrogate without its pair");
-    if (is_high_surrogate(unit)) {
-        bool pair = scan->end - p >= 11 && p[5] == '\\' && p[6] == 'u' &&
-                    is_low_surrogate(hex_unit(p + 7, scan->end));
-        if (!pair) return json_scan_fail(scan, p - 1, "surrogate without its pair");
-        p += 6;
-    }
-    scan->at = p + 5;
-    return true;
+    int32_t unit = hex_unit(at + 2, scan->end);
+    if (unit < 0) return json_scan_fail(scan, at, "\\u without four hex digits");
+    if (is_low_surrogate(unit)) return json_scan_fail(scan, at, "surrogate without its pair");
+    if (!is_high_surrogate(unit)) return at + 6;
+    bool pair = left >= 12 && at[6] == '\\' && at[7] == 'u' &&
+                is_low_surrogate(hex_unit(at + 8, scan->end));
+    return pair ? at + 12 : json_scan_fail(scan, at, "surrogate without its pair");
 }
 
 /* ---- Whole values ---- */
@@ -141,97 +172,87 @@ static inline void level_push(LevelStack *stack, bool object)
     stack->depth++;
 }
 
-typedef enum Next { NEXT_VALUE, NEXT_DONE, NEXT_FAIL } Next;
-
-/* Behind a complete value inside an open level: go to the next value, or close levels. */
-static inline Next after_value(JsonScan *scan, LevelStack *stack)
+/* Behind a complete value inside an open level: close levels and go to the next value; where the last
+ * level was closed, depth is 0. */
+static inline const char *after_value(JsonScan *scan, LevelStack *stack, const char *at)
 {
     while (stack->depth > 0) {
-        json_scan_space(scan);
-        char c = json_scan_peek(scan);
+        at = json_scan_space(scan, at);
+        char c = json_scan_peek(scan, at);
         bool object = level_is_object(stack);
         if (c == ',') {
-            scan->at++;
-            json_scan_space(scan);
+            at = json_scan_space(scan, at + 1);
             JsonSlot key;
-            if (object && !json_scan_key(scan, &key)) return NEXT_FAIL;
-            return NEXT_VALUE;
+            return object ? json_scan_key(scan, at, &key) : at;
         }
-        if (c != (object ? '}' : ']')) {
-            json_scan_fail(scan, scan->at,
-                           scan->at >= scan->end ? "text ends too early"
-                           : object              ? "a comma or } was expected here"
-                                                 : "a comma or ] was expected here");
-            return NEXT_FAIL;
-        }
-        scan->at++;
+        if (c != (object ? '}' : ']')) return json_scan_fail_close(scan, at, object);
+        at++;
         stack->depth--;
     }
-    return NEXT_DONE;
+    return at;
 }
 
-/* Behind { or [ of a level just pushed. */
-static inline Next after_open(JsonScan *scan, LevelStack *stack, bool object)
+/* On { or [: open the level and go to its first value (or close it again). */
+static inline const char *open_level(JsonScan *scan, LevelStack *stack, int32_t depth,
+                                     const char *at)
 {
-    json_scan_space(scan);
-    if (json_scan_peek(scan) == (object ? '}' : ']')) {
-        scan->at++;
-        stack->depth--;
-        return after_value(scan, stack);
+    bool object = *at == '{';
+    if (stack->depth + depth >= JSON_DEPTH_MAX) {
+        return json_scan_fail(scan, at, "nested more than 1000 levels deep");
     }
+    at = json_scan_space(scan, at + 1);
+    if (json_scan_peek(scan, at) == (object ? '}' : ']')) {
+        return after_value(scan, stack, at + 1);
+    }
+    level_push(stack, object);
     JsonSlot key;
-    if (object && !json_scan_key(scan, &key)) return NEXT_FAIL;
-    return NEXT_VALUE;
+    return object ? json_scan_key(scan, at, &key) : at;
 }
 
-bool json_scan_value(JsonScan *scan, int32_t depth, JsonSlot *ret_slot)
+const char *json_scan_value(JsonScan *scan, const char *at, int32_t depth, JsonSlot *ret_slot)
 {
-    const char *from = scan->at;
-    char opening = json_scan_peek(scan);
-    if (opening != '{' && opening != '[') return json_scan_scalar(scan, ret_slot);
+    const char *from = at;
+    char opening = json_scan_peek(scan, at);
+    if (opening != '{' && opening != '[') return json_scan_scalar(scan, at, ret_slot);
     LevelStack stack;
     stack.depth = 0;
-    Next next = NEXT_VALUE;
-    while (next == NEXT_VALUE) {
-        char c = json_scan_peek(scan);
+    do {
+        char c = json_scan_peek(scan, at);
         if (c == '{' || c == '[') {
-            if (stack.depth + depth >= JSON_DEPTH_MAX) {
-                return json_scan_fail(scan, scan->at, "nested more than 1000 levels deep");
-            }
-            scan->at++;
-            level_push(&stack, c == '{');
-            next = after_open(scan, &stack, c == '{');
-            continue;
+            at = open_level(scan, &stack, depth, at);
+        } else {
+            JsonSlot scalar;
+            at = json_scan_scalar(scan, at, &scalar);
+            if (LIKELY(at != NULL)) at = after_value(scan, &stack, at);
         }
-        JsonSlot scalar;
-        if (!json_scan_scalar(scan, &scalar)) return false;
-        next = after_value(scan, &stack);
-    }
-    if (next == NEXT_FAIL) return false;
+        if (UNLIKELY(!at)) return NULL;
+    } while (stack.depth > 0);
     JsonKind kind = opening == '{' ? JSON_OBJECT : JSON_ARRAY;
-    *ret_slot = (JsonSlot){{from, scan->at - from}, kind, false, false};
-    return true;
+    *ret_slot = (JsonSlot){{from, at - from}, kind, false, false};
+    return at;
 }
 
-bool json_scan_finish(JsonScan *scan)
+bool json_scan_finish(JsonScan *scan, const char *at)
 {
-    json_scan_space(scan);
-    if (scan->at < scan->end) {
-        return json_scan_fail(scan, scan->at, "something follows the value");
+    at = json_scan_space(scan, at);
+    if (at < scan->end) {
+        json_scan_fail(scan, at, "something follows the value");
+        return false;
     }
-    if (scan->beyond_ascii == 0) return true;
+    if (LIKELY(scan->beyond_ascii == 0)) return true;
     Str text = str_make(scan->start, scan->end - scan->start);
     int64_t good = str_utf8_prefix(text);
     if (good == text.len) return true;
-    return json_scan_fail(scan, scan->start + good, "text that is not UTF-8");
+    json_scan_fail(scan, scan->start + good, "text that is not UTF-8");
+    return false;
 }
 
 bool json_scan(Str text, JsonSlot *ret_value, JsonError *ret_error)
 {
     JsonScan scan = json_scan_make(text, 0);
     JsonSlot value;
-    json_scan_space(&scan);
-    if (json_scan_value(&scan, 0, &value) && json_scan_finish(&scan)) {
+    const char *at = json_scan_value(&scan, json_scan_space(&scan, scan.start), 0, &value);
+    if (at && json_scan_finish(&scan, at)) {
         *ret_value = value;
         return true;
     }
@@ -375,20 +396,20 @@ JsonIter json_iter(const JsonSlot *value)
 bool json_iter_next(JsonIter *iter, JsonSlot *ret_key, JsonSlot *ret_value)
 {
     JsonScan scan = json_scan_make(str_make(iter->at, iter->end - iter->at), 0);
+    const char *at = json_scan_space(&scan, iter->at);
     iter->at = iter->end;
-    json_scan_space(&scan);
-    char c = json_scan_peek(&scan);
+    char c = json_scan_peek(&scan, at);
     if (c == ']' || c == '}') return false;
     if (!iter->first) {
         if (c != ',') return false;
-        scan.at++;
-        json_scan_space(&scan);
+        at = json_scan_space(&scan, at + 1);
     }
     JsonSlot key = {STR_NULL, JSON_MISSING, false, false};
-    if (iter->object && !json_scan_key(&scan, &key)) return false;
-    if (!json_scan_value(&scan, 0, ret_value)) return false;
+    if (iter->object) at = json_scan_key(&scan, at, &key);
+    if (at) at = json_scan_value(&scan, at, 0, ret_value);
+    if (!at) return false;
     if (ret_key) *ret_key = key;
-    iter->at = scan.at;
+    iter->at = at;
     iter->first = false;
     return true;
 }
@@ -433,8 +454,8 @@ JsonSlot json_get_path(Str json, const JsonPath *path)
 {
     JsonScan scan = json_scan_make(json, 0);
     JsonSlot slot;
-    json_scan_space(&scan);
-    if (!json_scan_value(&scan, 0, &slot)) return json_missing;
+    const char *at = json_scan_space(&scan, scan.start);
+    if (!json_scan_value(&scan, at, 0, &slot)) return json_missing;
     for (int32_t i = 0; i < path->count && slot.kind != JSON_MISSING; i++) {
         const JsonStep *step = &path->steps[i];
         slot = step->is_index ? json_get_index(&slot, step->index) : json_get_key(&slot, step->key);
