@@ -136,7 +136,7 @@ static const PathNode *child_of_key(const PathNode *node, const JsonSlot *key)
 static void forget_below(const PathNode *node, JsonSlot *slots)
 {
     for (const PathNode *child = node->first_child; child; child = child->next) {
-        if (child->slot >= 0) slots[child->slot].kind = JSON_MISSING;
+        if (child->slot >= 0) slots[child->slot] = (JsonSlot){STR_NULL, JSON_MISSING, false, false};
         forget_below(child, slots);
     }
 }
