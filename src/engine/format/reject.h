@@ -45,6 +45,13 @@ MUST_USE Status reject_writer_add(RejectWriter *writer, Str stage, const Batch *
 /* A row that could not be read: its raw text, where it stood. */
 MUST_USE Status reject_writer_raw(RejectWriter *writer, Str stage, int32_t part, int64_t ordinal,
                                   int64_t line, Str column, Str reason, Str raw, Err *err);
+/* One refused row whose texts are ready: `key` and `data` are JSON; empty texts are NULLs. */
+typedef struct RejectRow {
+    Str stage, key, column, value, reason, sqlstate, data;
+    int32_t part;
+    int64_t row;
+} RejectRow;
+MUST_USE Status reject_writer_row(RejectWriter *writer, const RejectRow *row, Err *err);
 /* What was collected since the last take; *ret_batch NULL when nothing. */
 MUST_USE Status reject_writer_take(RejectWriter *writer, Batch **ret_batch, Err *err);
 

@@ -33,14 +33,14 @@ typedef struct Err {
 /* Fill *err (NULL allowed) and return FAIL, so that `return err_set(…)` reads well. The message
  * says what happened, without a full stop or a newline at its end. Cut at its maximum, on a
  * character boundary. */
-MUST_USE Status err_set(Err *err, ErrKind kind, const char *format, ...) PRINTF_LIKE(3, 4);
-MUST_USE Status err_set_v(Err *err, ErrKind kind, const char *format, va_list args)
+Status err_set(Err *err, ErrKind kind, const char *format, ...) PRINTF_LIKE(3, 4);
+Status err_set_v(Err *err, ErrKind kind, const char *format, va_list args)
     PRINTF_LIKE(3, 0);
 
 /* Out of memory. */
-MUST_USE Status err_memory(Err *err);
+Status err_memory(Err *err);
 /* From errno: kind by its value (ENOSPC -> SPACE, EACCES -> PERMISSION, ENOENT -> NOT_FOUND …). */
-MUST_USE Status err_errno(Err *err, int errno_value, const char *format, ...) PRINTF_LIKE(3, 4);
+Status err_errno(Err *err, int errno_value, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* Put context in front of the message: "sales: extract: " + message. Returns FAIL. */
 Status err_prefix(Err *err, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -37,6 +37,13 @@
         if (UNLIKELY(try_ != OK)) return try_;                                                    \
     } while (0)
 
+/* A result that is looked away from on purpose; say why beside it. */
+#define IGNORE(call)                                                                              \
+    do {                                                                                          \
+        __typeof__(call) ignored_ = (call);                                                       \
+        (void)ignored_;                                                                           \
+    } while (0)
+
 static inline int64_t int64_min(int64_t a, int64_t b)
 {
     return a < b ? a : b;

@@ -190,9 +190,9 @@ Status flow_run(const FlowSpec *spec, FlowResult *ret_result, Err *err)
     if (status == OK) status = flow_threads(flow, err);
     if (status != OK) {
         Err ignored = {0};
-        (void)sink_abort(spec->sink, &ignored);
+        IGNORE(sink_abort(spec->sink, &ignored));
         if (spec->reject_sink && spec->reject_sink != spec->sink) {
-            (void)sink_abort(spec->reject_sink, &ignored);
+            IGNORE(sink_abort(spec->reject_sink, &ignored));
         }
         steps_reset(spec);
     }

@@ -1,0 +1,445 @@
+/* Writes into a SQLite table: append and replace at once, upsert and mirror through a stage, all in
+ * one transaction with the watermark and the run record. */
+#include "connect/sqlite/sqlite_sink.h"
+
+#include "foundation/base/mem.h"
+
+enum { PORT_NUMBER_OUT = 0, PORT_NUMBER_REJECT = 1 };
+
+static bool mode_needs_key(SinkMode mode)
+{
+    return mode == SINK_UPSERT || mode == SINK_MIRROR;
+}
+
+/* ---- plan ---- */
+
+static Status plan_ddl(void *arg, Str sql, Err *err)
+{
+    return sink_plan_add(arg, PLAN_DDL, err, "%.*s", (int)sql.len, sql.ptr);
+}
+
+static Status plan_types(const SqliteTable *table, SinkPlan *plan, Err *err)
+{
+    CLEANUP(buf_done) Buf declared = buf_make(4096);
+    for (int32_t i = 0; i < table->schema->count; i++) {
+        const Field *field = &table->schema->fields[i];
+        buf_clear(&declared);
+        TRY(sqlite_declared_type(field, &declared, err));
+        TRY(sink_plan_add(plan, PLAN_TYPE, err, "%.*s: %s -> %.*s", STR_ARG(field->name),
+                          type_name(field->type), STR_ARG(buf_str(&declared))));
+    }
+    return OK;
+}
+
+static Status plan_key_index(SqliteSink *self, SinkPlan *plan, Err *err)
+{
+    if (!self->out.exists || !self->staged) return OK;
+    buf_clear(&self->sql);
+    TRY(buf_append(&self->sql,
+                   STR("SELECT count(*) FROM pragma_index_list(?1) AS l JOIN pragma_index_info("
+                       "l.name) AS i WHERE i.seqno = 0 AND i.name = ?2"),
+                   err));
+    CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
+    TRY(sqlite_db_prepare(self->db, buf_str(&self->sql), &statement, err));
+    Str name = buf_str(&self->out.name);
+    Str key = self->sink.req->key[0];
+    (void)sqlite3_bind_text(statement, 1, name.ptr, (int)name.len, SQLITE_STATIC);
+    (void)sqlite3_bind_text(statement, 2, key.ptr, (int)key.len, SQLITE_STATIC);
+    bool row = false;
+    TRY(sqlite_db_step(self->db, statement, &row, err));
+    if (row && sqlite3_column_int(statement, 0) > 0) return OK;
+    return sink_plan_add(plan, PLAN_WARNING, err,
+                         "no index on %.*s begins with the key column «%.*s»: merging will scan",
+                         STR_ARG(name), STR_ARG(key));
+}
+
+static Status check_key(const SqliteSink *self, const Schema *schema, Err *err)
+{
+    const SinkReq *req = self->sink.req;
+    if (mode_needs_key(req->mode) && req->key_count == 0) {
+        (void)err_set(err, ERR_CONFIG, "mode upsert needs a key");
+        return err_hint(err, "name its columns: `key: [id]` or --key id");
+    }
+    for (int32_t i = 0; i < req->key_count; i++) {
+        if (schema_find(schema, req->key[i]) >= 0) continue;
+        (void)err_set(err, ERR_CONFIG, "the key column «%.*s» is not among the columns to load",
+                      STR_ARG(req->key[i]));
+        Str near = schema_nearest(schema, req->key[i]);
+        if (near.len) return err_hint(err, "did you mean «%.*s»?", STR_ARG(near));
+        return FAIL;
+    }
+    if (schema->open) {
+        return err_set(err, ERR_CONFIG, "a table needs known columns; name them in a select");
+    }
+    return OK;
+}
+
+static Status open_db(SqliteSink *self, SqliteOpen how, Err *err)
+{
+    if (self->db) return OK;
+    Str path = self->sink.req->location->path;
+    if (sqlite_db_open(path, how, &self->db, err) != OK) {
+        return err_where(err, "%.*s", STR_ARG(path));
+    }
+    return OK;
+}
+
+static Status sqlite_sink_describe(Sink *sink, const Schema *schema, SinkPlan *plan, Err *err)
+{
+    SqliteSink *self = (SqliteSink *)sink;
+    TRY(check_key(self, schema, err));
+    plan->exactly_once = true;
+    plan->promise = STR("exactly once: rows, watermark and run record in one transaction");
+    /* A database that isn't there yet is planned as an empty one in memory. */
+    bool there = sqlite_db_open(sink->req->location->path, SQLITE_DB_READ, &self->db, err) == OK;
+    if (!there && err->kind != ERR_NOT_FOUND) return FAIL;
+    if (!there) TRY(sqlite_db_open(STR(":memory:"), SQLITE_DB_CREATE, &self->db, err));
+    Status status = sqlite_table_inspect(self, &self->out, sink->req->table, schema,
+                                         sink->req->create, sink->req->evolve, err);
+    if (status == OK) status = sqlite_table_ddl(self, &self->out, plan_ddl, plan, err);
+    if (status == OK) status = plan_types(&self->out, plan, err);
+    if (status == OK && self->staged) status = sqlite_merge_sql(self, plan, err);
+    if (status == OK) status = plan_key_index(self, plan, err);
+    sqlite_table_done(&self->out);
+    sqlite_db_close(self->db);
+    self->db = NULL;
+    return status;
+}
+
+/* ---- state ---- */
+
+static Status sqlite_sink_state(Sink *sink, LoadState *ret_state, Err *err)
+{
+    sqlite3 *db = NULL;
+    if (sqlite_db_open(sink->req->location->path, SQLITE_DB_READ, &db, err) != OK) {
+        if (err->kind != ERR_NOT_FOUND) return FAIL;
+        err_clear(err);
+        return OK;
+    }
+    Status status = sqlite_loads_state(db, sink->req->pipeline, ret_state, err);
+    sqlite_db_close(db);
+    return status;
+}
+
+static Status sqlite_sink_state_set(Sink *sink, const Position *position, Err *err)
+{
+    SqliteSink *self = (SqliteSink *)sink;
+    CLEANUP(load_state_done) LoadState state;
+    load_state_init(&state);
+    TRY(open_db(self, SQLITE_DB_CREATE, err));
+    TRY(sqlite_db_exec(self->db, "BEGIN IMMEDIATE", err));
+    Status status = sqlite_loads_state(self->db, sink->req->pipeline, &state, err);
+    self->epoch = state.epoch;
+    SinkRun run = {.run_id = STR("set by hand"), .advance = true};
+    if (status == OK) status = sqlite_loads_record(self, position, &run, err);
+    if (status == OK) return sqlite_db_exec(self->db, "COMMIT", err);
+    IGNORE(sqlite_db_exec(self->db, "ROLLBACK", NULL));
+    return status;
+}
+
+static Status sqlite_sink_open(Sink *sink, Str run_id, int64_t epoch, Err *err)
+{
+    SqliteSink *self = (SqliteSink *)sink;
+    TRY(open_db(self, SQLITE_DB_CREATE, err));
+    /* Readers of the same file, our own source among them, and this writer don't block each other. */
+    TRY(sqlite_db_exec(self->db, "PRAGMA journal_mode=WAL", err));
+    buf_clear(&self->run_id);
+    self->epoch = epoch;
+    return buf_append(&self->run_id, run_id, err);
+}
+
+static Status sqlite_sink_port(Sink *sink, SinkPortKind kind, Str name, const Schema *schema,
+                               int32_t *ret_port, Err *err)
+{
+    SqliteSink *self = (SqliteSink *)sink;
+    if (kind == PORT_STATE) return err_set(err, ERR_CONFIG, "sqlite has no state port yet");
+    const SinkReq *req = sink->req;
+    if (kind == PORT_REJECT) {
+        *ret_port = PORT_NUMBER_REJECT;
+        self->has_reject = true;
+        return sqlite_table_inspect(self, &self->reject, name, schema, true, true, err);
+    }
+    TRY(check_key(self, schema, err));
+    *ret_port = PORT_NUMBER_OUT;
+    self->has_out = true;
+    return sqlite_table_inspect(self, &self->out, name, schema, req->create, req->evolve, err);
+}
+
+/* ---- a cycle ---- */
+
+static Status put_values(Buf *sql, int32_t count, Err *err)
+{
+    TRY(buf_append(sql, STR(") VALUES ("), err));
+    for (int32_t i = 0; i < count; i++) TRY(buf_append(sql, i ? STR(", ?") : STR("?"), err));
+    return buf_append(sql, STR(")"), err);
+}
+
+static Status put_names(const SqliteTable *table, Buf *sql, Err *err)
+{
+    for (int32_t i = 0; i < table->schema->count; i++) {
+        if (i) TRY(buf_append(sql, STR(", "), err));
+        TRY(sqlite_db_quote(sql, table->schema->fields[i].name, err));
+    }
+    return OK;
+}
+
+static Status stage_create(SqliteSink *self, Err *err)
+{
+    TRY(sqlite_db_exec(self->db, "DROP TABLE IF EXISTS temp.neuron_stage", err));
+    Buf *sql = &self->sql;
+    buf_clear(sql);
+    TRY(buf_append(sql,
+                   STR("CREATE TABLE temp.neuron_stage (neuron_ord INTEGER PRIMARY KEY,"
+                       " neuron_row INTEGER, "),
+                   err));
+    TRY(put_names(&self->out, sql, err));
+    TRY(buf_append(sql, STR(")"), err));
+    TRY(buf_terminate(sql, err));
+    return sqlite_db_exec(self->db, sql->data, err);
+}
+
+static Status insert_prepare(SqliteSink *self, SqliteTable *table, Err *err)
+{
+    Buf *sql = &self->sql;
+    buf_clear(sql);
+    bool stage = table == &self->out && self->staged;
+    TRY(buf_append(sql, STR("INSERT INTO "), err));
+    if (stage) TRY(buf_append(sql, STR("temp.neuron_stage"), err));
+    else TRY(sqlite_db_quote_table(sql, buf_str(&table->name), err));
+    TRY(buf_append(sql, STR(" ("), err));
+    TRY(put_names(table, sql, err));
+    if (stage) TRY(buf_append(sql, STR(", neuron_row"), err));
+    TRY(put_values(sql, table->schema->count + stage, err));
+    sqlite3_finalize(table->insert);
+    table->insert = NULL;
+    return sqlite_db_prepare(self->db, buf_str(sql), &table->insert, err);
+}
+
+static Status table_begin(SqliteSink *self, SqliteTable *table, Err *err)
+{
+    /* What the table looks like may have changed since the last cycle: by us. */
+    TRY(sqlite_table_prepare(self, table, err));
+    if (table == &self->out && self->staged) TRY(stage_create(self, err));
+    if (table == &self->out && self->sink.req->mode == SINK_REPLACE && self->cycle == 0) {
+        buf_clear(&self->sql);
+        TRY(buf_append(&self->sql, STR("DELETE FROM "), err));
+        TRY(sqlite_db_quote_table(&self->sql, buf_str(&table->name), err));
+        TRY(buf_terminate(&self->sql, err));
+        TRY(sqlite_db_exec(self->db, self->sql.data, err));
+    }
+    return insert_prepare(self, table, err);
+}
+
+static Status sqlite_sink_begin(Sink *sink, int64_t cycle, Err *err)
+{
+    SqliteSink *self = (SqliteSink *)sink;
+    TRY(sqlite_db_exec(self->db, "BEGIN IMMEDIATE", err));
+    self->open = true;
+    self->cycle = cycle;
+    self->written = 0;
+    if (self->has_out) TRY(table_begin(self, &self->out, err));
+    return self->has_reject ? table_begin(self, &self->reject, err) : OK;
+}
+
+typedef struct RowWrite {
+    SqliteSink *self;
+    SqliteTable *table;
+    const Batch *batch;
+    RejectList refused;
+} RowWrite;
+
+static Status refuse(RowWrite *w, int64_t row, ErrKind kind, const char *sqlstate, Str column,
+                     Str reason, Err *err)
+{
+    Reject reject = {.row = row, .kind = kind, .position = -1, .column = column, .reason = reason};
+    memcpy(reject.sqlstate, sqlstate, strlen(sqlstate) + 1);
+    return reject_list_add(&w->refused, &reject, err);
+}
+
+/* *ret_bound false: a value doesn't fit and the row was refused. */
+static Status row_bind(RowWrite *w, int64_t row, bool *ret_bound, Err *err)
+{
+    SqliteTable *table = w->table;
+    *ret_bound = false;
+    for (int32_t i = 0; i < table->schema->count; i++) {
+        const char *reason = NULL;
+        TRY(sqlite_bind_value(w->self->db, table->insert, i + 1, &w->batch->columns[i], row,
+                              table->affinity[i], &reason, err));
+        if (reason) {
+            return refuse(w, row, ERR_DATA, "22000", table->schema->fields[i].name,
+                          str_from(reason), err);
+        }
+    }
+    *ret_bound = true;
+    return OK;
+}
+
+static Status key_check(RowWrite *w, int64_t row, bool *ret_whole, Err *err)
+{
+    const SinkReq *req = w->self->sink.req;
+    *ret_whole = true;
+    for (int32_t i = 0; i < req->key_count; i++) {
+        int32_t column = schema_find(w->table->schema, req->key[i]);
+        if (!column_is_null(&w->batch->columns[column], row)) continue;
+        *ret_whole = false;
+        return refuse(w, row, ERR_CONSTRAINT, "23502", req->key[i], STR("the key is NULL"), err);
+    }
+    return OK;
+}
+
+static Status row_write(RowWrite *w, int64_t row, Err *err)
+{
+    SqliteSink *self = w->self;
+    bool go = true;
+    bool stage = w->table == &self->out && self->staged;
+    if (stage) TRY(key_check(w, row, &go, err));
+    if (go) TRY(row_bind(w, row, &go, err));
+    if (!go) return OK;
+    if (stage) {
+        (void)sqlite3_bind_int64(w->table->insert, w->table->schema->count + 1,
+                                 batch_ordinal(w->batch, row));
+    }
+    int code = sqlite3_step(w->table->insert);
+    (void)sqlite3_reset(w->table->insert);
+    if (LIKELY(code == SQLITE_DONE)) return OK;
+    Status status = sqlite_db_error(self->db, err);
+    if (err->kind != ERR_CONSTRAINT && err->kind != ERR_DATA) return status;
+    Err cause = *err;
+    err_clear(err);
+    return refuse(w, row, cause.kind, cause.sqlstate, STR_NULL, str_from(cause.message), err);
+}
+
+static Status sqlite_sink_write(Sink *sink, int32_t port, Batch *batch, RejectWriter *rejects,
+                                Err *err)
+{
+    SqliteSink *self = (SqliteSink *)sink;
+    RowWrite w = {.self = self,
+                  .table = port == PORT_NUMBER_REJECT ? &self->reject : &self->out,
+                  .batch = batch};
+    reject_list_init(&w.refused);
+    Status status = OK;
+    for (int64_t row = 0; row < batch->rows && status == OK; row++) {
+        status = row_write(&w, row, err);
+    }
+    int64_t refused = w.refused.count;
+    if (status == OK && refused > 0 && rejects) {
+        status = reject_writer_add(rejects, STR("load"), batch, &w.refused, err);
+    } else if (status == OK && refused > 0) {
+        status = err_set(err, w.refused.items[0].kind, "%.*s", STR_ARG(w.refused.items[0].reason));
+    }
+    reject_list_done(&w.refused);
+    if (port == PORT_NUMBER_OUT) self->written += batch->rows - refused;
+    return status;
+}
+
+static Status sqlite_sink_apply(Sink *sink, RejectWriter *rejects, SinkCounts *ret_counts, Err *err)
+{
+    SqliteSink *self = (SqliteSink *)sink;
+    *ret_counts = (SinkCounts){0};
+    if (self->staged) return sqlite_merge(self, rejects, ret_counts, err);
+    ret_counts->loaded = self->written;
+    ret_counts->inserted = self->written;
+    return OK;
+}
+
+static void cycle_end(SqliteSink *self)
+{
+    self->open = false;
+    /* The next cycle sees the tables as this one left them. */
+    self->out.exists = true;
+    self->out.new_count = 0;
+    self->reject.exists = true;
+    self->reject.new_count = 0;
+}
+
+static Status sqlite_sink_commit(Sink *sink, const Position *position, const SinkRun *run,
+                                 CommitResult *ret_result, Err *err)
+{
+    SqliteSink *self = (SqliteSink *)sink;
+    if (sink->req->pipeline.len && self->has_out) {
+        TRY(sqlite_loads_record(self, position, run, err));
+    }
+    TRY(sqlite_db_exec(self->db, "COMMIT", err));
+    self->epoch++;
+    cycle_end(self);
+    *ret_result = COMMIT_DONE;
+    return OK;
+}
+
+static Status sqlite_sink_outcome(Sink *sink, Str run_id, int64_t cycle UNUSED,
+                                  Outcome *ret_outcome, SinkCounts *ret_counts, Err *err)
+{
+    sqlite3 *db = NULL;
+    if (sqlite_db_open(sink->req->location->path, SQLITE_DB_READ, &db, err) != OK) {
+        if (err->kind != ERR_NOT_FOUND) return FAIL;
+        err_clear(err);
+        *ret_outcome = OUTCOME_NOT_COMMITTED;
+        return OK;
+    }
+    Status status =
+        sqlite_loads_outcome(db, sink->req->pipeline, run_id, ret_outcome, ret_counts, err);
+    sqlite_db_close(db);
+    return status;
+}
+
+static Status sqlite_sink_abort(Sink *sink, Err *err)
+{
+    SqliteSink *self = (SqliteSink *)sink;
+    if (!self->open) return OK;
+    self->open = false;
+    if (sqlite3_get_autocommit(self->db)) return OK;
+    return sqlite_db_exec(self->db, "ROLLBACK", err);
+}
+
+static void sqlite_sink_cancel(Sink *sink)
+{
+    SqliteSink *self = (SqliteSink *)sink;
+    if (self->db) sqlite3_interrupt(self->db);
+}
+
+static void sqlite_sink_close(Sink *sink)
+{
+    SqliteSink *self = (SqliteSink *)sink;
+    sqlite_table_done(&self->out);
+    sqlite_table_done(&self->reject);
+    if (self->db) sqlite_db_close(self->db);
+    buf_done(&self->run_id);
+    buf_done(&self->sql);
+    mem_free(self);
+}
+
+static const SinkOps SQLITE_SINK_OPS = {
+    .describe = sqlite_sink_describe,
+    .state = sqlite_sink_state,
+    .state_set = sqlite_sink_state_set,
+    .open = sqlite_sink_open,
+    .port = sqlite_sink_port,
+    .begin = sqlite_sink_begin,
+    .write = sqlite_sink_write,
+    .apply = sqlite_sink_apply,
+    .commit = sqlite_sink_commit,
+    .outcome = sqlite_sink_outcome,
+    .abort = sqlite_sink_abort,
+    .cancel = sqlite_sink_cancel,
+    .close = sqlite_sink_close,
+};
+
+Status sqlite_sink_new(const SinkReq *req, Sink **ret_sink, Err *err)
+{
+    if (!req->table.len && !req->reject_table.len) {
+        (void)err_set(err, ERR_CONFIG, "no target table for %.*s", STR_ARG(req->location->text));
+        return err_hint(err, "name it: --table, or `table:` in the pipeline");
+    }
+    SqliteSink *self = mem_zalloc((int64_t)sizeof *self);
+    if (!self) return err_memory(err);
+    self->sink = (Sink){&SQLITE_SINK_OPS, req};
+    /* An incremental append with a key reads the rows at the watermark again: they are merged too. */
+    bool again = req->mode == SINK_APPEND && req->key_count > 0 && req->cursor.len > 0;
+    self->staged = mode_needs_key(req->mode) || again;
+    self->run_id = buf_make(256);
+    self->sql = buf_make(SQLITE_SQL_MAX);
+    self->out.name = buf_make(4096);
+    self->reject.name = buf_make(4096);
+    *ret_sink = &self->sink;
+    return OK;
+}

@@ -1,0 +1,60 @@
+/* The SQLite sink's state, shared by its files. */
+#ifndef NEURON_SQLITE_SINK_H
+#define NEURON_SQLITE_SINK_H
+
+#include "connect/sqlite/sqlite_impl.h"
+
+/* One written table: the target itself, or the table for rejects. */
+typedef struct SqliteTable {
+    Schema *schema;
+    Buf name;                 /* as the user wrote it */
+    bool exists;              /* before this run */
+    int32_t *new_columns;     /* fields that the table lacks */
+    int32_t new_count;
+    SqliteAffinity *affinity; /* per field */
+    sqlite3_stmt *insert;     /* into the target, or into the stage */
+} SqliteTable;
+
+/* Upsert, mirror: rows go to temp.neuron_stage (ord, columns…) first; apply merges them. Append and
+ * replace write into the target at once. All in one transaction. */
+typedef struct SqliteSink {
+    Sink sink;
+    sqlite3 *db;
+    Buf run_id;
+    int64_t epoch; /* of the last published run */
+    SqliteTable out, reject;
+    bool has_out, has_reject;
+    bool staged;
+    bool open; /* in a transaction */
+    int64_t cycle;
+    int64_t written; /* rows of this cycle */
+    Buf sql;         /* scratch */
+} SqliteSink;
+
+enum { SQLITE_SQL_MAX = 4 << 20 };
+
+/* Does the target exist, which of the schema's columns does it lack, what are the affinities.
+ * ERR_SCHEMA where the request forbids what would be needed. */
+MUST_USE Status sqlite_table_inspect(SqliteSink *self, SqliteTable *table, Str name,
+                                     const Schema *schema, bool create, bool evolve, Err *err);
+/* Make it so: CREATE TABLE or ALTER TABLE ADD COLUMN, inside the open transaction. */
+MUST_USE Status sqlite_table_prepare(SqliteSink *self, SqliteTable *table, Err *err);
+/* The statements that prepare would run, one call of `each` per statement. */
+MUST_USE Status sqlite_table_ddl(const SqliteSink *self, const SqliteTable *table,
+                                 Status (*each)(void *arg, Str sql, Err *err), void *arg, Err *err);
+void sqlite_table_done(SqliteTable *table);
+
+/* Merge temp.neuron_stage into the target. */
+MUST_USE Status sqlite_merge(SqliteSink *self, RejectWriter *rejects, SinkCounts *counts,
+                             Err *err);
+/* The exact statements of the merge, for the plan. */
+MUST_USE Status sqlite_merge_sql(const SqliteSink *self, SinkPlan *plan, Err *err);
+
+/* neuron_loads: state, compare-and-set of the epoch, run record. */
+MUST_USE Status sqlite_loads_state(sqlite3 *db, Str pipeline, LoadState *ret_state, Err *err);
+MUST_USE Status sqlite_loads_record(SqliteSink *self, const Position *position, const SinkRun *run,
+                                    Err *err);
+MUST_USE Status sqlite_loads_outcome(sqlite3 *db, Str pipeline, Str run_id, Outcome *ret_outcome,
+                                     SinkCounts *ret_counts, Err *err);
+
+#endif

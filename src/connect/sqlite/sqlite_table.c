@@ -1,0 +1,177 @@
+/* Target tables in SQLite: looked at, created, given new columns. */
+#include "connect/sqlite/sqlite_sink.h"
+#include "foundation/base/mem.h"
+
+void sqlite_table_done(SqliteTable *table)
+{
+    sqlite3_finalize(table->insert);
+    schema_unref(table->schema);
+    buf_done(&table->name);
+    mem_free(table->new_columns);
+    mem_free(table->affinity);
+    *table = (SqliteTable){.name = buf_make(4096)};
+}
+
+static Status pragma_columns(SqliteSink *self, Str table, sqlite3_stmt **ret_statement, Err *err)
+{
+    int64_t dot = str_find_char(table, '.');
+    Str schema = dot < 0 ? STR("main") : str_slice(table, 0, dot);
+    Str name = dot < 0 ? table : str_slice(table, dot + 1, table.len);
+    buf_clear(&self->sql);
+    TRY(buf_append(&self->sql, STR("PRAGMA "), err));
+    TRY(sqlite_db_quote(&self->sql, schema, err));
+    TRY(buf_append(&self->sql, STR(".table_xinfo("), err));
+    TRY(sqlite_db_quote(&self->sql, name, err));
+    TRY(buf_append(&self->sql, STR(")"), err));
+    return sqlite_db_prepare(self->db, buf_str(&self->sql), ret_statement, err);
+}
+
+/* Affinities of the columns that are there already. */
+static Status inspect_columns(SqliteSink *self, SqliteTable *table, bool *found, Err *err)
+{
+    CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *columns = NULL;
+    TRY(pragma_columns(self, buf_str(&table->name), &columns, err));
+    bool row = false;
+    TRY(sqlite_db_step(self->db, columns, &row, err));
+    while (row) {
+        Str name = str_from((const char *)sqlite3_column_text(columns, 1));
+        Str declared = str_from((const char *)sqlite3_column_text(columns, 2));
+        for (int32_t i = 0; i < table->schema->count; i++) {
+            if (!str_eq_nocase(table->schema->fields[i].name, name)) continue;
+            found[i] = true;
+            table->affinity[i] = sqlite_affinity(declared);
+        }
+        TRY(sqlite_db_step(self->db, columns, &row, err));
+    }
+    return OK;
+}
+
+static Status table_missing(Str name, Err *err)
+{
+    (void)err_set(err, ERR_SCHEMA, "no table «%.*s» in the target, and `create: false`",
+                  STR_ARG(name));
+    return err_hint(err, "create it, or allow it with `create: true`");
+}
+
+static Status column_missing(Str name, Str column, Err *err)
+{
+    (void)err_set(err, ERR_SCHEMA, "table «%.*s» has no column «%.*s», and `evolve: false`",
+                  STR_ARG(name), STR_ARG(column));
+    return err_hint(err, "add the column, leave it out in a select, or allow `evolve: true`");
+}
+
+static Status new_column_affinity(SqliteTable *table, int32_t i, Err *err)
+{
+    CLEANUP(buf_done) Buf declared = buf_make(4096);
+    TRY(sqlite_declared_type(&table->schema->fields[i], &declared, err));
+    table->affinity[i] = sqlite_affinity(buf_str(&declared));
+    table->new_columns[table->new_count++] = i;
+    return OK;
+}
+
+Status sqlite_table_inspect(SqliteSink *self, SqliteTable *table, Str name, const Schema *schema,
+                            bool create, bool evolve, Err *err)
+{
+    sqlite_table_done(table);
+    table->schema = schema_ref(schema);
+    TRY(buf_append(&table->name, name, err));
+    table->affinity = mem_array(schema->count, (int64_t)sizeof *table->affinity);
+    table->new_columns = mem_array(schema->count, (int64_t)sizeof *table->new_columns);
+    bool *found = mem_array(schema->count, (int64_t)sizeof *found);
+    if (!table->affinity || !table->new_columns || !found) {
+        mem_free(found);
+        return err_memory(err);
+    }
+    Status status = sqlite_db_has_table(self->db, name, &table->exists, err);
+    if (status == OK && table->exists) status = inspect_columns(self, table, found, err);
+    if (status == OK && !table->exists && !create) status = table_missing(name, err);
+    for (int32_t i = 0; i < schema->count && status == OK; i++) {
+        if (found[i]) continue;
+        status = new_column_affinity(table, i, err);
+        if (status == OK && table->exists && !evolve) {
+            status = column_missing(name, schema->fields[i].name, err);
+        }
+    }
+    mem_free(found);
+    return status;
+}
+
+static bool is_key(const SqliteSink *self, Str name)
+{
+    for (int32_t i = 0; i < self->sink.req->key_count; i++) {
+        if (str_eq(self->sink.req->key[i], name)) return true;
+    }
+    return false;
+}
+
+static Status column_definition(const SqliteSink *self, const SqliteTable *table,
+                                const Field *field, Buf *sql, Err *err)
+{
+    TRY(sqlite_db_quote(sql, field->name, err));
+    int64_t before = sql->len;
+    TRY(buf_append_char(sql, ' ', err));
+    TRY(sqlite_declared_type(field, sql, err));
+    if (sql->len == before + 1) sql->len = before;
+    bool key = table == &self->out && is_key(self, field->name);
+    return key ? buf_append(sql, STR(" NOT NULL"), err) : OK;
+}
+
+/* PRIMARY KEY over the key columns; the reject table's is what makes repeating harmless. */
+static Status primary_key(const SqliteSink *self, const SqliteTable *table, Buf *sql, Err *err)
+{
+    if (table != &self->out) return OK;
+    const SinkReq *req = self->sink.req;
+    for (int32_t i = 0; i < req->key_count; i++) {
+        TRY(buf_append(sql, i ? STR(", ") : STR(", PRIMARY KEY ("), err));
+        TRY(sqlite_db_quote(sql, req->key[i], err));
+    }
+    return req->key_count ? buf_append_char(sql, ')', err) : OK;
+}
+
+static Status create_table(const SqliteSink *self, const SqliteTable *table, Buf *sql, Err *err)
+{
+    TRY(buf_append(sql, STR("CREATE TABLE "), err));
+    TRY(sqlite_db_quote_table(sql, buf_str(&table->name), err));
+    for (int32_t i = 0; i < table->schema->count; i++) {
+        TRY(buf_append(sql, i ? STR(", ") : STR(" ("), err));
+        TRY(column_definition(self, table, &table->schema->fields[i], sql, err));
+    }
+    TRY(primary_key(self, table, sql, err));
+    return buf_append_char(sql, ')', err);
+}
+
+Status sqlite_table_ddl(const SqliteSink *self, const SqliteTable *table,
+                        Status (*each)(void *arg, Str sql, Err *err), void *arg, Err *err)
+{
+    CLEANUP(buf_done) Buf sql = buf_make(SQLITE_SQL_MAX);
+    if (!table->exists) {
+        TRY(create_table(self, table, &sql, err));
+        return each(arg, buf_str(&sql), err);
+    }
+    for (int32_t i = 0; i < table->new_count; i++) {
+        const Field *field = &table->schema->fields[table->new_columns[i]];
+        buf_clear(&sql);
+        TRY(buf_append(&sql, STR("ALTER TABLE "), err));
+        TRY(sqlite_db_quote_table(&sql, buf_str(&table->name), err));
+        TRY(buf_append(&sql, STR(" ADD COLUMN "), err));
+        TRY(sqlite_db_quote(&sql, field->name, err));
+        TRY(buf_append_char(&sql, ' ', err));
+        TRY(sqlite_declared_type(field, &sql, err));
+        TRY(each(arg, buf_str(&sql), err));
+    }
+    return OK;
+}
+
+static Status run_ddl(void *arg, Str sql, Err *err)
+{
+    SqliteSink *self = arg;
+    CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
+    TRY(sqlite_db_prepare(self->db, sql, &statement, err));
+    bool row = false;
+    return sqlite_db_step(self->db, statement, &row, err);
+}
+
+Status sqlite_table_prepare(SqliteSink *self, SqliteTable *table, Err *err)
+{
+    return sqlite_table_ddl(self, table, run_ddl, self, err);
+}

@@ -1,0 +1,190 @@
+/* Sessions with SQLite: opening, statements, and its errors in our terms. */
+#include "store/db/sqlite_db.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+#include "foundation/base/file.h"
+
+static ErrKind kind_of_code(int code)
+{
+    switch (code & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return ERR_DEADLOCK;
+    case SQLITE_FULL:
+        return ERR_SPACE;
+    case SQLITE_NOMEM:
+        return ERR_MEMORY;
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        return ERR_PERMISSION;
+    case SQLITE_CANTOPEN:
+        return ERR_NOT_FOUND;
+    case SQLITE_CONSTRAINT:
+        return ERR_CONSTRAINT;
+    case SQLITE_MISMATCH:
+    case SQLITE_TOOBIG:
+        return ERR_DATA;
+    case SQLITE_INTERRUPT:
+        return ERR_CANCELLED;
+    case SQLITE_IOERR:
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return ERR_IO;
+    default:
+        return ERR_SCHEMA;
+    }
+}
+
+/* SQLSTATE of PostgreSQL's for what both have a name for. */
+static const char *sqlstate_of_code(int code)
+{
+    switch (code) {
+    case SQLITE_CONSTRAINT_UNIQUE:
+    case SQLITE_CONSTRAINT_PRIMARYKEY:
+        return "23505";
+    case SQLITE_CONSTRAINT_NOTNULL:
+        return "23502";
+    case SQLITE_CONSTRAINT_FOREIGNKEY:
+        return "23503";
+    case SQLITE_CONSTRAINT_CHECK:
+        return "23514";
+    default:
+        return (code & 0xff) == SQLITE_FULL ? "53100" : "";
+    }
+}
+
+Status sqlite_db_error(sqlite3 *db, Err *err)
+{
+    int code = sqlite3_extended_errcode(db);
+    (void)err_set(err, kind_of_code(code), "sqlite: %s", sqlite3_errmsg(db));
+    if (!err) return FAIL;
+    memcpy(err->sqlstate, sqlstate_of_code(code), strlen(sqlstate_of_code(code)) + 1);
+    if (err->kind == ERR_DEADLOCK) {
+        return err_hint(err, "another process holds the database; it is tried again");
+    }
+    return FAIL;
+}
+
+Status sqlite_db_open(Str path, SqliteOpen how, sqlite3 **ret_db, Err *err)
+{
+    char name[PATH_MAX];
+    if (path.len >= PATH_MAX) return err_set(err, ERR_NOT_FOUND, "the path is too long");
+    memcpy(name, path.ptr, (size_t)path.len);
+    name[path.len] = 0;
+    if (how != SQLITE_DB_CREATE && !file_exists(path)) {
+        return err_set(err, ERR_NOT_FOUND, "sqlite: no such file: %s", name);
+    }
+    int flags = how == SQLITE_DB_READ    ? SQLITE_OPEN_READONLY
+                : how == SQLITE_DB_WRITE ? SQLITE_OPEN_READWRITE
+                                         : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    sqlite3 *db = NULL;
+    if (sqlite3_open_v2(name, &db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
+        Status status = db ? sqlite_db_error(db, err) : err_memory(err);
+        sqlite_db_close(db);
+        return err_prefix(err, "%s: ", name), status;
+    }
+    (void)sqlite3_extended_result_codes(db, 1);
+    (void)sqlite3_busy_timeout(db, SQLITE_DB_BUSY_MS);
+    if (sqlite_db_exec(db, "PRAGMA cache_size=-16384; PRAGMA foreign_keys=ON", err) != OK) {
+        sqlite_db_close(db);
+        return FAIL;
+    }
+    *ret_db = db;
+    return OK;
+}
+
+void sqlite_db_close(sqlite3 *db)
+{
+    (void)sqlite3_close_v2(db);
+}
+
+Status sqlite_db_exec(sqlite3 *db, const char *sql, Err *err)
+{
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK) return OK;
+    return sqlite_db_error(db, err);
+}
+
+Status sqlite_db_prepare(sqlite3 *db, Str sql, sqlite3_stmt **ret_statement, Err *err)
+{
+    if (sql.len > INT_MAX) return err_set(err, ERR_LIMIT, "the statement is too long");
+    sqlite3_stmt *statement = NULL;
+    const char *tail = NULL;
+    if (sqlite3_prepare_v3(db, sql.ptr, (int)sql.len, SQLITE_PREPARE_PERSISTENT, &statement,
+                           &tail) != SQLITE_OK) {
+        return sqlite_db_error(db, err);
+    }
+    Str rest = str_trim(str_make(tail, sql.ptr + sql.len - tail));
+    while (str_starts(rest, STR(";"))) rest = str_trim(str_slice(rest, 1, rest.len));
+    if (!statement || rest.len > 0) {
+        sqlite3_finalize(statement);
+        return err_set(err, ERR_CONFIG, "not exactly one SQL statement: %.*s", STR_ARG(sql));
+    }
+    *ret_statement = statement;
+    return OK;
+}
+
+Status sqlite_db_step(sqlite3 *db, sqlite3_stmt *statement, bool *ret_row, Err *err)
+{
+    int code = sqlite3_step(statement);
+    if (code != SQLITE_ROW && code != SQLITE_DONE) return sqlite_db_error(db, err);
+    *ret_row = code == SQLITE_ROW;
+    return OK;
+}
+
+Status sqlite_db_int64(sqlite3 *db, Str sql, int64_t *ret_value, Err *err)
+{
+    CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
+    TRY(sqlite_db_prepare(db, sql, &statement, err));
+    bool row = false;
+    TRY(sqlite_db_step(db, statement, &row, err));
+    *ret_value = row ? sqlite3_column_int64(statement, 0) : 0;
+    return OK;
+}
+
+static void split_table(Str table, Str *ret_schema, Str *ret_name)
+{
+    int64_t dot = str_find_char(table, '.');
+    *ret_schema = dot < 0 ? STR_NULL : str_slice(table, 0, dot);
+    *ret_name = dot < 0 ? table : str_slice(table, dot + 1, table.len);
+}
+
+Status sqlite_db_quote(Buf *out, Str name, Err *err)
+{
+    TRY(buf_append_char(out, '"', err));
+    for (int64_t i = 0; i < name.len; i++) {
+        if (name.ptr[i] == '"') TRY(buf_append_char(out, '"', err));
+        TRY(buf_append_char(out, name.ptr[i], err));
+    }
+    return buf_append_char(out, '"', err);
+}
+
+Status sqlite_db_quote_table(Buf *out, Str table, Err *err)
+{
+    Str schema, name;
+    split_table(table, &schema, &name);
+    if (schema.len) {
+        TRY(sqlite_db_quote(out, schema, err));
+        TRY(buf_append_char(out, '.', err));
+    }
+    return sqlite_db_quote(out, name, err);
+}
+
+Status sqlite_db_has_table(sqlite3 *db, Str table, bool *ret_has, Err *err)
+{
+    Str schema, name;
+    split_table(table, &schema, &name);
+    CLEANUP(buf_done) Buf sql = buf_make(1 << 16);
+    TRY(buf_append(&sql, STR("SELECT 1 FROM "), err));
+    TRY(sqlite_db_quote(&sql, schema.len ? schema : STR("main"), err));
+    TRY(buf_append(&sql, STR(".sqlite_master WHERE type IN ('table','view')"
+                             " AND name = ?1 COLLATE NOCASE"),
+                   err));
+    CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
+    TRY(sqlite_db_prepare(db, buf_str(&sql), &statement, err));
+    (void)sqlite3_bind_text64(statement, 1, name.ptr, (sqlite3_uint64)name.len, SQLITE_STATIC,
+                              SQLITE_UTF8);
+    return sqlite_db_step(db, statement, ret_has, err);
+}

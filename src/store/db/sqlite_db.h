@@ -1,0 +1,44 @@
+/* Sessions with SQLite: opening, statements, and its errors in our terms. */
+#ifndef NEURON_SQLITE_DB_H
+#define NEURON_SQLITE_DB_H
+
+#include <sqlite3.h>
+
+#include "foundation/base/buf.h"
+
+/* Waits this long for another writer before the database counts as locked. */
+enum { SQLITE_DB_BUSY_MS = 10000 };
+
+typedef enum SqliteOpen {
+    SQLITE_DB_READ,   /* must exist; read only */
+    SQLITE_DB_WRITE,  /* must exist */
+    SQLITE_DB_CREATE, /* made when missing */
+} SqliteOpen;
+
+/* One connection for one thread (sqlite3_interrupt may come from another). The caller closes it
+ * with sqlite_db_close. A missing file is ERR_NOT_FOUND. */
+MUST_USE Status sqlite_db_open(Str path, SqliteOpen how, sqlite3 **ret_db, Err *err);
+void sqlite_db_close(sqlite3 *db);
+
+/* FAIL with the connection's last error: kind, SQLSTATE where one fits, SQLite's message. */
+MUST_USE Status sqlite_db_error(sqlite3 *db, Err *err);
+MUST_USE Status sqlite_db_exec(sqlite3 *db, const char *sql, Err *err);
+/* Persistent statement; the text need not end in NUL. More than one statement is ERR_CONFIG. */
+MUST_USE Status sqlite_db_prepare(sqlite3 *db, Str sql, sqlite3_stmt **ret_statement, Err *err);
+/* Step once: *ret_row true when there is a row. */
+MUST_USE Status sqlite_db_step(sqlite3 *db, sqlite3_stmt *statement, bool *ret_row, Err *err);
+/* The first column of the first row as an integer; 0 when there is none or it is NULL. */
+MUST_USE Status sqlite_db_int64(sqlite3 *db, Str sql, int64_t *ret_value, Err *err);
+/* True when there is a table or view of that name ("name" or "schema.name"). */
+MUST_USE Status sqlite_db_has_table(sqlite3 *db, Str table, bool *ret_has, Err *err);
+/* "name" quoted as an identifier; of a "schema.name" both parts. */
+MUST_USE Status sqlite_db_quote(Buf *out, Str name, Err *err);
+MUST_USE Status sqlite_db_quote_table(Buf *out, Str table, Err *err);
+
+static inline void sqlite_db_finalize_p(sqlite3_stmt **p)
+{
+    sqlite3_finalize(*p);
+    *p = NULL;
+}
+
+#endif

@@ -1,0 +1,198 @@
+/* Puts a pipeline together: source, watermark, steps, sinks. */
+#include "foundation/base/datetime.h"
+#include "work/pipeline/pipeline_impl.h"
+
+/* ---- where to read from ---- */
+
+/* A time cursor put back by the overlap, in the form in which the source writes it. */
+static Status put_back(Str cursor, int64_t overlap_us, Buf *out, Err *err)
+{
+    int64_t us = 0;
+    bool zone = false;
+    if (!datetime_cast_timestamp(cursor, &us, &zone)) {
+        (void)err_set(err, ERR_CONFIG, "`overlap` needs a time cursor; the watermark is «%.*s»",
+                      STR_ARG(cursor));
+        return err_hint(err, "leave `overlap` out for numbers");
+    }
+    char text[DATETIME_TEXT_MAX];
+    int64_t len;
+    if (cursor.len == 10) {
+        int64_t days = (us - overlap_us) / DATETIME_DAY_US - ((us - overlap_us) % DATETIME_DAY_US < 0);
+        len = datetime_format_date((int32_t)days, text);
+    } else {
+        len = datetime_format_timestamp(us - overlap_us, cursor.ptr[10], zone, text);
+    }
+    return buf_append(out, str_make(text, len), err);
+}
+
+static Status cursor_from(Assembly *a, Err *err)
+{
+    const Incremental *inc = &a->config->incremental;
+    if (a->options->since.len) return buf_append(&a->cursor_from, a->options->since, err);
+    bool first = a->options->full_refresh || a->state.position.cursor.len == 0;
+    if (first) return buf_append(&a->cursor_from, inc->start, err);
+    Str watermark = buf_str(&a->state.position.cursor);
+    if (inc->overlap_us) return put_back(watermark, inc->overlap_us, &a->cursor_from, err);
+    return buf_append(&a->cursor_from, watermark, err);
+}
+
+static Status source_request(Assembly *a, Err *err)
+{
+    const PipelineConfig *c = a->config;
+    if (a->options->since.len && !c->incremental.cursor.len) {
+        (void)err_set(err, ERR_USAGE, "--since needs an incremental pipeline");
+        return err_hint(err, "name the cursor column: `incremental: { cursor: … }`");
+    }
+    if (c->incremental.cursor.len) TRY(cursor_from(a, err));
+    /* Rows at the watermark are read again where a key tells which of them are new. */
+    bool watermark = !a->options->since.len && !a->options->full_refresh &&
+                     a->state.position.cursor.len > 0;
+    a->source_req = (SourceReq){
+        .location = &c->from,
+        .table = c->from_table,
+        .query = c->query,
+        .params = c->params,
+        .param_count = c->param_count,
+        .cursor = c->incremental.cursor,
+        .cursor_from = buf_str(&a->cursor_from),
+        .cursor_inclusive = !watermark || c->key_count > 0 || c->incremental.overlap_us > 0,
+        .overlap_us = c->incremental.overlap_us,
+        .rows_max = a->options->rows_max,
+        .parallel = c->parallel > 1 ? c->parallel : 1,
+        .rejects = c->rejects,
+        .spool_folder = a->env->spool_folder,
+    };
+    return OK;
+}
+
+/* ---- steps ---- */
+
+/* An expression's own position moved to where its text stands in the configuration. */
+static Status place_error(const StepConfig *step, int32_t number, Err *err)
+{
+    if (step->line && err->line) {
+        int64_t column = err->line == 1 ? step->column + err->column - 1 : err->column;
+        (void)err_at(err, step->line + err->line - 1, column);
+    } else if (step->line) {
+        (void)err_at(err, step->line, step->column);
+    }
+    return err_prefix(err, "step %d: ", number);
+}
+
+static Status step_add(Assembly *a, const StepConfig *config, Err *err)
+{
+    int32_t number = a->step_count + 1;
+    if (a->step_count == PIPELINE_STEPS_MAX) {
+        return err_set(err, ERR_CONFIG, "more than %d steps", PIPELINE_STEPS_MAX);
+    }
+    Step **at = &a->steps[a->step_count];
+    DropDuplicates duplicates = {
+        .by = config->columns,
+        .count = config->column_count,
+        .keep_last = config->keep_last,
+        .budget = &a->step_budget,
+        .spool_folder = a->env->spool_folder,
+    };
+    Status status = OK;
+    switch (config->kind) {
+    case STEP_SELECT:
+        status = step_select_new(number, config->text, a->schema, NULL, at, err);
+        break;
+    case STEP_WHERE:
+        status = step_where_new(number, config->text, a->schema, NULL, at, err);
+        break;
+    case STEP_DROP_NULLS:
+        status = step_drop_nulls_new(number, config->columns, config->column_count, a->schema, at,
+                                     err);
+        break;
+    case STEP_DROP_DUPLICATES:
+        status = step_drop_duplicates_new(number, &duplicates, a->schema, at, err);
+        break;
+    }
+    if (status != OK) return place_error(config, number, err);
+    a->schema = (*at)->schema;
+    a->step_count++;
+    return OK;
+}
+
+/* ---- sinks ---- */
+
+static void sink_request(Assembly *a)
+{
+    const PipelineConfig *c = a->config;
+    a->sink_req = (SinkReq){
+        .location = &c->to,
+        .table = c->table,
+        .mode = c->mode,
+        .key = c->key,
+        .key_count = c->key_count,
+        .cursor = c->incremental.cursor,
+        .ignore_for_change = c->ignore_for_change,
+        .ignore_count = c->ignore_count,
+        .create = c->create,
+        .evolve = c->evolve,
+        .max_delete = c->max_delete,
+        .pipeline = c->name,
+        .config_hash = c->config_hash,
+        .rejects = c->rejects,
+        .reject_table = c->rejects_elsewhere ? STR_NULL : c->reject_table,
+    };
+    a->reject_req = (SinkReq){
+        .location = &c->reject_to,
+        .table = c->reject_table,
+        .mode = SINK_APPEND,
+        .create = true,
+        .evolve = true,
+        .reject_table = c->reject_table,
+    };
+}
+
+static Status sinks_make(Assembly *a, Err *err)
+{
+    const PipelineConfig *c = a->config;
+    sink_request(a);
+    TRY(registry_sink(a->env->registry, &a->sink_req, &a->sink, err));
+    if (c->rejects && c->rejects_elsewhere) {
+        TRY(registry_sink(a->env->registry, &a->reject_req, &a->reject_sink, err));
+    }
+    if (c->name.len && a->sink->ops->state) return sink_state(a->sink, &a->state, err);
+    if (c->incremental.cursor.len) {
+        (void)err_set(err, ERR_CONFIG, "an incremental pipeline needs a target that keeps its "
+                                       "watermark; %.*s can't",
+                      STR_ARG(c->to.text));
+        return err_hint(err, "load into a database");
+    }
+    return OK;
+}
+
+Status assembly_open(Assembly *a, const PipelineConfig *config, const RunOptions *options,
+                     const PipelineEnv *env, Err *err)
+{
+    *a = (Assembly){.config = config, .options = options, .env = env};
+    load_state_init(&a->state);
+    a->cursor_from = buf_make(1 << 16);
+    a->info.arena = arena_make(16 << 20);
+    budget_init(&a->step_budget, "steps", env->budget,
+                env->budget ? env->budget->max_bytes * 3 / 4 : INT64_MAX);
+    a->advance = !options->since.len && !options->rows_max;
+    if (sinks_make(a, err) != OK) return err_prefix(err, "target: ");
+    Status status = source_request(a, err);
+    if (status == OK) status = registry_source(env->registry, &a->source_req, &a->source, err);
+    if (status == OK) status = source_describe(a->source, &a->info, err);
+    if (status != OK) return err_prefix(err, "source: ");
+    a->info_ready = true;
+    a->schema = a->info.schema;
+    for (int32_t i = 0; i < config->step_count; i++) TRY(step_add(a, &config->steps[i], err));
+    return OK;
+}
+
+void assembly_close(Assembly *a)
+{
+    source_close(a->source);
+    sink_close(a->sink);
+    sink_close(a->reject_sink);
+    for (int32_t i = 0; i < a->step_count; i++) step_free(a->steps[i]);
+    source_info_done(&a->info);
+    load_state_done(&a->state);
+    buf_done(&a->cursor_from);
+}

@@ -1,0 +1,198 @@
+/* Pipelines: one bounded run from a source through steps into a sink, published at one moment. */
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "foundation/base/clock.h"
+#include "foundation/base/hash.h"
+#include "foundation/base/thread.h"
+#include "work/pipeline/pipeline_impl.h"
+
+static void copy_text(char *to, int64_t size, Str text)
+{
+    text = str_slice(text, 0, size - 1);
+    if (text.len) memcpy(to, text.ptr, (size_t)text.len);
+    to[text.len] = 0;
+}
+
+/* A random UUID (version 4). */
+static Status run_id_new(char run_id[40], Err *err)
+{
+    uint8_t b[16];
+    TRY(hash_random(b, sizeof b, err));
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+    (void)snprintf(run_id, 40,
+                   "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
+                   b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13],
+                   b[14], b[15]);
+    return OK;
+}
+
+static void result_counts(const FlowResult *flow, const Assembly *a, RunResult *result)
+{
+    const FlowLedger *l = &flow->ledger;
+    result->extracted = l->extracted;
+    result->transformed = l->transformed;
+    result->rejected = l->rejected;
+    result->loaded = l->loaded;
+    result->bytes = l->bytes;
+    result->inserted = flow->counts.inserted;
+    result->updated = flow->counts.updated;
+    result->unchanged = flow->counts.unchanged;
+    result->deleted = flow->counts.deleted;
+    result->read_ns = flow->read_ns;
+    result->steps_ns = flow->steps_ns;
+    result->stage_ns = flow->stage_ns;
+    result->publish_ns = flow->publish_ns;
+    result->drop_count = 0;
+    for (int32_t i = 0; i < a->step_count; i++) {
+        if (step_dropped(a->steps[i]) == 0) continue;
+        RunDrop *drop = &result->drops[result->drop_count++];
+        copy_text(drop->step, sizeof drop->step, str_from(a->steps[i]->name));
+        drop->rows = step_dropped(a->steps[i]);
+    }
+    if (flow->counts.superseded) {
+        RunDrop *drop = &result->drops[result->drop_count++];
+        copy_text(drop->step, sizeof drop->step, STR("superseded"));
+        drop->rows = flow->counts.superseded;
+    }
+}
+
+static Status flow_of_assembly(Assembly *a, RunResult *result, Err *err)
+{
+    const PipelineConfig *c = a->config;
+    bool incremental = c->incremental.cursor.len > 0;
+    FlowSpec spec = {
+        .source = a->source,
+        .sink = a->sink,
+        .steps = a->steps,
+        .step_count = a->step_count,
+        .schema = a->schema,
+        .out_name = c->table,
+        .run_id = str_from(result->run_id),
+        .epoch = a->state.epoch,
+        .start = incremental && !a->options->full_refresh ? &a->state.position : NULL,
+        .advance = a->advance,
+        .rejects_allowed = c->rejects,
+        .reject_sink = a->reject_sink,
+        .reject_name = c->reject_table,
+        .key = c->key,
+        .key_count = c->key_count,
+        .expr = {.now_us = clock_now_us()},
+        .budget = a->env->budget,
+        .progress = a->env->progress,
+        .progress_arg = a->env->progress_arg,
+        .cancelled = a->env->cancelled,
+    };
+    FlowResult flow;
+    flow_result_init(&flow);
+    Status status = flow_run(&spec, &flow, err);
+    if (status == OK) {
+        result_counts(&flow, a, result);
+        const Buf *cursor = a->advance ? &flow.position.cursor : &a->state.position.cursor;
+        buf_clear(&result->watermark);
+        status = buf_append(&result->watermark, buf_str(cursor), err);
+    }
+    flow_result_done(&flow);
+    return status;
+}
+
+/* The same run_id again: what it published stands, and is not done twice. */
+static Status already_published(Assembly *a, RunResult *result, bool *ret_done, Err *err)
+{
+    *ret_done = false;
+    if (!a->config->name.len || !a->sink->ops->outcome) return OK;
+    Outcome outcome = OUTCOME_UNKNOWN;
+    SinkCounts counts = {0};
+    TRY(sink_outcome(a->sink, str_from(result->run_id), 0, &outcome, &counts, err));
+    if (outcome != OUTCOME_COMMITTED) return OK;
+    *ret_done = true;
+    result->extracted = result->transformed = result->loaded = counts.loaded;
+    result->inserted = counts.inserted;
+    result->updated = counts.updated;
+    result->unchanged = counts.unchanged;
+    result->deleted = counts.deleted;
+    (void)snprintf(result->message, sizeof result->message, "This run was already published");
+    return buf_append(&result->watermark, buf_str(&a->state.position.cursor), err);
+}
+
+static Status attempt(const PipelineConfig *config, const RunOptions *options,
+                      const PipelineEnv *env, bool again, RunResult *result, Err *err)
+{
+    Assembly assembly;
+    bool done = false;
+    Status status = assembly_open(&assembly, config, options, env, err);
+    if (status == OK && again) status = already_published(&assembly, result, &done, err);
+    if (status == OK && !done) status = flow_of_assembly(&assembly, result, err);
+    assembly_close(&assembly);
+    return status;
+}
+
+static bool is_cancelled(const PipelineEnv *env)
+{
+    return env->cancelled && atomic_load(env->cancelled);
+}
+
+/* Wait before the next attempt; false when cancelled meanwhile. */
+static bool retry_wait(const PipelineEnv *env, int64_t wait_us)
+{
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t cond;
+    thread_cond_init(&cond);
+    int64_t end_ns = clock_mono_ns() + wait_us * 1000;
+    pthread_mutex_lock(&mutex);
+    while (clock_mono_ns() < end_ns && !is_cancelled(env)) {
+        (void)thread_cond_wait(&cond, &mutex,
+                               int64_min(end_ns, clock_mono_ns() + 100 * 1000000));
+    }
+    pthread_mutex_unlock(&mutex);
+    pthread_cond_destroy(&cond);
+    return !is_cancelled(env);
+}
+
+static void result_message(RunResult *result, const Err *err)
+{
+    if (result->status != RUN_SUCCESS) {
+        (void)snprintf(result->message, sizeof result->message, "%.500s", err->message);
+    } else if (result->message[0]) {
+        return;
+    } else if (result->extracted == 0) {
+        (void)snprintf(result->message, sizeof result->message, "No new data to process");
+    } else {
+        (void)snprintf(result->message, sizeof result->message, "%lld of %lld rows loaded",
+                       (long long)result->loaded, (long long)result->extracted);
+    }
+}
+
+Status pipeline_run(const PipelineConfig *config, const RunOptions *options,
+                    const PipelineEnv *env, RunResult *result, Err *err)
+{
+    Err local = {0};
+    if (!err) err = &local;
+    int64_t start_ns = clock_mono_ns();
+    copy_text(result->pipeline, sizeof result->pipeline, config->name);
+    bool again = options->run_id.len > 0;
+    Status status = OK;
+    if (again) copy_text(result->run_id, sizeof result->run_id, options->run_id);
+    else status = run_id_new(result->run_id, err);
+    int32_t attempts = config->retry_attempts > 1 ? config->retry_attempts : 1;
+    while (status == OK) {
+        result->attempts++;
+        status = attempt(config, options, env, again, result, err);
+        if (status == OK || result->attempts >= attempts || !err_is_retriable(err)) break;
+        /* What was not published is read again; what was is found by its run_id. */
+        again = true;
+        if (!retry_wait(env, config->retry_wait_us)) break;
+        status = OK;
+    }
+    result->duration_ns = clock_mono_ns() - start_ns;
+    result->status = status == OK                   ? RUN_SUCCESS
+                     : err->kind == ERR_CANCELLED ? RUN_CANCELLED
+                                                  : RUN_FAILED;
+    if (status != OK) {
+        if (config->name.len) (void)err_prefix(err, "%.*s: ", STR_ARG(config->name));
+        result->error = *err;
+    }
+    result_message(result, err);
+    return status;
+}

@@ -1,0 +1,35 @@
+/* What the files of this room share: a pipeline put together, ready to plan or to run. */
+#ifndef NEURON_PIPELINE_IMPL_H
+#define NEURON_PIPELINE_IMPL_H
+
+#include "work/pipeline/pipeline.h"
+
+enum { PIPELINE_STEPS_MAX = 32 };
+
+/* Source, steps and sink of one run. The requests are borrowed by source and sinks, so that this
+ * stays in place from assembly_open to assembly_close. */
+typedef struct Assembly {
+    const PipelineConfig *config;
+    const RunOptions *options;
+    const PipelineEnv *env;
+    SourceReq source_req;
+    SinkReq sink_req, reject_req;
+    Source *source;
+    Sink *sink, *reject_sink; /* reject_sink NULL: the sink's own port, or none allowed */
+    SourceInfo info;
+    bool info_ready;
+    Step *steps[PIPELINE_STEPS_MAX];
+    int32_t step_count;
+    const Schema *schema; /* of what reaches the sink */
+    LoadState state;
+    bool advance;
+    Budget step_budget;
+    Buf cursor_from;
+} Assembly;
+
+/* Everything made and described; nothing written yet. */
+MUST_USE Status assembly_open(Assembly *assembly, const PipelineConfig *config,
+                              const RunOptions *options, const PipelineEnv *env, Err *err);
+void assembly_close(Assembly *assembly);
+
+#endif
