@@ -7,10 +7,10 @@
 /* One step of some path; paths with equal beginnings share nodes. */
 typedef struct PathNode {
     JsonStep step;
-    struct PathNode *first_child, *next;
-    uint64_t key_lens;    /* bit min(len, 63) of every child key */
-    int32_t slot;         /* path that ends here, -1: none */
-    bool has_keys;        /* children: */
+    struct PathNode *first_child, *last_child, *next;
+    uint64_t key_lens; /* bit min(len, 63) of every child key */
+    int32_t slot;      /* path that ends here, -1: none */
+    bool has_keys;     /* children: */
     bool has_indexes;
     bool has_negatives;
 } PathNode;
@@ -56,8 +56,12 @@ static Status node_add(PathNode *parent, const JsonStep *step, Arena *arena, Pat
         parent->has_indexes = true;
         parent->has_negatives = true;
     }
-    node->next = parent->first_child;
-    parent->first_child = node;
+    if (parent->last_child) {
+        parent->last_child->next = node;
+    } else {
+        parent->first_child = node;
+    }
+    parent->last_child = node;
     *ret_node = node;
     return OK;
 }
@@ -116,20 +120,30 @@ int32_t json_extractor_count(const JsonExtractor *extractor)
     return extractor->count;
 }
 
-static const PathNode *child_of_key(const PathNode *node, const JsonSlot *key)
+static bool key_is(const PathNode *child, Str key)
+{
+    return !child->step.is_index && str_eq(child->step.key, key);
+}
+
+/* `hint` is the child behind the one found last: documents and path lists are often in one order. */
+static const PathNode *child_of_key(const PathNode *node, const JsonSlot *key,
+                                    const PathNode **hint)
 {
     const PathNode *child = node->first_child;
     if (LIKELY(!key->escaped)) {
         if (!(node->key_lens & len_bit(key->text.len))) return NULL;
-        for (; child; child = child->next) {
-            if (!child->step.is_index && str_eq(child->step.key, key->text)) return child;
+        if (*hint && key_is(*hint, key->text)) {
+            child = *hint;
+        } else {
+            while (child && !key_is(child, key->text)) child = child->next;
         }
-        return NULL;
+    } else {
+        while (child && (child->step.is_index || !json_text_is(key, child->step.key))) {
+            child = child->next;
+        }
     }
-    for (; child; child = child->next) {
-        if (!child->step.is_index && json_text_is(key, child->step.key)) return child;
-    }
-    return NULL;
+    if (child) *hint = child->next;
+    return child;
 }
 
 /* A key came again: what its earlier value gave does not count. */
@@ -143,13 +157,13 @@ static void forget_below(const PathNode *node, JsonSlot *slots)
 
 static const char *walk_value(Walk *walk, const PathNode *node, const char *at, int32_t depth);
 
-static inline const char *walk_member(Walk *walk, const PathNode *node, const char *at,
-                                      int32_t depth)
+static inline const char *walk_member(Walk *walk, const PathNode *node, const PathNode **hint,
+                                      const char *at, int32_t depth)
 {
     JsonSlot slot;
     at = json_scan_key(&walk->scan, at, &slot);
     if (UNLIKELY(!at)) return NULL;
-    const PathNode *child = child_of_key(node, &slot);
+    const PathNode *child = child_of_key(node, &slot, hint);
     if (child && child->first_child) {
         forget_below(child, walk->slots);
         return walk_value(walk, child, at, depth + 1);
@@ -165,10 +179,11 @@ static inline const char *walk_member(Walk *walk, const PathNode *node, const ch
 static const char *walk_object(Walk *walk, const PathNode *node, const char *at, int32_t depth)
 {
     JsonScan *scan = &walk->scan;
+    const PathNode *hint = node->first_child;
     at = json_scan_space(scan, at + 1);
     if (json_scan_peek(scan, at) == '}') return at + 1;
     for (;;) {
-        at = walk_member(walk, node, at, depth);
+        at = walk_member(walk, node, &hint, at, depth);
         if (UNLIKELY(!at)) return NULL;
         at = json_scan_space(scan, at);
         char c = json_scan_peek(scan, at);
@@ -279,4 +294,80 @@ bool json_extract(const JsonExtractor *extractor, Str doc, int64_t padding, Json
         for (int32_t i = 0; i < extractor->count; i++) ret_slots[i] = ret_slots[extractor->alias[i]];
     }
     return true;
+}
+
+/* ---- All members ---- */
+
+void json_members_done(JsonMembers *members)
+{
+    mem_free(members->items);
+    *members = (JsonMembers){NULL, 0, 0};
+}
+
+static Status members_grow(JsonMembers *members, Err *err)
+{
+    int64_t capacity = members->capacity ? 2 * members->capacity : 64;
+    if (capacity > JSON_MEMBERS_MAX) {
+        return err_set(err, ERR_LIMIT, "a JSON object has more than %d members", JSON_MEMBERS_MAX);
+    }
+    JsonMember *items = mem_realloc(members->items, capacity * (int64_t)sizeof *items);
+    if (!items) return err_memory(err);
+    members->items = items;
+    members->capacity = capacity;
+    return OK;
+}
+
+/* *ret_at is NULL when the text is not valid (scan says why). */
+static Status scan_members(JsonScan *scan, const char *at, JsonMembers *members,
+                           const char **ret_at, Err *err)
+{
+    *ret_at = NULL;
+    at = json_scan_space(scan, at + 1);
+    if (json_scan_peek(scan, at) == '}') {
+        *ret_at = at + 1;
+        return OK;
+    }
+    for (;;) {
+        if (members->count == members->capacity) TRY(members_grow(members, err));
+        JsonMember *member = &members->items[members->count];
+        at = json_scan_key(scan, at, &member->key);
+        if (UNLIKELY(!at)) return OK;
+        char c = json_scan_peek(scan, at);
+        at = c == '{' || c == '[' ? json_scan_value(scan, at, 1, &member->value)
+                                  : json_scan_scalar(scan, at, &member->value);
+        if (UNLIKELY(!at)) return OK;
+        members->count++;
+        at = json_scan_space(scan, at);
+        c = json_scan_peek(scan, at);
+        if (c == '}') break;
+        if (UNLIKELY(c != ',')) {
+            json_scan_fail_close(scan, at, true);
+            return OK;
+        }
+        at = json_scan_space(scan, at + 1);
+    }
+    *ret_at = at + 1;
+    return OK;
+}
+
+Status json_members_read(JsonMembers *members, Str doc, int64_t padding,
+                         JsonDocument *ret_document, JsonError *ret_error, Err *err)
+{
+    JsonScan scan = json_scan_make(doc, padding);
+    const char *at = json_scan_space(&scan, scan.start);
+    bool object = json_scan_peek(&scan, at) == '{';
+    members->count = 0;
+    if (object) {
+        TRY(scan_members(&scan, at, members, &at, err));
+    } else {
+        JsonSlot value;
+        at = json_scan_value(&scan, at, 0, &value);
+    }
+    if (!at || !json_scan_finish(&scan, at)) {
+        *ret_document = JSON_DOCUMENT_INVALID;
+        if (ret_error) *ret_error = json_scan_error(&scan);
+        return OK;
+    }
+    *ret_document = object ? JSON_DOCUMENT_OBJECT : JSON_DOCUMENT_OTHER;
+    return OK;
 }

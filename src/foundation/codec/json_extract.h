@@ -24,4 +24,30 @@ int32_t json_extractor_count(const JsonExtractor *extractor);
 MUST_USE bool json_extract(const JsonExtractor *extractor, Str doc, int64_t padding,
                            JsonSlot *ret_slots, JsonSlot *ret_value, JsonError *ret_error);
 
+/* ---- All members of one object ---- */
+
+enum { JSON_MEMBERS_MAX = 1 << 20 };
+
+typedef struct JsonMember {
+    JsonSlot key, value;
+} JsonMember;
+
+/* Room for the members of one object after another. Embedded: zero-initialise, json_members_done. */
+typedef struct JsonMembers {
+    JsonMember *items;
+    int64_t count, capacity;
+} JsonMembers;
+void json_members_done(JsonMembers *members);
+
+typedef enum JsonDocument {
+    JSON_DOCUMENT_OBJECT, /* members->items hold its members in order, duplicates too */
+    JSON_DOCUMENT_OTHER,  /* valid, but no object */
+    JSON_DOCUMENT_INVALID /* *ret_error says why */
+} JsonDocument;
+
+/* Walks and validates the whole of `doc` and lists the members of the object that it is. FAIL:
+ * ERR_MEMORY, or ERR_LIMIT past JSON_MEMBERS_MAX members. */
+MUST_USE Status json_members_read(JsonMembers *members, Str doc, int64_t padding,
+                                  JsonDocument *ret_document, JsonError *ret_error, Err *err);
+
 #endif

@@ -389,13 +389,16 @@ JsonIter json_iter(const JsonSlot *value)
 {
     const char *end = value->text.ptr + value->text.len;
     bool object = value->kind == JSON_OBJECT;
-    if (!object && value->kind != JSON_ARRAY) return (JsonIter){end, end, end, false, true};
-    return (JsonIter){value->text.ptr + 1, end, value->text.ptr, object, true};
+    if (!object && value->kind != JSON_ARRAY) return (JsonIter){end, end, end, NULL, 0, false, true};
+    const char *start = value->text.ptr;
+    return (JsonIter){start + 1, end, start, NULL, 0, object, true};
 }
 
 bool json_iter_next(JsonIter *iter, JsonSlot *ret_key, JsonSlot *ret_value)
 {
-    JsonScan scan = json_scan_make(str_make(iter->at, iter->end - iter->at), 0);
+    JsonScan scan = json_scan_make(str_make(iter->start, iter->end - iter->start), 0);
+    scan.block = iter->block;
+    scan.stops = iter->stops;
     const char *at = json_scan_space(&scan, iter->at);
     iter->at = iter->end;
     char c = json_scan_peek(&scan, at);
@@ -410,6 +413,8 @@ bool json_iter_next(JsonIter *iter, JsonSlot *ret_key, JsonSlot *ret_value)
     if (!at) return false;
     if (ret_key) *ret_key = key;
     iter->at = at;
+    iter->block = scan.block;
+    iter->stops = scan.stops;
     iter->first = false;
     return true;
 }

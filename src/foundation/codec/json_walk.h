@@ -56,6 +56,8 @@ bool json_text_is(const JsonSlot *slot, Str value);
  * when it was read); on text that is not, the walk ends early. */
 typedef struct JsonIter {
     const char *at, *end, *start;
+    const char *block; /* the scanner's own */
+    uint64_t stops;
     bool object, first;
 } JsonIter;
 /* `value` must be an OBJECT or ARRAY slot. */
