@@ -1,0 +1,120 @@
+/* The configuration file: read whole, checked whole, turned into what the drivers take. */
+#include "service/setup/configuration.h"
+
+#include "foundation/base/file.h"
+#include "service/setup/configuration_impl.h"
+
+#define CONFIGURATION_MAX (INT64_C(16) << 20)
+#define CONFIGURATION_ARENA_MAX (INT64_C(256) << 20)
+enum { MISTAKES_SHOWN = 5 };
+
+static void configuration_init(Configuration *c)
+{
+    *c = (Configuration){0};
+    c->arena = arena_make(CONFIGURATION_ARENA_MAX);
+    c->text = buf_make(CONFIGURATION_MAX);
+    c->mistakes = (MistakeList){.arena = &c->arena};
+}
+
+void configuration_done(Configuration *c)
+{
+    buf_done(&c->text);
+    arena_done(&c->arena);
+}
+
+static Status check(Configuration *c, const SubstituteFrom *from, Err *err)
+{
+    YamlNode *root = NULL;
+    if (yaml_parse(buf_str(&c->text), &c->arena, &root, err) != OK) {
+        return err_where(err, "%.*s:%lld:%lld", STR_ARG(c->path), (long long)err->line,
+                         (long long)err->column);
+    }
+    TRY(substitute_tree(root, from, &c->mistakes, err));
+    TRY(option_fill(&CONFIGURATION_GROUP, root, &c->options, &c->mistakes, err));
+    TRY(connections_check(c, err));
+    return pipelines_make(c, err);
+}
+
+Status configuration_parse(Str path, Str text, const SubstituteFrom *from, Configuration *c,
+                           Err *err)
+{
+    configuration_init(c);
+    TRY(arena_copy(&c->arena, path, &c->path, err));
+    TRY(buf_append(&c->text, text, err));
+    return check(c, from, err);
+}
+
+Status configuration_load(Str path, const SubstituteFrom *from, Configuration *c, Err *err)
+{
+    configuration_init(c);
+    TRY(arena_copy(&c->arena, path, &c->path, err));
+    if (file_load(path, &c->text, err) != OK) {
+        (void)err_hint(err, "name the configuration with -c FILE; `neuron init` writes a starter");
+        if (err) err->kind = ERR_CONFIG;
+        return FAIL;
+    }
+    return check(c, from, err);
+}
+
+Status configuration_pipeline(const Configuration *c, Str name,
+                              const PipelineConfig **ret_pipeline, Err *err)
+{
+    Str near = STR_NULL;
+    for (int32_t i = 0; i < c->pipeline_count; i++) {
+        if (str_eq(c->pipelines[i].name, name)) {
+            *ret_pipeline = &c->pipelines[i];
+            return OK;
+        }
+        Str candidate = str_nearest(name, &c->pipelines[i].name, 1);
+        if (candidate.ptr && !near.ptr) near = candidate;
+    }
+    (void)err_set(err, ERR_CONFIG, "no pipeline «%.*s» in %.*s", STR_ARG(name), STR_ARG(c->path));
+    if (near.ptr) return err_hint(err, "did you mean «%.*s»?", STR_ARG(near));
+    return FAIL;
+}
+
+Status configuration_location(Configuration *c, Str text, Location *ret_location, Err *err)
+{
+    const YamlNode *connections = c->options.connections;
+    const YamlNode *named = connections && connections->kind == YAML_MAP
+                                ? yaml_get(connections, text)
+                                : NULL;
+    if (named && named->kind == YAML_SCALAR) text = named->text;
+    return location_parse(text, &c->arena, ret_location, err);
+}
+
+static Status put_mistake(const Configuration *c, const Mistake *m, Buf *out, Err *err)
+{
+    TRY(buf_append(out, c->path, err));
+    if (m->line) {
+        TRY(buf_printf(out, err, ":%lld:%lld", (long long)m->line, (long long)m->column));
+    }
+    TRY(buf_append(out, STR(": "), err));
+    TRY(buf_append(out, m->what, err));
+    if (!m->hint.len) return OK;
+    TRY(buf_append(out, STR(" ("), err));
+    TRY(buf_append(out, m->hint, err));
+    return buf_append_char(out, ')', err);
+}
+
+Status configuration_print_mistakes(const Configuration *c, Buf *out, Err *err)
+{
+    for (int32_t i = 0; i < c->mistakes.count; i++) {
+        TRY(put_mistake(c, &c->mistakes.items[i], out, err));
+        TRY(buf_append_char(out, '\n', err));
+    }
+    return OK;
+}
+
+Status configuration_check(const Configuration *c, Err *err)
+{
+    if (c->mistakes.count == 0) return OK;
+    CLEANUP(buf_done) Buf text = buf_make(1 << 20);
+    for (int32_t i = 0; i < c->mistakes.count && i < MISTAKES_SHOWN; i++) {
+        if (i) TRY(buf_append_char(&text, '\n', err));
+        TRY(put_mistake(c, &c->mistakes.items[i], &text, err));
+    }
+    (void)err_set(err, ERR_CONFIG, "%.*s", STR_ARG(buf_str(&text)));
+    if (c->mistakes.count <= MISTAKES_SHOWN) return FAIL;
+    return err_hint(err, "%d mistakes in all; `neuron validate` shows them", c->mistakes.count);
+}

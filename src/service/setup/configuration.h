@@ -1,0 +1,108 @@
+/* The configuration file: read whole, checked whole, turned into what the drivers take. */
+#ifndef NEURON_CONFIGURATION_H
+#define NEURON_CONFIGURATION_H
+
+#include "foundation/config/substitute.h"
+#include "work/pipeline/pipeline.h"
+
+/* The structs that the option tables fill; what is not looked into yet stays a node. */
+typedef struct NeuronOptions {
+    OptionHead head;
+    Str id, name, type;
+} NeuronOptions;
+
+typedef struct HttpOptions {
+    OptionHead head;
+    Str listen, token;
+    bool metrics_public;
+} HttpOptions;
+
+typedef struct FederationOptions {
+    OptionHead head;
+    Str url;
+    int64_t heartbeat_us;
+} FederationOptions;
+
+typedef struct RetryOptions {
+    OptionHead head;
+    int64_t attempts, wait_us;
+} RetryOptions;
+
+typedef struct IncrementalOptions {
+    OptionHead head;
+    Str cursor, start;
+    int64_t overlap_us, lag_us;
+} IncrementalOptions;
+
+typedef struct PipelineOptions {
+    OptionHead head;
+    Str schedule, from, from_table, query, to, table;
+    RetryOptions retry;
+    const YamlNode *params, *steps, *rejects, *csv;
+    IncrementalOptions incremental;
+    int32_t mode, catch_up, overlap;
+    TextList key, ignore_for_change, after;
+    bool create, evolve;
+    double max_delete;
+    int64_t parallel;
+} PipelineOptions;
+
+typedef struct TestOptions {
+    OptionHead head;
+    Str pipeline, processor, name;
+    const YamlNode *input, *output;
+    int64_t rejects, dead_letters;
+} TestOptions;
+
+typedef struct ConfigurationOptions {
+    OptionHead head;
+    NeuronOptions neuron;
+    Str state;
+    int64_t memory_bytes;
+    HttpOptions http;
+    FederationOptions federation;
+    const YamlNode *connections;
+    GroupList pipelines; /* PipelineOptions */
+    const YamlNode *streams, *quality, *alerts;
+    GroupList tests; /* TestOptions */
+    int64_t drain_us;
+} ConfigurationOptions;
+
+extern const OptionGroup CONFIGURATION_GROUP;
+
+/* One configuration, with everything that it points to. */
+typedef struct Configuration {
+    Arena arena;
+    Buf text; /* the file as it was read */
+    Str path;
+    ConfigurationOptions options;
+    MistakeList mistakes;
+    PipelineConfig *pipelines; /* in the file's order; only complete when there are no mistakes */
+    int32_t pipeline_count;
+} Configuration;
+
+/* Read and check. Returns FAIL only when the file can't be read or is no YAML (one error); otherwise
+ * look at mistakes.count. `configuration` is freed with configuration_done in either case. */
+MUST_USE Status configuration_load(Str path, const SubstituteFrom *from,
+                                   Configuration *configuration, Err *err);
+/* The same from text (tests, built-in configurations). */
+MUST_USE Status configuration_parse(Str path, Str text, const SubstituteFrom *from,
+                                    Configuration *configuration, Err *err);
+void configuration_done(Configuration *configuration);
+
+/* FAIL: ERR_CONFIG naming the nearest pipeline. */
+MUST_USE Status configuration_pipeline(const Configuration *configuration, Str name,
+                                       const PipelineConfig **ret_pipeline, Err *err);
+/* A connection's name, or a location as it is. */
+MUST_USE Status configuration_location(Configuration *configuration, Str text,
+                                       Location *ret_location, Err *err);
+/* Mistakes, one a line: file:line:column: what (the mend). */
+MUST_USE Status configuration_print_mistakes(const Configuration *configuration, Buf *out,
+                                             Err *err);
+/* The first mistakes as one error, for commands other than validate. */
+MUST_USE Status configuration_check(const Configuration *configuration, Err *err);
+
+/* A commented starter configuration. */
+extern const char CONFIGURATION_STARTER[];
+
+#endif

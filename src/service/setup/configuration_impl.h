@@ -1,0 +1,15 @@
+/* What the files of this room share. */
+#ifndef NEURON_CONFIGURATION_IMPL_H
+#define NEURON_CONFIGURATION_IMPL_H
+
+#include "service/setup/configuration.h"
+
+/* Every connection must be a location. Mistakes are added; FAIL only when memory runs out. */
+MUST_USE Status connections_check(Configuration *configuration, Err *err);
+/* PipelineOptions to PipelineConfig, with all further checks. */
+MUST_USE Status pipelines_make(Configuration *configuration, Err *err);
+/* The list under `steps:`. */
+MUST_USE Status steps_make(Configuration *configuration, const YamlNode *node,
+                           PipelineConfig *pipeline, Err *err);
+
+#endif

@@ -1,0 +1,236 @@
+/* Pipelines as configured: connections looked up, parameters typed, rejects and modes settled. */
+#include "foundation/base/decimal.h"
+#include "foundation/base/hash.h"
+#include "foundation/base/number.h"
+#include "service/setup/configuration_impl.h"
+
+static void mistake_from(Configuration *c, const YamlNode *node, const Err *err)
+{
+    mistake_add(&c->mistakes, node->line, node->column, str_from(err->hint), "%s", err->message);
+}
+
+Status connections_check(Configuration *c, Err *err UNUSED)
+{
+    const YamlNode *connections = c->options.connections;
+    if (!connections || yaml_is_null(connections)) return OK;
+    if (connections->kind != YAML_MAP) {
+        mistake_add(&c->mistakes, connections->line, connections->column, STR_NULL,
+                    "`connections` must be a map of names to locations");
+        return OK;
+    }
+    for (const YamlNode *at = connections->first; at; at = at->next) {
+        Location location;
+        Err why = {0};
+        if (at->kind != YAML_SCALAR) {
+            mistake_add(&c->mistakes, at->line, at->column, STR_NULL,
+                        "the connection `%.*s` must be a location", STR_ARG(at->key));
+        } else if (!str_eq(at->text, STR("embedded")) &&
+                   location_parse(at->text, &c->arena, &location, &why) != OK) {
+            mistake_from(c, at, &why);
+        }
+    }
+    return OK;
+}
+
+/* The location under a key: a connection's name or a location as it is. */
+static void settle_location(Configuration *c, const OptionHead *head, const char *key, Str text,
+                            Location *location)
+{
+    const YamlNode *node = option_node(head, key);
+    if (!node) return;
+    Err err = {0};
+    if (configuration_location(c, text, location, &err) == OK) return;
+    const YamlNode *connections = c->options.connections;
+    bool named = connections && connections->kind == YAML_MAP && yaml_get(connections, text);
+    if (named) return; /* said already, at the connection */
+    Str names[64];
+    int32_t count = 0;
+    for (const YamlNode *at = connections && connections->kind == YAML_MAP ? connections->first
+                                                                           : NULL;
+         at && count < 64; at = at->next) {
+        names[count++] = at->key;
+    }
+    Str near = str_nearest(text, names, count);
+    if (near.len) {
+        (void)err_hint(&err, "did you mean the connection `%.*s`?", STR_ARG(near));
+    }
+    (void)err_prefix(&err, "`%s`: ", key);
+    mistake_from(c, node, &err);
+}
+
+/* ---- parameters ---- */
+
+static SourceParam param_of(const YamlNode *node)
+{
+    SourceParam param = {.name = node->key, .type = TYPE_TEXT, .text = node->text};
+    if (!node->plain) return param;
+    int64_t integer;
+    Decimal decimal;
+    if (yaml_is_null(node)) {
+        param.null = true;
+    } else if (str_eq(node->text, STR("true")) || str_eq(node->text, STR("false"))) {
+        param.type = TYPE_BOOL;
+    } else if (number_parse_int64(node->text, &integer) == NUMBER_OK) {
+        param.type = TYPE_INT64;
+    } else if (decimal_parse(node->text, &decimal) == DECIMAL_OK) {
+        param.type = TYPE_NUMERIC;
+    }
+    return param;
+}
+
+static Status params_make(Configuration *c, const YamlNode *node, PipelineConfig *p, Err *err)
+{
+    if (!node || yaml_is_null(node)) return OK;
+    if (node->kind != YAML_MAP) {
+        mistake_add(&c->mistakes, node->line, node->column, STR_NULL,
+                    "`params` must be a map of names to values");
+        return OK;
+    }
+    SourceParam *params = ARENA_ARRAY(&c->arena, SourceParam, node->count ? node->count : 1);
+    if (!params) return err_memory(err);
+    for (const YamlNode *at = node->first; at; at = at->next) {
+        if (at->kind == YAML_SCALAR) params[p->param_count++] = param_of(at);
+        else {
+            mistake_add(&c->mistakes, at->line, at->column, STR_NULL,
+                        "the parameter `%.*s` must be one value", STR_ARG(at->key));
+        }
+    }
+    p->params = params;
+    return OK;
+}
+
+/* ---- the rest ---- */
+
+/* `csv:` options go where those of the location's fragment go. `types` may be a map. */
+static Status csv_types(Configuration *c, const YamlNode *node, Str *ret_text, Err *err)
+{
+    CLEANUP(buf_done) Buf text = buf_make(1 << 20);
+    for (const YamlNode *at = node->first; at; at = at->next) {
+        if (text.len) TRY(buf_append_char(&text, ',', err));
+        TRY(buf_append(&text, at->key, err));
+        TRY(buf_append_char(&text, ':', err));
+        TRY(buf_append(&text, at->text, err));
+    }
+    return arena_copy(&c->arena, buf_str(&text), ret_text, err);
+}
+
+static Status csv_make(Configuration *c, const YamlNode *node, PipelineConfig *p, Err *err)
+{
+    if (!node || yaml_is_null(node)) return OK;
+    for (const YamlNode *at = node->kind == YAML_MAP ? node->first : NULL; at; at = at->next) {
+        Str value = at->text;
+        if (at->kind == YAML_MAP) TRY(csv_types(c, at, &value, err));
+        TRY(location_set(&p->from, &c->arena, at->key, value, err));
+    }
+    if (node->kind != YAML_MAP) {
+        mistake_add(&c->mistakes, node->line, node->column, STR_NULL, "`csv` must be a map");
+    }
+    return OK;
+}
+
+/* stop | a table beside the data | a location. */
+static void rejects_make(Configuration *c, const PipelineOptions *o, PipelineConfig *p)
+{
+    const YamlNode *node = o->rejects;
+    if (!node || yaml_is_null(node) || str_eq(node->text, STR("stop"))) return;
+    if (node->kind != YAML_SCALAR) {
+        mistake_add(&c->mistakes, node->line, node->column, STR_NULL,
+                    "`rejects` must be `stop`, a table or a location");
+        return;
+    }
+    p->rejects = true;
+    Err err = {0};
+    bool place = str_find(node->text, STR("://")) >= 0 || str_find_char(node->text, '/') >= 0 ||
+                 str_find_char(node->text, '#') >= 0;
+    bool file = location_parse(node->text, &c->arena, &p->reject_to, &err) == OK;
+    if (!file && place) mistake_from(c, node, &err);
+    p->rejects_elsewhere = file;
+    p->reject_table = file ? STR("neuron_rejects") : node->text;
+}
+
+static bool is_file(const Location *location)
+{
+    return str_eq(location->scheme, STR("csv")) || str_eq(location->scheme, STR("ndjson"));
+}
+
+static void mode_make(Configuration *c, const PipelineOptions *o, PipelineConfig *p)
+{
+    const YamlNode *node = option_node(&o->head, "mode");
+    p->mode = (SinkMode)o->mode;
+    if (!node) {
+        p->mode = is_file(&p->to)      ? SINK_REPLACE
+                  : p->key_count > 0 ? SINK_UPSERT
+                                     : SINK_APPEND;
+    }
+    bool needs_key = p->mode == SINK_UPSERT || p->mode == SINK_MIRROR;
+    if (needs_key && p->key_count == 0 && node) {
+        mistake_add(&c->mistakes, node->line, node->column, STR("name its columns: `key: [id]`"),
+                    "mode %.*s needs a `key`", STR_ARG(node->text));
+    }
+}
+
+static Status hash_make(Configuration *c, const PipelineOptions *o, PipelineConfig *p, Err *err)
+{
+    /* What the pipeline does, not where its connections point to: names, query, steps, modes. */
+    CLEANUP(buf_done) Buf text = buf_make(1 << 24);
+    const Str parts[] = {o->from, o->from_table, o->query, o->to, o->table, o->incremental.cursor,
+                         o->incremental.start};
+    for (int64_t i = 0; i < COUNT_OF(parts); i++) {
+        TRY(buf_append(&text, parts[i], err));
+        TRY(buf_append_char(&text, 0, err));
+    }
+    for (int32_t i = 0; i < p->step_count; i++) {
+        TRY(buf_printf(&text, err, "%d", (int)p->steps[i].kind));
+        TRY(buf_append(&text, p->steps[i].text, err));
+        for (int32_t j = 0; j < p->steps[i].column_count; j++) {
+            TRY(buf_append(&text, p->steps[i].columns[j], err));
+            TRY(buf_append_char(&text, 0, err));
+        }
+    }
+    TRY(buf_printf(&text, err, "%d", (int)p->mode));
+    char hex[32];
+    hash_128_hex(hash_128(buf_str(&text)), hex);
+    return arena_copy(&c->arena, str_make(hex, 32), &p->config_hash, err);
+}
+
+static Status pipeline_make(Configuration *c, const PipelineOptions *o, PipelineConfig *p, Err *err)
+{
+    *p = (PipelineConfig){
+        .name = o->head.name,
+        .from_table = o->from_table,
+        .query = o->query,
+        .incremental = {o->incremental.cursor, o->incremental.start, o->incremental.overlap_us},
+        .table = o->table,
+        .key = o->key.items,
+        .key_count = o->key.count,
+        .ignore_for_change = o->ignore_for_change.items,
+        .ignore_count = o->ignore_for_change.count,
+        .create = o->create,
+        .evolve = o->evolve,
+        .max_delete = o->max_delete,
+        .parallel = (int32_t)int64_min(o->parallel, 64),
+        .retry_attempts = (int32_t)int64_min(o->retry.attempts, 1000),
+        .retry_wait_us = o->retry.wait_us,
+    };
+    settle_location(c, &o->head, "from", o->from, &p->from);
+    settle_location(c, &o->head, "to", o->to, &p->to);
+    if (!p->table.len && p->from_table.len && !is_file(&p->to)) p->table = p->from_table;
+    TRY(params_make(c, o->params, p, err));
+    TRY(csv_make(c, o->csv, p, err));
+    TRY(steps_make(c, o->steps, p, err));
+    rejects_make(c, o, p);
+    mode_make(c, o, p);
+    return hash_make(c, o, p, err);
+}
+
+Status pipelines_make(Configuration *c, Err *err)
+{
+    const GroupList *list = &c->options.pipelines;
+    c->pipelines = ARENA_ARRAY(&c->arena, PipelineConfig, list->count ? list->count : 1);
+    if (!c->pipelines) return err_memory(err);
+    for (int32_t i = 0; i < list->count; i++) {
+        TRY(pipeline_make(c, list->items[i], &c->pipelines[i], err));
+        c->pipeline_count++;
+    }
+    return OK;
+}
