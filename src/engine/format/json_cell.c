@@ -39,8 +39,10 @@ CellResult json_cell_dynamic(const JsonSlot *slot, Arena *arena, JsonCell *ret_c
     ret_cell->null = false;
     ret_cell->real_number = false;
     switch (slot->kind) {
-    case JSON_NUMBER: return number_cell(slot, ret_cell) ? CELL_OK : CELL_REFUSED;
-    case JSON_STRING: return text_cell(slot, arena, ret_cell, err);
+    case JSON_NUMBER:
+        return number_cell(slot, ret_cell) ? CELL_OK : CELL_REFUSED;
+    case JSON_STRING:
+        return text_cell(slot, arena, ret_cell, err);
     case JSON_BOOL:
         ret_cell->type = TYPE_BOOL;
         ret_cell->boolean = slot->text.ptr[0] == 't';
@@ -51,7 +53,8 @@ CellResult json_cell_dynamic(const JsonSlot *slot, Arena *arena, JsonCell *ret_c
         ret_cell->text = slot->text;
         return CELL_OK;
     case JSON_NULL:
-    case JSON_MISSING: break;
+    case JSON_MISSING:
+        break;
     }
     ret_cell->null = true;
     return CELL_OK;
@@ -136,22 +139,35 @@ static bool cast_text(const JsonSlot *slot, Str text, const Field *field, JsonCe
 {
     bool number = slot->kind == JSON_NUMBER, string = slot->kind == JSON_STRING;
     switch (field->type) {
-    case TYPE_BOOL: return (string || slot->kind == JSON_BOOL) && bool_of(text, &cell->boolean);
-    case TYPE_INT64: return (number || string) && int64_of(text, &cell->integer);
+    case TYPE_BOOL:
+        return (string || slot->kind == JSON_BOOL) && bool_of(text, &cell->boolean);
+    case TYPE_INT64:
+        return (number || string) && int64_of(text, &cell->integer);
     case TYPE_DOUBLE:
         return (number || string) && number_parse_double(text, &cell->real) == NUMBER_OK;
-    case TYPE_NUMERIC: return (number || string) && cast_numeric(text, number, field, cell);
-    case TYPE_TEXT: cell->text = text; return true;
-    case TYPE_JSON: cell->text = json_slot_source(slot); return true;
-    case TYPE_DATE: return string && datetime_cast_date(text, &cell->days);
-    case TYPE_TIME: return string && datetime_cast_time(text, &cell->integer);
+    case TYPE_NUMERIC:
+        return (number || string) && cast_numeric(text, number, field, cell);
+    case TYPE_TEXT:
+        cell->text = text;
+        return true;
+    case TYPE_JSON:
+        cell->text = json_slot_source(slot);
+        return true;
+    case TYPE_DATE:
+        return string && datetime_cast_date(text, &cell->days);
+    case TYPE_TIME:
+        return string && datetime_cast_time(text, &cell->integer);
     case TYPE_TIMESTAMP:
-    case TYPE_TIMESTAMPTZ: return string && cast_timestamp(text, cell);
-    case TYPE_INTERVAL: return string && interval_parse(text, &cell->interval);
-    case TYPE_UUID: return string && uuid_parse(text, cell->uuid);
+    case TYPE_TIMESTAMPTZ:
+        return string && cast_timestamp(text, cell);
+    case TYPE_INTERVAL:
+        return string && interval_parse(text, &cell->interval);
+    case TYPE_UUID:
+        return string && uuid_parse(text, cell->uuid);
     case TYPE_BYTES:
     case TYPE_DYNAMIC:
-    case TYPE_COUNT: break;
+    case TYPE_COUNT:
+        break;
     }
     return false;
 }

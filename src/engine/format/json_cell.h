@@ -17,7 +17,8 @@ typedef struct JsonCell {
         Interval interval;
         int32_t days;
         uint8_t uuid[16];
-        Str text; /* TEXT, BYTES, JSON: in the document, or in the arena where it had to be decoded */
+        Str text; /* TEXT, BYTES, JSON: in the document, or in the arena where it had to be decoded
+                   */
     };
 } JsonCell;
 
@@ -30,8 +31,8 @@ typedef enum CellResult {
 /* A value with its own type: BOOL, INT64, NUMERIC, TEXT or JSON. Null and MISSING are NULL. */
 CellResult json_cell_dynamic(const JsonSlot *slot, Arena *arena, JsonCell *ret_cell, Err *err);
 /* The value as the field's type: JSON's own values directly; texts by the type's input form (dates,
- * timestamps, UUIDs, intervals, numbers, booleans; bytes are base64). Nothing is rounded or cut. DYNAMIC
- * fields: json_cell_dynamic. */
+ * timestamps, UUIDs, intervals, numbers, booleans; bytes are base64). Nothing is rounded or cut.
+ * DYNAMIC fields: json_cell_dynamic. */
 CellResult json_cell_cast(const JsonSlot *slot, const Field *field, Arena *arena,
                           JsonCell *ret_cell, Err *err);
 /* The source of a value for messages: texts with their quotes. */

@@ -172,13 +172,18 @@ static uint8_t seen_number(const JsonSlot *slot)
 static uint8_t seen_value(const JsonSlot *slot)
 {
     switch (slot->kind) {
-    case JSON_BOOL: return SEEN_BOOL;
-    case JSON_NUMBER: return seen_number(slot);
-    case JSON_STRING: return SEEN_TEXT;
+    case JSON_BOOL:
+        return SEEN_BOOL;
+    case JSON_NUMBER:
+        return seen_number(slot);
+    case JSON_STRING:
+        return SEEN_TEXT;
     case JSON_OBJECT:
-    case JSON_ARRAY: return SEEN_NESTED;
+    case JSON_ARRAY:
+        return SEEN_NESTED;
     case JSON_NULL:
-    case JSON_MISSING: break;
+    case JSON_MISSING:
+        break;
     }
     return 0;
 }

@@ -12,14 +12,15 @@ enum { HEAP_PADDING = 64 };
 /* What one column keeps between rows. */
 typedef struct ReadColumn {
     Builder builder;
-    int32_t text_heap; /* index of the current heap in the builder (DYNAMIC: its TEXT child), -1: none */
+    int32_t text_heap; /* index of the current heap in the builder (DYNAMIC: its TEXT child), -1:
+                          none */
     int32_t json_heap; /* DYNAMIC: in its JSON child */
     JsonCell cell;
 } ReadColumn;
 
 struct JsonReader {
     Schema *schema;
-    int32_t first;  /* fields from here on are filled from documents (and field 0 when open) */
+    int32_t first; /* fields from here on are filled from documents (and field 0 when open) */
     int64_t rows;
     ReadColumn *columns;
     JsonSlot *slots; /* one per field; those before `first` are not used */
@@ -171,23 +172,31 @@ static Status append_cell(JsonReader *reader, ReadColumn *column, Err *err)
         TRY(builder_dynamic(builder, cell->type, &builder, err));
     }
     switch (cell->type) {
-    case TYPE_BOOL: return builder_bool(builder, cell->boolean, err);
+    case TYPE_BOOL:
+        return builder_bool(builder, cell->boolean, err);
     case TYPE_INT64:
     case TYPE_TIME:
     case TYPE_TIMESTAMP:
-    case TYPE_TIMESTAMPTZ: return builder_int64(builder, cell->integer, err);
-    case TYPE_DOUBLE: return builder_double(builder, cell->real, err);
+    case TYPE_TIMESTAMPTZ:
+        return builder_int64(builder, cell->integer, err);
+    case TYPE_DOUBLE:
+        return builder_double(builder, cell->real, err);
     case TYPE_NUMERIC:
         return cell->real_number ? builder_numeric_double(builder, cell->real, err)
                                  : builder_numeric(builder, cell->numeric, err);
     case TYPE_TEXT:
     case TYPE_BYTES:
-    case TYPE_JSON: return append_text(reader, builder, heap, cell->text, err);
-    case TYPE_DATE: return builder_date(builder, cell->days, err);
-    case TYPE_INTERVAL: return builder_interval(builder, cell->interval, err);
-    case TYPE_UUID: return builder_uuid(builder, cell->uuid, err);
+    case TYPE_JSON:
+        return append_text(reader, builder, heap, cell->text, err);
+    case TYPE_DATE:
+        return builder_date(builder, cell->days, err);
+    case TYPE_INTERVAL:
+        return builder_interval(builder, cell->interval, err);
+    case TYPE_UUID:
+        return builder_uuid(builder, cell->uuid, err);
     case TYPE_DYNAMIC:
-    case TYPE_COUNT: break;
+    case TYPE_COUNT:
+        break;
     }
     return err_set(err, ERR_INTERNAL, "a JSON value has no type");
 }

@@ -8,21 +8,22 @@
 
 /* Two ways to read:
  *
- * open     the schema of pathset_schema: the object as it stands, then metadata that the caller appends
- *          (json_reader_builder), then a DYNAMIC column per path. Any object is taken.
- * columns  a schema that json_infer found (or any other without DYNAMIC children other than JSON's): each
+ * open     the schema of pathset_schema: the object as it stands, then metadata that the caller
+ * appends (json_reader_builder), then a DYNAMIC column per path. Any object is taken. columns  a
+ * schema that json_infer found (or any other without DYNAMIC children other than JSON's): each
  *          member goes into the column of its name; missing and null are NULL.
  *
- * A document is valid JSON and an object, or it is refused as a whole. Of equal keys the last counts.
- * Numbers are exact: int64, else a decimal with the digits as written (1.50 keeps its zero), and only
- * past 38 digits the nearest double; a number that no double can hold is refused. */
+ * A document is valid JSON and an object, or it is refused as a whole. Of equal keys the last
+ * counts. Numbers are exact: int64, else a decimal with the digits as written (1.50 keeps its
+ * zero), and only past 38 digits the nearest double; a number that no double can hold is refused.
+ */
 
 enum { JSON_COLUMNS_MAX = 10000, JSON_REASON_MAX = 320 };
 
 /* Why a document was not taken. */
 typedef struct JsonRefusal {
-    Str column;     /* the column that its value did not fit; empty: the document itself is at fault */
-    int64_t offset; /* byte in the document */
+    Str column; /* the column that its value did not fit; empty: the document itself is at fault */
+    int64_t offset;               /* byte in the document */
     char reason[JSON_REASON_MAX]; /* ends in NUL */
 } JsonRefusal;
 
@@ -39,12 +40,15 @@ DEFINE_FREE_P(JsonReader, json_reader_free)
 const Schema *json_reader_schema(const JsonReader *reader);
 
 /* The block that the next documents stand in: long texts become views into it (the batch takes a
- * reference). NULL: documents are copied. Own blocks must have their 64 readable bytes of padding. */
+ * reference). NULL: documents are copied. Own blocks must have their 64 readable bytes of padding.
+ */
 void json_reader_heap(JsonReader *reader, Buffer *heap);
-/* One row. *ret_taken false: refused, nothing was added, *ret_refusal says why. FAIL: memory, limits. */
+/* One row. *ret_taken false: refused, nothing was added, *ret_refusal says why. FAIL: memory,
+ * limits. */
 MUST_USE Status json_reader_add(JsonReader *reader, Str document, bool *ret_taken,
                                 JsonRefusal *ret_refusal, Err *err);
-/* The builder of a metadata field: after a document was taken the caller appends one value to each. */
+/* The builder of a metadata field: after a document was taken the caller appends one value to each.
+ */
 Builder *json_reader_builder(JsonReader *reader, int32_t field);
 /* Rows since the last finish. */
 int64_t json_reader_rows(const JsonReader *reader);
@@ -54,12 +58,12 @@ MUST_USE Status json_reader_finish(JsonReader *reader, Batch **ret_batch, Err *e
 /* ---- Which columns do documents have? ---- */
 
 /* The union of all top-level keys in order of first appearance; per key: all boolean -> BOOL; all
- * numbers -> NUMERIC (native "bigint" when every one is an int64 without point or exponent); all texts ->
- * TEXT; objects and arrays -> JSON; only nulls -> TEXT; else DYNAMIC. */
+ * numbers -> NUMERIC (native "bigint" when every one is an int64 without point or exponent); all
+ * texts -> TEXT; objects and arrays -> JSON; only nulls -> TEXT; else DYNAMIC. */
 typedef struct JsonInfer JsonInfer;
 
-/* `types`: "name:type,name:type" as in the option types= (may be empty): those columns get that type
- * whatever they hold. FAIL: ERR_CONFIG with the nearest type's name. */
+/* `types`: "name:type,name:type" as in the option types= (may be empty): those columns get that
+ * type whatever they hold. FAIL: ERR_CONFIG with the nearest type's name. */
 MUST_USE Status json_infer_new(Str types, JsonInfer **ret_infer, Err *err);
 void json_infer_free(JsonInfer *infer);
 DEFINE_FREE_P(JsonInfer, json_infer_free)

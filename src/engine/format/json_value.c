@@ -72,14 +72,19 @@ static Status put_numeric(const Column *column, int64_t row, Buf *out, Err *err)
 static int64_t fixed_text(const Column *column, int64_t row, char *ret_text)
 {
     switch (column->type) {
-    case TYPE_DATE: return datetime_format_date(column_date(column)[row], ret_text);
-    case TYPE_TIME: return datetime_format_time(column_int64(column)[row], ret_text);
+    case TYPE_DATE:
+        return datetime_format_date(column_date(column)[row], ret_text);
+    case TYPE_TIME:
+        return datetime_format_time(column_int64(column)[row], ret_text);
     case TYPE_TIMESTAMP:
         return datetime_format_timestamp(column_int64(column)[row], 'T', false, ret_text);
     case TYPE_TIMESTAMPTZ:
         return datetime_format_timestamp(column_int64(column)[row], 'T', true, ret_text);
-    case TYPE_INTERVAL: return interval_format(column_interval(column)[row], ret_text);
-    case TYPE_UUID: uuid_format(column_uuid(column) + 16 * row, ret_text); return UUID_TEXT_LEN;
+    case TYPE_INTERVAL:
+        return interval_format(column_interval(column)[row], ret_text);
+    case TYPE_UUID:
+        uuid_format(column_uuid(column) + 16 * row, ret_text);
+        return UUID_TEXT_LEN;
     case TYPE_BOOL:
     case TYPE_INT64:
     case TYPE_DOUBLE:
@@ -88,7 +93,8 @@ static int64_t fixed_text(const Column *column, int64_t row, char *ret_text)
     case TYPE_BYTES:
     case TYPE_JSON:
     case TYPE_DYNAMIC:
-    case TYPE_COUNT: break;
+    case TYPE_COUNT:
+        break;
     }
     return -1;
 }
@@ -111,12 +117,18 @@ Status json_write_value(const Column *column, int64_t row, Buf *out, Err *err)
     switch (column->type) {
     case TYPE_BOOL:
         return buf_append(out, column_bool(column, row) ? STR("true") : STR("false"), err);
-    case TYPE_INT64: return json_put_int64(out, column_int64(column)[row], err);
-    case TYPE_DOUBLE: return json_put_double(out, column_double(column)[row], err);
-    case TYPE_NUMERIC: return put_numeric(column, row, out, err);
-    case TYPE_TEXT: return json_put_text(out, column_text(column, row), err);
-    case TYPE_BYTES: return json_put_bytes(out, column_text(column, row), err);
-    case TYPE_JSON: return json_value_raw(column_text(column, row), out, err);
+    case TYPE_INT64:
+        return json_put_int64(out, column_int64(column)[row], err);
+    case TYPE_DOUBLE:
+        return json_put_double(out, column_double(column)[row], err);
+    case TYPE_NUMERIC:
+        return put_numeric(column, row, out, err);
+    case TYPE_TEXT:
+        return json_put_text(out, column_text(column, row), err);
+    case TYPE_BYTES:
+        return json_put_bytes(out, column_text(column, row), err);
+    case TYPE_JSON:
+        return json_value_raw(column_text(column, row), out, err);
     case TYPE_DYNAMIC: {
         int64_t child_row;
         const Column *child = column_dynamic(column, row, &child_row);
@@ -128,7 +140,8 @@ Status json_write_value(const Column *column, int64_t row, Buf *out, Err *err)
     case TYPE_TIMESTAMPTZ:
     case TYPE_INTERVAL:
     case TYPE_UUID:
-    case TYPE_COUNT: break;
+    case TYPE_COUNT:
+        break;
     }
     return put_fixed(column, row, out, err);
 }

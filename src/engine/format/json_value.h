@@ -7,7 +7,8 @@
 
 enum { UUID_TEXT_LEN = 36 };
 
-/* Append valid JSON text as it is, with line breaks (which are only white space there) as blanks. */
+/* Append valid JSON text as it is, with line breaks (which are only white space there) as blanks.
+ */
 MUST_USE Status json_value_raw(Str json, Buf *out, Err *err);
 /* xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx in lower case. */
 void uuid_format(const uint8_t bytes[16], char ret_text[UUID_TEXT_LEN]);

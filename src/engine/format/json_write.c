@@ -142,8 +142,8 @@ static bool may_repeat(const JsonMembers *members)
     return false;
 }
 
-/* Mark all but the last of equal keys by making their value MISSING; from the end, through a table of
- * the keys seen so far. */
+/* Mark all but the last of equal keys by making their value MISSING; from the end, through a table
+ * of the keys seen so far. */
 static Status drop_repeated(JsonEncoder *encoder, Err *err)
 {
     JsonMembers *members = &encoder->members;

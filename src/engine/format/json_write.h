@@ -6,14 +6,14 @@
 #include "foundation/base/buf.h"
 
 /* How values look: numbers with all their digits (NaN and infinities as text); dates 2024-02-29;
- * timestamps 2024-02-29T13:45:00.5, those with zone in UTC with Z; times, intervals and UUIDs as text;
- * bytes as base64; JSON as it is (line breaks become blanks, so that a row stays one line); dynamic
- * values by their own type; NULL as null. Columns in order.
+ * timestamps 2024-02-29T13:45:00.5, those with zone in UTC with Z; times, intervals and UUIDs as
+ * text; bytes as base64; JSON as it is (line breaks become blanks, so that a row stays one line);
+ * dynamic values by their own type; NULL as null. Columns in order.
  *
- * Rows of an open schema: the members of the spread object in their order, except the excepted ones,
- * those that a computed column replaces, and all but the last of equal keys; then the computed columns.
- * Fields whose native type is JSON_EXTRACT_NATIVE are only extracts of the spread object (or metadata of
- * the message) and are not written. */
+ * Rows of an open schema: the members of the spread object in their order, except the excepted
+ * ones, those that a computed column replaces, and all but the last of equal keys; then the
+ * computed columns. Fields whose native type is JSON_EXTRACT_NATIVE are only extracts of the spread
+ * object (or metadata of the message) and are not written. */
 #define JSON_EXTRACT_NATIVE "path"
 
 /* Keys prepared for one schema. One thread. */
@@ -33,8 +33,8 @@ MUST_USE Status json_encoder_rows(JsonEncoder *encoder, const Batch *batch, int6
 MUST_USE Status json_write_row(const Batch *batch, int64_t row, Buf *out, Err *err);
 /* One value as JSON. */
 MUST_USE Status json_write_value(const Column *column, int64_t row, Buf *out, Err *err);
-/* One value as plain text: as JSON, but text, dates and the like without quotes and escapes; nothing for
- * NULL. */
+/* One value as plain text: as JSON, but text, dates and the like without quotes and escapes;
+ * nothing for NULL. */
 MUST_USE Status json_write_plain(const Column *column, int64_t row, Buf *out, Err *err);
 
 #endif

@@ -28,7 +28,8 @@ Status reject_schema(Schema **ret_schema, Err *err)
 
 Status reject_writer_init(RejectWriter *writer, const Str *key, int32_t key_count, Err *err)
 {
-    *writer = (RejectWriter){.key_count = (int32_t)int64_min(key_count, COUNT_OF(writer->key_names))};
+    *writer =
+        (RejectWriter){.key_count = (int32_t)int64_min(key_count, COUNT_OF(writer->key_names))};
     for (int32_t i = 0; i < writer->key_count; i++) writer->key_names[i] = key[i];
     TRY(reject_schema(&writer->schema, err));
     for (int32_t i = 0; i < REJECT_COLUMN_COUNT; i++) {

@@ -125,7 +125,8 @@ static bool key_is(const PathNode *child, Str key)
     return !child->step.is_index && str_eq(child->step.key, key);
 }
 
-/* `hint` is the child behind the one found last: documents and path lists are often in one order. */
+/* `hint` is the child behind the one found last: documents and path lists are often in one order.
+ */
 static const PathNode *child_of_key(const PathNode *node, const JsonSlot *key,
                                     const PathNode **hint)
 {
@@ -291,7 +292,8 @@ bool json_extract(const JsonExtractor *extractor, Str doc, int64_t padding, Json
         return false;
     }
     if (UNLIKELY(extractor->aliased)) {
-        for (int32_t i = 0; i < extractor->count; i++) ret_slots[i] = ret_slots[extractor->alias[i]];
+        for (int32_t i = 0; i < extractor->count; i++)
+            ret_slots[i] = ret_slots[extractor->alias[i]];
     }
     return true;
 }
@@ -350,8 +352,8 @@ static Status scan_members(JsonScan *scan, const char *at, JsonMembers *members,
     return OK;
 }
 
-Status json_members_read(JsonMembers *members, Str doc, int64_t padding,
-                         JsonDocument *ret_document, JsonError *ret_error, Err *err)
+Status json_members_read(JsonMembers *members, Str doc, int64_t padding, JsonDocument *ret_document,
+                         JsonError *ret_error, Err *err)
 {
     JsonScan scan = json_scan_make(doc, padding);
     const char *at = json_scan_space(&scan, scan.start);

@@ -17,10 +17,10 @@ void json_extractor_free(JsonExtractor *extractor);
 DEFINE_FREE_P(JsonExtractor, json_extractor_free)
 int32_t json_extractor_count(const JsonExtractor *extractor);
 
-/* Walks and validates the whole of `doc`: ret_slots[i] is the value at path i, MISSING where there is
- * none; *ret_value the document itself. `padding`: bytes behind doc that may be read (64 makes it
- * fastest; 0 is always right). Slots point into doc. False: not valid JSON, *ret_error says why, and
- * the slots hold nothing of use. */
+/* Walks and validates the whole of `doc`: ret_slots[i] is the value at path i, MISSING where there
+ * is none; *ret_value the document itself. `padding`: bytes behind doc that may be read (64 makes
+ * it fastest; 0 is always right). Slots point into doc. False: not valid JSON, *ret_error says why,
+ * and the slots hold nothing of use. */
 MUST_USE bool json_extract(const JsonExtractor *extractor, Str doc, int64_t padding,
                            JsonSlot *ret_slots, JsonSlot *ret_value, JsonError *ret_error);
 
@@ -32,7 +32,8 @@ typedef struct JsonMember {
     JsonSlot key, value;
 } JsonMember;
 
-/* Room for the members of one object after another. Embedded: zero-initialise, json_members_done. */
+/* Room for the members of one object after another. Embedded: zero-initialise, json_members_done.
+ */
 typedef struct JsonMembers {
     JsonMember *items;
     int64_t count, capacity;

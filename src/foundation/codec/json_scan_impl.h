@@ -7,12 +7,12 @@
 /* Inlined everywhere: as calls these cost a third of the walk. */
 #define JSON_HOT inline __attribute__((always_inline))
 
-/* One document being walked. The walk's place is no member but travels through the functions as `at`,
- * so that it stays in a register: each takes the place where it starts and returns the place behind
- * what it read, or NULL after json_scan_fail.
+/* One document being walked. The walk's place is no member but travels through the functions as
+ * `at`, so that it stays in a register: each takes the place where it starts and returns the place
+ * behind what it read, or NULL after json_scan_fail.
  *
- * Bytes are classified 64 at a time, once per block: `stops` has a bit for every byte that may end or
- * change a string (quote, backslash, control character). */
+ * Bytes are classified 64 at a time, once per block: `stops` has a bit for every byte that may end
+ * or change a string (quote, backslash, control character). */
 typedef struct JsonScan {
     const char *end;      /* one past the document */
     const char *start;    /* the document */
@@ -177,8 +177,8 @@ static JSON_HOT const char *json_scan_key(JsonScan *scan, const char *at, JsonSl
     return json_scan_space(scan, at + 1);
 }
 
-/* A whole value of any kind at `at` (no white space before it), standing `depth` levels deep (0: the
- * document itself). Everything in it is checked except that non-ASCII bytes are UTF-8
+/* A whole value of any kind at `at` (no white space before it), standing `depth` levels deep (0:
+ * the document itself). Everything in it is checked except that non-ASCII bytes are UTF-8
  * (json_scan_finish does). */
 const char *json_scan_value(JsonScan *scan, const char *at, int32_t depth, JsonSlot *ret_slot);
 

@@ -4,16 +4,16 @@
 
 #include "foundation/codec/json_walk.h"
 
-/* One value. Lives in the arena given to json_parse; numbers, objects and arrays point into the source
- * text, which must live as long. */
+/* One value. Lives in the arena given to json_parse; numbers, objects and arrays point into the
+ * source text, which must live as long. */
 typedef struct JsonValue {
     JsonKind kind;
     bool boolean;
-    bool integer;     /* NUMBER without a point or exponent */
-    Str key;          /* member of an object: its key, decoded */
-    Str text;         /* STRING: decoded; all others: as written */
-    int64_t offset;   /* byte of the source where it begins */
-    int64_t count;    /* members (each duplicate counts) or elements */
+    bool integer;                   /* NUMBER without a point or exponent */
+    Str key;                        /* member of an object: its key, decoded */
+    Str text;                       /* STRING: decoded; all others: as written */
+    int64_t offset;                 /* byte of the source where it begins */
+    int64_t count;                  /* members (each duplicate counts) or elements */
     struct JsonValue *first, *last; /* of its members or elements, in order */
     struct JsonValue *next;
 } JsonValue;

@@ -50,8 +50,8 @@ static uint64_t block_stops(const char *bytes, uint64_t *beyond_ascii)
     return block_stops_sse2(bytes, beyond_ascii);
 }
 #else
-/* Eight bytes at a time: the high bit of each byte that is zero in `v`. Exact per byte, since no carry
- * crosses a byte. */
+/* Eight bytes at a time: the high bit of each byte that is zero in `v`. Exact per byte, since no
+ * carry crosses a byte. */
 static uint64_t swar_zeros(uint64_t v)
 {
     const uint64_t low7 = UINT64_C(0x7f7f7f7f7f7f7f7f);
@@ -85,9 +85,8 @@ const char *json_scan_fail(JsonScan *scan, const char *at, const char *reason)
 const char *json_scan_fail_close(JsonScan *scan, const char *at, bool object)
 {
     if (at >= scan->end) return json_scan_fail(scan, at, "text ends too early");
-    return json_scan_fail(scan, at,
-                          object ? "a comma or } was expected here"
-                                 : "a comma or ] was expected here");
+    return json_scan_fail(
+        scan, at, object ? "a comma or } was expected here" : "a comma or ] was expected here");
 }
 
 void json_scan_block(JsonScan *scan, const char *at)
@@ -172,8 +171,8 @@ static inline void level_push(LevelStack *stack, bool object)
     stack->depth++;
 }
 
-/* Behind a complete value inside an open level: close levels and go to the next value; where the last
- * level was closed, depth is 0. */
+/* Behind a complete value inside an open level: close levels and go to the next value; where the
+ * last level was closed, depth is 0. */
 static inline const char *after_value(JsonScan *scan, LevelStack *stack, const char *at)
 {
     while (stack->depth > 0) {
@@ -299,12 +298,18 @@ static char *put_utf8(char *out, uint32_t c)
 static char simple_escape(char c)
 {
     switch (c) {
-    case 'b': return '\b';
-    case 'f': return '\f';
-    case 'n': return '\n';
-    case 'r': return '\r';
-    case 't': return '\t';
-    default: return c;
+    case 'b':
+        return '\b';
+    case 'f':
+        return '\f';
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    default:
+        return c;
     }
 }
 
@@ -389,7 +394,8 @@ JsonIter json_iter(const JsonSlot *value)
 {
     const char *end = value->text.ptr + value->text.len;
     bool object = value->kind == JSON_OBJECT;
-    if (!object && value->kind != JSON_ARRAY) return (JsonIter){end, end, end, NULL, 0, false, true};
+    if (!object && value->kind != JSON_ARRAY)
+        return (JsonIter){end, end, end, NULL, 0, false, true};
     const char *start = value->text.ptr;
     return (JsonIter){start + 1, end, start, NULL, 0, object, true};
 }

@@ -41,14 +41,29 @@ static char *put_escape(char *out, char c)
     static const char hex[] = "0123456789abcdef";
     *out++ = '\\';
     switch (c) {
-    case '"': *out++ = '"'; return out;
-    case '\\': *out++ = '\\'; return out;
-    case '\b': *out++ = 'b'; return out;
-    case '\f': *out++ = 'f'; return out;
-    case '\n': *out++ = 'n'; return out;
-    case '\r': *out++ = 'r'; return out;
-    case '\t': *out++ = 't'; return out;
-    default: break;
+    case '"':
+        *out++ = '"';
+        return out;
+    case '\\':
+        *out++ = '\\';
+        return out;
+    case '\b':
+        *out++ = 'b';
+        return out;
+    case '\f':
+        *out++ = 'f';
+        return out;
+    case '\n':
+        *out++ = 'n';
+        return out;
+    case '\r':
+        *out++ = 'r';
+        return out;
+    case '\t':
+        *out++ = 't';
+        return out;
+    default:
+        break;
     }
     memcpy(out, "u00", 3);
     out[3] = hex[(unsigned char)c >> 4];

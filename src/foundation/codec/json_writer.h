@@ -14,7 +14,8 @@ MUST_USE Status json_put_text_lossy(Buf *out, Str text, Err *err);
 MUST_USE Status json_put_int64(Buf *out, int64_t value, Err *err);
 /* All digits, as many behind the point as the scale says. */
 MUST_USE Status json_put_decimal(Buf *out, Decimal value, Err *err);
-/* The shortest number that reads back the same; NaN and the infinities as the texts "NaN", "Infinity",
+/* The shortest number that reads back the same; NaN and the infinities as the texts "NaN",
+ * "Infinity",
  * "-Infinity". */
 MUST_USE Status json_put_double(Buf *out, double value, Err *err);
 /* Base64, in quotes. */
