@@ -165,33 +165,50 @@ static Status drop_repeated(JsonEncoder *encoder, Err *err)
     return OK;
 }
 
-/* From the key's opening quote to the value's end, as it stands. */
-static Str member_source(const JsonMember *member)
+/* From the first member's key to the last one's value, as it stands. */
+static Str members_source(const JsonMember *first, const JsonMember *last)
 {
-    const char *from = member->key.text.ptr - 1;
-    const char *to = member->value.text.ptr + member->value.text.len;
-    if (member->value.kind == JSON_STRING) to++;
+    const char *from = first->key.text.ptr - 1;
+    const char *to = last->value.text.ptr + last->value.text.len;
+    if (last->value.kind == JSON_STRING) to++;
     return str_make(from, to - from);
 }
 
-static Status put_spread(JsonEncoder *encoder, Str object, bool *ret_filled, Err *err, Buf *out)
+static bool is_written(const JsonEncoder *encoder, const JsonMember *member)
 {
-    JsonMembers *members = &encoder->members;
-    JsonDocument document;
-    JsonError error;
-    TRY(json_members_read(members, object, 0, &document, &error, err));
-    if (document != JSON_DOCUMENT_OBJECT) {
-        return err_set(err, ERR_DATA, "the row's value is not a JSON object");
-    }
-    if (may_repeat(members)) TRY(drop_repeated(encoder, err));
-    for (int64_t i = 0; i < members->count; i++) {
-        const JsonMember *member = &members->items[i];
-        if (member->value.kind == JSON_MISSING || is_hidden(encoder, &member->key)) continue;
+    return member->value.kind != JSON_MISSING && !is_hidden(encoder, &member->key);
+}
+
+/* Members that stand side by side and are all written are copied at once. */
+static Status put_members(const JsonEncoder *encoder, bool *ret_filled, Buf *out, Err *err)
+{
+    const JsonMember *items = encoder->members.items;
+    int64_t count = encoder->members.count, i = 0;
+    *ret_filled = false;
+    while (i < count) {
+        if (!is_written(encoder, &items[i])) {
+            i++;
+            continue;
+        }
+        int64_t first = i++;
+        while (i < count && is_written(encoder, &items[i])) i++;
         if (*ret_filled) TRY(buf_append_char(out, ',', err));
-        TRY(json_value_raw(member_source(member), out, err));
+        TRY(json_value_raw(members_source(&items[first], &items[i - 1]), out, err));
         *ret_filled = true;
     }
     return OK;
+}
+
+static Status put_spread(JsonEncoder *encoder, Str object, bool *ret_filled, Buf *out, Err *err)
+{
+    JsonDocument document;
+    JsonError error;
+    TRY(json_members_read(&encoder->members, object, 0, &document, &error, err));
+    if (document != JSON_DOCUMENT_OBJECT) {
+        return err_set(err, ERR_DATA, "the row's value is not a JSON object");
+    }
+    if (may_repeat(&encoder->members)) TRY(drop_repeated(encoder, err));
+    return put_members(encoder, ret_filled, out, err);
 }
 
 Status json_encoder_row(JsonEncoder *encoder, const Batch *batch, int64_t row, Buf *out, Err *err)
@@ -199,7 +216,7 @@ Status json_encoder_row(JsonEncoder *encoder, const Batch *batch, int64_t row, B
     bool filled = false;
     TRY(buf_append_char(out, '{', err));
     if (encoder->spread && !column_is_null(&batch->columns[0], row)) {
-        TRY(put_spread(encoder, column_text(&batch->columns[0], row), &filled, err, out));
+        TRY(put_spread(encoder, column_text(&batch->columns[0], row), &filled, out, err));
     }
     for (int32_t i = 0; i < encoder->count; i++) {
         const EncoderItem *item = &encoder->items[i];
