@@ -1,9 +1,9 @@
 /* JSON values as typed values. */
 #include "engine/format/json_cell.h"
 
-#include "engine/format/json_value.h"
 #include "foundation/base/number.h"
 #include "foundation/codec/base64.h"
+#include "foundation/codec/uuid.h"
 
 Str json_slot_source(const JsonSlot *slot)
 {
