@@ -33,7 +33,8 @@ typedef Status (*Kernel)(KernelCall *call, Err *err);
 typedef enum FunctionFlag {
     FUNCTION_STRICT = 1,   /* NULL in, NULL out: the kernel never sees NULL rows */
     FUNCTION_FALLIBLE = 2, /* may fail rows */
-    FUNCTION_VOLATILE = 4, /* not folded when its arguments are constant */
+    FUNCTION_VOLATILE = 4, /* another value for each row: random() */
+    FUNCTION_RUN = 8,      /* one value per run: now(); not folded when compiled */
 } FunctionFlag;
 
 /* One overload. `signature` is "type, type… -> type": types by our names without spaces: boolean
@@ -76,11 +77,10 @@ static inline void call_null(KernelCall *call, int64_t row)
 /* Bytes for a result text, from the chunk's arena; NULL and a row error when too long (256 MiB). */
 char *call_text(KernelCall *call, int64_t row, int64_t len) MUST_USE;
 
-/* Visit the active rows: FOR_ACTIVE(call, row) { … } */
+/* Visit the active rows: FOR_ACTIVE(call, row) { … }; `row` is an int64_t. No break inside. */
 #define FOR_ACTIVE(call, row)                                                                     \
     for (int64_t word_ = 0; word_ * 64 < (call)->rows; word_++)                                   \
-        for (uint64_t bits_ = (call)->active[word_], row = 0;                                     \
-             bits_ && ((row = (uint64_t)(word_ * 64 + __builtin_ctzll(bits_))), true);            \
-             bits_ &= bits_ - 1)
+        for (uint64_t bits_ = (call)->active[word_]; bits_; bits_ &= bits_ - 1)                   \
+            for (int64_t row = word_ * 64 + __builtin_ctzll(bits_), once_ = 1; once_; once_ = 0)
 
 #endif

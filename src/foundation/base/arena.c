@@ -48,7 +48,7 @@ static bool arena_grow(Arena *arena, int64_t size)
     return true;
 }
 
-void *arena_alloc(Arena *arena, int64_t size)
+void *arena_raw(Arena *arena, int64_t size)
 {
     assert(size >= 0);
     if (size > arena->max - arena->used) return NULL;
@@ -61,7 +61,13 @@ void *arena_alloc(Arena *arena, int64_t size)
     char *at = (char *)(block + 1) + block->filled;
     block->filled += size;
     arena->used += size;
-    return memset(at, 0, (size_t)size);
+    return at;
+}
+
+void *arena_alloc(Arena *arena, int64_t size)
+{
+    void *at = arena_raw(arena, size);
+    return at ? memset(at, 0, (size_t)size) : NULL;
 }
 
 void *arena_array(Arena *arena, int64_t count, int64_t size)

@@ -23,6 +23,8 @@ void arena_clear(Arena *arena);
 
 /* Zeroed, aligned to 16; NULL when memory is short or the maximum is reached. */
 void *arena_alloc(Arena *arena, int64_t size) MUST_USE;
+/* As arena_alloc, but not zeroed. */
+void *arena_raw(Arena *arena, int64_t size) MUST_USE;
 /* count * size checked for overflow. */
 void *arena_array(Arena *arena, int64_t count, int64_t size) MUST_USE;
 /* Copies; the copy is followed by a NUL that is not counted. */
