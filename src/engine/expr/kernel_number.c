@@ -329,7 +329,7 @@ static Status kernel_gcd(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_is_nan(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row) vector_bool(call->result)[row] = isnan(kernel_double(call, 0, row)) != 0;
+    FOR_ACTIVE(call, row) vector_bool(call->result)[row] = (uint8_t)(isnan(kernel_double(call, 0, row)) != 0);
     return OK;
 }
 
