@@ -32,16 +32,17 @@ struct ArrowArray {
 };
 #endif
 
-/* A struct type with one child per field. NUMERIC with a precision is decimal128(38, scale); without
- * one it is struct<value: decimal128(38,0), scale: uint8> with the extension name neuron.numeric. */
+/* A struct type with one child per field. NUMERIC with a precision is decimal128(38, scale);
+ * without one it is struct<value: decimal128(38,0), scale: uint8> with the extension name
+ * neuron.numeric. */
 MUST_USE Status arrow_export_schema(const Schema *schema, struct ArrowSchema *ret_schema, Err *err);
 /* Shares the batch's buffers (the release callback lets them go). */
 MUST_USE Status arrow_export_batch(Batch *batch, struct ArrowArray *ret_array, Err *err);
 /* Takes the structures over (release is called by us, also on failure). Besides our own formats it
  * reads the usual ones: all integer widths (to INT64; uint64 past 2^63 is ERR_DATA), float32,
- * utf8/large_utf8/binary/large_binary, decimal128, date32/date64, all timestamp, time units (ERR_DATA
- * where nanoseconds would be lost), bool, null, fixed_size_binary(16), dictionary of these. Others are
- * ERR_SCHEMA with the column's name. */
+ * utf8/large_utf8/binary/large_binary, decimal128, date32/date64, all timestamp, time units
+ * (ERR_DATA where nanoseconds would be lost), bool, null, fixed_size_binary(16), dictionary of
+ * these. Others are ERR_SCHEMA with the column's name. */
 MUST_USE Status arrow_import_schema(struct ArrowSchema *schema, Schema **ret_schema, Err *err);
 MUST_USE Status arrow_import_batch(const Schema *schema, const struct ArrowSchema *arrow_schema,
                                    struct ArrowArray *array, Batch **ret_batch, Err *err);

@@ -77,7 +77,9 @@ Status batch_inherit(const Batch *like, Batch *batch, Err *err)
             const Batch *in;
             Batch *out;
         } handle = {.in = like};
-        batch->origin = batch_ref(handle.out);
+        /* A batch derived from a derived one holds the first, not a chain. */
+        bool derived = like->origin_unref == unref_parent;
+        batch->origin = batch_ref(derived ? like->origin : handle.out);
         batch->origin_unref = unref_parent;
     }
     return arena_copy(&batch->arena, like->span.cursor, &batch->span.cursor, err);
@@ -98,13 +100,21 @@ Status batch_like(const Batch *like, const Schema *schema, int64_t rows, Batch *
 /* Ordinals of a slice are its own buffer: slices are few, and rows of ordinals start at 0. */
 static Status slice_ordinals(const Batch *from, int64_t first, Batch *to, Err *err)
 {
-    if (!from->ordinals) {
-        to->span.first += first;
-        return OK;
-    }
+    if (!from->ordinals) return OK;
     TRY(buffer_new(to->rows * 8, NULL, &to->ordinals, err));
     memcpy(to->ordinals->data, from->ordinals->data + first * 8, (size_t)to->rows * 8);
     return OK;
+}
+
+/* The spans of a batch's slices add up to its own. */
+static void slice_span(const Batch *from, int64_t first, Batch *to)
+{
+    int64_t end = first + to->rows;
+    if (first > 0 && first < from->rows) to->span.first = batch_ordinal(from, first);
+    if (end == from->rows) return;
+    to->span.next = batch_ordinal(from, end);
+    to->span.bytes = 0;
+    to->span.cursor = STR_NULL;
 }
 
 Status batch_slice(const Batch *batch, int64_t from, int64_t count, Batch **ret_batch, Err *err)
@@ -116,6 +126,7 @@ Status batch_slice(const Batch *batch, int64_t from, int64_t count, Batch **ret_
     for (int32_t i = 0; i < batch->schema->count; i++) {
         TRY(column_slice(&batch->columns[i], from, count, &slice->columns[i], err));
     }
+    slice_span(batch, from, slice);
     TRY(slice_ordinals(batch, from, slice, err));
     *ret_batch = TAKE(slice);
     return OK;

@@ -7,27 +7,27 @@
 /* Where the rows of a batch stand in their source. Merged spans of committed batches make a
  * position (connect/source.h). */
 typedef struct Span {
-    int32_t part;   /* part of the source (file, partition, key range), 0 when there is one */
-    int64_t first;  /* ordinal or offset of the first row read for this batch */
-    int64_t next;   /* one past the last row read, whether or not it was kept */
-    int64_t bytes;  /* input bytes read for it */
-    Str cursor;     /* the highest cursor so far, in the source's own text; empty: none.
-                       Lives in the batch's arena. */
+    int32_t part;  /* part of the source (file, partition, key range), 0 when there is one */
+    int64_t first; /* ordinal or offset of the first row read for this batch */
+    int64_t next;  /* one past the last row read, whether or not it was kept */
+    int64_t bytes; /* input bytes read for it */
+    Str cursor;    /* the highest cursor so far, in the source's own text; empty: none.
+                      Lives in the batch's arena. */
 } Span;
 
 /* Counted; handed over between threads; immutable once shared (refs > 1). */
 typedef struct Batch {
     _Atomic int32_t refs;
-    Schema *schema;   /* counted */
+    Schema *schema; /* counted */
     int64_t rows;
-    Column *columns;  /* schema->count of them */
-    int64_t seq;      /* order within its part, from 0 */
-    int64_t epoch;    /* assignment epoch of the part (revocations); 0 elsewhere */
+    Column *columns; /* schema->count of them */
+    int64_t seq;     /* order within its part, from 0 */
+    int64_t epoch;   /* assignment epoch of the part (revocations); 0 elsewhere */
     Span span;
     Buffer *ordinals; /* int64 per row: the row's ordinal in its source; NULL: span.first + row */
     Budget *budget;   /* charged with charge_bytes until the end; may be NULL */
     int64_t charge_bytes;
-    void *origin;     /* what the bytes belong to (messages); given back by origin_unref */
+    void *origin; /* what the bytes belong to (messages); given back by origin_unref */
     void (*origin_unref)(void *origin);
     Arena arena;
 } Batch;
@@ -45,25 +45,27 @@ static inline void batch_unref_p(Batch **p)
 
 /* A new batch with the rows whose bit in `keep` (batch->rows bits) is set; same schema, span, seq,
  * epoch, origin; ordinals carried. Views keep pointing into the same heaps unless less than a
- * quarter of the pinned bytes is in use: then the text is copied (compacted). */
+ * quarter of the bytes of all heaps is in use: then the text is copied (compacted). */
 MUST_USE Status batch_filter(const Batch *batch, const uint8_t *keep, Batch **ret_batch, Err *err);
 /* The rows at `rows[0 … count)`, in that order, each < batch->rows. */
 MUST_USE Status batch_take(const Batch *batch, const int64_t *rows, int64_t count,
                            Batch **ret_batch, Err *err);
-/* Rows [from, from + count), sharing buffers; from a multiple of 64. */
+/* Rows [from, from + count), sharing buffers; from a multiple of 64. Rows must be in ascending
+ * order of their ordinals: the spans of the slices that make up a batch add up to its span, with
+ * bytes and cursor in the last of them. */
 MUST_USE Status batch_slice(const Batch *batch, int64_t from, int64_t count, Batch **ret_batch,
                             Err *err);
 /* The same rows with other columns: takes over span, ordinals, origin of `like`; columns are left
  * for the caller to fill as in batch_new. */
-MUST_USE Status batch_like(const Batch *like, const Schema *schema, int64_t rows,
-                           Batch **ret_batch, Err *err);
+MUST_USE Status batch_like(const Batch *like, const Schema *schema, int64_t rows, Batch **ret_batch,
+                           Err *err);
 int64_t batch_ordinal(const Batch *batch, int64_t row);
 /* Bytes kept alive. */
 int64_t batch_bytes(const Batch *batch);
 
 /* One refused row: which, why, where. */
 typedef struct Reject {
-    int64_t row;      /* in the batch that `rows` was taken from, or in RejectList.rows */
+    int64_t row; /* in the batch that `rows` was taken from, or in RejectList.rows */
     ErrKind kind;
     char sqlstate[6]; /* may be empty */
     int32_t position; /* byte offset in the expression's text, -1: none */

@@ -101,10 +101,10 @@ Status builder_bool(Builder *b, bool value, Err *err)
 }
 
 #define APPEND(Type, value)                                                                        \
-    do {                                                                                          \
-        TRY(builder_reserve(b, 1, err));                                                          \
-        ((Type *)(void *)b->data->data)[b->length] = (value);                                     \
-        row_valid(b);                                                                             \
+    do {                                                                                           \
+        TRY(builder_reserve(b, 1, err));                                                           \
+        ((Type *)(void *)b->data->data)[b->length] = (value);                                      \
+        row_valid(b);                                                                              \
     } while (0)
 
 Status builder_int64(Builder *b, int64_t value, Err *err)

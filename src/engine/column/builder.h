@@ -18,8 +18,8 @@ typedef struct Builder {
     uint8_t scale;
     Buffer **heaps;
     int32_t heap_count, heap_capacity;
-    int64_t heap_used;  /* bytes used of the own heap that is being filled */
-    int32_t own_heap;   /* its index, -1: none */
+    int64_t heap_used;        /* bytes used of the own heap that is being filled */
+    int32_t own_heap;         /* its index, -1: none */
     struct Builder *children; /* DYNAMIC */
     int32_t child_count;
     int8_t child_of_type[TYPE_COUNT]; /* -1: no child of that type yet */

@@ -16,8 +16,8 @@ Status buffer_new(int64_t size, Budget *budget, Buffer **ret_buffer, Err *err)
 {
     assert(size >= 0);
     if (budget && !budget_reserve(budget, size)) {
-        return err_set(err, ERR_LIMIT, "no room for %lld bytes in the budget «%s»",
-                       (long long)size, budget->name);
+        return err_set(err, ERR_LIMIT, "no room for %lld bytes in the budget «%s»", (long long)size,
+                       budget->name);
     }
     Buffer *buffer = mem_zalloc((int64_t)sizeof *buffer);
     uint8_t *data = mem_aligned(size + BUFFER_PADDING);
@@ -157,7 +157,8 @@ static int64_t buffer_size(const Buffer *buffer)
 
 int64_t column_pinned_bytes(const Column *column)
 {
-    int64_t bytes = buffer_size(column->valid) + buffer_size(column->data) + buffer_size(column->aux);
+    int64_t bytes =
+        buffer_size(column->valid) + buffer_size(column->data) + buffer_size(column->aux);
     for (int32_t i = 0; i < column->heap_count; i++) bytes += column->heaps[i]->size;
     for (int32_t i = 0; i < column->child_count; i++) {
         bytes += column_pinned_bytes(&column->children[i]);

@@ -49,7 +49,8 @@ _Static_assert(sizeof(TextView) == 16, "Arrow view layout");
 
 /* NUMERIC: `data` holds Int128 values. `aux` holds one byte per row: the scale (0…38), or
  * NUMERIC_SCALE_DOUBLE where the value is a double in the low 8 bytes (a JSON number past 38
- * digits, a NaN or infinity, or arithmetic with one). aux NULL: every row has the column's `scale`. */
+ * digits, a NaN or infinity, or arithmetic with one). aux NULL: every row has the column's `scale`.
+ */
 enum { NUMERIC_SCALE_DOUBLE = 255 };
 
 /* DYNAMIC: Arrow's dense union: `data` one int8 tag per row = index of the child; `aux` one int32
@@ -80,8 +81,8 @@ typedef struct Column {
 /* A second handle on the same buffers. `ret` is overwritten. */
 MUST_USE Status column_share(const Column *column, Column *ret_column, Err *err);
 /* Rows [from, from+length), from a multiple of 64. */
-MUST_USE Status column_slice(const Column *column, int64_t from, int64_t length,
-                             Column *ret_column, Err *err);
+MUST_USE Status column_slice(const Column *column, int64_t from, int64_t length, Column *ret_column,
+                             Err *err);
 void column_done(Column *column);
 /* A column of `length` NULLs. */
 MUST_USE Status column_nulls(TypeId type, int64_t length, Column *ret_column, Err *err);

@@ -8,7 +8,8 @@
 
 #define SPOOL_BLOCK_MAX (INT64_C(1) << 40)
 
-/* The file is a row of blocks: [BlockHead][payload]. A payload is a batch: head, ordinals, columns. */
+/* The file is a row of blocks: [BlockHead][payload]. A payload is a batch: head, ordinals, columns.
+ */
 typedef struct BlockHead {
     int64_t length; /* of the payload */
     uint64_t checksum;

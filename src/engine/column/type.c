@@ -103,10 +103,11 @@ bool type_parse(Str text, TypeId *ret_type, int32_t *ret_precision, int32_t *ret
     Str rest = str_trim(str_slice(text, close + 1, text.len));
     Str name = str_trim(str_slice(text, 0, open));
     bool time = str_eq_nocase(name, STR("timestamp")) || str_eq_nocase(name, STR("time"));
+    bool zone = str_eq_nocase(rest, STR("with time zone"));
     if (rest.len && !time) return false;
-    if (str_eq_nocase(rest, STR("with time zone")) && str_eq_nocase(name, STR("timestamp"))) {
-        name = STR("timestamptz");
-    }
+    if (rest.len && !zone && !str_eq_nocase(rest, STR("without time zone"))) return false;
+    if (zone && str_eq_nocase(name, STR("time"))) return false;
+    if (zone) name = STR("timestamptz");
     if (!find_type(name, ret_type)) return false;
     int32_t precision = 0, scale = 0;
     if (!parse_modifiers(str_slice(text, open + 1, close), &precision, &scale)) return false;
@@ -121,6 +122,7 @@ static Status copy_field(Schema *schema, const Field *from, Field *to, Err *err)
     *to = *from;
     TRY(arena_copy(&schema->arena, from->name, &to->name, err));
     TRY(arena_copy(&schema->arena, from->native, &to->native, err));
+    to->spread_except = NULL;
     if (from->spread_except_count == 0) return OK;
     Str *except = ARENA_ARRAY(&schema->arena, Str, from->spread_except_count);
     if (!except) return err_memory(err);

@@ -18,8 +18,8 @@ typedef struct Field {
     bool not_null;     /* the source promises no NULL */
     int32_t precision; /* NUMERIC: declared digits, 0: none declared */
     int32_t scale;     /* NUMERIC with a precision: digits behind the point */
-    Str native;        /* the source's own word for the type ("int4", "VARCHAR(20)"), may be empty */
-    bool spread;       /* JSON object whose members stand for columns (only in open schemas) */
+    Str native;  /* the source's own word for the type ("int4", "VARCHAR(20)"), may be empty */
+    bool spread; /* JSON object whose members stand for columns (only in open schemas) */
     const Str *spread_except; /* members not to write, `spread_except_count` of them */
     int32_t spread_except_count;
 } Field;
@@ -60,7 +60,7 @@ const char *type_name(TypeId type);
  * varchar(n), numeric(p,s), timestamptz, "timestamp with time zone", bool, bytea …), ASCII case is
  * free. false when unknown. `ret_precision`/`ret_scale`: of numeric(p,s); else 0. */
 bool type_parse(Str text, TypeId *ret_type, int32_t *ret_precision, int32_t *ret_scale);
-/* Bytes of one value in `data`; 0 for BOOL (bits) and DYNAMIC. */
+/* Bytes of one value in `data`; 0 for BOOL (bits), 1 for DYNAMIC (the tag). */
 int32_t type_width(TypeId type);
 /* TEXT, BYTES, JSON: values are TextView. */
 static inline bool type_is_view(TypeId type)

@@ -1,0 +1,269 @@
+/* CSV files in chunks of whole rows, scanned for fields; rows told apart. */
+#include "connect/csv/csv_impl.h"
+#include "foundation/base/mem.h"
+
+enum { CSV_CHUNK_FIRST = 1 << 19 };
+#define CSV_ROW_MAX (INT64_C(256) << 20)
+
+Status csv_options(const Location *location, CsvOptions *o, Err *err)
+{
+    *o = (CsvOptions){.delimiter = ',', .header = true};
+    Str delimiter = location_option(location, STR("delimiter"));
+    if (str_eq(delimiter, STR("\\t")) || str_eq_nocase(delimiter, STR("tab"))) delimiter = STR("\t");
+    if (delimiter.ptr) {
+        bool ok = delimiter.len == 1 && delimiter.ptr[0] != '"' && delimiter.ptr[0] != '\n' &&
+                  delimiter.ptr[0] != '\r' && (uint8_t)delimiter.ptr[0] < 0x80;
+        if (!ok) {
+            return err_set(err, ERR_CONFIG, "csv: the delimiter must be one ASCII character");
+        }
+        o->delimiter = delimiter.ptr[0];
+    }
+    Str header = location_option(location, STR("header"));
+    if (header.ptr) {
+        bool no = str_eq(header, STR("false")) || str_eq(header, STR("no"));
+        if (!no && !str_eq(header, STR("true")) && !str_eq(header, STR("yes"))) {
+            return err_set(err, ERR_CONFIG, "csv: header must be true or false");
+        }
+        o->header = !no;
+    }
+    o->null = location_option(location, STR("null"));
+    o->has_null = o->null.ptr != NULL;
+    o->types = location_option(location, STR("types"));
+    Str encoding = location_option(location, STR("encoding"));
+    o->latin1 = str_eq_nocase(encoding, STR("latin1")) || str_eq_nocase(encoding, STR("iso-8859-1"));
+    if (encoding.len == 0 || o->latin1 || str_eq_nocase(encoding, STR("utf-8")) ||
+        str_eq_nocase(encoding, STR("utf8"))) {
+        return OK;
+    }
+    (void)err_set(err, ERR_CONFIG, "csv: unknown encoding «%.*s»", STR_ARG(encoding));
+    return err_hint(err, "utf-8 or latin1");
+}
+
+Status csv_chunks_init(CsvChunks *c, FileSource *files, const CsvOptions *options, Err *err UNUSED)
+{
+    *c = (CsvChunks){.files = files, .options = options, .chunk_size = CSV_CHUNK_FIRST};
+    return OK;
+}
+
+static void drop_chunk(CsvChunks *c)
+{
+    buffer_unref(c->chunk);
+    c->chunk = NULL;
+    c->filled = 0;
+}
+
+void csv_chunks_done(CsvChunks *c)
+{
+    drop_chunk(c);
+    if (c->scan_ready) csv_scan_done(&c->scan);
+    c->scan_ready = false;
+}
+
+Status csv_chunks_rewind(CsvChunks *c, Err *err)
+{
+    FileSource *files = c->files;
+    const CsvOptions *options = c->options;
+    csv_chunks_done(c);
+    TRY(csv_chunks_init(c, files, options, err));
+    return file_source_rewind(files, err);
+}
+
+/* Latin-1 bytes become two where they are not ASCII. */
+static int64_t widen_latin1(const uint8_t *from, int64_t len, uint8_t *to)
+{
+    int64_t out = 0;
+    for (int64_t i = 0; i < len; i++) {
+        if (from[i] >= 0x80) to[out++] = (uint8_t)(0xc0 | from[i] >> 6);
+        to[out++] = from[i] < 0x80 ? from[i] : (uint8_t)(0x80 | (from[i] & 0x3f));
+    }
+    return out;
+}
+
+static Status read_latin1(CsvChunks *c, uint8_t *to, int64_t room, int64_t *ret_len, Err *err)
+{
+    int64_t len = 0;
+    uint8_t *raw = mem_alloc(room / 2 + 1);
+    if (!raw) return err_memory(err);
+    Status status = file_source_read(c->files, raw, room / 2, &len, err);
+    if (status == OK) *ret_len = widen_latin1(raw, len, to);
+    mem_free(raw);
+    return status;
+}
+
+/* Fill the rest of the chunk, or to the end of the file. */
+static Status fill(CsvChunks *c, Err *err)
+{
+    while (c->filled + 1 < c->chunk->size && !c->end_of_file) {
+        int64_t len = 0, room = c->chunk->size - c->filled;
+        uint8_t *to = c->chunk->data + c->filled;
+        TRY(c->options->latin1 ? read_latin1(c, to, room, &len, err)
+                               : file_source_read(c->files, to, room, &len, err));
+        c->end_of_file = len == 0;
+        c->filled += len;
+    }
+    memset(c->chunk->data + c->filled, 0, (size_t)(c->chunk->size - c->filled));
+    return OK;
+}
+
+/* A new chunk that begins with what the last one left over. */
+static Status next_chunk(CsvChunks *c, int64_t used, Err *err)
+{
+    Buffer *chunk = NULL;
+    int64_t rest = c->filled - used;
+    while (rest * 2 > c->chunk_size) c->chunk_size *= 2;
+    if (c->chunk_size > CSV_ROW_MAX * 2) {
+        return err_set(err, ERR_LIMIT, "%.*s:%lld: a row of more than %lld MiB",
+                       STR_ARG(file_source_name(c->files)), (long long)c->line,
+                       (long long)(CSV_ROW_MAX >> 20));
+    }
+    TRY(buffer_new(c->chunk_size, NULL, &chunk, err));
+    if (rest) memcpy(chunk->data, c->chunk->data + used, (size_t)rest);
+    buffer_unref(c->chunk);
+    c->chunk = chunk;
+    c->filled = rest;
+    return fill(c, err);
+}
+
+static Status open_file(CsvChunks *c, bool *ret_more, Err *err)
+{
+    TRY(file_source_next(c->files, ret_more, err));
+    if (!*ret_more) return OK;
+    drop_chunk(c);
+    c->in_file = true;
+    c->end_of_file = false;
+    c->first = true;
+    c->line = 1;
+    c->lines = 0;
+    TRY(next_chunk(c, 0, err));
+    static const uint8_t MARK[] = {0xef, 0xbb, 0xbf};
+    if (c->filled >= 3 && memcmp(c->chunk->data, MARK, 3) == 0) {
+        memmove(c->chunk->data, c->chunk->data + 3, (size_t)c->filled);
+        c->filled -= 3;
+    }
+    if (c->scan_ready) csv_scan_done(&c->scan);
+    char newline = csv_scan_newline(c->chunk->data, c->filled, c->options->delimiter);
+    csv_scan_init(&c->scan, c->options->delimiter, newline);
+    c->scan_ready = true;
+    return OK;
+}
+
+static int64_t count_newlines(const CsvChunks *c, int64_t size)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < size; i++) count += (char)c->chunk->data[i] == c->scan.newline;
+    return count;
+}
+
+static Status unclosed_quote(const CsvChunks *c, Err *err)
+{
+    Str name = file_source_name(c->files);
+    (void)err_set(err, ERR_DATA, "%.*s:%lld: a quoted field isn't closed before the end of the file",
+                  STR_ARG(name), (long long)c->line);
+    return err_where(err, "%.*s:%lld", STR_ARG(name), (long long)c->line);
+}
+
+/* Scan what is in the chunk; where it doesn't hold one whole row, make it larger. */
+static Status scan_chunk(CsvChunks *c, Err *err)
+{
+    while (true) {
+        TRY(csv_scan_run(&c->scan, c->chunk->data, c->filled, c->end_of_file, err));
+        if (c->scan.row_count > 0 || c->filled == 0) return OK;
+        if (c->end_of_file) return c->scan.open_quote ? unclosed_quote(c, err) : OK;
+        c->chunk_size *= 2;
+        TRY(next_chunk(c, 0, err));
+    }
+}
+
+Status csv_chunks_next(CsvChunks *c, bool *ret_more, Err *err)
+{
+    *ret_more = true;
+    while (true) {
+        c->line += c->lines;
+        c->lines = 0;
+        if (c->in_file && !c->first) {
+            if (c->end_of_file && c->scan.used >= c->filled) c->in_file = false;
+            else TRY(next_chunk(c, c->scan.used, err));
+        }
+        if (!c->in_file) {
+            TRY(open_file(c, ret_more, err));
+            if (!*ret_more) return OK;
+        }
+        c->file_start = c->first;
+        c->first = false;
+        TRY(scan_chunk(c, err));
+        c->lines = count_newlines(c, c->scan.used);
+        if (c->end_of_file && c->scan.open_quote) return unclosed_quote(c, err);
+        if (c->scan.row_count > 0) return OK;
+        c->in_file = false;
+    }
+}
+
+/* ---- rows and fields ---- */
+
+int64_t csv_row_fields(const CsvChunks *c, int64_t row, int64_t *ret_first)
+{
+    *ret_first = row == 0 ? 0 : c->scan.row_ends[row - 1];
+    return c->scan.row_ends[row] - *ret_first;
+}
+
+static Str raw_field(const CsvChunks *c, int64_t index, bool last)
+{
+    int64_t start = csv_scan_start(&c->scan, index);
+    int64_t end = c->scan.ends[index];
+    const char *data = (const char *)c->chunk->data;
+    if (last && c->scan.newline == '\n' && end > start && data[end - 1] == '\r') end--;
+    return str_make(data + start, end - start);
+}
+
+CsvField csv_field(const CsvChunks *c, int64_t index, bool last)
+{
+    Str raw = raw_field(c, index, last);
+    CsvField field = {.text = raw};
+    if (raw.len == 0 || raw.ptr[0] != '"') return field;
+    field.quoted = true;
+    field.text = str_slice(raw, 1, raw.len - 1);
+    if (raw.len < 2 || raw.ptr[raw.len - 1] != '"') {
+        field.bad = true;
+        return field;
+    }
+    /* Inside, quotes come in pairs. */
+    for (int64_t i = 0; i < field.text.len; i++) {
+        if (field.text.ptr[i] != '"') continue;
+        field.doubled = true;
+        if (i + 1 >= field.text.len || field.text.ptr[i + 1] != '"') field.bad = true;
+        i++;
+    }
+    return field;
+}
+
+bool csv_row_is_empty(const CsvChunks *c, int64_t row)
+{
+    int64_t first;
+    return csv_row_fields(c, row, &first) == 1 && raw_field(c, first, true).len == 0;
+}
+
+int64_t csv_row_line(const CsvChunks *c, int64_t row)
+{
+    int64_t first;
+    (void)csv_row_fields(c, row, &first);
+    return c->line + count_newlines(c, csv_scan_start(&c->scan, first));
+}
+
+Str csv_row_text(const CsvChunks *c, int64_t row)
+{
+    int64_t first;
+    int64_t count = csv_row_fields(c, row, &first);
+    int64_t start = csv_scan_start(&c->scan, first);
+    return str_make((const char *)c->chunk->data + start,
+                    (int64_t)c->scan.ends[first + count - 1] - start);
+}
+
+Str csv_unquote(Str text, char *to)
+{
+    int64_t len = 0;
+    for (int64_t i = 0; i < text.len; i++) {
+        to[len++] = text.ptr[i];
+        i += text.ptr[i] == '"';
+    }
+    return str_make(to, len);
+}

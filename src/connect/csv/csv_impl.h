@@ -1,0 +1,67 @@
+/* What the files of the CSV connector share: options, chunks of rows, the columns. */
+#ifndef NEURON_CSV_IMPL_H
+#define NEURON_CSV_IMPL_H
+
+#include <stdatomic.h>
+
+#include "connect/file_source.h"
+#include "connect/registry.h"
+#include "engine/format/csv_field.h"
+#include "foundation/codec/csv_scan.h"
+
+typedef struct CsvOptions {
+    char delimiter;
+    bool header;
+    bool has_null;
+    Str null;   /* unquoted text that stands for NULL, besides the empty field */
+    bool latin1;
+    Str types;  /* name:type,… */
+} CsvOptions;
+MUST_USE Status csv_options(const Location *location, CsvOptions *ret_options, Err *err);
+
+/* Reads files in chunks of whole rows. */
+typedef struct CsvChunks {
+    FileSource *files;
+    const CsvOptions *options;
+    CsvScan scan;
+    Buffer *chunk;        /* whole rows, then the start of the next one */
+    int64_t filled;       /* bytes in the chunk */
+    int64_t chunk_size;   /* of the next one */
+    bool in_file, end_of_file;
+    bool first;           /* the next chunk is the first of its file */
+    bool file_start;      /* the chunk at hand is the first of its file */
+    int64_t line;         /* of the chunk's first row, from 1 */
+    int64_t lines;        /* line ends in the chunk */
+    bool scan_ready;
+} CsvChunks;
+MUST_USE Status csv_chunks_init(CsvChunks *chunks, FileSource *files, const CsvOptions *options,
+                                Err *err);
+void csv_chunks_done(CsvChunks *chunks);
+MUST_USE Status csv_chunks_rewind(CsvChunks *chunks, Err *err);
+/* The next rows in scan and chunk; *ret_more false at the end of all files. */
+MUST_USE Status csv_chunks_next(CsvChunks *chunks, bool *ret_more, Err *err);
+
+/* A field's place in the chunk, its quotes taken off. */
+typedef struct CsvField {
+    Str text;
+    bool quoted;  /* "" is the empty text, not NULL */
+    bool doubled; /* holds doubled quotes */
+    bool bad;     /* text behind the closing quote, or no closing quote */
+} CsvField;
+CsvField csv_field(const CsvChunks *chunks, int64_t index, bool last);
+/* Fields of row `row`: index of the first, and how many. */
+int64_t csv_row_fields(const CsvChunks *chunks, int64_t row, int64_t *ret_first);
+/* An empty line (which is no row where there are several columns). */
+bool csv_row_is_empty(const CsvChunks *chunks, int64_t row);
+int64_t csv_row_line(const CsvChunks *chunks, int64_t row);
+Str csv_row_text(const CsvChunks *chunks, int64_t row);
+/* Doubled quotes made single; at most text.len bytes. */
+Str csv_unquote(Str text, char *to);
+
+/* The columns: names from the header (or column1…), types found or given. */
+MUST_USE Status csv_infer(CsvChunks *chunks, Schema **ret_schema, int64_t *ret_rows, Err *err);
+
+MUST_USE Status csv_source_new(const SourceReq *req, Source **ret_source, Err *err);
+MUST_USE Status csv_sink_new(const SinkReq *req, Sink **ret_sink, Err *err);
+
+#endif

@@ -1,0 +1,149 @@
+/* Writes batches as CSV, whole or not at all; and the connector's table. */
+#include "connect/csv/csv_connector.h"
+#include "connect/csv/csv_impl.h"
+#include "connect/file_sink.h"
+#include "engine/format/csv_write.h"
+#include "foundation/base/mem.h"
+
+typedef struct CsvSink {
+    Sink sink;
+    FileSink *file;
+    CsvOptions options;
+    Schema *schema;
+    Buf text;
+    bool empty;
+    int64_t written;
+} CsvSink;
+
+static Status check_schema(const Schema *schema, Err *err)
+{
+    if (!schema->open) return OK;
+    return err_set(err, ERR_CONFIG, "csv needs known columns; name them in a select");
+}
+
+static Status csv_sink_describe(Sink *sink, const Schema *schema, SinkPlan *plan, Err *err)
+{
+    TRY(check_schema(schema, err));
+    bool append = sink->req->mode == SINK_APPEND;
+    plan->exactly_once = true;
+    plan->promise = append ? STR("exactly once over restarts: a journal beside the file")
+                           : STR("whole or not at all: a temporary file, renamed at the end");
+    for (int32_t i = 0; i < schema->count; i++) {
+        TRY(sink_plan_add(plan, PLAN_TYPE, err, "%.*s: %s -> text", STR_ARG(schema->fields[i].name),
+                          type_name(schema->fields[i].type)));
+    }
+    return OK;
+}
+
+static Status csv_sink_open(Sink *sink, Str run_id UNUSED, int64_t epoch UNUSED, Err *err)
+{
+    CsvSink *self = (CsvSink *)sink;
+    TRY(csv_options(sink->req->location, &self->options, err));
+    return file_sink_new(sink->req->location, sink->req->mode == SINK_APPEND, &self->file, err);
+}
+
+static Status csv_sink_port(Sink *sink, SinkPortKind kind UNUSED, Str name UNUSED,
+                            const Schema *schema, int32_t *ret_port, Err *err)
+{
+    CsvSink *self = (CsvSink *)sink;
+    TRY(check_schema(schema, err));
+    if (self->schema) return err_set(err, ERR_CONFIG, "a file takes rows of one kind");
+    self->schema = schema_ref(schema);
+    *ret_port = 0;
+    return OK;
+}
+
+static Status csv_sink_begin(Sink *sink, int64_t cycle UNUSED, Err *err)
+{
+    CsvSink *self = (CsvSink *)sink;
+    self->written = 0;
+    TRY(file_sink_begin(self->file, &self->empty, err));
+    buf_clear(&self->text);
+    if (!self->empty || !self->options.header) return OK;
+    TRY(csv_write_header(self->schema, self->options.delimiter, &self->text, err));
+    return file_sink_write(self->file, buf_str(&self->text), err);
+}
+
+static Status csv_sink_write(Sink *sink, int32_t port UNUSED, Batch *batch,
+                             RejectWriter *rejects UNUSED, Err *err)
+{
+    CsvSink *self = (CsvSink *)sink;
+    buf_clear(&self->text);
+    TRY(csv_write_rows(batch, self->options.delimiter, &self->text, err));
+    self->written += batch->rows;
+    return file_sink_write(self->file, buf_str(&self->text), err);
+}
+
+static Status csv_sink_apply(Sink *sink, RejectWriter *rejects UNUSED, SinkCounts *counts,
+                             Err *err UNUSED)
+{
+    CsvSink *self = (CsvSink *)sink;
+    *counts = (SinkCounts){.loaded = self->written, .inserted = self->written};
+    return OK;
+}
+
+static Status csv_sink_commit(Sink *sink, const Position *position, const SinkRun *run UNUSED,
+                              CommitResult *ret_result, Err *err)
+{
+    *ret_result = COMMIT_DONE;
+    return file_sink_commit(((CsvSink *)sink)->file, position, err);
+}
+
+static Status csv_sink_abort(Sink *sink, Err *err)
+{
+    CsvSink *self = (CsvSink *)sink;
+    return self->file ? file_sink_abort(self->file, err) : OK;
+}
+
+static void csv_sink_cancel(Sink *sink UNUSED)
+{
+}
+
+static void csv_sink_close(Sink *sink)
+{
+    CsvSink *self = (CsvSink *)sink;
+    file_sink_free(self->file);
+    schema_unref(self->schema);
+    buf_done(&self->text);
+    mem_free(self);
+}
+
+static const SinkOps CSV_SINK_OPS = {
+    .describe = csv_sink_describe,
+    .open = csv_sink_open,
+    .port = csv_sink_port,
+    .begin = csv_sink_begin,
+    .write = csv_sink_write,
+    .apply = csv_sink_apply,
+    .commit = csv_sink_commit,
+    .abort = csv_sink_abort,
+    .cancel = csv_sink_cancel,
+    .close = csv_sink_close,
+};
+
+Status csv_sink_new(const SinkReq *req, Sink **ret_sink, Err *err)
+{
+    if (req->mode == SINK_UPSERT || req->mode == SINK_MIRROR) {
+        (void)err_set(err, ERR_CONFIG, "a CSV file can't be merged into");
+        return err_hint(err, "mode replace or append");
+    }
+    CsvSink *self = mem_zalloc((int64_t)sizeof *self);
+    if (!self) return err_memory(err);
+    self->sink = (Sink){&CSV_SINK_OPS, req};
+    self->text = buf_make(INT64_C(1) << 34);
+    *ret_sink = &self->sink;
+    return OK;
+}
+
+static const char *const OPTIONS[] = {"delimiter", "header", "null", "encoding", "types", NULL};
+
+const Connector csv_connector = {
+    .scheme = "csv",
+    .title = "CSV and TSV files",
+    .options = OPTIONS,
+    .reads = true,
+    .writes = true,
+    .is_file = true,
+    .source_new = csv_source_new,
+    .sink_new = csv_sink_new,
+};

@@ -1,0 +1,306 @@
+/* Reads CSV into typed columns, a chunk a batch; texts are views into the chunk. */
+#include <stdio.h>
+
+#include "connect/csv/csv_impl.h"
+#include "foundation/base/mem.h"
+
+typedef struct CsvSource {
+    Source source;
+    CsvOptions options;
+    FileSource *files;
+    CsvChunks chunks;
+    Schema *schema;
+    Builder *builders;
+    RejectWriter refused;
+    bool refused_ready;
+    int64_t rows_found; /* by inference; -1 unknown */
+    int64_t ordinal, seq, given;
+    int64_t *rows;      /* rows of the chunk that are read, their first fields */
+    int64_t *row_numbers;
+    uint64_t *bad;      /* bit per read row: a value did not fit */
+    int64_t row_capacity;
+    _Atomic bool cancelled;
+} CsvSource;
+
+static Status source_prepare(CsvSource *self, Err *err)
+{
+    if (self->schema) return OK;
+    const SourceReq *req = self->source.req;
+    TRY(csv_options(req->location, &self->options, err));
+    TRY(file_source_new(req->location, req->spool_folder, &self->files, err));
+    TRY(csv_chunks_init(&self->chunks, self->files, &self->options, err));
+    TRY(file_source_spool(self->files, err));
+    TRY(csv_infer(&self->chunks, &self->schema, &self->rows_found, err));
+    return csv_chunks_rewind(&self->chunks, err);
+}
+
+static Status csv_source_describe(Source *source, SourceInfo *info, Err *err)
+{
+    CsvSource *self = (CsvSource *)source;
+    TRY(source_prepare(self, err));
+    info->schema = schema_ref(self->schema);
+    info->rows_estimate = self->rows_found;
+    info->bytes_estimate = file_source_bytes(self->files);
+    info->replayable = !file_source_is_stdin(self->files);
+    info->promise = STR("the whole file decides the types");
+    return OK;
+}
+
+static Status csv_source_open(Source *source, const Position *from UNUSED, Budget *budget, Err *err)
+{
+    CsvSource *self = (CsvSource *)source;
+    TRY(source_prepare(self, err));
+    self->builders = mem_array(self->schema->count, (int64_t)sizeof *self->builders);
+    if (!self->builders) return err_memory(err);
+    for (int32_t i = 0; i < self->schema->count; i++) {
+        builder_init(&self->builders[i], self->schema->fields[i].type, budget);
+    }
+    TRY(reject_writer_init(&self->refused, NULL, 0, err));
+    self->refused_ready = true;
+    return OK;
+}
+
+static int32_t csv_source_parts(const Source *source UNUSED)
+{
+    return 1;
+}
+
+/* ---- refused rows ---- */
+
+/* A row that can't be read: a reject where they are allowed, else the end of the run. */
+static Status refuse(CsvSource *self, int64_t row, int64_t ordinal, Str column, const char *reason,
+                     Err *err)
+{
+    int64_t line = csv_row_line(&self->chunks, row);
+    Str name = file_source_name(self->files);
+    if (self->source.req->rejects) {
+        return reject_writer_raw(&self->refused, STR("read"), 0, ordinal, line, column,
+                                 str_from(reason), csv_row_text(&self->chunks, row), err);
+    }
+    (void)err_set(err, ERR_DATA, "%.*s:%lld: %s%.*s%s%s", STR_ARG(name), (long long)line,
+                  column.len ? "column «" : "", STR_ARG(column), column.len ? "»: " : "", reason);
+    (void)err_at(err, line, 0);
+    (void)err_hint(err, "mend the row, or let such rows go elsewhere with `rejects:`");
+    return err_where(err, "%.*s:%lld", STR_ARG(name), (long long)line);
+}
+
+/* What is wrong with the row's shape; NULL: nothing. */
+static const char *shape_mistake(const CsvSource *self, int64_t row, char text[128])
+{
+    const CsvChunks *c = &self->chunks;
+    int64_t first;
+    int64_t count = csv_row_fields(c, row, &first);
+    if (count != self->schema->count) {
+        (void)snprintf(text, 128, "%lld fields, the header has %d", (long long)count,
+                       self->schema->count);
+        return text;
+    }
+    if (c->scan.quotes) {
+        for (int64_t i = 0; i < count; i++) {
+            if (csv_field(c, first + i, i + 1 == count).bad) {
+                return "text behind a closing quote, or a quote that isn't doubled";
+            }
+        }
+    }
+    Str whole = csv_row_text(c, row);
+    if (c->scan.non_ascii && !str_is_utf8(whole)) return "not UTF-8";
+    if (c->scan.nul && str_find_char(whole, 0) >= 0) return "a NUL byte";
+    return NULL;
+}
+
+/* ---- columns ---- */
+
+static Status value_mistake(CsvSource *self, int32_t column, int64_t at, Str text, Err *err)
+{
+    const Field *field = &self->schema->fields[column];
+    char reason[400];
+    (void)snprintf(reason, sizeof reason, "«%.*s» is not %s", STR_ARG(str_slice(text, 0, 200)),
+                   type_name(field->type));
+    if (bit_get((const uint8_t *)self->bad, at)) return OK;
+    bit_set((uint8_t *)self->bad, at);
+    return refuse(self, self->row_numbers[at], self->ordinal + self->row_numbers[at], field->name,
+                  reason, err);
+}
+
+static Status append_doubled(Builder *b, Str text, Status *status, bool *ret_ok, Err *err)
+{
+    char *copy = mem_alloc(text.len + 1);
+    if (!copy) return err_memory(err);
+    *ret_ok = csv_append(b, csv_unquote(text, copy), status, err);
+    mem_free(copy);
+    return OK;
+}
+
+static Status read_column(CsvSource *self, int32_t column, int64_t rows, Err *err)
+{
+    const CsvChunks *c = &self->chunks;
+    Builder *b = &self->builders[column];
+    bool last = column + 1 == self->schema->count;
+    const char *base = (const char *)c->chunk->data;
+    int32_t heap = 0;
+    TRY(builder_reserve(b, rows, err));
+    if (b->type == TYPE_TEXT) TRY(builder_heap(b, c->chunk, &heap, err));
+    for (int64_t at = 0; at < rows; at++) {
+        CsvField field = csv_field(c, self->rows[at] + column, last);
+        Str text = field.text;
+        bool null = !field.quoted && (text.len == 0 || (self->options.has_null &&
+                                                        str_eq(text, self->options.null)));
+        if (null) {
+            TRY(builder_null(b, err));
+            continue;
+        }
+        if (b->type == TYPE_TEXT && !field.doubled) {
+            TRY(builder_view(b, heap, text.ptr - base, (int32_t)text.len, err));
+            continue;
+        }
+        Status status = OK;
+        bool ok = false;
+        if (field.doubled) TRY(append_doubled(b, text, &status, &ok, err));
+        else ok = csv_append(b, text, &status, err);
+        TRY(status);
+        if (ok) continue;
+        TRY(builder_null(b, err));
+        TRY(value_mistake(self, column, at, text, err));
+    }
+    return OK;
+}
+
+static Status rows_reserve(CsvSource *self, int64_t rows, Err *err)
+{
+    if (rows <= self->row_capacity) return OK;
+    mem_free(self->rows);
+    mem_free(self->row_numbers);
+    mem_free(self->bad);
+    self->rows = mem_array(rows, 8);
+    self->row_numbers = mem_array(rows, 8);
+    self->bad = mem_array(rows / 64 + 1, 8);
+    self->row_capacity = rows;
+    return self->rows && self->row_numbers && self->bad ? OK : err_memory(err);
+}
+
+/* The rows of the chunk that have the right shape. */
+static Status choose_rows(CsvSource *self, int64_t *ret_rows, Err *err)
+{
+    CsvChunks *c = &self->chunks;
+    TRY(rows_reserve(self, c->scan.row_count, err));
+    memset(self->bad, 0, (size_t)(c->scan.row_count / 64 + 1) * 8);
+    int64_t chosen = 0;
+    for (int64_t row = c->file_start && self->options.header; row < c->scan.row_count; row++) {
+        if (self->schema->count > 1 && csv_row_is_empty(c, row)) continue;
+        char text[128];
+        const char *mistake = shape_mistake(self, row, text);
+        if (mistake) {
+            TRY(refuse(self, row, self->ordinal + row, STR_NULL, mistake, err));
+            continue;
+        }
+        (void)csv_row_fields(c, row, &self->rows[chosen]);
+        self->row_numbers[chosen++] = row;
+    }
+    *ret_rows = chosen;
+    return OK;
+}
+
+/* The batch without the rows in which a value did not fit. */
+static Status drop_bad(CsvSource *self, Batch **batch, Err *err)
+{
+    bool any = false;
+    int64_t words = ((*batch)->rows + 63) / 64;
+    for (int64_t i = 0; i < words; i++) {
+        any |= self->bad[i] != 0;
+        self->bad[i] = ~self->bad[i];
+    }
+    if (!any) return OK;
+    Batch *good = NULL;
+    TRY(batch_filter(*batch, (const uint8_t *)self->bad, &good, err));
+    batch_unref(*batch);
+    *batch = good;
+    return OK;
+}
+
+static Status read_batch(CsvSource *self, Batch **ret_batch, Err *err)
+{
+    int64_t rows = 0;
+    TRY(choose_rows(self, &rows, err));
+    int64_t most = self->source.req->rows_max;
+    if (most && self->given + rows > most) rows = most - self->given;
+    for (int32_t i = 0; i < self->schema->count; i++) TRY(read_column(self, i, rows, err));
+    CLEANUP(batch_unref_p) Batch *batch = NULL;
+    TRY(batch_new(self->schema, &batch, err));
+    for (int32_t i = 0; i < self->schema->count; i++) {
+        TRY(builder_finish(&self->builders[i], &batch->columns[i], err));
+    }
+    batch->rows = rows;
+    batch->seq = self->seq++;
+    batch->span = (Span){.first = self->ordinal,
+                         .next = self->ordinal + self->chunks.scan.row_count,
+                         .bytes = self->chunks.scan.used};
+    self->given += rows;
+    TRY(drop_bad(self, &batch, err));
+    *ret_batch = TAKE(batch);
+    return OK;
+}
+
+static Status csv_source_next(Source *source, int32_t part UNUSED, int64_t deadline_ns UNUSED,
+                              SourceEvent *event, Err *err)
+{
+    CsvSource *self = (CsvSource *)source;
+    if (atomic_load(&self->cancelled)) return err_set(err, ERR_CANCELLED, "cancelled");
+    int64_t most = source->req->rows_max;
+    bool more = !most || self->given < most;
+    if (more) TRY(csv_chunks_next(&self->chunks, &more, err));
+    *event = (SourceEvent){.kind = SOURCE_END};
+    if (!more) return OK;
+    TRY(read_batch(self, &event->batch, err));
+    self->ordinal += self->chunks.scan.row_count;
+    event->kind = SOURCE_BATCH;
+    if (reject_writer_take(&self->refused, &event->rejects, err) == OK) return OK;
+    batch_unref(event->batch);
+    return FAIL;
+}
+
+static void csv_source_cancel(Source *source)
+{
+    atomic_store(&((CsvSource *)source)->cancelled, true);
+}
+
+static void csv_source_close(Source *source)
+{
+    CsvSource *self = (CsvSource *)source;
+    for (int32_t i = 0; self->builders && i < self->schema->count; i++) {
+        builder_done(&self->builders[i]);
+    }
+    mem_free(self->builders);
+    if (self->refused_ready) reject_writer_done(&self->refused);
+    csv_chunks_done(&self->chunks);
+    file_source_free(self->files);
+    schema_unref(self->schema);
+    mem_free(self->rows);
+    mem_free(self->row_numbers);
+    mem_free(self->bad);
+    mem_free(self);
+}
+
+static const SourceOps CSV_SOURCE_OPS = {
+    .describe = csv_source_describe,
+    .open = csv_source_open,
+    .parts = csv_source_parts,
+    .next = csv_source_next,
+    .cancel = csv_source_cancel,
+    .close = csv_source_close,
+};
+
+Status csv_source_new(const SourceReq *req, Source **ret_source, Err *err)
+{
+    if (req->open) return err_set(err, ERR_CONFIG, "csv gives columns, not JSON objects");
+    if (req->query.len || req->table.len) {
+        return err_set(err, ERR_CONFIG, "a file has no tables and takes no query");
+    }
+    if (req->cursor.len) {
+        return err_set(err, ERR_CONFIG, "a file has no cursor; load it with mode upsert");
+    }
+    CsvSource *self = mem_zalloc((int64_t)sizeof *self);
+    if (!self) return err_memory(err);
+    self->source = (Source){&CSV_SOURCE_OPS, req};
+    *ret_source = &self->source;
+    return OK;
+}

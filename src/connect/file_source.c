@@ -1,0 +1,175 @@
+/* Bytes of the files that a location names: one, several by a pattern, or standard input. */
+#include "connect/file_source.h"
+
+#include <fcntl.h>
+#include <glob.h>
+#include <limits.h>
+#include <unistd.h>
+
+#include "foundation/base/file.h"
+#include "foundation/base/mem.h"
+#include "foundation/codec/compress.h"
+
+enum { SPOOL_CHUNK = 1 << 20 };
+
+struct FileSource {
+    const Location *location;
+    Str spool_folder;
+    glob_t names;
+    bool globbed;
+    bool is_stdin;
+    int64_t count, next;
+    int fd;
+    int spool;        /* standard input put aside, -1: not */
+    int64_t spool_at;
+    Decompressor *decompressor;
+    int64_t bytes;
+};
+
+static Status find_files(FileSource *s, Err *err)
+{
+    char path[PATH_MAX];
+    Str name = s->location->path;
+    if (name.len >= PATH_MAX) return err_set(err, ERR_NOT_FOUND, "the path is too long");
+    memcpy(path, name.ptr, (size_t)name.len);
+    path[name.len] = 0;
+    /* A file whose name holds pattern characters is itself. */
+    int flags = file_exists(name) ? GLOB_NOMAGIC | GLOB_NOESCAPE : 0;
+    int code = glob(path, flags, NULL, &s->names);
+    s->globbed = true;
+    if (code == GLOB_NOSPACE) return err_memory(err);
+    s->count = code == 0 ? (int64_t)s->names.gl_pathc : 0;
+    bool pattern = str_find_char(name, '*') >= 0 || str_find_char(name, '?') >= 0 ||
+                   str_find_char(name, '[') >= 0;
+    if (s->count == 0) {
+        (void)err_set(err, ERR_NOT_FOUND, "%s: %.*s", pattern ? "no file matches" : "no such file",
+                      STR_ARG(name));
+        return err_where(err, "%.*s", STR_ARG(name));
+    }
+    for (int64_t i = 0; i < s->count; i++) {
+        CLEANUP(file_close_p) int fd = -1;
+        int64_t size = 0;
+        TRY(file_open(str_from(s->names.gl_pathv[i]), O_RDONLY, 0, &fd, err));
+        TRY(file_size(fd, &size, err));
+        s->bytes += size;
+    }
+    return OK;
+}
+
+Status file_source_new(const Location *location, Str spool_folder, FileSource **ret_source,
+                       Err *err)
+{
+    FileSource *s = mem_zalloc((int64_t)sizeof *s);
+    if (!s) return err_memory(err);
+    s->location = location;
+    s->spool_folder = spool_folder;
+    s->fd = -1;
+    s->spool = -1;
+    s->is_stdin = str_eq(location->path, STR("-"));
+    if (s->is_stdin) {
+        s->count = 1;
+        s->bytes = -1;
+    } else if (find_files(s, err) != OK) {
+        file_source_free(s);
+        return FAIL;
+    }
+    *ret_source = s;
+    return OK;
+}
+
+static void close_file(FileSource *s)
+{
+    decompressor_free(s->decompressor);
+    s->decompressor = NULL;
+    if (s->fd > STDIN_FILENO) file_close(s->fd);
+    s->fd = -1;
+}
+
+void file_source_free(FileSource *s)
+{
+    if (!s) return;
+    close_file(s);
+    if (s->spool >= 0) file_close(s->spool);
+    if (s->globbed) globfree(&s->names);
+    mem_free(s);
+}
+
+static Status read_raw(void *source, void *buffer, int64_t size, int64_t *ret_len, Err *err)
+{
+    FileSource *s = source;
+    if (s->is_stdin && s->spool >= 0) {
+        TRY(file_read_at(s->spool, buffer, size, s->spool_at, ret_len, err));
+        s->spool_at += *ret_len;
+        return OK;
+    }
+    return file_read(s->fd, buffer, size, ret_len, err);
+}
+
+Status file_source_next(FileSource *s, bool *ret_more, Err *err)
+{
+    close_file(s);
+    *ret_more = s->next < s->count;
+    if (!*ret_more) return OK;
+    if (s->is_stdin) s->fd = STDIN_FILENO;
+    else TRY(file_open(str_from(s->names.gl_pathv[s->next]), O_RDONLY, 0, &s->fd, err));
+    if (!s->is_stdin) (void)posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    s->next++;
+    if (s->location->compression.len == 0) return OK;
+    return decompressor_new(s->location->compression, read_raw, s, &s->decompressor, err);
+}
+
+Status file_source_read(void *source, void *buffer, int64_t size, int64_t *ret_len, Err *err)
+{
+    FileSource *s = source;
+    Status status = s->decompressor ? decompressor_read(s->decompressor, buffer, size, ret_len, err)
+                                    : read_raw(s, buffer, size, ret_len, err);
+    if (status == OK) return OK;
+    (void)err_where(err, "%.*s", STR_ARG(file_source_name(s)));
+    return err_prefix(err, "%.*s: ", STR_ARG(file_source_name(s)));
+}
+
+Status file_source_spool(FileSource *s, Err *err)
+{
+    if (!s->is_stdin || s->spool >= 0) return OK;
+    TRY(file_temporary(s->spool_folder, &s->spool, err));
+    char *chunk = mem_alloc(SPOOL_CHUNK);
+    if (!chunk) return err_memory(err);
+    int64_t len = 0, at = 0;
+    Status status = OK;
+    do {
+        status = file_read(STDIN_FILENO, chunk, SPOOL_CHUNK, &len, err);
+        if (status == OK) status = file_write_at(s->spool, str_make(chunk, len), at, err);
+        at += len;
+    } while (status == OK && len > 0);
+    mem_free(chunk);
+    s->bytes = at;
+    return status == OK ? OK : err_prefix(err, "standard input, put aside on disk: ");
+}
+
+Status file_source_rewind(FileSource *s, Err *err)
+{
+    if (s->is_stdin && s->spool < 0 && s->next > 0) {
+        return err_set(err, ERR_INTERNAL, "standard input can't be read twice");
+    }
+    close_file(s);
+    s->next = 0;
+    s->spool_at = 0;
+    return OK;
+}
+
+Str file_source_name(const FileSource *s)
+{
+    if (s->is_stdin) return STR("standard input");
+    int64_t at = s->next > 0 ? s->next - 1 : 0;
+    return str_from(s->names.gl_pathv[at]);
+}
+
+int64_t file_source_bytes(const FileSource *s)
+{
+    return s->bytes;
+}
+
+bool file_source_is_stdin(const FileSource *s)
+{
+    return s->is_stdin;
+}

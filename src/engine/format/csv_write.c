@@ -1,0 +1,103 @@
+/* Batches as CSV text. */
+#include "engine/format/csv_write.h"
+
+#include "engine/format/json_write.h"
+#include "foundation/base/number.h"
+
+static bool needs_quotes(Str text, char delimiter)
+{
+    if (text.len == 0) return true;
+    char first = text.ptr[0], last = text.ptr[text.len - 1];
+    bool special = first == ' ' || last == ' ' || first == '\t' || last == '\t';
+    for (int64_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        special |= (c == delimiter) | (c == '"') | (c == '\n') | (c == '\r');
+    }
+    return special;
+}
+
+static Status put_text(Buf *out, Str text, char delimiter, Err *err)
+{
+    if (LIKELY(!needs_quotes(text, delimiter))) return buf_append(out, text, err);
+    TRY(buf_reserve(out, text.len * 2 + 2, err));
+    char *to = out->data + out->len;
+    *to++ = '"';
+    for (int64_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '"') *to++ = '"';
+        *to++ = text.ptr[i];
+    }
+    *to++ = '"';
+    out->len = to - out->data;
+    return OK;
+}
+
+/* Types whose text never needs quotes unless the delimiter is an odd one. */
+static int64_t put_scalar(const Column *c, int64_t row, char *to)
+{
+    switch (c->type) {
+    case TYPE_INT64:
+        return number_format_int64(column_int64(c)[row], to);
+    case TYPE_DOUBLE:
+        return number_format_double(column_double(c)[row], to);
+    case TYPE_DATE:
+        return datetime_format_date(column_date(c)[row], to);
+    case TYPE_TIME:
+        return datetime_format_time(column_int64(c)[row], to);
+    case TYPE_TIMESTAMP:
+    case TYPE_TIMESTAMPTZ:
+        return datetime_format_timestamp(column_int64(c)[row], 'T', c->type == TYPE_TIMESTAMPTZ,
+                                         to);
+    case TYPE_NUMERIC:
+        if (column_scale(c, row) == NUMERIC_SCALE_DOUBLE) return -1;
+        return decimal_format((Decimal){column_numeric(c)[row], column_scale(c, row)}, to);
+    case TYPE_BOOL:
+    case TYPE_TEXT:
+    case TYPE_BYTES:
+    case TYPE_JSON:
+    case TYPE_INTERVAL:
+    case TYPE_UUID:
+    case TYPE_DYNAMIC:
+    case TYPE_COUNT:
+        break;
+    }
+    return -1;
+}
+
+static Status put_value(const Column *c, int64_t row, char delimiter, Buf *out, Err *err)
+{
+    if (column_is_null(c, row)) return OK;
+    if (c->type == TYPE_TEXT) return put_text(out, column_text(c, row), delimiter, err);
+    TRY(buf_reserve(out, INTERVAL_TEXT_MAX, err));
+    int64_t len = put_scalar(c, row, out->data + out->len);
+    bool plain_delimiter = delimiter == ',' || delimiter == '\t' || delimiter == ';' ||
+                           delimiter == '|';
+    if (len >= 0 && plain_delimiter) {
+        out->len += len;
+        return OK;
+    }
+    CLEANUP(buf_done) Buf text = buf_make(INT64_C(1) << 31);
+    TRY(json_write_plain(c, row, &text, err));
+    return put_text(out, buf_str(&text), delimiter, err);
+}
+
+Status csv_write_header(const Schema *schema, char delimiter, Buf *out, Err *err)
+{
+    for (int32_t i = 0; i < schema->count; i++) {
+        if (i) TRY(buf_append_char(out, delimiter, err));
+        TRY(put_text(out, schema->fields[i].name, delimiter, err));
+    }
+    return buf_append_char(out, '\n', err);
+}
+
+Status csv_write_rows(const Batch *batch, char delimiter, Buf *out, Err *err)
+{
+    int32_t count = batch->schema->count;
+    for (int64_t row = 0; row < batch->rows; row++) {
+        for (int32_t i = 0; i < count; i++) {
+            if (i) TRY(buf_append_char(out, delimiter, err));
+            TRY(put_value(&batch->columns[i], row, delimiter, out, err));
+        }
+        TRY(buf_append_char(out, '\n', err));
+    }
+    return OK;
+}
