@@ -23,7 +23,8 @@ Status configuration_open(const Args *args, Configuration *c, Err *err)
 /* --param name=value takes the place of the configured one, or is added. */
 static Status apply_params(Configuration *c, const Args *args, PipelineConfig *p, Err *err)
 {
-    SourceParam *params = ARENA_ARRAY(&c->arena, SourceParam, p->param_count + args->value_count + 1);
+    SourceParam *params =
+        ARENA_ARRAY(&c->arena, SourceParam, p->param_count + args->value_count + 1);
     if (!params) return err_memory(err);
     for (int32_t i = 0; i < p->param_count; i++) params[i] = p->params[i];
     for (int32_t i = 0; i < args->value_count; i++) {

@@ -9,7 +9,8 @@ static Status test_all(Program *program, Configuration *c, int *ret_exit, Err *e
     int32_t failed = 0, count = c->options.tests.count;
     for (int32_t i = 0; i < count; i++) {
         bool passed = false;
-        TRY(configuration_test(c, program->registry, c->options.tests.items[i], &passed, &out, err));
+        TRY(configuration_test(c, program->registry, c->options.tests.items[i], &passed, &out,
+                               err));
         failed += !passed;
     }
     if (program->json) {

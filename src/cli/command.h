@@ -45,14 +45,14 @@ typedef struct Program {
     const Registry *registry;
     _Atomic bool cancelled; /* set by the first SIGINT or SIGTERM */
     _Atomic int signal;
-    bool json;              /* --json: the result object alone on standard output */
-    bool color;             /* a terminal, and no NO_COLOR */
+    bool json;  /* --json: the result object alone on standard output */
+    bool color; /* a terminal, and no NO_COLOR */
     bool log_json;
 } Program;
 
 typedef struct Command {
     const char *name;
-    const char *usage;   /* "FROM TO [options]" */
+    const char *usage; /* "FROM TO [options]" */
     const char *summary;
     const char *example;
     const ArgOption *options;

@@ -15,8 +15,7 @@ static const Command *const COMMANDS[] = {
     &COMMAND_ETL,    &COMMAND_COPY, &COMMAND_EVAL, &COMMAND_VALIDATE,
     &COMMAND_SCHEMA, &COMMAND_INIT, &COMMAND_TEST, &COMMAND_STATE,
 };
-static const Connector *const CONNECTORS[] = {&sqlite_connector, &csv_connector,
-                                              &ndjson_connector};
+static const Connector *const CONNECTORS[] = {&sqlite_connector, &csv_connector, &ndjson_connector};
 static const Registry REGISTRY = {CONNECTORS, COUNT_OF(CONNECTORS)};
 
 /* The one object that a signal handler can reach. */
@@ -122,7 +121,8 @@ static Status run_command(Program *program, int argc, char **argv, int *ret_exit
         TRY(print_usage(&help, err));
         return output_write(buf_str(&help), err);
     }
-    if (str_eq(name, STR("--version"))) return output_write(STR("neuron " NEURON_VERSION "\n"), err);
+    if (str_eq(name, STR("--version")))
+        return output_write(STR("neuron " NEURON_VERSION "\n"), err);
     const Command *command = NULL;
     TRY(command_find(name, &command, err));
     Args args;
@@ -146,7 +146,8 @@ int main(int argc, char **argv)
     int code = 0;
     if (run_command(&program, argc, argv, &code, &err) != OK) {
         progress_clear();
-        bool closed = err.kind == ERR_IO && str_find(str_from(err.message), STR("Broken pipe")) >= 0;
+        bool closed =
+            err.kind == ERR_IO && str_find(str_from(err.message), STR("Broken pipe")) >= 0;
         if (!closed) print_error(&program, &err);
         code = err_exit_code(err.kind);
     }

@@ -18,8 +18,8 @@ void progress_show(void *arg UNUSED, const FlowProgress *p)
     double seconds = (double)p->elapsed_ns / 1e9;
     double rate = seconds > 0 ? (double)p->extracted / seconds : 0;
     (void)fprintf(stderr, "\r\033[K%s  %lld rows  %.0f rows/s  %.1f MB/s  %.1f s", p->phase,
-                  (long long)p->extracted, rate,
-                  seconds > 0 ? (double)p->bytes / 1e6 / seconds : 0, seconds);
+                  (long long)p->extracted, rate, seconds > 0 ? (double)p->bytes / 1e6 / seconds : 0,
+                  seconds);
     if (p->rows_estimate > 0) {
         double done = (double)p->extracted / (double)p->rows_estimate;
         if (done > 1) done = 1;

@@ -18,7 +18,7 @@ struct FileSink {
     const Location *location;
     bool append, is_stdout, open;
     int fd;
-    Buf out;      /* what was not written yet */
+    Buf out; /* what was not written yet */
     Compressor *compressor;
     char path[PATH_MAX];
     char temporary[PATH_MAX + 64];

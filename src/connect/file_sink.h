@@ -7,11 +7,11 @@
 
 typedef struct FileSink FileSink;
 
-/* replace: a temporary file in the same folder, renamed at commit. append: a journal beside the file
+/* replace: a temporary file in the same folder, renamed at commit. append: a journal beside the
+ * file
  * ("<path>.neuron") holds {length, position} of what was committed; opening cuts the file to that
  * length, so that a killed run leaves nothing behind. "-" is standard output. Nothing is opened. */
-MUST_USE Status file_sink_new(const Location *location, bool append, FileSink **ret_sink,
-                              Err *err);
+MUST_USE Status file_sink_new(const Location *location, bool append, FileSink **ret_sink, Err *err);
 void file_sink_free(FileSink *sink);
 /* Opens the target. *ret_empty: nothing is in it yet (a header is to be written). */
 MUST_USE Status file_sink_begin(FileSink *sink, bool *ret_empty, Err *err);

@@ -20,7 +20,7 @@ struct FileSource {
     bool is_stdin;
     int64_t count, next;
     int fd;
-    int spool;        /* standard input put aside, -1: not */
+    int spool; /* standard input put aside, -1: not */
     int64_t spool_at;
     Decompressor *decompressor;
     int64_t bytes;

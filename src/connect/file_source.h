@@ -7,15 +7,16 @@
 typedef struct FileSource FileSource;
 
 /* Finds the files (a pattern's in their names' order); none is ERR_NOT_FOUND. Opens nothing yet. */
-MUST_USE Status file_source_new(const Location *location, Str spool_folder,
-                                FileSource **ret_source, Err *err);
+MUST_USE Status file_source_new(const Location *location, Str spool_folder, FileSource **ret_source,
+                                Err *err);
 void file_source_free(FileSource *source);
 /* Begin with the next file; *ret_more false behind the last. */
 MUST_USE Status file_source_next(FileSource *source, bool *ret_more, Err *err);
 /* Decompressed bytes of the file at hand; *ret_len 0 at its end. `source` is a FileSource. */
 MUST_USE Status file_source_read(void *source, void *buffer, int64_t size, int64_t *ret_len,
                                  Err *err);
-/* Standard input goes to an unlinked file first, so that it can be read twice; nothing for files. */
+/* Standard input goes to an unlinked file first, so that it can be read twice; nothing for files.
+ */
 MUST_USE Status file_source_spool(FileSource *source, Err *err);
 /* Before the first file again. Standard input that was not spooled: ERR_INTERNAL once read from. */
 MUST_USE Status file_source_rewind(FileSource *source, Err *err);

@@ -14,9 +14,14 @@ typedef struct NamePair {
 
 /* Spellings of URL schemes, and the connector that each belongs to. */
 static const NamePair url_schemes[] = {
-    {"postgresql", "postgresql"}, {"postgres", "postgresql"}, {"sqlite", "sqlite"},
-    {"mysql", "mysql"},           {"mariadb", "mysql"},       {"kafka", "kafka"},
-    {"adbc", "adbc"},             {"fault", "fault"},
+    {"postgresql", "postgresql"},
+    {"postgres", "postgresql"},
+    {"sqlite", "sqlite"},
+    {"mysql", "mysql"},
+    {"mariadb", "mysql"},
+    {"kafka", "kafka"},
+    {"adbc", "adbc"},
+    {"fault", "fault"},
 };
 
 /* Endings of files, also names of formats in a fragment. */
@@ -83,8 +88,7 @@ Status location_set(Location *location, Arena *arena, Str name, Str value, Err *
     LocationOption *options = ARENA_ARRAY(arena, LocationOption, location->option_count + 1);
     if (!options) return err_memory(err);
     if (location->option_count > 0) {
-        memcpy(options, location->options,
-               (size_t)location->option_count * sizeof(LocationOption));
+        memcpy(options, location->options, (size_t)location->option_count * sizeof(LocationOption));
     }
     LocationOption *last = &options[location->option_count];
     TRY(arena_copy(arena, name, &last->name, err));
@@ -182,8 +186,8 @@ static Status set_compression(Location *location, Str value, Err *err)
     } else if (str_eq(value, STR("zst")) || str_eq(value, STR("zstd"))) {
         location->compression = STR("zst");
     } else {
-        (void)err_set(err, ERR_CONFIG, "%.*s: unknown compression '%.*s'",
-                      STR_ARG(location->text), STR_ARG(value));
+        (void)err_set(err, ERR_CONFIG, "%.*s: unknown compression '%.*s'", STR_ARG(location->text),
+                      STR_ARG(value));
         return err_hint(err, "compression is gz, zst or none");
     }
     return OK;
@@ -270,8 +274,9 @@ static Status unknown_ending(const Location *location, Str path, Err *err)
     }
     Str near = ending.len > 0 ? str_nearest(ending, endings, COUNT_OF(endings)) : STR_NULL;
     if (near.len > 0) return err_hint(err, "did you mean .%.*s?", STR_ARG(near));
-    return err_hint(err, "files end in .csv, .tsv or .ndjson, also with .gz or .zst behind; "
-                         "for others say the format: %.*s#csv",
+    return err_hint(err,
+                    "files end in .csv, .tsv or .ndjson, also with .gz or .zst behind; "
+                    "for others say the format: %.*s#csv",
                     STR_ARG(path));
 }
 
@@ -346,8 +351,8 @@ static Status unknown_scheme(const Location *location, Str name, Err *err)
 {
     Str names[COUNT_OF(url_schemes)];
     for (int64_t i = 0; i < COUNT_OF(url_schemes); i++) names[i] = str_from(url_schemes[i].name);
-    (void)err_set(err, ERR_CONFIG, "%.*s: unknown kind of location '%.*s'",
-                  STR_ARG(location->text), STR_ARG(name));
+    (void)err_set(err, ERR_CONFIG, "%.*s: unknown kind of location '%.*s'", STR_ARG(location->text),
+                  STR_ARG(name));
     Str near = str_nearest(name, names, COUNT_OF(names));
     if (near.len > 0) return err_hint(err, "did you mean %.*s://?", STR_ARG(near));
     return err_hint(err, "known are postgresql://, sqlite:///, kafka:// and files that end in "

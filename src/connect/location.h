@@ -14,11 +14,11 @@ typedef struct LocationOption {
  * `-#ndjson` -> scheme "ndjson", path "-". sqlite:///rel.db and sqlite:////abs.db -> scheme
  * "sqlite", path. Texts live in the arena given to location_parse. */
 typedef struct Location {
-    Str text;        /* as written, secrets masked: fit for messages */
-    Str scheme;      /* postgresql, sqlite, mysql, kafka, csv, ndjson, fault, adbc */
-    Str url;         /* databases and brokers: the URL without a driver suffix */
-    Str path;        /* files, SQLite: the path; "-": standard input or output */
-    Str compression; /* "", "gz", "zst" (by the file's ending) */
+    Str text;                /* as written, secrets masked: fit for messages */
+    Str scheme;              /* postgresql, sqlite, mysql, kafka, csv, ndjson, fault, adbc */
+    Str url;                 /* databases and brokers: the URL without a driver suffix */
+    Str path;                /* files, SQLite: the path; "-": standard input or output */
+    Str compression;         /* "", "gz", "zst" (by the file's ending) */
     LocationOption *options; /* of the fragment, in order */
     int32_t option_count;
 } Location;

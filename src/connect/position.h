@@ -14,9 +14,10 @@ typedef struct PartPosition {
 typedef struct Position {
     PartPosition *parts; /* ascending by part */
     int32_t count, capacity;
-    Buf cursor;   /* the highest committed cursor, in the source's own text; empty: none */
-    Buf samples;  /* what the source needs to settle a watermark later (its own JSON) */
-    void *handle; /* of the source that made it: for sinks that commit through it (Kafka); borrowed */
+    Buf cursor;  /* the highest committed cursor, in the source's own text; empty: none */
+    Buf samples; /* what the source needs to settle a watermark later (its own JSON) */
+    void *
+        handle; /* of the source that made it: for sinks that commit through it (Kafka); borrowed */
 } Position;
 
 void position_init(Position *position);

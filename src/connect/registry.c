@@ -95,8 +95,8 @@ Status registry_sink(const Registry *registry, const SinkReq *req, Sink **ret_si
     const Connector *connector = NULL;
     TRY(find_checked(registry, req->location, &connector, err));
     if (!connector->writes || !connector->sink_new) {
-        return err_set(err, ERR_CONFIG, "%.*s: %s cannot be written",
-                       STR_ARG(req->location->text), connector->title);
+        return err_set(err, ERR_CONFIG, "%.*s: %s cannot be written", STR_ARG(req->location->text),
+                       connector->title);
     }
     return connector->sink_new(req, ret_sink, err);
 }

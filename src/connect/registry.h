@@ -8,11 +8,11 @@
 /* One connector. Each connector's room exports one `const Connector <scheme>_connector`. */
 typedef struct Connector {
     const char *scheme;
-    const char *title; /* "CSV and TSV files" */
+    const char *title;          /* "CSV and TSV files" */
     const char *const *options; /* names that the fragment may have, NULL-terminated */
     bool reads, writes;
-    bool is_file;      /* default mode replace, default table none */
-    bool open_rows;    /* can give rows as JSON objects */
+    bool is_file;   /* default mode replace, default table none */
+    bool open_rows; /* can give rows as JSON objects */
     Status (*source_new)(const SourceReq *req, Source **ret_source, Err *err);
     Status (*sink_new)(const SinkReq *req, Sink **ret_sink, Err *err);
 } Connector;
@@ -27,8 +27,8 @@ typedef struct Registry {
 MUST_USE Status registry_find(const Registry *registry, Str scheme, const Connector **ret_connector,
                               Err *err);
 /* Look up the location's connector, check its options and make the source or sink. */
-MUST_USE Status registry_source(const Registry *registry, const SourceReq *req,
-                                Source **ret_source, Err *err);
+MUST_USE Status registry_source(const Registry *registry, const SourceReq *req, Source **ret_source,
+                                Err *err);
 MUST_USE Status registry_sink(const Registry *registry, const SinkReq *req, Sink **ret_sink,
                               Err *err);
 

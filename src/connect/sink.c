@@ -1,4 +1,5 @@
-/* Sinks: dispatch to the connector, with the defaults for what it does not offer; plan and state. */
+/* Sinks: dispatch to the connector, with the defaults for what it does not offer; plan and state.
+ */
 #include "connect/sink.h"
 
 #include <stdio.h>
@@ -22,7 +23,8 @@ static Status list_add(Arena *arena, Str **list, int32_t *count, Str text, Err *
     return OK;
 }
 
-static PRINTF_LIKE(4, 0) Status plan_format(Arena *arena, Str *ret_text, Err *err, const char *format, va_list args)
+static PRINTF_LIKE(4, 0) Status
+    plan_format(Arena *arena, Str *ret_text, Err *err, const char *format, va_list args)
 {
     va_list again;
     va_copy(again, args);
@@ -96,8 +98,7 @@ Status sink_state(Sink *sink, LoadState *ret_state, Err *err)
 Status sink_state_set(Sink *sink, const Position *position, Err *err)
 {
     if (sink->ops->state_set) return sink->ops->state_set(sink, position, err);
-    (void)err_set(err, ERR_CONFIG, "%.*s: keeps no watermark",
-                  STR_ARG(sink->req->location->text));
+    (void)err_set(err, ERR_CONFIG, "%.*s: keeps no watermark", STR_ARG(sink->req->location->text));
     return err_hint(err, "only databases and appended files keep the state of a pipeline");
 }
 

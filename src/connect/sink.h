@@ -18,26 +18,26 @@ typedef struct SinkReq {
     Str cursor; /* of several rows of one key the highest cursor wins; empty: the last in order */
     const Str *ignore_for_change;
     int32_t ignore_count;
-    bool create; /* create the table when missing */
-    bool evolve; /* add new columns */
+    bool create;       /* create the table when missing */
+    bool evolve;       /* add new columns */
     double max_delete; /* mirror: largest share of rows it may delete, 0…1 */
     Str pipeline;      /* name in neuron_loads; empty: no record is kept (copy) */
     Str config_hash;
-    bool rejects;      /* refused rows are given back instead of ending the run */
-    Str reject_table;  /* a table beside the data for rejects; empty: none here */
+    bool rejects;     /* refused rows are given back instead of ending the run */
+    Str reject_table; /* a table beside the data for rejects; empty: none here */
 } SinkReq;
 
 /* What describe found: the plan. Lists of texts live in `arena`. */
 typedef struct SinkPlan {
-    Str *sql;     /* statements of the publishing transaction, exact */
+    Str *sql; /* statements of the publishing transaction, exact */
     int32_t sql_count;
-    Str *ddl;     /* CREATE TABLE, ALTER TABLE … that would run first */
+    Str *ddl; /* CREATE TABLE, ALTER TABLE … that would run first */
     int32_t ddl_count;
-    Str *types;   /* "amount: numeric -> REAL (lossy: …)" one per column */
+    Str *types; /* "amount: numeric -> REAL (lossy: …)" one per column */
     int32_t type_count;
     Str *warnings;
     int32_t warning_count;
-    Str promise;  /* "exactly once: …" one sentence */
+    Str promise; /* "exactly once: …" one sentence */
     bool exactly_once;
     Arena arena;
 } SinkPlan;
@@ -89,8 +89,8 @@ typedef struct SinkOps {
     Status (*state)(Sink *sink, LoadState *ret_state, Err *err);
     Status (*state_set)(Sink *sink, const Position *position, Err *err);
     Status (*open)(Sink *sink, Str run_id, int64_t epoch, Err *err);
-    Status (*port)(Sink *sink, SinkPortKind kind, Str name, const Schema *schema,
-                   int32_t *ret_port, Err *err);
+    Status (*port)(Sink *sink, SinkPortKind kind, Str name, const Schema *schema, int32_t *ret_port,
+                   Err *err);
     Status (*begin)(Sink *sink, int64_t cycle, Err *err);
     Status (*write)(Sink *sink, int32_t port, Batch *batch, RejectWriter *rejects, Err *err);
     Status (*apply)(Sink *sink, RejectWriter *rejects, SinkCounts *ret_counts, Err *err);
@@ -132,8 +132,8 @@ MUST_USE Status sink_apply(Sink *sink, RejectWriter *rejects, SinkCounts *ret_co
 /* Make data, rejects, position and run record visible at one moment. */
 MUST_USE Status sink_commit(Sink *sink, const Position *position, const SinkRun *run,
                             CommitResult *ret_result, Err *err);
-/* Did that cycle of the run commit? Read from the target, over a new connection where the old one is
- * lost. For a PENDING commit: OUTCOME_UNKNOWN until it is decided. */
+/* Did that cycle of the run commit? Read from the target, over a new connection where the old one
+ * is lost. For a PENDING commit: OUTCOME_UNKNOWN until it is decided. */
 MUST_USE Status sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outcome *ret_outcome,
                              SinkCounts *ret_counts, Err *err);
 /* Undo the open cycle; harmless when there is none. */

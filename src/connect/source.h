@@ -21,8 +21,8 @@ typedef struct SourceReq {
     Str query; /* SQL with :name parameters */
     const SourceParam *params;
     int32_t param_count;
-    Str cursor;       /* incremental: the column's name; empty: none */
-    Str cursor_from;  /* rows from this value on, the source's own text; empty: all */
+    Str cursor;            /* incremental: the column's name; empty: none */
+    Str cursor_from;       /* rows from this value on, the source's own text; empty: all */
     bool cursor_inclusive; /* >= instead of > */
     int64_t overlap_us;    /* for time cursors: read this much again */
     int64_t rows_max;      /* --limit; 0: all */
@@ -103,8 +103,8 @@ int32_t source_parts(const Source *source);
 /* The next event of a part. One thread per part at a time. Polling goes on while a sink stalls. */
 MUST_USE Status source_next(Source *source, int32_t part, int64_t deadline_ns,
                             SourceEvent *ret_event, Err *err);
-/* While the receiver can't take more: stay alive without reading. Gives ASSIGN, REVOKE, LOST or IDLE,
- * never rows. Only sources with such events offer it. */
+/* While the receiver can't take more: stay alive without reading. Gives ASSIGN, REVOKE, LOST or
+ * IDLE, never rows. Only sources with such events offer it. */
 MUST_USE Status source_poll(Source *source, SourceEvent *ret_event, Err *err);
 /* Nothing of that epoch's revoked parts will be written any more. */
 MUST_USE Status source_revoked(Source *source, int64_t epoch, Err *err);

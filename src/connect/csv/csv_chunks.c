@@ -9,7 +9,8 @@ Status csv_options(const Location *location, CsvOptions *o, Err *err)
 {
     *o = (CsvOptions){.delimiter = ',', .header = true};
     Str delimiter = location_option(location, STR("delimiter"));
-    if (str_eq(delimiter, STR("\\t")) || str_eq_nocase(delimiter, STR("tab"))) delimiter = STR("\t");
+    if (str_eq(delimiter, STR("\\t")) || str_eq_nocase(delimiter, STR("tab")))
+        delimiter = STR("\t");
     if (delimiter.ptr) {
         bool ok = delimiter.len == 1 && delimiter.ptr[0] != '"' && delimiter.ptr[0] != '\n' &&
                   delimiter.ptr[0] != '\r' && (uint8_t)delimiter.ptr[0] < 0x80;
@@ -30,7 +31,8 @@ Status csv_options(const Location *location, CsvOptions *o, Err *err)
     o->has_null = o->null.ptr != NULL;
     o->types = location_option(location, STR("types"));
     Str encoding = location_option(location, STR("encoding"));
-    o->latin1 = str_eq_nocase(encoding, STR("latin1")) || str_eq_nocase(encoding, STR("iso-8859-1"));
+    o->latin1 =
+        str_eq_nocase(encoding, STR("latin1")) || str_eq_nocase(encoding, STR("iso-8859-1"));
     if (encoding.len == 0 || o->latin1 || str_eq_nocase(encoding, STR("utf-8")) ||
         str_eq_nocase(encoding, STR("utf8"))) {
         return OK;
@@ -157,7 +159,8 @@ static int64_t count_newlines(const CsvChunks *c, int64_t size)
 static Status unclosed_quote(const CsvChunks *c, Err *err)
 {
     Str name = file_source_name(c->files);
-    (void)err_set(err, ERR_DATA, "%.*s:%lld: a quoted field isn't closed before the end of the file",
+    (void)err_set(err, ERR_DATA,
+                  "%.*s:%lld: a quoted field isn't closed before the end of the file",
                   STR_ARG(name), (long long)c->line);
     return err_where(err, "%.*s:%lld", STR_ARG(name), (long long)c->line);
 }

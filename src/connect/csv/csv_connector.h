@@ -4,8 +4,8 @@
 
 #include "connect/registry.h"
 
-/* Reads with types that the whole input decides (or types= says); writes append and replace. Options
- * delimiter, header, null, encoding, types. */
+/* Reads with types that the whole input decides (or types= says); writes append and replace.
+ * Options delimiter, header, null, encoding, types. */
 extern const Connector csv_connector;
 
 #endif

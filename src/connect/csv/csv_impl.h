@@ -13,9 +13,9 @@ typedef struct CsvOptions {
     char delimiter;
     bool header;
     bool has_null;
-    Str null;   /* unquoted text that stands for NULL, besides the empty field */
+    Str null; /* unquoted text that stands for NULL, besides the empty field */
     bool latin1;
-    Str types;  /* name:type,… */
+    Str types; /* name:type,… */
 } CsvOptions;
 MUST_USE Status csv_options(const Location *location, CsvOptions *ret_options, Err *err);
 
@@ -24,14 +24,14 @@ typedef struct CsvChunks {
     FileSource *files;
     const CsvOptions *options;
     CsvScan scan;
-    Buffer *chunk;        /* whole rows, then the start of the next one */
-    int64_t filled;       /* bytes in the chunk */
-    int64_t chunk_size;   /* of the next one */
+    Buffer *chunk;      /* whole rows, then the start of the next one */
+    int64_t filled;     /* bytes in the chunk */
+    int64_t chunk_size; /* of the next one */
     bool in_file, end_of_file;
-    bool first;           /* the next chunk is the first of its file */
-    bool file_start;      /* the chunk at hand is the first of its file */
-    int64_t line;         /* of the chunk's first row, from 1 */
-    int64_t lines;        /* line ends in the chunk */
+    bool first;      /* the next chunk is the first of its file */
+    bool file_start; /* the chunk at hand is the first of its file */
+    int64_t line;    /* of the chunk's first row, from 1 */
+    int64_t lines;   /* line ends in the chunk */
     bool scan_ready;
 } CsvChunks;
 MUST_USE Status csv_chunks_init(CsvChunks *chunks, FileSource *files, const CsvOptions *options,

@@ -15,9 +15,9 @@ typedef struct CsvSource {
     bool refused_ready;
     int64_t rows_found; /* by inference; -1 unknown */
     int64_t ordinal, seq, given;
-    int64_t *rows;      /* rows of the chunk that are read, their first fields */
+    int64_t *rows; /* rows of the chunk that are read, their first fields */
     int64_t *row_numbers;
-    uint64_t *bad;      /* bit per read row: a value did not fit */
+    uint64_t *bad; /* bit per read row: a value did not fit */
     int64_t row_capacity;
     _Atomic bool cancelled;
 } CsvSource;
@@ -143,8 +143,8 @@ static Status read_column(CsvSource *self, int32_t column, int64_t rows, Err *er
     for (int64_t at = 0; at < rows; at++) {
         CsvField field = csv_field(c, self->rows[at] + column, last);
         Str text = field.text;
-        bool null = !field.quoted && (text.len == 0 || (self->options.has_null &&
-                                                        str_eq(text, self->options.null)));
+        bool null = !field.quoted &&
+                    (text.len == 0 || (self->options.has_null && str_eq(text, self->options.null)));
         if (null) {
             TRY(builder_null(b, err));
             continue;

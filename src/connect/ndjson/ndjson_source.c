@@ -59,9 +59,9 @@ static Status line_mistake(const NdjsonSource *self, const NdjsonLine *line,
 {
     Str name = file_source_name(self->files);
     Str column = refusal->column;
-    (void)err_set(err, ERR_DATA, "%.*s:%lld:%lld: %.*s%s%s", STR_ARG(name),
-                  (long long)line->number, (long long)refusal->offset + 1, STR_ARG(column),
-                  column.len ? ": " : "", refusal->reason);
+    (void)err_set(err, ERR_DATA, "%.*s:%lld:%lld: %.*s%s%s", STR_ARG(name), (long long)line->number,
+                  (long long)refusal->offset + 1, STR_ARG(column), column.len ? ": " : "",
+                  refusal->reason);
     err_where(err, "%.*s:%lld:%lld", STR_ARG(name), (long long)line->number,
               (long long)refusal->offset + 1);
     return err_at(err, line->number, refusal->offset + 1);

@@ -4,8 +4,8 @@
 
 #include "connect/registry.h"
 
-/* Reads by query or table in one snapshot; columns are dynamic, as SQLite's values are. Writes append,
- * upsert, replace and mirror, in one transaction with neuron_loads. */
+/* Reads by query or table in one snapshot; columns are dynamic, as SQLite's values are. Writes
+ * append, upsert, replace and mirror, in one transaction with neuron_loads. */
 extern const Connector sqlite_connector;
 
 #endif

@@ -70,9 +70,9 @@ static Status bind_record(SqliteSink *self, sqlite3_stmt *st, const Position *po
     TRY(bind_str(st, 5, buf_str(&json), err));
     TRY(bind_time(st, 6, run->started_us, err));
     TRY(bind_time(st, 7, clock_now_us(), err));
-    const int64_t counts[] = {run->extracted,        run->transformed,     run->dropped,
-                              run->rejected,         run->counts.loaded,   run->counts.inserted,
-                              run->counts.updated,   run->counts.unchanged, run->counts.deleted};
+    const int64_t counts[] = {run->extracted,      run->transformed,      run->dropped,
+                              run->rejected,       run->counts.loaded,    run->counts.inserted,
+                              run->counts.updated, run->counts.unchanged, run->counts.deleted};
     for (int i = 0; i < COUNT_OF(counts); i++) (void)sqlite3_bind_int64(st, 8 + i, counts[i]);
     return bind_str(st, 17, self->sink.req->config_hash, err);
 }
@@ -86,12 +86,10 @@ static Status epoch_check(SqliteSink *self, Err *err)
     if (now.epoch == self->epoch) return OK;
     return err_set(err, ERR_FENCED,
                    "another run of «%.*s» published meanwhile (epoch %lld, this run began at %lld)",
-                   STR_ARG(self->sink.req->pipeline), (long long)now.epoch,
-                   (long long)self->epoch);
+                   STR_ARG(self->sink.req->pipeline), (long long)now.epoch, (long long)self->epoch);
 }
 
-Status sqlite_loads_record(SqliteSink *self, const Position *position, const SinkRun *run,
-                           Err *err)
+Status sqlite_loads_record(SqliteSink *self, const Position *position, const SinkRun *run, Err *err)
 {
     TRY(sqlite_db_exec(self->db, CREATE_LOADS, err));
     TRY(epoch_check(self, err));

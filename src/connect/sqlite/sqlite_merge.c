@@ -127,8 +127,7 @@ static Status put_delete(const SqliteSink *self, bool count, Buf *sql, Err *err)
 {
     TRY(buf_append(sql, count ? STR("SELECT count(*) FROM ") : STR("DELETE FROM "), err));
     TRY(sqlite_db_quote_table(sql, buf_str(&self->out.name), err));
-    TRY(buf_append(sql,
-                   STR(" AS t WHERE NOT EXISTS (SELECT 1 FROM temp.neuron_stage AS s WHERE "),
+    TRY(buf_append(sql, STR(" AS t WHERE NOT EXISTS (SELECT 1 FROM temp.neuron_stage AS s WHERE "),
                    err));
     TRY(put_key_match(self, sql, err));
     return buf_append(sql, STR(")"), err);
@@ -322,8 +321,8 @@ Status sqlite_merge(SqliteSink *self, RejectWriter *rejects, SinkCounts *counts,
                                  &last, err);
     }
     if (status == OK) {
-        status = sqlite_db_int64(self->db, STR("SELECT count(*) FROM temp.neuron_stage"), &staged,
-                                 err);
+        status =
+            sqlite_db_int64(self->db, STR("SELECT count(*) FROM temp.neuron_stage"), &staged, err);
     }
     if (status == OK && staged > 0) status = merge_range(&m, 1, last, err);
     sqlite3_finalize(m.update);

@@ -141,7 +141,8 @@ static Status sqlite_sink_open(Sink *sink, Str run_id, int64_t epoch, Err *err)
 {
     SqliteSink *self = (SqliteSink *)sink;
     TRY(open_db(self, SQLITE_DB_CREATE, err));
-    /* Readers of the same file, our own source among them, and this writer don't block each other. */
+    /* Readers of the same file, our own source among them, and this writer don't block each other.
+     */
     TRY(sqlite_db_exec(self->db, "PRAGMA journal_mode=WAL", err));
     buf_clear(&self->run_id);
     self->epoch = epoch;
@@ -433,7 +434,8 @@ Status sqlite_sink_new(const SinkReq *req, Sink **ret_sink, Err *err)
     SqliteSink *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
     self->sink = (Sink){&SQLITE_SINK_OPS, req};
-    /* An incremental append with a key reads the rows at the watermark again: they are merged too. */
+    /* An incremental append with a key reads the rows at the watermark again: they are merged too.
+     */
     bool again = req->mode == SINK_APPEND && req->key_count > 0 && req->cursor.len > 0;
     self->staged = mode_needs_key(req->mode) || again;
     self->run_id = buf_make(256);

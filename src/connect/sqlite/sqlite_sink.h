@@ -7,9 +7,9 @@
 /* One written table: the target itself, or the table for rejects. */
 typedef struct SqliteTable {
     Schema *schema;
-    Buf name;                 /* as the user wrote it */
-    bool exists;              /* before this run */
-    int32_t *new_columns;     /* fields that the table lacks */
+    Buf name;             /* as the user wrote it */
+    bool exists;          /* before this run */
+    int32_t *new_columns; /* fields that the table lacks */
     int32_t new_count;
     SqliteAffinity *affinity; /* per field */
     sqlite3_stmt *insert;     /* into the target, or into the stage */
@@ -45,8 +45,7 @@ MUST_USE Status sqlite_table_ddl(const SqliteSink *self, const SqliteTable *tabl
 void sqlite_table_done(SqliteTable *table);
 
 /* Merge temp.neuron_stage into the target. */
-MUST_USE Status sqlite_merge(SqliteSink *self, RejectWriter *rejects, SinkCounts *counts,
-                             Err *err);
+MUST_USE Status sqlite_merge(SqliteSink *self, RejectWriter *rejects, SinkCounts *counts, Err *err);
 /* The exact statements of the merge, for the plan. */
 MUST_USE Status sqlite_merge_sql(const SqliteSink *self, SinkPlan *plan, Err *err);
 

@@ -16,8 +16,8 @@ typedef struct SqliteSource {
     Schema *schema;
     SqliteLogical *logical; /* per column */
     Budget *budget;
-    int32_t cursor; /* column index, -1: none */
-    Buf cursor_max; /* the highest so far, as text */
+    int32_t cursor;  /* column index, -1: none */
+    Buf cursor_max;  /* the highest so far, as text */
     int cursor_type; /* SQLITE_INTEGER… of cursor_max */
     int64_t ordinal, seq;
     bool end;
@@ -313,8 +313,8 @@ static Status read_value(SqliteSource *self, Builder *builder, int column, Err *
     case SQLITE_BLOB: {
         const char *bytes = sqlite3_column_blob(self->statement, column);
         TRY(builder_dynamic(builder, TYPE_BYTES, &child, err));
-        return builder_text(child,
-                            str_make(bytes, sqlite3_column_bytes(self->statement, column)), err);
+        return builder_text(child, str_make(bytes, sqlite3_column_bytes(self->statement, column)),
+                            err);
     }
     default:
         return builder_null(builder, err);

@@ -108,10 +108,10 @@ static Status bind_text(sqlite3 *db, sqlite3_stmt *st, int index, Str text, bool
                                              SQLITE_TRANSIENT, SQLITE_UTF8),
                          err);
     }
-    return bind_done(db,
-                     sqlite3_bind_text64(st, index, bytes, (sqlite3_uint64)text.len, SQLITE_STATIC,
-                                         SQLITE_UTF8),
-                     err);
+    return bind_done(
+        db,
+        sqlite3_bind_text64(st, index, bytes, (sqlite3_uint64)text.len, SQLITE_STATIC, SQLITE_UTF8),
+        err);
 }
 
 /* Text in a column whose affinity would make a number of it changes when it doesn't read back the

@@ -6,8 +6,8 @@
 
 typedef enum CaseMap { CASE_UPPER, CASE_LOWER, CASE_TITLE } CaseMap;
 
-/* *ret_text lives in the arena, or is `text` itself when nothing changes. TITLE: the first letter of
- * each word (of letters and digits) upper, the others lower. */
+/* *ret_text lives in the arena, or is `text` itself when nothing changes. TITLE: the first letter
+ * of each word (of letters and digits) upper, the others lower. */
 MUST_USE Status case_map(CaseMap map, Str text, Arena *arena, Str *ret_text, Err *err);
 
 #endif

@@ -202,7 +202,8 @@ static Status put_cast(Checker *c, ExprNode **node, TypeId type, bool explicit_c
     }
     ExprNode *cast = ARENA_NEW(c->arena, ExprNode);
     if (!cast) return err_memory(err);
-    *cast = (ExprNode){.kind = EXPR_CALL, .position = (*node)->position, .type = type};
+    *cast = (ExprNode){
+        .kind = EXPR_CALL, .position = (*node)->position, .type = type, .checked = true};
     cast->args = ARENA_ARRAY(c->arena, ExprNode *, 1);
     if (!cast->args) return err_memory(err);
     cast->args[0] = *node;
@@ -263,7 +264,8 @@ static Status wrap_call(Checker *c, ExprNode **node, const char *name, const int
     for (int32_t i = 0; i < count; i++) {
         args[i + 1] = ARENA_NEW(c->arena, ExprNode);
         if (!args[i + 1]) return err_memory(err);
-        *args[i + 1] = (ExprNode){.kind = EXPR_LITERAL, .position = (*node)->position};
+        *args[i + 1] = (ExprNode){
+            .kind = EXPR_LITERAL, .position = (*node)->position, .checked = true};
         TRY(constant_vector(c, args[i + 1], TYPE_INT64, 8, err));
         *vector_int64(&args[i + 1]->vector) = values[i];
     }
@@ -274,10 +276,10 @@ static Status wrap_call(Checker *c, ExprNode **node, const char *name, const int
 /* What a type's name says beyond the type: ranges, digits, lengths. */
 static Status cast_modifier(Checker *c, ExprNode **node, Str name, Err *err)
 {
-    static const char *const WORDS[][2] = {
-        {"int", "check_int4"},      {"integer", "check_int4"}, {"int4", "check_int4"},
-        {"smallint", "check_int2"}, {"int2", "check_int2"},    {"real", "check_float4"},
-        {"float4", "check_float4"}};
+    static const char *const WORDS[][2] = {{"int", "check_int4"},     {"integer", "check_int4"},
+                                           {"int4", "check_int4"},    {"smallint", "check_int2"},
+                                           {"int2", "check_int2"},    {"real", "check_float4"},
+                                           {"float4", "check_float4"}};
     for (int64_t i = 0; i < COUNT_OF(WORDS); i++) {
         if (str_eq(name, str_from(WORDS[i][0]))) {
             return wrap_call(c, node, WORDS[i][1], NULL, 0, err);
@@ -423,7 +425,8 @@ Status check_node(Checker *c, ExprNode **at, Err *err)
     node->checked = true;
     TRY(check_kind(c, at, err));
     if (*at == node) return OK;
-    /* A node may be an operand in several places (CASE x WHEN …): it is replaced in its own place. */
+    /* A node may be an operand in several places (CASE x WHEN …): it is replaced in its own place.
+     */
     *node = **at;
     node->checked = true;
     *at = node;

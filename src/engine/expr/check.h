@@ -7,14 +7,15 @@
 typedef struct Checker {
     Str text;
     const Schema *schema;
-    PathSet *paths; /* NULL: the schema is complete */
-    int32_t path_base; /* open with paths: index of the first path's column */
-    Arena *arena;   /* of the tree */
+    PathSet *paths;      /* NULL: the schema is complete */
+    int32_t path_base;   /* open with paths: index of the first path's column */
+    Arena *arena;        /* of the tree */
     ExprNode **stateful; /* nodes whose state must be released, in the arena */
     int32_t stateful_count, stateful_capacity;
 } Checker;
 
-/* Checks the tree in place; *node may be replaced (a cast in front of it). `want` TYPE_UNKNOWN: any. */
+/* Checks the tree in place; *node may be replaced (a cast in front of it). `want` TYPE_UNKNOWN:
+ * any. */
 MUST_USE Status check_node(Checker *checker, ExprNode **node, Err *err);
 /* Gives *node the type: constants are converted now, else a cast is put in front. */
 MUST_USE Status check_coerce(Checker *checker, ExprNode **node, TypeId type, Err *err);

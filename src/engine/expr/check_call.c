@@ -11,9 +11,9 @@ enum { PARAM_ANY = TYPE_COUNT + 1, PARAM_T };
 
 typedef struct Signature {
     int32_t params[SIGNATURE_ARGS_MAX];
-    int32_t count;    /* fixed parameters, the repeating one included */
+    int32_t count; /* fixed parameters, the repeating one included */
     int32_t required;
-    bool repeats;     /* the last one may come any number of times, also none */
+    bool repeats; /* the last one may come any number of times, also none */
     int32_t result;
 } Signature;
 
@@ -71,10 +71,10 @@ static int32_t distance(TypeId from, int32_t to)
     if (from == TYPE_UNKNOWN) return to == TYPE_TEXT ? 1 : 2;
     if (from == TYPE_DYNAMIC) {
         static const int8_t FROM_DYNAMIC[TYPE_COUNT] = {
-            [TYPE_BOOL] = 4,      [TYPE_INT64] = 8, [TYPE_DOUBLE] = 6, [TYPE_NUMERIC] = 3,
-            [TYPE_TEXT] = 4,      [TYPE_BYTES] = 9, [TYPE_JSON] = 5,   [TYPE_DATE] = 11,
-            [TYPE_TIME] = 12,     [TYPE_TIMESTAMP] = 10, [TYPE_TIMESTAMPTZ] = 9,
-            [TYPE_INTERVAL] = 12, [TYPE_UUID] = 12};
+            [TYPE_BOOL] = 4,  [TYPE_INT64] = 8,      [TYPE_DOUBLE] = 6,      [TYPE_NUMERIC] = 3,
+            [TYPE_TEXT] = 4,  [TYPE_BYTES] = 9,      [TYPE_JSON] = 5,        [TYPE_DATE] = 11,
+            [TYPE_TIME] = 12, [TYPE_TIMESTAMP] = 10, [TYPE_TIMESTAMPTZ] = 9, [TYPE_INTERVAL] = 12,
+            [TYPE_UUID] = 12};
         return FROM_DYNAMIC[to];
     }
     if (from == TYPE_INT64 && to == TYPE_NUMERIC) return 2;

@@ -105,7 +105,8 @@ enum { CALL_TEXT_MAX = 256 << 20 };
 char *call_text(KernelCall *call, int64_t row, int64_t len)
 {
     char *text = len <= CALL_TEXT_MAX ? arena_raw(call->arena, len + 1) : NULL;
-    if (!text) call_error(call, row, "54000", "the text would be too long (%lld bytes)", (long long)len);
+    if (!text)
+        call_error(call, row, "54000", "the text would be too long (%lld bytes)", (long long)len);
     return text;
 }
 
@@ -281,8 +282,8 @@ static Mask rows_that_are(const Vector *v, bool truth, const Mask *active, int64
     return out;
 }
 
-/* AND stops a row at the first false, OR at the first true: errors and NULLs of that row don't count
- * then. Otherwise an error beats NULL. */
+/* AND stops a row at the first false, OR at the first true: errors and NULLs of that row don't
+ * count then. Otherwise an error beats NULL. */
 static Status eval_logic(Eval *eval, const ExprNode *node, const Mask *active, Vector *result,
                          Err *err)
 {

@@ -1,4 +1,5 @@
-/* Running a checked tree over chunks of rows: three lanes (value, NULL, error), only where asked. */
+/* Running a checked tree over chunks of rows: three lanes (value, NULL, error), only where asked.
+ */
 #ifndef NEURON_EVAL_H
 #define NEURON_EVAL_H
 
@@ -26,7 +27,7 @@ typedef struct Eval {
     const Batch *batch; /* NULL: constants only */
     int64_t from;       /* first row of the chunk, a multiple of VECTOR_ROWS */
     int64_t rows;
-    Arena *arena;       /* cleared between chunks */
+    Arena *arena; /* cleared between chunks */
     ErrorLane lane;
 } Eval;
 

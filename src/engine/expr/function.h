@@ -14,17 +14,17 @@ struct Function;
  * Texts it makes live in call->arena. */
 typedef struct KernelCall {
     const struct Function *function;
-    int64_t rows;             /* <= VECTOR_ROWS */
-    const uint64_t *active;   /* VECTOR_WORDS words; bits at and past `rows` are 0 */
-    bool all_active;          /* every bit of 0…rows-1 is set: kernels may use a plain loop */
+    int64_t rows;           /* <= VECTOR_ROWS */
+    const uint64_t *active; /* VECTOR_WORDS words; bits at and past `rows` are 0 */
+    bool all_active;        /* every bit of 0…rows-1 is set: kernels may use a plain loop */
     int32_t arg_count;
     const Vector *args;
     Vector *result;
-    Arena *arena;             /* lives until the chunk's results were copied out */
+    Arena *arena; /* lives until the chunk's results were copied out */
     const ExprRun *run;
-    void *state;              /* made by Function.prepare for this call site; NULL else */
-    int32_t node;             /* place in the expression's text (byte offset) */
-    struct ErrorLane *lane;   /* where call_error writes */
+    void *state;            /* made by Function.prepare for this call site; NULL else */
+    int32_t node;           /* place in the expression's text (byte offset) */
+    struct ErrorLane *lane; /* where call_error writes */
 } KernelCall;
 
 /* Non-OK only for what stops the whole run (memory, limits); row errors go to call_error. */
@@ -50,7 +50,8 @@ typedef struct Function {
     const char *signature;
     Kernel kernel;
     int32_t flags;
-    const char *family; /* "text", "number", "date and time", "regular expression", "hash", "json"… */
+    const char
+        *family; /* "text", "number", "date and time", "regular expression", "hash", "json"… */
     const char *summary;
     const char *example;
     /* Optional: called once per call site when compiled with the constant arguments known
@@ -78,9 +79,9 @@ static inline void call_null(KernelCall *call, int64_t row)
 char *call_text(KernelCall *call, int64_t row, int64_t len) MUST_USE;
 
 /* Visit the active rows: FOR_ACTIVE(call, row) { … }; `row` is an int64_t. No break inside. */
-#define FOR_ACTIVE(call, row)                                                                     \
-    for (int64_t word_ = 0; word_ * 64 < (call)->rows; word_++)                                   \
-        for (uint64_t bits_ = (call)->active[word_]; bits_; bits_ &= bits_ - 1)                   \
+#define FOR_ACTIVE(call, row)                                                                      \
+    for (int64_t word_ = 0; word_ * 64 < (call)->rows; word_++)                                    \
+        for (uint64_t bits_ = (call)->active[word_]; bits_; bits_ &= bits_ - 1)                    \
             for (int64_t row = word_ * 64 + __builtin_ctzll(bits_), once_ = 1; once_; once_ = 0)
 
 #endif

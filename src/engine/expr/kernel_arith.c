@@ -14,42 +14,42 @@ static void division_by_zero(KernelCall *call, int64_t row)
     call_error(call, row, "22012", "division by zero");
 }
 
-/* ---- bigint: computed for all rows with wrap-around, overflow collected from the sign bits ---- */
+/* ---- bigint: computed for all rows with wrap-around, overflow collected from the sign bits ----
+ */
 
-#define INT_LOOP(compute, overflow)                                                               \
-    do {                                                                                          \
-        const uint64_t *a = (const uint64_t *)call->args[0].data;                                 \
-        const uint64_t *b = (const uint64_t *)call->args[1].data;                                 \
-        int64_t ma = call->args[0].mask, mb = call->args[1].mask;                                 \
-        uint64_t bad = 0;                                                                         \
-        if (ma && !mb) {                                                                          \
-            uint64_t y = b[0];                                                                    \
-            for (int64_t i = 0; i < rows; i++) {                                                  \
-                uint64_t x = a[i], r = compute;                                                   \
-                out[i] = r;                                                                       \
-                bad |= overflow;                                                                  \
-            }                                                                                     \
-        } else if (ma && mb) {                                                                    \
-            for (int64_t i = 0; i < rows; i++) {                                                  \
-                uint64_t x = a[i], y = b[i], r = compute;                                         \
-                out[i] = r;                                                                       \
-                bad |= overflow;                                                                  \
-            }                                                                                     \
-        } else {                                                                                  \
-            for (int64_t i = 0; i < rows; i++) {                                                  \
-                uint64_t x = a[i & ma], y = b[i & mb], r = compute;                               \
-                out[i] = r;                                                                       \
-                bad |= overflow;                                                                  \
-            }                                                                                     \
-        }                                                                                         \
-        any_bad = bad >> 63;                                                                      \
+#define INT_LOOP(compute, overflow)                                                                \
+    do {                                                                                           \
+        const uint64_t *a = (const uint64_t *)call->args[0].data;                                  \
+        const uint64_t *b = (const uint64_t *)call->args[1].data;                                  \
+        int64_t ma = call->args[0].mask, mb = call->args[1].mask;                                  \
+        uint64_t bad = 0;                                                                          \
+        if (ma && !mb) {                                                                           \
+            uint64_t y = b[0];                                                                     \
+            for (int64_t i = 0; i < rows; i++) {                                                   \
+                uint64_t x = a[i], r = compute;                                                    \
+                out[i] = r;                                                                        \
+                bad |= overflow;                                                                   \
+            }                                                                                      \
+        } else if (ma && mb) {                                                                     \
+            for (int64_t i = 0; i < rows; i++) {                                                   \
+                uint64_t x = a[i], y = b[i], r = compute;                                          \
+                out[i] = r;                                                                        \
+                bad |= overflow;                                                                   \
+            }                                                                                      \
+        } else {                                                                                   \
+            for (int64_t i = 0; i < rows; i++) {                                                   \
+                uint64_t x = a[i & ma], y = b[i & mb], r = compute;                                \
+                out[i] = r;                                                                        \
+                bad |= overflow;                                                                   \
+            }                                                                                      \
+        }                                                                                          \
+        any_bad = bad >> 63;                                                                       \
     } while (0)
 
 /* Only when some row overflowed: find the active ones among them. */
 static void int_errors(KernelCall *call, bool (*overflows)(int64_t, int64_t))
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         int64_t a = kernel_int64(call, 0, row), b = kernel_int64(call, 1, row);
         if (overflows(a, b)) out_of_range(call, row, "bigint");
     }
@@ -90,8 +90,7 @@ static Status kernel_sub_int(KernelCall *call, Err *err UNUSED)
 static Status kernel_mul_int(KernelCall *call, Err *err UNUSED)
 {
     int64_t *out = vector_int64(call->result);
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         int64_t a = kernel_int64(call, 0, row), b = kernel_int64(call, 1, row);
         if (__builtin_mul_overflow(a, b, &out[row])) out_of_range(call, row, "bigint");
     }
@@ -101,8 +100,7 @@ static Status kernel_mul_int(KernelCall *call, Err *err UNUSED)
 static Status kernel_div_int(KernelCall *call, Err *err UNUSED)
 {
     int64_t *out = vector_int64(call->result);
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         int64_t a = kernel_int64(call, 0, row), b = kernel_int64(call, 1, row);
         if (b == 0) division_by_zero(call, row);
         else if (a == INT64_MIN && b == -1) out_of_range(call, row, "bigint");
@@ -114,8 +112,7 @@ static Status kernel_div_int(KernelCall *call, Err *err UNUSED)
 static Status kernel_mod_int(KernelCall *call, Err *err UNUSED)
 {
     int64_t *out = vector_int64(call->result);
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         int64_t a = kernel_int64(call, 0, row), b = kernel_int64(call, 1, row);
         if (b == 0) division_by_zero(call, row);
         else out[row] = b == -1 ? 0 : a % b;
@@ -126,8 +123,7 @@ static Status kernel_mod_int(KernelCall *call, Err *err UNUSED)
 static Status kernel_negate_int(KernelCall *call, Err *err UNUSED)
 {
     int64_t *out = vector_int64(call->result);
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         int64_t a = kernel_int64(call, 0, row);
         if (a == INT64_MIN) out_of_range(call, row, "bigint");
         else out[row] = -a;
@@ -162,8 +158,7 @@ static inline void put_double(KernelCall *call, int64_t row, double a, double b,
 
 static inline Status double_loop(KernelCall *call, DoubleOp op)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         double a = kernel_double(call, 0, row), b = kernel_double(call, 1, row);
         put_double(call, row, a, b, op(a, b));
     }
@@ -181,8 +176,7 @@ static Status kernel_sub_double(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_mul_double(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         double a = kernel_double(call, 0, row), b = kernel_double(call, 1, row);
         double r = mul_double(a, b);
         if (r == 0 && a != 0 && b != 0) {
@@ -196,8 +190,7 @@ static Status kernel_mul_double(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_div_double(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         double a = kernel_double(call, 0, row), b = kernel_double(call, 1, row);
         if (b == 0 && !isnan(a)) division_by_zero(call, row);
         else if (a / b == 0 && a != 0 && !isinf(b)) {
@@ -211,8 +204,7 @@ static Status kernel_div_double(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_pow_double(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         double a = kernel_double(call, 0, row), b = kernel_double(call, 1, row);
         if (a == 0 && b < 0) {
             call_error(call, row, "2201F", "zero raised to a negative power is undefined");
@@ -228,8 +220,7 @@ static Status kernel_pow_double(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_negate_double(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         vector_double(call->result)[row] = -kernel_double(call, 0, row);
     }
     return OK;
@@ -279,7 +270,7 @@ static void numeric_row(KernelCall *call, int64_t row, const NumericOp *op)
 
 static Status numeric_loop(KernelCall *call, const NumericOp *op)
 {
-    FOR_ACTIVE(call, row) numeric_row(call, row, op);
+    FOR_ACTIVE (call, row) numeric_row(call, row, op);
     return OK;
 }
 
@@ -347,8 +338,7 @@ static Status kernel_mod_numeric(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_negate_numeric(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         NumberValue a = number_at(&call->args[0], row);
         if (a.is_double) number_put_double(call->result, row, -a.real);
         else number_put(call->result, row, decimal_negate(a.decimal));
@@ -395,8 +385,8 @@ static const Function FUNCTIONS[] = {
      "2 ^ 10 = 1024", 0, 0, 0},
     {"power", "double, double -> double", kernel_pow_double, FALLIBLE, "number",
      "Power, as a double.", "power(2, 3) = 8", 0, 0, 0},
-    {"pow", "double, double -> double", kernel_pow_double, FALLIBLE, "number",
-     "The same as power.", "pow(2, 3) = 8", 0, 0, "power"},
+    {"pow", "double, double -> double", kernel_pow_double, FALLIBLE, "number", "The same as power.",
+     "pow(2, 3) = 8", 0, 0, "power"},
     {"negate", "bigint -> bigint", kernel_negate_int, FALLIBLE, OP, "Minus sign.", "-(5) = -5", 0,
      0, 0},
     {"negate", "numeric -> numeric", kernel_negate_numeric, STRICT, OP, "Minus sign.",

@@ -89,7 +89,8 @@ static void text_to_time(KernelCall *call, int64_t row, Str text, TypeId type)
     if (type != TYPE_TIMESTAMP || !zone) return;
     Str clock = str_trim(text);
     while (clock.len && clock.ptr[clock.len - 1] != '+' && clock.ptr[clock.len - 1] != 'Z' &&
-           clock.ptr[clock.len - 1] != 'z' && !(clock.ptr[clock.len - 1] == '-' && clock.len > 11)) {
+           clock.ptr[clock.len - 1] != 'z' &&
+           !(clock.ptr[clock.len - 1] == '-' && clock.len > 11)) {
         clock.len--;
     }
     clock.len -= clock.len > 0;
@@ -178,7 +179,7 @@ static void from_text(KernelCall *call, int64_t row, Str text, TypeId to)
 
 static Status kernel_from_text(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row) from_text(call, row, kernel_text(call, 0, row), call->result->type);
+    FOR_ACTIVE (call, row) from_text(call, row, kernel_text(call, 0, row), call->result->type);
     return OK;
 }
 
@@ -186,7 +187,7 @@ static Status kernel_from_text(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_to_text(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row) text_of_value(call, row, &call->args[0]);
+    FOR_ACTIVE (call, row) text_of_value(call, row, &call->args[0]);
     return OK;
 }
 
@@ -235,20 +236,19 @@ static void number_to_int(KernelCall *call, int64_t row, NumberValue n)
 
 static Status kernel_numeric_to_int(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row) number_to_int(call, row, number_at(&call->args[0], row));
+    FOR_ACTIVE (call, row) number_to_int(call, row, number_at(&call->args[0], row));
     return OK;
 }
 
 static Status kernel_double_to_int(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row) double_to_int(call, row, kernel_double(call, 0, row));
+    FOR_ACTIVE (call, row) double_to_int(call, row, kernel_double(call, 0, row));
     return OK;
 }
 
 static Status kernel_numeric_to_double(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         vector_double(call->result)[row] = number_double(number_at(&call->args[0], row));
     }
     return OK;
@@ -256,8 +256,7 @@ static Status kernel_numeric_to_double(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_double_to_numeric(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         double value = kernel_double(call, 0, row);
         Decimal decimal;
         if (decimal_from_double(value, &decimal) == DECIMAL_OK) {
@@ -271,8 +270,7 @@ static Status kernel_double_to_numeric(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_bool_to_int(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         vector_int64(call->result)[row] = vector_bool(&call->args[0])[row & call->args[0].mask];
     }
     return OK;
@@ -280,7 +278,7 @@ static Status kernel_bool_to_int(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_int_to_bool(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row) vector_bool(call->result)[row] = kernel_int64(call, 0, row) != 0;
+    FOR_ACTIVE (call, row) vector_bool(call->result)[row] = kernel_int64(call, 0, row) != 0;
     return OK;
 }
 
@@ -288,8 +286,7 @@ static Status kernel_int_to_bool(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_date_to_timestamp(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         int32_t days = vector_date(&call->args[0])[row & call->args[0].mask];
         int64_t *out = &vector_int64(call->result)[row];
         if (days == DATE_INFINITY) *out = DATETIME_INFINITY;
@@ -303,8 +300,7 @@ static Status kernel_date_to_timestamp(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_timestamp_to_date(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         int64_t us = kernel_int64(call, 0, row);
         int64_t days = us / DATETIME_DAY_US - (us % DATETIME_DAY_US < 0);
         vector_date(call->result)[row] = us == DATETIME_INFINITY       ? DATE_INFINITY
@@ -316,8 +312,7 @@ static Status kernel_timestamp_to_date(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_timestamp_to_time(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         int64_t us = kernel_int64(call, 0, row);
         int64_t rest = us % DATETIME_DAY_US;
         vector_int64(call->result)[row] = rest < 0 ? rest + DATETIME_DAY_US : rest;
@@ -328,14 +323,13 @@ static Status kernel_timestamp_to_time(KernelCall *call, Err *err UNUSED)
 /* Timestamps with and without zone share their microseconds: the session's zone is UTC. */
 static Status kernel_same_bits(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row) kernel_copy(&call->args[0], row, call->result);
+    FOR_ACTIVE (call, row) kernel_copy(&call->args[0], row, call->result);
     return OK;
 }
 
 static Status kernel_time_to_interval(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         vector_interval(call->result)[row] = (Interval){.us = kernel_int64(call, 0, row)};
     }
     return OK;
@@ -345,12 +339,12 @@ static Status kernel_time_to_interval(KernelCall *call, Err *err UNUSED)
 
 static void wrong_kind(KernelCall *call, int64_t row, const Cell *cell, TypeId wanted)
 {
-    const char *kind = cell->type == TYPE_NUMERIC || cell->type == TYPE_INT64 ||
-                               cell->type == TYPE_DOUBLE
-                           ? "a number"
-                       : cell->type == TYPE_BOOL ? "a boolean"
-                       : cell->type == TYPE_JSON ? "an object or array"
-                                                 : "text";
+    const char *kind =
+        cell->type == TYPE_NUMERIC || cell->type == TYPE_INT64 || cell->type == TYPE_DOUBLE
+            ? "a number"
+        : cell->type == TYPE_BOOL ? "a boolean"
+        : cell->type == TYPE_JSON ? "an object or array"
+                                  : "text";
     call_error(call, row, "42804", "this is %s, not %s; a cast would convert it", kind,
                type_name(wanted));
 }
@@ -401,8 +395,7 @@ static void resolve_row(KernelCall *call, int64_t row, const Cell *cell)
 
 static Status kernel_resolve(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         resolve_row(call, row, &vector_cell(&call->args[0])[row & call->args[0].mask]);
     }
     return OK;
@@ -428,8 +421,7 @@ static void convert_row(KernelCall *call, int64_t row, const Cell *cell)
 
 static Status kernel_convert(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         convert_row(call, row, &vector_cell(&call->args[0])[row & call->args[0].mask]);
     }
     return OK;
@@ -438,8 +430,7 @@ static Status kernel_convert(KernelCall *call, Err *err UNUSED)
 /* JSON text as a dynamic value; JSON null is NULL. */
 static Status kernel_json_to_dynamic(KernelCall *call, Err *err)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         JsonSlot slot;
         bool null = false;
         if (!json_scan(kernel_text(call, 0, row), &slot, NULL)) {
@@ -455,8 +446,7 @@ static Status kernel_json_to_dynamic(KernelCall *call, Err *err)
 static Status kernel_to_dynamic(KernelCall *call, Err *err UNUSED)
 {
     const Vector *v = &call->args[0];
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Cell *cell = &vector_cell(call->result)[row];
         *cell = (Cell){.type = (uint8_t)v->type};
         if (v->type == TYPE_BOOL) cell->boolean = vector_bool(v)[row & v->mask];
@@ -480,9 +470,12 @@ typedef struct Cast {
     Function function;
 } Cast;
 
-#define CAST(a, b, free, function_, flags_)                                                       \
-    {                                                                                             \
-        TYPE_##a, TYPE_##b, free, {.name = "cast", .kernel = (function_), .flags = (flags_)}      \
+#define CAST(a, b, free, function_, flags_)                                                        \
+    {                                                                                              \
+        TYPE_##a, TYPE_##b, free,                                                                  \
+        {                                                                                          \
+            .name = "cast", .kernel = (function_), .flags = (flags_)                               \
+        }                                                                                          \
     }
 enum { STRICT = FUNCTION_STRICT, FALLIBLE = FUNCTION_STRICT | FUNCTION_FALLIBLE };
 

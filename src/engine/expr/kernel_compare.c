@@ -26,41 +26,41 @@ static bool holds(CompareOp op, int order)
 
 /* ---- plain numbers: every row is compared, NULL or not; loops that vectorise ---- */
 
-#define LOOP(Type, op)                                                                            \
-    do {                                                                                          \
-        const Type *a = (const Type *)call->args[0].data;                                         \
-        const Type *b = (const Type *)call->args[1].data;                                         \
-        int64_t ma = call->args[0].mask, mb = call->args[1].mask;                                 \
-        if (ma && !mb) {                                                                          \
-            Type k = b[0];                                                                        \
-            for (int64_t i = 0; i < rows; i++) out[i] = a[i] op k;                                \
-        } else if (ma && mb) {                                                                    \
-            for (int64_t i = 0; i < rows; i++) out[i] = a[i] op b[i];                             \
-        } else {                                                                                  \
-            for (int64_t i = 0; i < rows; i++) out[i] = a[i & ma] op b[i & mb];                   \
-        }                                                                                         \
+#define LOOP(Type, op)                                                                             \
+    do {                                                                                           \
+        const Type *a = (const Type *)call->args[0].data;                                          \
+        const Type *b = (const Type *)call->args[1].data;                                          \
+        int64_t ma = call->args[0].mask, mb = call->args[1].mask;                                  \
+        if (ma && !mb) {                                                                           \
+            Type k = b[0];                                                                         \
+            for (int64_t i = 0; i < rows; i++) out[i] = a[i] op k;                                 \
+        } else if (ma && mb) {                                                                     \
+            for (int64_t i = 0; i < rows; i++) out[i] = a[i] op b[i];                              \
+        } else {                                                                                   \
+            for (int64_t i = 0; i < rows; i++) out[i] = a[i & ma] op b[i & mb];                    \
+        }                                                                                          \
     } while (0)
 
-#define OPS(Type)                                                                                 \
-    switch (op) {                                                                                 \
-    case OP_EQ:                                                                                   \
-        LOOP(Type, ==);                                                                           \
-        return;                                                                                   \
-    case OP_NE:                                                                                   \
-        LOOP(Type, !=);                                                                           \
-        return;                                                                                   \
-    case OP_LT:                                                                                   \
-        LOOP(Type, <);                                                                            \
-        return;                                                                                   \
-    case OP_LE:                                                                                   \
-        LOOP(Type, <=);                                                                           \
-        return;                                                                                   \
-    case OP_GT:                                                                                   \
-        LOOP(Type, >);                                                                            \
-        return;                                                                                   \
-    case OP_GE:                                                                                   \
-        LOOP(Type, >=);                                                                           \
-        return;                                                                                   \
+#define OPS(Type)                                                                                  \
+    switch (op) {                                                                                  \
+    case OP_EQ:                                                                                    \
+        LOOP(Type, ==);                                                                            \
+        return;                                                                                    \
+    case OP_NE:                                                                                    \
+        LOOP(Type, !=);                                                                            \
+        return;                                                                                    \
+    case OP_LT:                                                                                    \
+        LOOP(Type, <);                                                                             \
+        return;                                                                                    \
+    case OP_LE:                                                                                    \
+        LOOP(Type, <=);                                                                            \
+        return;                                                                                    \
+    case OP_GT:                                                                                    \
+        LOOP(Type, >);                                                                             \
+        return;                                                                                    \
+    case OP_GE:                                                                                    \
+        LOOP(Type, >=);                                                                            \
+        return;                                                                                    \
     }
 
 static void compare_int64(const KernelCall *call, CompareOp op, uint8_t *out)
@@ -97,8 +97,8 @@ static bool compare_cells(KernelCall *call, int64_t row, const Cell *a, const Ce
         return true;
     }
     if (a->type != b->type) {
-        call_error(call, row, "42883", "%s can't be compared with %s",
-                   type_name((TypeId)a->type), type_name((TypeId)b->type));
+        call_error(call, row, "42883", "%s can't be compared with %s", type_name((TypeId)a->type),
+                   type_name((TypeId)b->type));
         return false;
     }
     if (a->type == TYPE_BOOL) *ret = a->boolean - b->boolean;
@@ -120,7 +120,8 @@ static bool compare_row(KernelCall *call, int64_t row, const Vector *a, const Ve
     case TYPE_TIME:
     case TYPE_TIMESTAMP:
     case TYPE_TIMESTAMPTZ:
-        *ret = (vector_int64(a)[i] > vector_int64(b)[j]) - (vector_int64(a)[i] < vector_int64(b)[j]);
+        *ret =
+            (vector_int64(a)[i] > vector_int64(b)[j]) - (vector_int64(a)[i] < vector_int64(b)[j]);
         return true;
     case TYPE_DATE:
         *ret = (vector_date(a)[i] > vector_date(b)[j]) - (vector_date(a)[i] < vector_date(b)[j]);
@@ -158,16 +159,14 @@ static void compare_text(KernelCall *call, CompareOp op, uint8_t *out)
 {
     const Vector *a = &call->args[0], *b = &call->args[1];
     if (op != OP_EQ && op != OP_NE) {
-        FOR_ACTIVE(call, row)
-        {
-            out[row] = holds(op, str_compare(vector_text(a)[row & a->mask],
-                                             vector_text(b)[row & b->mask]));
+        FOR_ACTIVE (call, row) {
+            out[row] = holds(
+                op, str_compare(vector_text(a)[row & a->mask], vector_text(b)[row & b->mask]));
         }
         return;
     }
     bool equal = op == OP_EQ;
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         out[row] = str_eq(vector_text(a)[row & a->mask], vector_text(b)[row & b->mask]) == equal;
     }
 }
@@ -185,8 +184,7 @@ static Status compare(KernelCall *call, CompareOp op)
     else if (same_scale) compare_int128(call, op, out);
     else if (a->type == TYPE_TEXT || a->type == TYPE_BYTES) compare_text(call, op, out);
     else {
-        FOR_ACTIVE(call, row)
-        {
+        FOR_ACTIVE (call, row) {
             int order = 0;
             if (compare_row(call, row, a, b, &order)) out[row] = holds(op, order);
         }
@@ -225,8 +223,7 @@ static Status kernel_is_distinct(KernelCall *call, Err *err UNUSED)
 {
     const Vector *a = &call->args[0], *b = &call->args[1];
     uint8_t *out = vector_bool(call->result);
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         bool has_a = kernel_valid(a, row), has_b = kernel_valid(b, row);
         int order = 0;
         if (!has_a || !has_b) out[row] = has_a != has_b;
@@ -238,8 +235,7 @@ static Status kernel_is_distinct(KernelCall *call, Err *err UNUSED)
 /* The largest (smallest) of the values that are there; NULL when none is. */
 static Status extreme(KernelCall *call, int sign)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         const Vector *best = NULL;
         bool failed = false;
         for (int32_t i = 0; i < call->arg_count && !failed; i++) {
@@ -270,12 +266,10 @@ static Status kernel_least(KernelCall *call, Err *err UNUSED)
 static Status kernel_nullif(KernelCall *call, Err *err UNUSED)
 {
     const Vector *a = &call->args[0], *b = &call->args[1];
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         int order = 1;
         bool null = !kernel_valid(a, row);
-        if (!null && kernel_valid(b, row) &&
-            !compare_row(call, row, a, b, &order)) {
+        if (!null && kernel_valid(b, row) && !compare_row(call, row, a, b, &order)) {
             continue;
         }
         if (null || order == 0) call_null(call, row);
@@ -296,12 +290,11 @@ static const Function FUNCTIONS[] = {
      "'a' < 'b' = true", 0, 0, 0},
     {"<=", "T, T -> boolean", kernel_le, STRICT, OP, "Less or equal.", "2 <= 1 = false", 0, 0, 0},
     {">", "T, T -> boolean", kernel_gt, STRICT, OP, "Greater.", "2 > 1 = true", 0, 0, 0},
-    {">=", "T, T -> boolean", kernel_ge, STRICT, OP, "Greater or equal.", "2 >= 2 = true", 0, 0,
-     0},
+    {">=", "T, T -> boolean", kernel_ge, STRICT, OP, "Greater or equal.", "2 >= 2 = true", 0, 0, 0},
     {"is_distinct", "T, T -> boolean", kernel_is_distinct, 0, OP,
      "IS DISTINCT FROM: unequal, with NULL as a value.", "1 IS DISTINCT FROM NULL = true", 0, 0, 0},
-    {"greatest", "T, T… -> T", kernel_greatest, 0, LOGIC,
-     "The largest value; NULLs don't count.", "greatest(1, NULL, 3) = 3", 0, 0, 0},
+    {"greatest", "T, T… -> T", kernel_greatest, 0, LOGIC, "The largest value; NULLs don't count.",
+     "greatest(1, NULL, 3) = 3", 0, 0, 0},
     {"least", "T, T… -> T", kernel_least, 0, LOGIC, "The smallest value; NULLs don't count.",
      "least(2, 1) = 1", 0, 0, 0},
     {"nullif", "T, T -> T", kernel_nullif, 0, LOGIC, "NULL where both are equal, else the first.",

@@ -29,15 +29,14 @@ static bool is_infinite(int64_t us)
 
 static Status kernel_now(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row) vector_int64(call->result)[row] = call->run->now_us;
+    FOR_ACTIVE (call, row) vector_int64(call->result)[row] = call->run->now_us;
     return OK;
 }
 
 static Status kernel_current_date(KernelCall *call, Err *err UNUSED)
 {
     int64_t us = call->run->now_us;
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         vector_date(call->result)[row] =
             (int32_t)(us / DATETIME_DAY_US - (us % DATETIME_DAY_US < 0));
     }
@@ -48,8 +47,7 @@ static Status kernel_current_date(KernelCall *call, Err *err UNUSED)
 
 static Status add_days(KernelCall *call, int64_t sign, int32_t date_arg, int32_t days_arg)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         int32_t date = date_at(call, date_arg, row);
         int64_t days = kernel_int64(call, days_arg, row), sum;
         bool finite = date != DATE_INFINITY && date != DATE_NEG_INFINITY;
@@ -77,8 +75,7 @@ static Status kernel_date_minus_days(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_date_minus_date(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         vector_int64(call->result)[row] =
             (int64_t)date_at(call, 0, row) - (int64_t)date_at(call, 1, row);
     }
@@ -92,8 +89,7 @@ static Interval negated(Interval i)
 
 static Status add_interval(KernelCall *call, int32_t time_arg, bool minus)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Interval interval = interval_at(call, 1 - time_arg, row);
         if (minus) interval = negated(interval);
         if (!datetime_add_interval(kernel_int64(call, time_arg, row), interval,
@@ -120,8 +116,7 @@ static Status kernel_time_minus_interval(KernelCall *call, Err *err UNUSED)
 /* PostgreSQL's difference: whole days and the rest. */
 static Status kernel_time_minus_time(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         int64_t a = kernel_int64(call, 0, row), b = kernel_int64(call, 1, row), us;
         if (is_infinite(a) || is_infinite(b) || __builtin_sub_overflow(a, b, &us)) {
             call_error(call, row, "22008", "cannot subtract infinite timestamps");
@@ -135,8 +130,7 @@ static Status kernel_time_minus_time(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_clock_plus_interval(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         int64_t us = kernel_int64(call, 0, row) % DATETIME_DAY_US;
         us = (us + interval_at(call, 1, row).us % DATETIME_DAY_US) % DATETIME_DAY_US;
         vector_int64(call->result)[row] = us < 0 ? us + DATETIME_DAY_US : us;
@@ -146,8 +140,7 @@ static Status kernel_clock_plus_interval(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_clock_minus_clock(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         vector_interval(call->result)[row] =
             (Interval){.us = kernel_int64(call, 0, row) - kernel_int64(call, 1, row)};
     }
@@ -156,8 +149,7 @@ static Status kernel_clock_minus_clock(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_date_plus_clock(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         vector_int64(call->result)[row] =
             (int64_t)date_at(call, 0, row) * DATETIME_DAY_US + kernel_int64(call, 1, row);
     }
@@ -166,8 +158,7 @@ static Status kernel_date_plus_clock(KernelCall *call, Err *err UNUSED)
 
 static Status sum_intervals(KernelCall *call, bool minus)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Interval b = interval_at(call, 1, row);
         if (!interval_add(interval_at(call, 0, row), minus ? negated(b) : b,
                           &vector_interval(call->result)[row])) {
@@ -188,15 +179,14 @@ static Status kernel_interval_minus(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_interval_negate(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row) vector_interval(call->result)[row] = negated(interval_at(call, 0, row));
+    FOR_ACTIVE (call, row) vector_interval(call->result)[row] = negated(interval_at(call, 0, row));
     return OK;
 }
 
 /* Fractions of months go to days (30 each), fractions of days to microseconds. */
 static Status scale_interval(KernelCall *call, int32_t interval_arg, bool divide)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Interval in = interval_at(call, interval_arg, row);
         double factor = kernel_double(call, 1 - interval_arg, row);
         if (divide && factor == 0) {
@@ -236,11 +226,11 @@ static Status kernel_interval_over(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_make_date(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         int64_t y = kernel_int64(call, 0, row), m = kernel_int64(call, 1, row);
         int64_t d = kernel_int64(call, 2, row);
-        bool plausible = y > -4714 && y < 5874898 && m >= 1 && m <= 12 && d >= 1 && d <= 31 && y != 0;
+        bool plausible =
+            y > -4714 && y < 5874898 && m >= 1 && m <= 12 && d >= 1 && d <= 31 && y != 0;
         if (y < 0) y++;
         if (!plausible || !datetime_is_date(y, (int32_t)m, (int32_t)d)) {
             call_error(call, row, "22008", "date field value out of range: %lld-%02lld-%02lld",
@@ -255,8 +245,7 @@ static Status kernel_make_date(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_make_timestamp(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         int64_t part[5];
         for (int32_t i = 0; i < 5; i++) part[i] = kernel_int64(call, i, row);
         double seconds = kernel_double(call, 5, row);
@@ -267,8 +256,11 @@ static Status kernel_make_timestamp(KernelCall *call, Err *err UNUSED)
             call_error(call, row, "22008", "date/time field value out of range");
             continue;
         }
-        CivilTime civil = {.year = part[0], .month = (int32_t)part[1], .day = (int32_t)part[2],
-                           .hour = (int32_t)part[3], .minute = (int32_t)part[4]};
+        CivilTime civil = {.year = part[0],
+                           .month = (int32_t)part[1],
+                           .day = (int32_t)part[2],
+                           .hour = (int32_t)part[3],
+                           .minute = (int32_t)part[4]};
         vector_int64(call->result)[row] =
             datetime_from_civil(&civil) + (int64_t)rint(seconds * 1e6);
     }
@@ -277,8 +269,7 @@ static Status kernel_make_timestamp(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_to_timestamp(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         double us = rint(kernel_double(call, 0, row) * 1e6);
         if (!(fabs(us) < 9.2e18)) out_of_range(call, row, "timestamp");
         else vector_int64(call->result)[row] = (int64_t)us;
@@ -313,14 +304,13 @@ static Timezone *row_zone(KernelCall *call, int64_t row)
 
 static Status convert_zone(KernelCall *call, bool to_utc)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Timezone *zone = row_zone(call, row);
         int64_t us = kernel_int64(call, 1, row);
         if (!zone) continue;
         vector_int64(call->result)[row] = is_infinite(us) ? us
-                                          : to_utc ? timezone_to_utc(zone, us)
-                                                   : timezone_to_local(zone, us);
+                                          : to_utc        ? timezone_to_utc(zone, us)
+                                                          : timezone_to_local(zone, us);
         if (zone != call->state) timezone_free(zone);
     }
     return OK;
@@ -337,8 +327,7 @@ static Status kernel_zone_to_utc(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_is_finite(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         vector_bool(call->result)[row] = !is_infinite(kernel_int64(call, 0, row));
     }
     return OK;
@@ -350,8 +339,8 @@ enum { STRICT = FUNCTION_STRICT, FALLIBLE = FUNCTION_STRICT | FUNCTION_FALLIBLE 
 
 static const Function FUNCTIONS[] = {
     {"now", " -> timestamptz", kernel_now, FUNCTION_STRICT | FUNCTION_RUN, D,
-     "The time of the run or micro-batch: one value for all its rows.", "now() > '2020-01-01' = true", 0,
-     0, 0},
+     "The time of the run or micro-batch: one value for all its rows.",
+     "now() > '2020-01-01' = true", 0, 0, 0},
     {"localtimestamp", " -> timestamp", kernel_now, FUNCTION_STRICT | FUNCTION_RUN, D,
      "now() without a zone (UTC).", "localtimestamp > '2020-01-01' = true", 0, 0, 0},
     {"current_date", " -> date", kernel_current_date, FUNCTION_STRICT | FUNCTION_RUN, D,
@@ -375,14 +364,14 @@ static const Function FUNCTIONS[] = {
     {"-", "timestamp, interval -> timestamp", kernel_time_minus_interval, FALLIBLE, O, "Earlier.",
      "timestamp '2024-03-31 00:00' - interval '1 month' = \"2024-02-29T00:00:00\"", 0, 0, 0},
     {"-", "timestamptz, interval -> timestamptz", kernel_time_minus_interval, FALLIBLE, O,
-     "Earlier.", "timestamptz '2024-01-01 00:00Z' - interval '1 s' = \"2023-12-31T23:59:59Z\"", 0, 0,
-     0},
+     "Earlier.", "timestamptz '2024-01-01 00:00Z' - interval '1 s' = \"2023-12-31T23:59:59Z\"", 0,
+     0, 0},
     {"-", "timestamp, timestamp -> interval", kernel_time_minus_time, FALLIBLE, O, "Time between.",
      "timestamp '2024-01-02 01:00' - timestamp '2024-01-01 00:00' = \"1 day 01:00:00\"", 0, 0, 0},
     {"-", "timestamptz, timestamptz -> interval", kernel_time_minus_time, FALLIBLE, O,
      "Time between.", "timestamptz '2024-01-02Z' - timestamptz '2024-01-01Z' = \"1 day\"", 0, 0, 0},
-    {"+", "time, interval -> time", kernel_clock_plus_interval, STRICT, O, "Later, around midnight.",
-     "time '23:00' + interval '2 hours' = \"01:00:00\"", 0, 0, 0},
+    {"+", "time, interval -> time", kernel_clock_plus_interval, STRICT, O,
+     "Later, around midnight.", "time '23:00' + interval '2 hours' = \"01:00:00\"", 0, 0, 0},
     {"-", "time, time -> interval", kernel_clock_minus_clock, STRICT, O, "Time between.",
      "time '05:00' - time '03:00' = \"02:00:00\"", 0, 0, 0},
     {"+", "date, time -> timestamp", kernel_date_plus_clock, STRICT, O, "That day at that time.",

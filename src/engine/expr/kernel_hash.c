@@ -20,8 +20,7 @@ static void put_hex(KernelCall *call, int64_t row, const uint8_t *bytes, int64_t
 
 static Status digest_loop(KernelCall *call, const char *name, Err *err)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         uint8_t digest[HASH_DIGEST_MAX];
         int64_t len = 0;
         TRY(hash_digest(name, kernel_text(call, 0, row), digest, &len, err));
@@ -104,8 +103,7 @@ static Status encode_value(Buf *out, const Vector *v, int64_t row, Err *err)
 static Status kernel_row_hash(KernelCall *call, Err *err)
 {
     CLEANUP(buf_done) Buf bytes = buf_make(INT64_C(1) << 32);
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         buf_clear(&bytes);
         for (int32_t i = 0; i < call->arg_count; i++) {
             TRY(encode_value(&bytes, &call->args[i], row, err));
@@ -120,8 +118,7 @@ static Status kernel_row_hash(KernelCall *call, Err *err)
 
 static Status kernel_xxh64(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         uint64_t hash = hash_64(kernel_text(call, 0, row), 0);
         memcpy(&vector_int64(call->result)[row], &hash, 8);
     }
@@ -132,8 +129,7 @@ static Status kernel_xxh64(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_encode(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Str bytes = kernel_text(call, 0, row), format = kernel_text(call, 1, row);
         if (str_eq_nocase(format, STR("hex"))) {
             put_hex(call, row, (const uint8_t *)bytes.ptr, bytes.len);
@@ -164,15 +160,15 @@ static bool decode_hex(Str text, char *to, int64_t *ret_len)
 
 static Status kernel_decode(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Str text = kernel_text(call, 0, row), format = kernel_text(call, 1, row);
         char *to = call_text(call, row, text.len + 3);
         int64_t len = 0;
         if (!to) continue;
         bool hex = str_eq_nocase(format, STR("hex"));
-        bool ok = hex ? decode_hex(text, to, &len)
-                      : str_eq_nocase(format, STR("base64")) && base64_decode(text, (uint8_t *)to, &len);
+        bool ok =
+            hex ? decode_hex(text, to, &len)
+                : str_eq_nocase(format, STR("base64")) && base64_decode(text, (uint8_t *)to, &len);
         if (ok) kernel_put_text(call, row, str_make(to, len));
         else call_error(call, row, "22023", "not valid %.*s", STR_ARG(str_slice(format, 0, 40)));
     }
@@ -181,8 +177,7 @@ static Status kernel_decode(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_to_hex(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         uint64_t value = (uint64_t)kernel_int64(call, 0, row);
         char text[16];
         int64_t at = 16;
@@ -199,8 +194,7 @@ static Status kernel_to_hex(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_uuid_random(KernelCall *call, Err *err)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         uint8_t *bytes = vector_uuid(call->result, row);
         TRY(hash_random(bytes, 16, err));
         bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
@@ -211,8 +205,7 @@ static Status kernel_uuid_random(KernelCall *call, Err *err)
 
 static Status kernel_random(KernelCall *call, Err *err)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         uint64_t bits = 0;
         TRY(hash_random(&bits, 8, err));
         vector_double(call->result)[row] = (double)(bits >> 11) * 0x1p-53;

@@ -50,8 +50,7 @@ static Status put_slot_text(KernelCall *call, int64_t row, const JsonSlot *slot,
 
 static Status kernel_member(KernelCall *call, Err *err)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Str json;
         JsonSlot slot = {.kind = JSON_MISSING};
         if (subject(call, row, &json)) slot = step_slot(call, row, json);
@@ -62,8 +61,7 @@ static Status kernel_member(KernelCall *call, Err *err)
 
 static Status kernel_member_text(KernelCall *call, Err *err)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Str json;
         JsonSlot slot = {.kind = JSON_MISSING};
         if (subject(call, row, &json)) slot = step_slot(call, row, json);
@@ -103,8 +101,7 @@ static JsonSlot walk(const KernelCall *call, int64_t row)
 
 static Status kernel_extract_path(KernelCall *call, Err *err)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         JsonSlot slot = walk(call, row);
         TRY(put_slot(call, row, &slot, err));
     }
@@ -113,8 +110,7 @@ static Status kernel_extract_path(KernelCall *call, Err *err)
 
 static Status kernel_extract_path_text(KernelCall *call, Err *err)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         JsonSlot slot = walk(call, row);
         TRY(put_slot_text(call, row, &slot, err));
     }
@@ -126,8 +122,7 @@ static Status kernel_typeof(KernelCall *call, Err *err UNUSED)
     static const char *const NAMES[TYPE_COUNT] = {
         [TYPE_BOOL] = "boolean",   [TYPE_INT64] = "number", [TYPE_DOUBLE] = "number",
         [TYPE_NUMERIC] = "number", [TYPE_TEXT] = "string",  [TYPE_BYTES] = "string"};
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Str json;
         if (subject(call, row, &json)) {
             json = str_trim(json);
@@ -143,8 +138,7 @@ static Status kernel_typeof(KernelCall *call, Err *err UNUSED)
 
 static Status count_loop(KernelCall *call, JsonKind kind, const char *what)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Str json;
         JsonSlot slot = {.kind = JSON_MISSING};
         bool ok = subject(call, row, &json) && json_scan(json, &slot, NULL) && slot.kind == kind;
@@ -165,8 +159,7 @@ static Status kernel_object_size(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_has_key(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Str json;
         bool has = subject(call, row, &json) && step_slot(call, row, json).kind != JSON_MISSING;
         vector_bool(call->result)[row] = has;
@@ -183,12 +176,11 @@ static Status put_buf(KernelCall *call, int64_t row, const Buf *out)
 static Status kernel_object_keys(KernelCall *call, Err *err)
 {
     CLEANUP(buf_done) Buf out = buf_make(INT64_C(1) << 28);
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Str json;
         JsonSlot slot = {.kind = JSON_MISSING}, key, value;
-        bool ok = subject(call, row, &json) && json_scan(json, &slot, NULL) &&
-                  slot.kind == JSON_OBJECT;
+        bool ok =
+            subject(call, row, &json) && json_scan(json, &slot, NULL) && slot.kind == JSON_OBJECT;
         if (!ok) {
             call_error(call, row, "22023", "this is not an object");
             continue;
@@ -211,8 +203,7 @@ static Status kernel_object_keys(KernelCall *call, Err *err)
 static Status kernel_to_json(KernelCall *call, Err *err)
 {
     CLEANUP(buf_done) Buf out = buf_make(INT64_C(1) << 28);
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         buf_clear(&out);
         TRY(json_of_value(&out, &call->args[0], row, err));
         TRY(put_buf(call, row, &out));
@@ -223,8 +214,7 @@ static Status kernel_to_json(KernelCall *call, Err *err)
 static Status kernel_build_array(KernelCall *call, Err *err)
 {
     CLEANUP(buf_done) Buf out = buf_make(INT64_C(1) << 28);
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         buf_clear(&out);
         TRY(buf_append_char(&out, '[', err));
         for (int32_t i = 0; i < call->arg_count; i++) {
@@ -264,8 +254,7 @@ static Status build_object(KernelCall *call, int64_t row, Buf *out, Err *err)
 static Status kernel_build_object(KernelCall *call, Err *err)
 {
     CLEANUP(buf_done) Buf out = buf_make(INT64_C(1) << 28);
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         if (call->arg_count % 2) {
             call_error(call, row, "22023", "keys and values must come in pairs");
         } else {
@@ -277,8 +266,7 @@ static Status kernel_build_object(KernelCall *call, Err *err)
 
 static Status kernel_is_json(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         vector_bool(call->result)[row] = json_validate(kernel_text(call, 0, row), NULL);
     }
     return OK;
@@ -287,8 +275,7 @@ static Status kernel_is_json(KernelCall *call, Err *err UNUSED)
 static Status kernel_canonical(KernelCall *call, Err *err)
 {
     CLEANUP(buf_done) Buf out = buf_make(INT64_C(1) << 28);
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         buf_clear(&out);
         TRY(canonical_json(kernel_text(call, 0, row), call->arena, &out, err));
         TRY(put_buf(call, row, &out));
@@ -326,8 +313,8 @@ static const Function FUNCTIONS[] = {
     {"json_object_size", "dynamic -> bigint", kernel_object_size, FALLIBLE, J, "Members.",
      "json_object_size('{\"a\":1}'::json) = 1", 0, 0, 0},
     {"json_object_keys", "dynamic -> json", kernel_object_keys, FALLIBLE, J,
-     "The members' names as an array.", "json_object_keys('{\"a\":1,\"b\":2}'::json) = [\"a\",\"b\"]", 0,
-     0, 0},
+     "The members' names as an array.",
+     "json_object_keys('{\"a\":1,\"b\":2}'::json) = [\"a\",\"b\"]", 0, 0, 0},
     {"json_has_key", "dynamic, text -> boolean", kernel_has_key, STRICT, J, "Has the member.",
      "json_has_key('{\"a\":null}'::json, 'a') = true", 0, 0, 0},
     {"to_json", "any -> json", kernel_to_json, STRICT, J, "Any value as JSON.",

@@ -55,8 +55,7 @@ static bool like_match(Str text, Str pattern, Str escape)
 
 static Status like(KernelCall *call, bool fold, Err *err)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Str text = kernel_text(call, 0, row), pattern = kernel_text(call, 1, row);
         Str escape = call->arg_count > 2 ? kernel_text(call, 2, row) : STR("\\");
         if (fold) {

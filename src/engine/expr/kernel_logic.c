@@ -12,8 +12,7 @@ static Status kernel_not(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_is_null(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         vector_bool(call->result)[row] = !kernel_valid(&call->args[0], row);
     }
     return OK;
@@ -22,8 +21,7 @@ static Status kernel_is_null(KernelCall *call, Err *err UNUSED)
 static Status truth(KernelCall *call, bool wanted)
 {
     const Vector *a = &call->args[0];
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         vector_bool(call->result)[row] =
             kernel_valid(a, row) && vector_bool(a)[row & a->mask] == wanted;
     }

@@ -13,8 +13,7 @@ static void out_of_range(KernelCall *call, int64_t row, const char *type)
 
 static Status check_range(KernelCall *call, int64_t low, int64_t high, const char *type)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         int64_t value = kernel_int64(call, 0, row);
         if (value < low || value > high) out_of_range(call, row, type);
         else vector_int64(call->result)[row] = value;
@@ -34,8 +33,7 @@ static Status kernel_check_int2(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_check_float4(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         double value = kernel_double(call, 0, row);
         float small = (float)value;
         if (isinf(small) && !isinf(value)) out_of_range(call, row, "real");
@@ -46,8 +44,7 @@ static Status kernel_check_float4(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_check_numeric(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         NumberValue n = number_at(&call->args[0], row);
         int64_t precision = kernel_int64(call, 1, row), scale = kernel_int64(call, 2, row);
         Decimal rounded;
@@ -68,8 +65,7 @@ static Status kernel_check_numeric(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_abs_int(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         int64_t value = kernel_int64(call, 0, row);
         if (value == INT64_MIN) out_of_range(call, row, "bigint");
         else vector_int64(call->result)[row] = value < 0 ? -value : value;
@@ -79,8 +75,7 @@ static Status kernel_abs_int(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_sign_int(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         int64_t value = kernel_int64(call, 0, row);
         vector_int64(call->result)[row] = (value > 0) - (value < 0);
     }
@@ -128,11 +123,11 @@ static void numeric_one(KernelCall *call, int64_t row, DecimalFunction decimal,
     else out_of_range(call, row, "numeric");
 }
 
-#define NUMERIC_ONE(name, decimal, real)                                                          \
-    static Status kernel_##name##_numeric(KernelCall *call, Err *err UNUSED)                      \
-    {                                                                                             \
-        FOR_ACTIVE(call, row) numeric_one(call, row, decimal, real);                              \
-        return OK;                                                                                \
+#define NUMERIC_ONE(name, decimal, real)                                                           \
+    static Status kernel_##name##_numeric(KernelCall *call, Err *err UNUSED)                       \
+    {                                                                                              \
+        FOR_ACTIVE (call, row) numeric_one(call, row, decimal, real);                              \
+        return OK;                                                                                 \
     }
 NUMERIC_ONE(abs, decimal_abs, fabs)
 NUMERIC_ONE(sign, decimal_sign, double_sign)
@@ -145,8 +140,7 @@ typedef DecimalResult (*DecimalDigits)(Decimal, int32_t, Decimal *);
 
 static Status digits_loop(KernelCall *call, DecimalDigits function)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         NumberValue n = number_at(&call->args[0], row);
         int64_t digits = kernel_int64(call, 1, row);
         digits = int64_max(int64_min(digits, DECIMAL_SCALE_MAX), -DECIMAL_DIGITS_MAX);
@@ -176,8 +170,7 @@ static Status kernel_trunc_digits(KernelCall *call, Err *err UNUSED)
 
 static Status double_one(KernelCall *call, double (*function)(double))
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         double value = kernel_double(call, 0, row), out = function(value);
         vector_double(call->result)[row] = out;
         if (isinf(out) && !isinf(value)) {
@@ -187,10 +180,10 @@ static Status double_one(KernelCall *call, double (*function)(double))
     return OK;
 }
 
-#define DOUBLE_ONE(name, function)                                                                \
-    static Status kernel_##name##_double(KernelCall *call, Err *err UNUSED)                       \
-    {                                                                                             \
-        return double_one(call, function);                                                        \
+#define DOUBLE_ONE(name, function)                                                                 \
+    static Status kernel_##name##_double(KernelCall *call, Err *err UNUSED)                        \
+    {                                                                                              \
+        return double_one(call, function);                                                         \
     }
 DOUBLE_ONE(abs, fabs)
 DOUBLE_ONE(sign, double_sign)
@@ -218,8 +211,7 @@ DOUBLE_ONE(radians, to_radians)
 
 static Status kernel_sqrt(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         double value = kernel_double(call, 0, row);
         if (value < 0) {
             call_error(call, row, "2201F", "cannot take square root of a negative number");
@@ -232,8 +224,7 @@ static Status kernel_sqrt(KernelCall *call, Err *err UNUSED)
 
 static Status logarithm(KernelCall *call, double (*function)(double))
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         double value = kernel_double(call, 0, row);
         if (value == 0) call_error(call, row, "2201E", "cannot take logarithm of zero");
         else if (value < 0) {
@@ -256,8 +247,7 @@ static Status kernel_log10(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_arc(KernelCall *call, double (*function)(double))
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         double value = kernel_double(call, 0, row);
         if (value < -1 || value > 1) call_error(call, row, "22003", "input is out of range");
         else vector_double(call->result)[row] = function(value);
@@ -275,8 +265,7 @@ static Status kernel_acos(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_atan2(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         vector_double(call->result)[row] =
             atan2(kernel_double(call, 0, row), kernel_double(call, 1, row));
     }
@@ -285,14 +274,13 @@ static Status kernel_atan2(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_pi(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row) vector_double(call->result)[row] = M_PI;
+    FOR_ACTIVE (call, row) vector_double(call->result)[row] = M_PI;
     return OK;
 }
 
 static Status kernel_div_whole(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         NumberValue a = number_at(&call->args[0], row), b = number_at(&call->args[1], row);
         Decimal quotient, whole;
         if (b.is_double ? b.real == 0 : b.decimal.value == 0) {
@@ -311,8 +299,7 @@ static Status kernel_div_whole(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_gcd(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         int64_t a = kernel_int64(call, 0, row), b = kernel_int64(call, 1, row);
         uint64_t x = a < 0 ? 0 - (uint64_t)a : (uint64_t)a;
         uint64_t y = b < 0 ? 0 - (uint64_t)b : (uint64_t)b;
@@ -329,7 +316,8 @@ static Status kernel_gcd(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_is_nan(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row) vector_bool(call->result)[row] = (uint8_t)(isnan(kernel_double(call, 0, row)) != 0);
+    FOR_ACTIVE (call, row)
+        vector_bool(call->result)[row] = (uint8_t)(isnan(kernel_double(call, 0, row)) != 0);
     return OK;
 }
 
@@ -380,13 +368,13 @@ static const Function FUNCTIONS[] = {
     {"trunc", "numeric, bigint -> numeric", kernel_trunc_digits, FALLIBLE, N,
      "Cut to digits behind the point.", "trunc(2.349, 2) = 2.34", 0, 0, 0},
     {"sqrt", "double -> double", kernel_sqrt, FALLIBLE, N, "Square root.", "sqrt(9) = 3", 0, 0, 0},
-    {"cbrt", "double -> double", kernel_cbrt_double, STRICT, N, "Cube root.", "cbrt(27) = 3", 0, 0,
-     0},
+    {"cbrt", "double -> double", kernel_cbrt_double, STRICT, N, "Cube root.",
+     "round(cbrt(27)::numeric, 9) = 3.000000000", 0, 0, 0},
     {"exp", "double -> double", kernel_exp_double, FALLIBLE, N, "e to that power.", "exp(0) = 1", 0,
      0, 0},
     {"ln", "double -> double", kernel_ln, FALLIBLE, N, "Natural logarithm.", "ln(1) = 0", 0, 0, 0},
-    {"log", "double -> double", kernel_log10, FALLIBLE, N, "Logarithm to base 10.",
-     "log(1000) = 3", 0, 0, 0},
+    {"log", "double -> double", kernel_log10, FALLIBLE, N, "Logarithm to base 10.", "log(1000) = 3",
+     0, 0, 0},
     {"log10", "double -> double", kernel_log10, FALLIBLE, N, "The same as log.", "log10(100) = 2",
      0, 0, "log"},
     {"sin", "double -> double", kernel_sin_double, STRICT, N, "Sine of radians.", "sin(0) = 0", 0,

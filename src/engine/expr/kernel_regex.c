@@ -128,7 +128,8 @@ static Status prepare_three(const Vector *const *constants, int32_t count, void 
     return prepare_flags(constants, count, 3, ret_state, err);
 }
 
-/* The call site's pattern, or one made for the row (freed by the caller when it isn't the state). */
+/* The call site's pattern, or one made for the row (freed by the caller when it isn't the state).
+ */
 static Regex *row_regex(KernelCall *call, int64_t row, Str flags, uint32_t options)
 {
     if (call->state) return call->state;
@@ -151,9 +152,9 @@ static void drop_regex(const KernelCall *call, Regex *regex)
 /* The next match at or behind `from`: groups' count + 1, 0: none, -1: the row failed. */
 static int find(KernelCall *call, int64_t row, const Regex *regex, Str text, int64_t from)
 {
-    int count = pcre2_match(regex->code, (PCRE2_SPTR)(text.ptr ? text.ptr : ""),
-                            (PCRE2_SIZE)text.len, (PCRE2_SIZE)from, PCRE2_NO_UTF_CHECK,
-                            regex->match, regex->limits);
+    int count =
+        pcre2_match(regex->code, (PCRE2_SPTR)(text.ptr ? text.ptr : ""), (PCRE2_SIZE)text.len,
+                    (PCRE2_SIZE)from, PCRE2_NO_UTF_CHECK, regex->match, regex->limits);
     if (count == PCRE2_ERROR_NOMATCH) return 0;
     if (count > 0) return count;
     call_error(call, row, "2201B", "the regular expression needs too many steps on this text");
@@ -169,8 +170,7 @@ static Str group(const Regex *regex, Str text, int32_t n, bool *ret_set)
 
 static Status match_loop(KernelCall *call, uint32_t options, bool wanted)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Regex *regex = row_regex(call, row, STR_NULL, options);
         if (!regex) continue;
         int found = find(call, row, regex, kernel_text(call, 0, row), 0);
@@ -204,8 +204,7 @@ static Str flags_at(const KernelCall *call, int32_t at, int64_t row)
 
 static Status kernel_regexp_like(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Regex *regex = row_regex(call, row, flags_at(call, 2, row), REGEX_OPTIONS);
         if (!regex) continue;
         int found = find(call, row, regex, kernel_text(call, 0, row), 0);
@@ -271,13 +270,11 @@ static Status replace_row(KernelCall *call, int64_t row, const Regex *regex, boo
 static Status kernel_regexp_replace(KernelCall *call, Err *err)
 {
     CLEANUP(buf_done) Buf out = buf_make(INT64_C(1) << 28);
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Str flags = flags_at(call, 3, row);
         Regex *regex = row_regex(call, row, flags, REGEX_OPTIONS);
         if (!regex) continue;
-        Status status =
-            replace_row(call, row, regex, str_find_char(flags, 'g') >= 0, &out, err);
+        Status status = replace_row(call, row, regex, str_find_char(flags, 'g') >= 0, &out, err);
         drop_regex(call, regex);
         TRY(status);
     }
@@ -307,8 +304,7 @@ static Status put_groups(KernelCall *call, int64_t row, const Regex *regex, Str 
 static Status kernel_regexp_match(KernelCall *call, Err *err)
 {
     CLEANUP(buf_done) Buf out = buf_make(INT64_C(1) << 28);
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Regex *regex = row_regex(call, row, flags_at(call, 2, row), REGEX_OPTIONS);
         if (!regex) continue;
         Str text = kernel_text(call, 0, row);
@@ -325,8 +321,7 @@ static Status kernel_regexp_match(KernelCall *call, Err *err)
 /* The first group, or the whole match; NULL where nothing matches. */
 static Status kernel_regexp_substr(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Regex *regex = row_regex(call, row, STR_NULL, REGEX_OPTIONS);
         if (!regex) continue;
         Str text = kernel_text(call, 0, row);
@@ -343,8 +338,7 @@ static Status kernel_regexp_substr(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_regexp_count(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Regex *regex = row_regex(call, row, STR_NULL, REGEX_OPTIONS);
         if (!regex) continue;
         Str text = kernel_text(call, 0, row);

@@ -6,10 +6,9 @@
 
 static Status map_case(KernelCall *call, CaseMap map, Err *err)
 {
-    FOR_ACTIVE(call, row)
-    {
-        TRY(case_map(map, kernel_text(call, 0, row), call->arena,
-                     &vector_text(call->result)[row], err));
+    FOR_ACTIVE (call, row) {
+        TRY(case_map(map, kernel_text(call, 0, row), call->arena, &vector_text(call->result)[row],
+                     err));
     }
     return OK;
 }
@@ -29,8 +28,7 @@ static Status kernel_initcap(KernelCall *call, Err *err)
 
 static Status kernel_concat_op(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Str a = kernel_text(call, 0, row), b = kernel_text(call, 1, row);
         char *to = call_text(call, row, a.len + b.len);
         if (!to) continue;
@@ -81,15 +79,14 @@ static Status concat_row(KernelCall *call, int64_t row, int32_t first, Str separ
 static Status kernel_concat(KernelCall *call, Err *err)
 {
     CLEANUP(buf_done) Buf out = buf_make(INT64_C(1) << 28);
-    FOR_ACTIVE(call, row) TRY(concat_row(call, row, 0, STR_NULL, &out, err));
+    FOR_ACTIVE (call, row) TRY(concat_row(call, row, 0, STR_NULL, &out, err));
     return OK;
 }
 
 static Status kernel_concat_ws(KernelCall *call, Err *err)
 {
     CLEANUP(buf_done) Buf out = buf_make(INT64_C(1) << 28);
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         if (!kernel_valid(&call->args[0], row)) call_null(call, row);
         else TRY(concat_row(call, row, 1, kernel_text(call, 0, row), &out, err));
     }
@@ -98,8 +95,7 @@ static Status kernel_concat_ws(KernelCall *call, Err *err)
 
 static Status kernel_repeat(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Str text = kernel_text(call, 0, row);
         int64_t count = int64_max(kernel_int64(call, 1, row), 0), len = 0;
         if (__builtin_mul_overflow(text.len, count, &len)) len = INT64_MAX / 2;
@@ -115,8 +111,7 @@ static Status kernel_repeat(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_reverse(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Str text = kernel_text(call, 0, row);
         char *to = call_text(call, row, text.len);
         if (!to) continue;
@@ -145,8 +140,7 @@ static int64_t put_fill(char *to, Str fill, int64_t count)
 
 static Status pad(KernelCall *call, bool left)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Str text = kernel_text(call, 0, row);
         int64_t wanted = int64_max(kernel_int64(call, 1, row), 0);
         Str fill = call->arg_count > 2 ? kernel_text(call, 2, row) : STR(" ");
@@ -201,15 +195,14 @@ static Status replace_row(KernelCall *call, int64_t row, Buf *out, Err *err)
 static Status kernel_replace(KernelCall *call, Err *err)
 {
     CLEANUP(buf_done) Buf out = buf_make(INT64_C(1) << 28);
-    FOR_ACTIVE(call, row) TRY(replace_row(call, row, &out, err));
+    FOR_ACTIVE (call, row) TRY(replace_row(call, row, &out, err));
     return OK;
 }
 
 /* Characters of `from` become those at the same place of `to`, or go. */
 static Status kernel_translate(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Str text = kernel_text(call, 0, row), from = kernel_text(call, 1, row);
         Str to = kernel_text(call, 2, row);
         char *out = call_text(call, row, text.len * 4);
@@ -234,8 +227,7 @@ static Status kernel_translate(KernelCall *call, Err *err UNUSED)
 /* Characters [0, from) + other + the rest behind `count` characters. */
 static Status kernel_overlay(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Str text = kernel_text(call, 0, row), other = kernel_text(call, 1, row);
         int64_t from = kernel_int64(call, 2, row);
         int64_t count = call->arg_count > 3 ? kernel_int64(call, 3, row) : utf8_count(other);
@@ -270,7 +262,8 @@ static Status format_row(KernelCall *call, int64_t row, Buf *out, Err *err)
             continue;
         }
         int64_t position = 0, at = i + 1;
-        while (at < format.len && format.ptr[at] >= '0' && format.ptr[at] <= '9' && position < 1000) {
+        while (at < format.len && format.ptr[at] >= '0' && format.ptr[at] <= '9' &&
+               position < 1000) {
             position = position * 10 + (format.ptr[at++] - '0');
         }
         bool placed = at < format.len && format.ptr[at] == '$' && position > 0;
@@ -278,9 +271,9 @@ static Status format_row(KernelCall *call, int64_t row, Buf *out, Err *err)
         else at = i + 1;
         int32_t arg = placed ? (int32_t)position : next;
         if (at >= format.len || format.ptr[at] != 's' || arg >= call->arg_count) {
-            call_error(call, row, "22023", arg >= call->arg_count
-                                               ? "too few arguments for format()"
-                                               : "format() knows %%s and %%1$s");
+            call_error(call, row, "22023",
+                       arg >= call->arg_count ? "too few arguments for format()"
+                                              : "format() knows %%s and %%1$s");
             return OK;
         }
         next = arg + 1;
@@ -298,8 +291,7 @@ static Status format_row(KernelCall *call, int64_t row, Buf *out, Err *err)
 static Status kernel_format(KernelCall *call, Err *err)
 {
     CLEANUP(buf_done) Buf out = buf_make(INT64_C(1) << 28);
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         if (!kernel_valid(&call->args[0], row)) call_null(call, row);
         else TRY(format_row(call, row, &out, err));
     }
@@ -308,8 +300,7 @@ static Status kernel_format(KernelCall *call, Err *err)
 
 static Status kernel_chr(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         int64_t code = kernel_int64(call, 0, row);
         if (code <= 0 || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) {
             call_error(call, row, "54000", "requested character not valid: %lld", (long long)code);
@@ -327,8 +318,7 @@ static Status kernel_chr(KernelCall *call, Err *err UNUSED)
 
 static Status quote(KernelCall *call, char mark)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Str text = kernel_text(call, 0, row);
         char *to = call_text(call, row, text.len * 2 + 2);
         if (!to) continue;
@@ -382,8 +372,8 @@ static const Function FUNCTIONS[] = {
     {"translate", "text, text, text -> text", kernel_translate, FALLIBLE, T,
      "Character by character.", "translate('12345', '143', 'ax') = \"a2x5\"", 0, 0, 0},
     {"overlay", "text, text, bigint, [bigint] -> text", kernel_overlay, FALLIBLE, T,
-     "Replaced from a place on.", "overlay('Txxxxas' PLACING 'hom' FROM 2 FOR 4) = \"Thomas\"", 0, 0,
-     0},
+     "Replaced from a place on.", "overlay('Txxxxas' PLACING 'hom' FROM 2 FOR 4) = \"Thomas\"", 0,
+     0, 0},
     {"format", "text, any… -> text", kernel_format, FUNCTION_FALLIBLE, T, "%s put in.",
      "format('%s-%s', 'a', 1) = \"a-1\"", 0, 0, 0},
     {"chr", "bigint -> text", kernel_chr, FALLIBLE, T, "The character of a code point.",

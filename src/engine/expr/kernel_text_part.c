@@ -4,8 +4,7 @@
 
 static Status kernel_length(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         vector_int64(call->result)[row] = utf8_count(kernel_text(call, 0, row));
     }
     return OK;
@@ -13,21 +12,20 @@ static Status kernel_length(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_octet_length(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row) vector_int64(call->result)[row] = kernel_text(call, 0, row).len;
+    FOR_ACTIVE (call, row) vector_int64(call->result)[row] = kernel_text(call, 0, row).len;
     return OK;
 }
 
 static Status kernel_bit_length(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row) vector_int64(call->result)[row] = kernel_text(call, 0, row).len * 8;
+    FOR_ACTIVE (call, row) vector_int64(call->result)[row] = kernel_text(call, 0, row).len * 8;
     return OK;
 }
 
 /* SQL's substring: places count from 1, what lies before the text is cut off. */
 static Status kernel_substring(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Str text = kernel_text(call, 0, row);
         int64_t from = kernel_int64(call, 1, row);
         int64_t end = INT64_MAX;
@@ -47,8 +45,7 @@ static Status kernel_substring(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_left(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Str text = kernel_text(call, 0, row);
         int64_t count = kernel_int64(call, 1, row);
         if (count < 0) count = int64_max(utf8_count(text) + count, 0);
@@ -59,12 +56,11 @@ static Status kernel_left(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_right(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Str text = kernel_text(call, 0, row);
         int64_t count = kernel_int64(call, 1, row), have = utf8_count(text);
-        int64_t skip = count < 0 ? int64_min(-int64_max(count, -have), have)
-                                 : int64_max(have - count, 0);
+        int64_t skip =
+            count < 0 ? int64_min(-int64_max(count, -have), have) : int64_max(have - count, 0);
         kernel_put_text(call, row, str_slice(text, utf8_offset(text, skip), text.len));
     }
     return OK;
@@ -98,8 +94,7 @@ static Str trim(Str text, Str set, bool left, bool right)
 
 static Status trim_loop(KernelCall *call, bool left, bool right)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Str set = call->arg_count > 1 ? kernel_text(call, 1, row) : STR(" ");
         kernel_put_text(call, row, trim(kernel_text(call, 0, row), set, left, right));
     }
@@ -127,8 +122,7 @@ static int64_t find_char_position(Str text, Str needle)
 
 static Status kernel_position(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         vector_int64(call->result)[row] =
             find_char_position(kernel_text(call, 1, row), kernel_text(call, 0, row));
     }
@@ -137,8 +131,7 @@ static Status kernel_position(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_strpos(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         vector_int64(call->result)[row] =
             find_char_position(kernel_text(call, 0, row), kernel_text(call, 1, row));
     }
@@ -147,8 +140,7 @@ static Status kernel_strpos(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_starts_with(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         vector_bool(call->result)[row] =
             str_starts(kernel_text(call, 0, row), kernel_text(call, 1, row));
     }
@@ -157,8 +149,7 @@ static Status kernel_starts_with(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_ends_with(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         vector_bool(call->result)[row] =
             str_ends(kernel_text(call, 0, row), kernel_text(call, 1, row));
     }
@@ -167,8 +158,7 @@ static Status kernel_ends_with(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_contains(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         vector_bool(call->result)[row] =
             str_find(kernel_text(call, 0, row), kernel_text(call, 1, row)) >= 0;
     }
@@ -199,8 +189,7 @@ static Str split_part(Str text, Str separator, int64_t n)
 
 static Status kernel_split_part(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         int64_t n = kernel_int64(call, 2, row);
         if (n == 0) call_error(call, row, "22023", "field position must not be zero");
         else {
@@ -213,8 +202,7 @@ static Status kernel_split_part(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_ascii(KernelCall *call, Err *err UNUSED)
 {
-    FOR_ACTIVE(call, row)
-    {
+    FOR_ACTIVE (call, row) {
         Str c = utf8_char_at(kernel_text(call, 0, row), 0);
         int64_t code = c.len ? (uint8_t)c.ptr[0] : 0;
         if (c.len > 1) code &= 0x7f >> c.len;
@@ -241,8 +229,8 @@ static const Function FUNCTIONS[] = {
     {"bit_length", "text -> bigint", kernel_bit_length, STRICT, T, "Bits.", "bit_length('ab') = 16",
      0, 0, 0},
     {"substring", "text, bigint, [bigint] -> text", kernel_substring, FALLIBLE, T,
-     "From a place (counted from 1), so many characters.", "substring('abcdef' FROM 2 FOR 3) = \"bcd\"",
-     0, 0, 0},
+     "From a place (counted from 1), so many characters.",
+     "substring('abcdef' FROM 2 FOR 3) = \"bcd\"", 0, 0, 0},
     {"substr", "text, bigint, [bigint] -> text", kernel_substring, FALLIBLE, T,
      "The same as substring.", "substr('abc', 2) = \"bc\"", 0, 0, "substring"},
     {"left", "text, bigint -> text", kernel_left, STRICT, T,
@@ -258,8 +246,8 @@ static const Function FUNCTIONS[] = {
     {"rtrim", "text, [text] -> text", kernel_rtrim, STRICT, T, "At the end.",
      "rtrim('a  ') = \"a\"", 0, 0, 0},
     {"position", "text, text -> bigint", kernel_position, STRICT, T,
-     "Where the first stands in the second, from 1; 0: nowhere.", "position('b' IN 'abc') = 2", 0, 0,
-     0},
+     "Where the first stands in the second, from 1; 0: nowhere.", "position('b' IN 'abc') = 2", 0,
+     0, 0},
     {"strpos", "text, text -> bigint", kernel_strpos, STRICT, T,
      "Where the second stands in the first.", "strpos('abc', 'c') = 3", 0, 0, 0},
     {"starts_with", "text, text -> boolean", kernel_starts_with, STRICT, T, "Begins with.",

@@ -93,8 +93,8 @@ static Status quoted(Lexer *l, char quote, Str *ret_text, Err *err)
         }
         out[len++] = at(l, 0);
     }
-    return expr_fail(l->text, start, err, quote == '"' ? "this name isn't closed"
-                                                       : "this text isn't closed");
+    return expr_fail(l->text, start, err,
+                     quote == '"' ? "this name isn't closed" : "this text isn't closed");
 }
 
 static int32_t put_utf8(uint32_t c, char *out)
@@ -198,11 +198,10 @@ static TokenKind number(Lexer *l)
 }
 
 /* Longest first. */
-static const char *const SYMBOLS[] = {"->>", "#>>", "~~*", "!~*", "->", "#>", "::", "||",
-                                      "<=",  ">=",  "<>",  "!=",  "!~", "~*", "~~", "@>",
-                                      "<@",  "(",   ")",   "[",   "]",  ",",  ".",  "+",
-                                      "-",   "*",   "/",   "%",   "^",  "=",  "<",  ">",
-                                      "~",   "?"};
+static const char *const SYMBOLS[] = {"->>", "#>>", "~~*", "!~*", "->", "#>", "::", "||", "<=",
+                                      ">=",  "<>",  "!=",  "!~",  "~*", "~~", "@>", "<@", "(",
+                                      ")",   "[",   "]",   ",",   ".",  "+",  "-",  "*",  "/",
+                                      "%",   "^",   "=",   "<",   ">",  "~",  "?"};
 
 static Status symbol(Lexer *l, Token *token, Err *err)
 {

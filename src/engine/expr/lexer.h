@@ -6,18 +6,18 @@
 
 typedef enum TokenKind {
     TOKEN_END,
-    TOKEN_NAME,    /* text as written; quoted names without their quotes */
+    TOKEN_NAME, /* text as written; quoted names without their quotes */
     TOKEN_INTEGER,
     TOKEN_NUMBER,
-    TOKEN_STRING,  /* text decoded */
-    TOKEN_SYMBOL,  /* operator or punctuation */
+    TOKEN_STRING, /* text decoded */
+    TOKEN_SYMBOL, /* operator or punctuation */
 } TokenKind;
 
 typedef struct Token {
     TokenKind kind;
     Str text;
     int32_t position;
-    int32_t end;   /* byte behind the token */
+    int32_t end; /* byte behind the token */
     bool quoted;
 } Token;
 

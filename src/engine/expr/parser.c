@@ -10,7 +10,8 @@ bool token_is(const Token *token, const char *symbol)
 
 bool token_is_word(const Token *token, const char *word)
 {
-    return token->kind == TOKEN_NAME && !token->quoted && str_eq_nocase(token->text, str_from(word));
+    return token->kind == TOKEN_NAME && !token->quoted &&
+           str_eq_nocase(token->text, str_from(word));
 }
 
 bool parser_take(Parser *p, const char *symbol)
@@ -71,7 +72,8 @@ Status parser_node(Parser *p, ExprKind kind, int32_t position, int32_t args, Exp
 Status parser_call(Parser *p, const char *name, int32_t position, ExprNode *a, ExprNode *b,
                    ExprNode *c, ExprNode **ret_node, Err *err)
 {
-    TRY(parser_node(p, EXPR_CALL, position, (a != NULL) + (b != NULL) + (c != NULL), ret_node, err));
+    TRY(parser_node(p, EXPR_CALL, position, (a != NULL) + (b != NULL) + (c != NULL), ret_node,
+                    err));
     (*ret_node)->name = str_from(name);
     ExprNode *args[] = {a, b, c};
     for (int32_t i = 0; i < (*ret_node)->arg_count; i++) (*ret_node)->args[i] = args[i];
@@ -92,15 +94,15 @@ typedef struct Operator {
 } Operator;
 
 static const Operator OPERATORS[] = {
-    {"=", LEVEL_COMPARE, NULL},   {"<>", LEVEL_COMPARE, NULL},   {"!=", LEVEL_COMPARE, "<>"},
-    {"<", LEVEL_COMPARE, NULL},   {"<=", LEVEL_COMPARE, NULL},   {">", LEVEL_COMPARE, NULL},
-    {">=", LEVEL_COMPARE, NULL},  {"~", LEVEL_OTHER, NULL},      {"~*", LEVEL_OTHER, NULL},
-    {"!~", LEVEL_OTHER, NULL},    {"!~*", LEVEL_OTHER, NULL},    {"~~", LEVEL_OTHER, "like"},
-    {"~~*", LEVEL_OTHER, "ilike"}, {"||", LEVEL_OTHER, NULL},     {"->", LEVEL_OTHER, NULL},
-    {"->>", LEVEL_OTHER, NULL},   {"#>", LEVEL_OTHER, NULL},     {"#>>", LEVEL_OTHER, NULL},
-    {"@>", LEVEL_OTHER, NULL},    {"<@", LEVEL_OTHER, NULL},     {"?", LEVEL_OTHER, NULL},
-    {"+", LEVEL_ADD, NULL},       {"-", LEVEL_ADD, NULL},        {"*", LEVEL_MULTIPLY, NULL},
-    {"/", LEVEL_MULTIPLY, NULL},  {"%", LEVEL_MULTIPLY, NULL},   {"^", LEVEL_POWER, NULL},
+    {"=", LEVEL_COMPARE, NULL},    {"<>", LEVEL_COMPARE, NULL}, {"!=", LEVEL_COMPARE, "<>"},
+    {"<", LEVEL_COMPARE, NULL},    {"<=", LEVEL_COMPARE, NULL}, {">", LEVEL_COMPARE, NULL},
+    {">=", LEVEL_COMPARE, NULL},   {"~", LEVEL_OTHER, NULL},    {"~*", LEVEL_OTHER, NULL},
+    {"!~", LEVEL_OTHER, NULL},     {"!~*", LEVEL_OTHER, NULL},  {"~~", LEVEL_OTHER, "like"},
+    {"~~*", LEVEL_OTHER, "ilike"}, {"||", LEVEL_OTHER, NULL},   {"->", LEVEL_OTHER, NULL},
+    {"->>", LEVEL_OTHER, NULL},    {"#>", LEVEL_OTHER, NULL},   {"#>>", LEVEL_OTHER, NULL},
+    {"@>", LEVEL_OTHER, NULL},     {"<@", LEVEL_OTHER, NULL},   {"?", LEVEL_OTHER, NULL},
+    {"+", LEVEL_ADD, NULL},        {"-", LEVEL_ADD, NULL},      {"*", LEVEL_MULTIPLY, NULL},
+    {"/", LEVEL_MULTIPLY, NULL},   {"%", LEVEL_MULTIPLY, NULL}, {"^", LEVEL_POWER, NULL},
 };
 
 static const Operator *operator_at(const Token *token)
@@ -191,7 +193,8 @@ static Status parse_like(Parser *p, const char *name, ExprNode *left, bool negat
     return parse_not(p, node, negate, ret_node, err);
 }
 
-/* [NOT] BETWEEN | IN | LIKE | ILIKE | SIMILAR TO behind an operand; *ret_done false: none of them. */
+/* [NOT] BETWEEN | IN | LIKE | ILIKE | SIMILAR TO behind an operand; *ret_done false: none of them.
+ */
 static Status parse_range(Parser *p, ExprNode *left, ExprNode **ret_node, bool *ret_done, Err *err)
 {
     bool negate = token_is_word(parser_token(p), "not");

@@ -35,8 +35,8 @@ Status parser_unexpected(const Parser *p, const char *wanted, Err *err);
 MUST_USE Status parser_node(Parser *p, ExprKind kind, int32_t position, int32_t args,
                             ExprNode **ret_node, Err *err);
 /* A call of a function with up to three arguments (NULL: fewer). */
-MUST_USE Status parser_call(Parser *p, const char *name, int32_t position, ExprNode *a,
-                            ExprNode *b, ExprNode *c, ExprNode **ret_node, Err *err);
+MUST_USE Status parser_call(Parser *p, const char *name, int32_t position, ExprNode *a, ExprNode *b,
+                            ExprNode *c, ExprNode **ret_node, Err *err);
 MUST_USE Status parser_literal(Parser *p, Str text, int32_t position, ExprNode **ret_node,
                                Err *err);
 MUST_USE Status parser_expression(Parser *p, ExprNode **ret_node, Err *err);

@@ -2,9 +2,9 @@
 #include "engine/expr/parser_impl.h"
 #include "foundation/base/number.h"
 
-static const char *const RESERVED[] = {"and",  "or",   "not", "case", "when",    "then", "else",
-                                       "end",  "is",   "in",  "like", "between", "as",   "ilike",
-                                       "catch", "from", "distinct"};
+static const char *const RESERVED[] = {"and",  "or",    "not",   "case", "when",    "then",
+                                       "else", "end",   "is",    "in",   "like",    "between",
+                                       "as",   "ilike", "catch", "from", "distinct"};
 
 static bool is_reserved(const Token *token)
 {
@@ -151,7 +151,8 @@ static Status parse_path(Parser *p, ExprNode **ret_node, Err *err)
 
 enum { CALL_ARGS_MAX = 256 };
 
-static Status parse_arguments(Parser *p, ExprNode *args[CALL_ARGS_MAX], int32_t *ret_count, Err *err)
+static Status parse_arguments(Parser *p, ExprNode *args[CALL_ARGS_MAX], int32_t *ret_count,
+                              Err *err)
 {
     int32_t count = 0;
     if (!parser_take(p, ")")) {

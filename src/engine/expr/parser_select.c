@@ -35,7 +35,8 @@ Status parse_expression(Str text, Arena *arena, ExprNode **ret_node, Err *err)
 static Str derived_name(const ExprNode *node)
 {
     const ExprNode *at = node;
-    while (at->kind == EXPR_CAST || at->kind == EXPR_TRY || at->kind == EXPR_CATCH) at = at->args[0];
+    while (at->kind == EXPR_CAST || at->kind == EXPR_TRY || at->kind == EXPR_CATCH)
+        at = at->args[0];
     if (at->kind == EXPR_COLUMN) {
         for (int32_t i = at->path.count - 1; i >= 0; i--) {
             if (!at->path.steps[i].is_index) return at->path.steps[i].key;

@@ -25,9 +25,8 @@ void pathset_done(PathSet *paths)
 static const struct {
     const char *name;
     TypeId type;
-} METADATA[] = {{"@topic", TYPE_TEXT},          {"@partition", TYPE_INT64},
-                {"@offset", TYPE_INT64},        {"@key", TYPE_TEXT},
-                {"@timestamp", TYPE_TIMESTAMPTZ}, {"@headers", TYPE_JSON}};
+} METADATA[] = {{"@topic", TYPE_TEXT}, {"@partition", TYPE_INT64},       {"@offset", TYPE_INT64},
+                {"@key", TYPE_TEXT},   {"@timestamp", TYPE_TIMESTAMPTZ}, {"@headers", TYPE_JSON}};
 
 Status pathset_schema(const PathSet *paths, bool meta, Schema **ret_schema, Err *err)
 {
@@ -128,7 +127,8 @@ static Status expr_build(Expr *expr, Str text, const Schema *in, PathSet *paths,
     TRY(parse_expression(c->text, c->arena, &expr->root, err));
     TRY(check_node(c, &expr->root, err));
     TypeId type = expr->root->type;
-    bool fits = want == TYPE_UNKNOWN || type == want || type == TYPE_DYNAMIC || type == TYPE_UNKNOWN;
+    bool fits =
+        want == TYPE_UNKNOWN || type == want || type == TYPE_DYNAMIC || type == TYPE_UNKNOWN;
     if (!fits) {
         return expr_fail(c->text, 0, err, "this must be %s, not %s", type_name(want),
                          type_name(type));

@@ -53,7 +53,8 @@ Status encode_double(Buf *out, double value, Err *err)
 {
     Decimal decimal;
     if (value == 0) return encode_decimal(out, (Decimal){0, 0}, err);
-    if (decimal_from_double(value, &decimal) == DECIMAL_OK) return encode_decimal(out, decimal, err);
+    if (decimal_from_double(value, &decimal) == DECIMAL_OK)
+        return encode_decimal(out, decimal, err);
     uint64_t bits;
     memcpy(&bits, &value, 8);
     if (isnan(value)) bits = UINT64_C(0x7ff8000000000000);

@@ -9,7 +9,7 @@
 /* One output column: a field passed through, or an expression. */
 typedef struct Output {
     Field field;
-    int32_t pass;   /* field of the input; -1: expr */
+    int32_t pass; /* field of the input; -1: expr */
     ExprNode *expr;
     int32_t position;
 } Output;
@@ -56,9 +56,8 @@ static Status add_expr(Select *s, ExprNode *expr, Str name, int32_t position, Er
     if (expr->kind == EXPR_COLUMN && expr->path.count == 0) {
         output.pass = expr->column;
         output.expr = NULL;
-        const Field *from = c->paths && expr->column >= c->schema->count
-                                ? NULL
-                                : &c->schema->fields[expr->column];
+        const Field *from =
+            c->paths && expr->column >= c->schema->count ? NULL : &c->schema->fields[expr->column];
         if (from) output.field = *from;
         output.field.name = name;
         output.field.spread = false;
@@ -90,8 +89,9 @@ static Status check_star_names(Select *s, const SelectItem *star, Err *err)
         bool found = false;
         for (int32_t f = 0; f < in->count; f++) found |= str_eq_nocase(in->fields[f].name, name);
         if (found) continue;
-        (void)expr_fail(s->program.checker.text, star->position, err, "* has no column «%.*s» to %s",
-                        STR_ARG(name), except ? "leave out" : "replace");
+        (void)expr_fail(s->program.checker.text, star->position, err,
+                        "* has no column «%.*s» to %s", STR_ARG(name),
+                        except ? "leave out" : "replace");
         Str near = schema_nearest(in, name);
         return near.len ? err_hint(err, "did you mean «%.*s»?", STR_ARG(near)) : FAIL;
     }
@@ -184,9 +184,22 @@ static Status extend_except(Select *s, Err *err)
     return OK;
 }
 
+/* An open schema has its object in front: computed members follow those that were read. */
+static void object_first(Select *s)
+{
+    for (int32_t i = 1; i < s->count; i++) {
+        if (!s->outputs[i].field.spread) continue;
+        Output object = s->outputs[i];
+        memmove(&s->outputs[1], &s->outputs[0], (size_t)i * sizeof object);
+        s->outputs[0] = object;
+        return;
+    }
+}
+
 static Status make_schema(Select *s, Err *err)
 {
     TRY(check_names(s, err));
+    object_first(s);
     TRY(extend_except(s, err));
     Field *fields = mem_array(s->count, (int64_t)sizeof *fields);
     if (!fields) return err_memory(err);
@@ -195,13 +208,7 @@ static Status make_schema(Select *s, Err *err)
         fields[i] = s->outputs[i].field;
         open |= fields[i].spread;
     }
-    /* An open schema has its object in front. */
-    Status status = OK;
-    if (open && !fields[0].spread) {
-        status = expr_fail(s->program.checker.text, s->outputs[0].position, err,
-                           "* must come first where rows are JSON objects");
-    }
-    if (status == OK) status = schema_new(fields, s->count, open, &s->schema, err);
+    Status status = schema_new(fields, s->count, open, &s->schema, err);
     mem_free(fields);
     return status;
 }
@@ -346,7 +353,7 @@ Status select_explain(const Select *s, Buf *out, Err *err)
             continue;
         }
         TRY(buf_printf(out, err, "  %.*s: %s%s\n", STR_ARG(o->field.name), type_name(o->field.type),
-                       !o->expr                     ? ", as it is"
+                       !o->expr                 ? ", as it is"
                        : node_can_fail(o->expr) ? ", can fail"
                                                 : ""));
     }

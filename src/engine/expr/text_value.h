@@ -13,7 +13,8 @@ void text_of_cell(KernelCall *call, int64_t row, const Cell *cell);
 void json_of_cell(KernelCall *call, int64_t row, const Cell *cell);
 /* Any value as a piece of JSON, appended. */
 MUST_USE Status json_of_value(Buf *out, const Vector *v, int64_t row, Err *err);
-/* Scalars of at most TEXT_VALUE_MAX bytes into `to`; -1: the type has longer texts (TEXT, JSON…). */
+/* Scalars of at most TEXT_VALUE_MAX bytes into `to`; -1: the type has longer texts (TEXT, JSON…).
+ */
 int64_t text_of_scalar(const Vector *v, int64_t row, char *to);
 
 /* PostgreSQL's forms: with or without hyphens and braces. */

@@ -1,4 +1,5 @@
-/* The expression tree: what the parser makes, and what the check adds to it. Read-only for users. */
+/* The expression tree: what the parser makes, and what the check adds to it. Read-only for users.
+ */
 #ifndef NEURON_TREE_H
 #define NEURON_TREE_H
 
@@ -6,13 +7,14 @@
 #include "foundation/codec/json_walk.h"
 
 typedef enum ExprKind {
-    EXPR_LITERAL,  /* value (after the check: `vector`) */
-    EXPR_COLUMN,   /* a name or path; after the check: `column`, perhaps with `path` left to look up */
-    EXPR_CALL,     /* function or operator by `name` */
-    EXPR_CAST,     /* args[0] to `type` */
+    EXPR_LITERAL, /* value (after the check: `vector`) */
+    EXPR_COLUMN,  /* a name or path; after the check: `column`, perhaps with `path` left to look up
+                   */
+    EXPR_CALL,    /* function or operator by `name` */
+    EXPR_CAST,    /* args[0] to `type` */
     EXPR_AND,
     EXPR_OR,
-    EXPR_CASE,     /* args: when, then, when, then…, [else]; simple CASE is made searched */
+    EXPR_CASE, /* args: when, then, when, then…, [else]; simple CASE is made searched */
     EXPR_COALESCE,
     EXPR_TRY,
     EXPR_CATCH,
@@ -27,19 +29,19 @@ typedef struct ExprNode {
     TypeId type;      /* after the check */
     struct ExprNode **args;
     int32_t arg_count;
-    Str name;         /* calls: lower case; literals: their text */
-    JsonPath path;    /* columns: the whole chain as written, first step the name */
-    bool quoted;      /* the column's first name was quoted */
-    bool null;        /* literal NULL */
-    bool has_else;    /* CASE */
+    Str name;      /* calls: lower case; literals: their text */
+    JsonPath path; /* columns: the whole chain as written, first step the name */
+    bool quoted;   /* the column's first name was quoted */
+    bool null;     /* literal NULL */
+    bool has_else; /* CASE */
     bool explicit_cast;
 
     /* After the check: */
-    int32_t column;             /* index in the schema */
-    const Function *function;   /* calls and casts */
-    void *state;                /* from Function.prepare; owned by the program */
-    Vector vector;              /* literals: a constant */
-    bool constant;              /* no column below */
+    int32_t column;           /* index in the schema */
+    const Function *function; /* calls and casts */
+    void *state;              /* from Function.prepare; owned by the program */
+    Vector vector;            /* literals: a constant */
+    bool constant;            /* no column below */
     bool checked;
 } ExprNode;
 
@@ -49,8 +51,8 @@ typedef struct SelectItem {
     ItemKind kind;
     int32_t position;
     ExprNode *expr;
-    Str name;         /* given with AS, or derived; empty: none to be had */
-    Str *except;      /* STAR: EXCEPT (…) */
+    Str name;    /* given with AS, or derived; empty: none to be had */
+    Str *except; /* STAR: EXCEPT (…) */
     int32_t except_count;
     struct SelectItem *replace; /* STAR: REPLACE (e AS a, …) */
     int32_t replace_count;
@@ -62,8 +64,7 @@ typedef struct ExprText {
 } ExprText;
 
 /* FAIL: ERR_EXPRESSION at byte `position`: line, column, and the line with a caret under it. */
-Status expr_fail(Str text, int32_t position, Err *err, const char *format, ...)
-    PRINTF_LIKE(4, 5);
+Status expr_fail(Str text, int32_t position, Err *err, const char *format, ...) PRINTF_LIKE(4, 5);
 
 enum { EXPR_DEPTH_MAX = 200, EXPR_NODES_MAX = 20000, EXPR_TEXT_MAX = 1 << 20 };
 

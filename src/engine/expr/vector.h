@@ -30,8 +30,9 @@ typedef struct Cell {
 typedef struct Vector {
     TypeId type;
     int64_t mask;
-    uint8_t scale;    /* NUMERIC with scales == NULL: all rows */
-    uint8_t *scales;  /* NUMERIC: one per row (index row & mask); NUMERIC_SCALE_DOUBLE as in Column */
+    uint8_t scale; /* NUMERIC with scales == NULL: all rows */
+    uint8_t
+        *scales; /* NUMERIC: one per row (index row & mask); NUMERIC_SCALE_DOUBLE as in Column */
     uint64_t *valid;  /* one bit per row (not masked); NULL: no NULLs */
     uint64_t *errors; /* one bit per row that failed; NULL: none. A failed row's valid bit is 0 */
     void *data;

@@ -69,8 +69,8 @@ static Status put_value(const Column *c, int64_t row, char delimiter, Buf *out, 
     if (c->type == TYPE_TEXT) return put_text(out, column_text(c, row), delimiter, err);
     TRY(buf_reserve(out, INTERVAL_TEXT_MAX, err));
     int64_t len = put_scalar(c, row, out->data + out->len);
-    bool plain_delimiter = delimiter == ',' || delimiter == '\t' || delimiter == ';' ||
-                           delimiter == '|';
+    bool plain_delimiter =
+        delimiter == ',' || delimiter == '\t' || delimiter == ';' || delimiter == '|';
     if (len >= 0 && plain_delimiter) {
         out->len += len;
         return OK;

@@ -34,7 +34,7 @@ MUST_USE Status arena_printf(Arena *arena, Str *ret_text, Err *err, const char *
 
 /* One zeroed object of a type, or NULL. */
 #define ARENA_NEW(arena, Type) ((Type *)arena_alloc((arena), (int64_t)sizeof(Type)))
-#define ARENA_ARRAY(arena, Type, count)                                                           \
+#define ARENA_ARRAY(arena, Type, count)                                                            \
     ((Type *)arena_array((arena), (count), (int64_t)sizeof(Type)))
 
 #endif

@@ -28,7 +28,8 @@ enum { DATETIME_TEXT_MAX = 64, INTERVAL_TEXT_MAX = 96 };
 #define DATE_NEG_INFINITY INT32_MIN
 
 int64_t datetime_days_from_civil(int64_t year, int32_t month, int32_t day);
-void datetime_civil_from_days(int64_t days, int64_t *ret_year, int32_t *ret_month, int32_t *ret_day);
+void datetime_civil_from_days(int64_t days, int64_t *ret_year, int32_t *ret_month,
+                              int32_t *ret_day);
 /* Microseconds since the epoch to broken-down time and back (no check of ranges in the latter). */
 CivilTime datetime_civil(int64_t us);
 int64_t datetime_from_civil(const CivilTime *civil);

@@ -362,8 +362,8 @@ static void weight_of(Decimal a, int32_t *ret_weight, int32_t *ret_first)
     int32_t exponent = count_digits(value) - 1 - a.scale; /* of the first decimal digit */
     int32_t weight = exponent >= 0 ? exponent / 4 : -((3 - exponent) / 4);
     int32_t low = weight * 4 + a.scale; /* decimal digits below that base-10000 digit */
-    Uint128 first = low >= 0 ? value / (Uint128)decimal_power10(low)
-                             : value * (Uint128)decimal_power10(-low);
+    Uint128 first =
+        low >= 0 ? value / (Uint128)decimal_power10(low) : value * (Uint128)decimal_power10(-low);
     *ret_weight = weight;
     *ret_first = (int32_t)first;
 }
@@ -408,8 +408,7 @@ DecimalResult decimal_div(Decimal a, Decimal b, Decimal *ret_value)
         Wide quotient;
         if (!divide_at(a, b, scale, &quotient)) continue;
         if (quotient.high || quotient.low >= limit()) continue;
-        *ret_value =
-            (Decimal){with_sign(quotient.low, (a.value < 0) != (b.value < 0)), scale};
+        *ret_value = (Decimal){with_sign(quotient.low, (a.value < 0) != (b.value < 0)), scale};
         return DECIMAL_OK;
     }
     return DECIMAL_OVERFLOW;
@@ -461,8 +460,8 @@ static DecimalResult rescale(Decimal a, int32_t scale, Rounding rounding, Decima
     Uint128 size = magnitude(a.value);
     Uint128 value = size / unit;
     if (rounding == ROUND_HALF && size % unit >= unit - size % unit) value++;
-    Wide whole = scale < 0 ? wide_multiply(value, (Uint128)decimal_power10(-scale))
-                           : (Wide){0, value};
+    Wide whole =
+        scale < 0 ? wide_multiply(value, (Uint128)decimal_power10(-scale)) : (Wide){0, value};
     return fit(whole, keep, a.value < 0, ret_value);
 }
 

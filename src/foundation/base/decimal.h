@@ -25,7 +25,8 @@ typedef enum DecimalResult {
 /* [+-]digits[.digits][e[+-]digits], as PostgreSQL's numeric input (white space at both ends
  * allowed; no NaN, no infinity). The scale is the digits behind the point after the exponent. */
 DecimalResult decimal_parse(Str text, Decimal *ret_value);
-/* Writes at most DECIMAL_TEXT_MAX bytes, returns how many; always `scale` digits behind the point. */
+/* Writes at most DECIMAL_TEXT_MAX bytes, returns how many; always `scale` digits behind the point.
+ */
 int64_t decimal_format(Decimal value, char *ret_text);
 
 Decimal decimal_from_int64(int64_t value);

@@ -34,8 +34,7 @@ typedef struct Err {
  * says what happened, without a full stop or a newline at its end. Cut at its maximum, on a
  * character boundary. */
 Status err_set(Err *err, ErrKind kind, const char *format, ...) PRINTF_LIKE(3, 4);
-Status err_set_v(Err *err, ErrKind kind, const char *format, va_list args)
-    PRINTF_LIKE(3, 0);
+Status err_set_v(Err *err, ErrKind kind, const char *format, va_list args) PRINTF_LIKE(3, 0);
 
 /* Out of memory. */
 Status err_memory(Err *err);

@@ -1,4 +1,5 @@
-/* Files by descriptor: whole reads and writes, sync, atomic replacement; tests can make any fail. */
+/* Files by descriptor: whole reads and writes, sync, atomic replacement; tests can make any fail.
+ */
 #include "foundation/base/file.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* Files by descriptor: whole reads and writes, sync, atomic replacement; tests can make any fail. */
+/* Files by descriptor: whole reads and writes, sync, atomic replacement; tests can make any fail.
+ */
 #ifndef NEURON_FILE_H
 #define NEURON_FILE_H
 
@@ -10,7 +11,8 @@ MUST_USE Status file_open(Str path, int flags, int mode, int *ret_fd, Err *err);
 MUST_USE Status file_read(int fd, void *buffer, int64_t size, int64_t *ret_len, Err *err);
 MUST_USE Status file_read_at(int fd, void *buffer, int64_t size, int64_t offset, int64_t *ret_len,
                              Err *err);
-/* Write everything or fail. EPIPE and ENOSPC are errors like others (SIGPIPE is ignored by main). */
+/* Write everything or fail. EPIPE and ENOSPC are errors like others (SIGPIPE is ignored by main).
+ */
 MUST_USE Status file_write(int fd, Str bytes, Err *err);
 MUST_USE Status file_write_at(int fd, Str bytes, int64_t offset, Err *err);
 MUST_USE Status file_sync(int fd, Err *err);

@@ -34,8 +34,8 @@ Status hash_digest(const char *name, Str bytes, uint8_t ret_digest[HASH_DIGEST_M
     const EVP_MD *digest = EVP_get_digestbyname(name);
     if (!digest) return err_set(err, ERR_INTERNAL, "no digest named %s", name);
     unsigned int len = 0;
-    if (EVP_Digest(bytes.ptr ? bytes.ptr : "", (size_t)bytes.len, ret_digest, &len, digest,
-                   NULL) != 1) {
+    if (EVP_Digest(bytes.ptr ? bytes.ptr : "", (size_t)bytes.len, ret_digest, &len, digest, NULL) !=
+        1) {
         return err_set(err, ERR_INTERNAL, "digest %s failed", name);
     }
     *ret_len = len;

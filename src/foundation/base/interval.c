@@ -132,7 +132,8 @@ static bool read_quantity(const char **at, const char *end, Quantity *ret_quanti
 static bool read_clock(Str text, Interval *sum)
 {
     bool negative = text.len > 0 && text.ptr[0] == '-';
-    if (text.len > 0 && (text.ptr[0] == '-' || text.ptr[0] == '+')) text = str_slice(text, 1, text.len);
+    if (text.len > 0 && (text.ptr[0] == '-' || text.ptr[0] == '+'))
+        text = str_slice(text, 1, text.len);
     __int128 us = 0;
     int64_t unit = 3600 * SECOND_US;
     Str part;
@@ -245,9 +246,8 @@ static int64_t put_part(char *to, int64_t len, int64_t value, const char *unit, 
 {
     if (value == 0) return len;
     bool one = value == 1;
-    len += snprintf(to + len, (size_t)(INTERVAL_TEXT_MAX - len), "%s%s%lld %s%s",
-                    len ? " " : "", *negative && value > 0 ? "+" : "", (long long)value, unit,
-                    one ? "" : "s");
+    len += snprintf(to + len, (size_t)(INTERVAL_TEXT_MAX - len), "%s%s%lld %s%s", len ? " " : "",
+                    *negative && value > 0 ? "+" : "", (long long)value, unit, one ? "" : "s");
     *negative = value < 0;
     return len;
 }

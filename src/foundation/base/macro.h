@@ -16,14 +16,19 @@
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 
 /* Give the pointer away: yields its value and leaves NULL behind. */
-#define TAKE(p) ({ __typeof__(p) take_ = (p); (p) = NULL; take_; })
+#define TAKE(p)                                                                                    \
+    ({                                                                                             \
+        __typeof__(p) take_ = (p);                                                                 \
+        (p) = NULL;                                                                                \
+        take_;                                                                                     \
+    })
 
 /* Define `type_free_p` for CLEANUP from `type_free`. */
-#define DEFINE_FREE_P(Type, free_fn)                                                              \
-    static inline void free_fn##_p(Type **p)                                                      \
-    {                                                                                             \
-        free_fn(*p);                                                                              \
-        *p = NULL;                                                                                \
+#define DEFINE_FREE_P(Type, free_fn)                                                               \
+    static inline void free_fn##_p(Type **p)                                                       \
+    {                                                                                              \
+        free_fn(*p);                                                                               \
+        *p = NULL;                                                                                 \
     }
 
 #define COUNT_OF(array) ((int64_t)(sizeof(array) / sizeof((array)[0])))
@@ -31,17 +36,17 @@
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 /* Leave the function when a Status is not OK. */
-#define TRY(call)                                                                                 \
-    do {                                                                                          \
-        Status try_ = (call);                                                                     \
-        if (UNLIKELY(try_ != OK)) return try_;                                                    \
+#define TRY(call)                                                                                  \
+    do {                                                                                           \
+        Status try_ = (call);                                                                      \
+        if (UNLIKELY(try_ != OK)) return try_;                                                     \
     } while (0)
 
 /* A result that is looked away from on purpose; say why beside it. */
-#define IGNORE(call)                                                                              \
-    do {                                                                                          \
-        __typeof__(call) ignored_ = (call);                                                       \
-        (void)ignored_;                                                                           \
+#define IGNORE(call)                                                                               \
+    do {                                                                                           \
+        __typeof__(call) ignored_ = (call);                                                        \
+        (void)ignored_;                                                                            \
     } while (0)
 
 static inline int64_t int64_min(int64_t a, int64_t b)

@@ -114,8 +114,8 @@ static bool digits_scan(Str text, Digits *ret_digits)
 static NumberResult parse_special(Str text, double *ret_value)
 {
     bool negative = text.len > 0 && text.ptr[0] == '-';
-    Str name = text.len > 0 && (negative || text.ptr[0] == '+') ? str_slice(text, 1, text.len)
-                                                                 : text;
+    Str name =
+        text.len > 0 && (negative || text.ptr[0] == '+') ? str_slice(text, 1, text.len) : text;
     if (str_eq_nocase(name, STR("nan")) && name.len == text.len) {
         *ret_value = (double)NAN;
         return NUMBER_OK;

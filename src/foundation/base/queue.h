@@ -14,8 +14,7 @@ typedef enum QueueResult {
 
 /* `max_bytes` bounds what waits inside; one item is always admitted, however large. `drop` frees
  * items that are still inside at queue_free or queue_drop_if. Thread-safe. */
-MUST_USE Status queue_new(int64_t max_bytes, void (*drop)(void *item), Queue **ret_queue,
-                          Err *err);
+MUST_USE Status queue_new(int64_t max_bytes, void (*drop)(void *item), Queue **ret_queue, Err *err);
 void queue_free(Queue *queue);
 DEFINE_FREE_P(Queue, queue_free)
 

@@ -105,8 +105,8 @@ int64_t str_distance(Str a, Str b)
             int64_t cost = a.ptr[i - 1] != b.ptr[j - 1];
             int64_t best = int64_min(above[j] + 1, row[j - 1] + 1);
             best = int64_min(best, above[j - 1] + cost);
-            bool swapped = i > 1 && j > 1 && a.ptr[i - 1] == b.ptr[j - 2] &&
-                           a.ptr[i - 2] == b.ptr[j - 1];
+            bool swapped =
+                i > 1 && j > 1 && a.ptr[i - 1] == b.ptr[j - 2] && a.ptr[i - 2] == b.ptr[j - 1];
             row[j] = swapped ? int64_min(best, above2[j - 2] + 1) : best;
         }
     }

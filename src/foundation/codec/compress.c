@@ -16,10 +16,10 @@ struct Decompressor {
     ZSTD_DStream *d;
     uint8_t *in;
     int64_t in_at, in_len;
-    int64_t offset;  /* of compressed bytes taken in */
-    bool end;        /* no more compressed bytes */
-    bool in_frame;   /* a member or frame has begun and not ended */
-    bool ready;      /* zlib is initialised */
+    int64_t offset; /* of compressed bytes taken in */
+    bool end;       /* no more compressed bytes */
+    bool in_frame;  /* a member or frame has begun and not ended */
+    bool ready;     /* zlib is initialised */
 };
 
 Status decompressor_new(Str kind, CompressRead read, void *ctx, Decompressor **ret_decompressor,
@@ -110,7 +110,8 @@ Status decompressor_read(Decompressor *d, void *buffer, int64_t size, int64_t *r
         if (empty && d->end && !d->in_frame) return OK;
         TRY(d->zstd ? step_zstd(d, buffer, size, ret_len, err)
                     : step_gzip(d, buffer, size, ret_len, err));
-        if (*ret_len == 0 && empty && d->end && d->in_frame) return corrupt(d, "it is cut off", err);
+        if (*ret_len == 0 && empty && d->end && d->in_frame)
+            return corrupt(d, "it is cut off", err);
     }
     return OK;
 }

@@ -14,7 +14,8 @@ MUST_USE Status decompressor_new(Str kind, CompressRead read, void *ctx,
                                  Decompressor **ret_decompressor, Err *err);
 void decompressor_free(Decompressor *decompressor);
 DEFINE_FREE_P(Decompressor, decompressor_free)
-/* Decompressed bytes; *ret_len 0 at the end. Corrupt or cut-off input is ERR_DATA with the offset. */
+/* Decompressed bytes; *ret_len 0 at the end. Corrupt or cut-off input is ERR_DATA with the offset.
+ */
 MUST_USE Status decompressor_read(Decompressor *decompressor, void *buffer, int64_t size,
                                   int64_t *ret_len, Err *err);
 

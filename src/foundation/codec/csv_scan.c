@@ -70,7 +70,7 @@ typedef struct plain_ScanVec {
     uint64_t high, zero;
 } plain_ScanVec;
 
-#define EACH_BYTE(c) ((uint64_t)(uint8_t)(c) * UINT64_C(0x0101010101010101))
+#define EACH_BYTE(c) ((uint64_t)(uint8_t)(c)*UINT64_C(0x0101010101010101))
 #define LOW_BITS UINT64_C(0x7f7f7f7f7f7f7f7f)
 
 /* The top bit of each byte that is zero; exact, no borrow between bytes. */
@@ -189,8 +189,7 @@ static inline AVX2_TARGET void avx2_vec_flags(const avx2_ScanVec *vec, CsvScan *
 
 static inline AVX2_TARGET uint64_t avx2_prefix_xor(uint64_t x)
 {
-    __m128i product =
-        _mm_clmulepi64_si128(_mm_set_epi64x(0, (int64_t)x), _mm_set1_epi8(-1), 0);
+    __m128i product = _mm_clmulepi64_si128(_mm_set_epi64x(0, (int64_t)x), _mm_set1_epi8(-1), 0);
     return (uint64_t)_mm_cvtsi128_si64(product);
 }
 
@@ -215,7 +214,7 @@ static inline AVX2_TARGET uint32_t *avx2_write_ends(uint32_t *ends, uint32_t bas
 
 /* ---- AVX-512 with VBMI2 ---- */
 
-#define AVX512_TARGET                                                                             \
+#define AVX512_TARGET                                                                              \
     __attribute__((target("avx2,bmi,bmi2,popcnt,lzcnt,pclmul,avx512f,avx512bw,avx512vbmi2")))
 
 typedef struct avx512_ScanVec {
@@ -252,8 +251,7 @@ static inline AVX512_TARGET void avx512_vec_flags(const avx512_ScanVec *vec, Csv
 
 static inline AVX512_TARGET uint64_t avx512_prefix_xor(uint64_t x)
 {
-    __m128i product =
-        _mm_clmulepi64_si128(_mm_set_epi64x(0, (int64_t)x), _mm_set1_epi8(-1), 0);
+    __m128i product = _mm_clmulepi64_si128(_mm_set_epi64x(0, (int64_t)x), _mm_set1_epi8(-1), 0);
     return (uint64_t)_mm_cvtsi128_si64(product);
 }
 
@@ -297,8 +295,8 @@ static CsvScanKernel *kernel_of(CsvScanLevel level)
     bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
                 __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt") &&
                 __builtin_cpu_supports("pclmul");
-    bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
-                  __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi2");
+    bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512vbmi2");
     if (level == CSV_SCAN_AVX2 && avx2) return avx2_kernel;
     if (level == CSV_SCAN_AVX512 && avx512) return avx512_kernel;
 #endif

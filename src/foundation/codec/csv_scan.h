@@ -6,8 +6,8 @@
 
 /* The grammar is RFC 4180 with what real files do:
  *
- * - A field that begins with a quote goes to the next quote that is not doubled; delimiters and line
- *   ends in it are text. A quote anywhere else in a field is an ordinary character.
+ * - A field that begins with a quote goes to the next quote that is not doubled; delimiters and
+ * line ends in it are text. A quote anywhere else in a field is an ordinary character.
  * - Text behind a closing quote belongs to the field: whoever reads it sees that the field begins
  *   with a quote and does not end as it should.
  * - Rows end with LF or with CRLF (the CR stands at the end of the last field and is cut off by the
@@ -36,16 +36,16 @@ struct CsvScan {
     int64_t end_count;
     uint32_t *row_ends; /* per row: index in `ends` past its last field */
     int64_t row_count;
-    int64_t used;       /* bytes up to the end of the last whole row */
-    bool quotes;        /* a quote occurs (perhaps behind `used`) */
-    bool non_ascii;     /* a byte above 0x7f occurs */
-    bool nul;           /* a NUL occurs */
-    bool open_quote;    /* the text ended inside a quoted field */
+    int64_t used;    /* bytes up to the end of the last whole row */
+    bool quotes;     /* a quote occurs (perhaps behind `used`) */
+    bool non_ascii;  /* a byte above 0x7f occurs */
+    bool nul;        /* a NUL occurs */
+    bool open_quote; /* the text ended inside a quoted field */
 
     int64_t end_capacity, row_capacity;
-    uint64_t in_quote;  /* all bits set inside a quoted field */
-    uint64_t at_start;  /* 1: the next byte is the first of its field */
-    uint64_t at_close;  /* 1: the byte before was a quote that closed */
+    uint64_t in_quote; /* all bits set inside a quoted field */
+    uint64_t at_start; /* 1: the next byte is the first of its field */
+    uint64_t at_close; /* 1: the byte before was a quote that closed */
 };
 
 typedef enum CsvScanLevel { CSV_SCAN_PLAIN, CSV_SCAN_AVX2, CSV_SCAN_AVX512 } CsvScanLevel;
@@ -56,9 +56,9 @@ void csv_scan_done(CsvScan *scan);
 /* For tests and measurements: false when the machine has not got it. */
 bool csv_scan_set_level(CsvScan *scan, CsvScanLevel level);
 
-/* Scan text that begins at the beginning of a row. `data` has CSV_SCAN_PADDING readable bytes behind
- * `size`. `last`: nothing follows, so that what stands behind the last line end is a row too.
- * FAIL: ERR_MEMORY, ERR_LIMIT. */
+/* Scan text that begins at the beginning of a row. `data` has CSV_SCAN_PADDING readable bytes
+ * behind `size`. `last`: nothing follows, so that what stands behind the last line end is a row
+ * too. FAIL: ERR_MEMORY, ERR_LIMIT. */
 MUST_USE Status csv_scan_run(CsvScan *scan, const uint8_t *data, int64_t size, bool last, Err *err);
 
 /* The byte that ends rows, by the first one: CR when a lone CR does, else LF. */

@@ -48,8 +48,8 @@ static SCAN_TARGET void SCAN_NAME(kernel)(CsvScan *scan, const uint8_t *data, in
         }
         while (newlines) {
             uint64_t below = newlines ^ (newlines - 1);
-            *row_ends++ = (uint32_t)(ends - scan->ends) +
-                          (uint32_t)__builtin_popcountll(marks & below);
+            *row_ends++ =
+                (uint32_t)(ends - scan->ends) + (uint32_t)__builtin_popcountll(marks & below);
             newlines &= newlines - 1;
         }
         ends = SCAN_NAME(write_ends)(ends, (uint32_t)at, marks);

@@ -7,7 +7,8 @@
 typedef struct Timezone Timezone;
 
 /* A name like Europe/Berlin, UTC or GMT; or an offset as PostgreSQL takes it in AT TIME ZONE: '+02'
- * or 'UTC+2' is *west* of Greenwich (POSIX). ERR_DATA for unknown names. Immutable; many threads. */
+ * or 'UTC+2' is *west* of Greenwich (POSIX). ERR_DATA for unknown names. Immutable; many threads.
+ */
 MUST_USE Status timezone_load(Str name, Timezone **ret_zone, Err *err);
 void timezone_free(Timezone *zone);
 

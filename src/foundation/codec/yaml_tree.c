@@ -167,7 +167,8 @@ static Status read_value(YamlReader *r, yaml_event_t *event, int32_t depth, Yaml
     *ret_node = node;
     /* Known by its name only now, so that a value can't contain itself. */
     if (!anchor) return OK;
-    if (r->anchor_count == YAML_ANCHORS_MAX) return fail_at(&event->start_mark, err, "too many anchors");
+    if (r->anchor_count == YAML_ANCHORS_MAX)
+        return fail_at(&event->start_mark, err, "too many anchors");
     YamlAnchor *at = &r->anchors[r->anchor_count++];
     at->node = node;
     return arena_copy(r->arena, str_from((const char *)anchor), &at->name, err);

@@ -10,9 +10,9 @@ typedef enum YamlKind { YAML_SCALAR, YAML_LIST, YAML_MAP } YamlKind;
  * scalar that of the indicator). Lives in the arena given to yaml_parse. */
 typedef struct YamlNode {
     YamlKind kind;
-    Str text;      /* scalars */
-    bool plain;    /* scalar without quotes: may mean null, true, 12 … */
-    bool block;    /* a | or > scalar: its text begins on the line behind `line` */
+    Str text;   /* scalars */
+    bool plain; /* scalar without quotes: may mean null, true, 12 … */
+    bool block; /* a | or > scalar: its text begins on the line behind `line` */
     int64_t line, column;
     struct YamlNode *first; /* children in order; of a map its values */
     struct YamlNode *next;  /* the next sibling */
@@ -21,9 +21,9 @@ typedef struct YamlNode {
     int32_t count;
 } YamlNode;
 
-/* One document (an empty one gives an empty map). Anchors and aliases are understood; merge keys and
- * tags are not. FAIL: ERR_CONFIG with line and column: bad syntax, a key twice in one map, more than
- * one document, more than 200,000 nodes or 64 levels. */
+/* One document (an empty one gives an empty map). Anchors and aliases are understood; merge keys
+ * and tags are not. FAIL: ERR_CONFIG with line and column: bad syntax, a key twice in one map, more
+ * than one document, more than 200,000 nodes or 64 levels. */
 MUST_USE Status yaml_parse(Str text, Arena *arena, YamlNode **ret_root, Err *err);
 /* The value of a key in a map, or NULL. */
 YamlNode *yaml_get(const YamlNode *map, Str key);

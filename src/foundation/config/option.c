@@ -6,8 +6,7 @@
 
 #include "foundation/base/number.h"
 
-void mistake_add(MistakeList *list, int64_t line, int64_t column, Str hint, const char *format,
-                 ...)
+void mistake_add(MistakeList *list, int64_t line, int64_t column, Str hint, const char *format, ...)
 {
     if (list->count == list->capacity && list->count < MISTAKES_MAX) {
         int32_t capacity = list->capacity ? list->capacity * 2 : 16;
@@ -42,7 +41,8 @@ const YamlNode *option_node(const OptionHead *head, const char *name)
 static bool leading_number(Str text, double *ret_value, Str *ret_rest)
 {
     int64_t len = 0;
-    while (len < text.len && ((text.ptr[len] >= '0' && text.ptr[len] <= '9') || text.ptr[len] == '.')) {
+    while (len < text.len &&
+           ((text.ptr[len] >= '0' && text.ptr[len] <= '9') || text.ptr[len] == '.')) {
         len++;
     }
     *ret_rest = str_trim(str_slice(text, len, text.len));
@@ -60,7 +60,8 @@ bool option_parse_size(Str text, int64_t *ret_bytes)
         int64_t at = 0;
         while (at < COUNT_OF(UNITS) && !str_starts_nocase(unit, str_from(UNITS[at]))) at++;
         Str rest = str_slice(unit, 1, unit.len);
-        bool known = rest.len == 0 || str_eq_nocase(rest, STR("b")) || str_eq_nocase(rest, STR("ib"));
+        bool known =
+            rest.len == 0 || str_eq_nocase(rest, STR("b")) || str_eq_nocase(rest, STR("ib"));
         if (at == COUNT_OF(UNITS) || !known) return false;
         for (; at > 0; at--) factor *= 1024;
     }
@@ -74,7 +75,7 @@ bool option_parse_duration(Str text, int64_t *ret_us)
     static const struct {
         const char *name;
         double us;
-    } UNITS[] = {{"us", 1},    {"ms", 1e3},   {"s", 1e6},     {"sec", 1e6}, {"m", 60e6},
+    } UNITS[] = {{"us", 1},     {"ms", 1e3},   {"s", 1e6},     {"sec", 1e6},   {"m", 60e6},
                  {"min", 60e6}, {"h", 3600e6}, {"d", 86400e6}, {"w", 604800e6}};
     text = str_trim(text);
     double total = 0;
@@ -234,8 +235,7 @@ static void value_mistake(const Option *option, const YamlNode *node, MistakeLis
 {
     if (node->kind != YAML_SCALAR) {
         mistake_add(mistakes, node->line, node->column, STR_NULL, "`%s` must be %s, not a %s",
-                    option->name, type_hint(option->type),
-                    node->kind == YAML_MAP ? "map" : "list");
+                    option->name, type_hint(option->type), node->kind == YAML_MAP ? "map" : "list");
     } else if (option->type == OPTION_CHOICE) {
         choice_mistake(option, node, mistakes);
     } else {

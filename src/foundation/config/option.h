@@ -3,8 +3,8 @@
 #ifndef NEURON_OPTION_H
 #define NEURON_OPTION_H
 
-#include "foundation/codec/yaml_tree.h"
 #include "foundation/base/buf.h"
+#include "foundation/codec/yaml_tree.h"
 
 /* What is wrong with a configuration, and where. */
 typedef struct Mistake {
@@ -22,8 +22,8 @@ typedef struct MistakeList {
 
 enum { MISTAKES_MAX = 1000 };
 /* Never fails: past the maximum, or without memory, the count is kept and the text is dropped. */
-void mistake_add(MistakeList *list, int64_t line, int64_t column, Str hint, const char *format,
-                 ...) PRINTF_LIKE(5, 6);
+void mistake_add(MistakeList *list, int64_t line, int64_t column, Str hint, const char *format, ...)
+    PRINTF_LIKE(5, 6);
 
 typedef enum OptionType {
     OPTION_TEXT,     /* Str */
@@ -52,13 +52,13 @@ struct OptionGroup;
 typedef struct Option {
     const char *name;
     OptionType type;
-    int64_t offset;           /* of the field in the group's struct */
-    const char *otherwise;    /* the default as it would be written; NULL: zero */
-    const char *summary;      /* one sentence for editors and docs */
+    int64_t offset;        /* of the field in the group's struct */
+    const char *otherwise; /* the default as it would be written; NULL: zero */
+    const char *summary;   /* one sentence for editors and docs */
     bool required;
     const char *const *choices; /* NULL-terminated */
     const struct OptionGroup *group;
-    const char *schema;       /* OPTION_NODE: its JSON Schema; NULL: anything */
+    const char *schema; /* OPTION_NODE: its JSON Schema; NULL: anything */
 } Option;
 
 /* The keys of one map, and the struct that they fill. Its first two fields are OptionHead. */
@@ -84,8 +84,8 @@ typedef struct GroupList {
 const YamlNode *option_node(const OptionHead *head, const char *name);
 
 /* Fill `target` (a struct of the group, zeroed by the caller) from the map. Every mistake is added:
- * unknown keys with the nearest known one, wrong types and values, missing required keys. Memory from
- * the list's arena; FAIL only when that runs out. */
+ * unknown keys with the nearest known one, wrong types and values, missing required keys. Memory
+ * from the list's arena; FAIL only when that runs out. */
 MUST_USE Status option_fill(const OptionGroup *group, const YamlNode *map, void *target,
                             MistakeList *mistakes, Err *err);
 

@@ -23,7 +23,8 @@ static Status put_file(Substitution *s, Str path, Err *err)
     }
     /* Secrets are written with a newline at the end by most tools. */
     Str text = buf_str(&content);
-    while (text.len && (text.ptr[text.len - 1] == '\n' || text.ptr[text.len - 1] == '\r')) text.len--;
+    while (text.len && (text.ptr[text.len - 1] == '\n' || text.ptr[text.len - 1] == '\r'))
+        text.len--;
     return buf_append(&s->out, text, err);
 }
 

@@ -10,10 +10,10 @@ typedef struct SubstituteFrom {
     void *arg;
 } SubstituteFrom;
 
-/* Replaces in all scalars of the tree (values, not keys; `$$` stands for one dollar). A replaced plain
- * scalar stays plain, so that ${PORT} can be a number; its text can't add keys or lists. An unset name
- * without default, an unreadable file, a brace that isn't closed: mistakes at the scalar's place.
- * FAIL only when memory runs out. */
+/* Replaces in all scalars of the tree (values, not keys; `$$` stands for one dollar). A replaced
+ * plain scalar stays plain, so that ${PORT} can be a number; its text can't add keys or lists. An
+ * unset name without default, an unreadable file, a brace that isn't closed: mistakes at the
+ * scalar's place. FAIL only when memory runs out. */
 MUST_USE Status substitute_tree(YamlNode *root, const SubstituteFrom *from, MistakeList *mistakes,
                                 Err *err);
 

@@ -56,8 +56,8 @@ Status configuration_load(Str path, const SubstituteFrom *from, Configuration *c
     return check(c, from, err);
 }
 
-Status configuration_pipeline(const Configuration *c, Str name,
-                              const PipelineConfig **ret_pipeline, Err *err)
+Status configuration_pipeline(const Configuration *c, Str name, const PipelineConfig **ret_pipeline,
+                              Err *err)
 {
     Str near = STR_NULL;
     for (int32_t i = 0; i < c->pipeline_count; i++) {
@@ -76,9 +76,8 @@ Status configuration_pipeline(const Configuration *c, Str name,
 Status configuration_location(Configuration *c, Str text, Location *ret_location, Err *err)
 {
     const YamlNode *connections = c->options.connections;
-    const YamlNode *named = connections && connections->kind == YAML_MAP
-                                ? yaml_get(connections, text)
-                                : NULL;
+    const YamlNode *named =
+        connections && connections->kind == YAML_MAP ? yaml_get(connections, text) : NULL;
     if (named && named->kind == YAML_SCALAR) text = named->text;
     return location_parse(text, &c->arena, ret_location, err);
 }

@@ -81,8 +81,9 @@ typedef struct Configuration {
     int32_t pipeline_count;
 } Configuration;
 
-/* Read and check. Returns FAIL only when the file can't be read or is no YAML (one error); otherwise
- * look at mistakes.count. `configuration` is freed with configuration_done in either case. */
+/* Read and check. Returns FAIL only when the file can't be read or is no YAML (one error);
+ * otherwise look at mistakes.count. `configuration` is freed with configuration_done in either
+ * case. */
 MUST_USE Status configuration_load(Str path, const SubstituteFrom *from,
                                    Configuration *configuration, Err *err);
 /* The same from text (tests, built-in configurations). */

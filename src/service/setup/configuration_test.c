@@ -53,8 +53,9 @@ static bool row_matches(const JsonValue *want, const JsonValue *row, Arena *aren
     for (const JsonValue *member = want->first; member; member = member->next) {
         const JsonValue *has = json_member(row, member->key);
         if (!has || has->kind != member->kind) return false;
-        bool same = member->kind == JSON_STRING ? str_eq(member->text, has->text)
-                                                : canonical_compare(member->text, has->text, arena) == 0;
+        bool same = member->kind == JSON_STRING
+                        ? str_eq(member->text, has->text)
+                        : canonical_compare(member->text, has->text, arena) == 0;
         if (!same) return false;
     }
     return true;
@@ -127,8 +128,8 @@ static Status test_files(const PipelineConfig *pipeline, const Registry *registr
     run_result_init(&result);
     Err why = {0};
     Status status = write_rows(k->test->input, from, err);
-    if (status == OK && run_steps(pipeline, registry, str_from(from), str_from(to), &result, &arena,
-                                  &why) != OK) {
+    if (status == OK &&
+        run_steps(pipeline, registry, str_from(from), str_from(to), &result, &arena, &why) != OK) {
         k->passed = false;
         status = buf_printf(k->report, err, "  failed: %s\n", why.message);
     } else if (status == OK) {
@@ -150,8 +151,9 @@ Status configuration_test(const Configuration *c, const Registry *registry, cons
 {
     const PipelineConfig *pipeline = NULL;
     if (test->pipeline.len == 0) {
-        return err_set(err, ERR_CONFIG, "a test must name its `pipeline`; processors of streams "
-                                        "can't be tested yet");
+        return err_set(err, ERR_CONFIG,
+                       "a test must name its `pipeline`; processors of streams "
+                       "can't be tested yet");
     }
     TRY(configuration_pipeline(c, test->pipeline, &pipeline, err));
     Comparison k = {.test = test, .report = report, .passed = true};

@@ -4,9 +4,9 @@
 
 #include "service/setup/configuration.h"
 
-/* Runs the rows of `input` through the pipeline's steps; each row that comes out must have the members
- * of the expected one at its place (members that are not named are free), and as many rows and rejects
- * must come. Says what differs in `report`. */
+/* Runs the rows of `input` through the pipeline's steps; each row that comes out must have the
+ * members of the expected one at its place (members that are not named are free), and as many rows
+ * and rejects must come. Says what differs in `report`. */
 MUST_USE Status configuration_test(const Configuration *configuration, const Registry *registry,
                                    const TestOptions *test, bool *ret_passed, Buf *report,
                                    Err *err);

@@ -158,9 +158,7 @@ static void mode_make(Configuration *c, const PipelineOptions *o, PipelineConfig
     const YamlNode *node = option_node(&o->head, "mode");
     p->mode = (SinkMode)o->mode;
     if (!node) {
-        p->mode = is_file(&p->to)      ? SINK_REPLACE
-                  : p->key_count > 0 ? SINK_UPSERT
-                                     : SINK_APPEND;
+        p->mode = is_file(&p->to) ? SINK_REPLACE : p->key_count > 0 ? SINK_UPSERT : SINK_APPEND;
     }
     bool needs_key = p->mode == SINK_UPSERT || p->mode == SINK_MIRROR;
     if (needs_key && p->key_count == 0 && node) {
@@ -173,7 +171,12 @@ static Status hash_make(Configuration *c, const PipelineOptions *o, PipelineConf
 {
     /* What the pipeline does, not where its connections point to: names, query, steps, modes. */
     CLEANUP(buf_done) Buf text = buf_make(1 << 24);
-    const Str parts[] = {o->from, o->from_table, o->query, o->to, o->table, o->incremental.cursor,
+    const Str parts[] = {o->from,
+                         o->from_table,
+                         o->query,
+                         o->to,
+                         o->table,
+                         o->incremental.cursor,
                          o->incremental.start};
     for (int64_t i = 0; i < COUNT_OF(parts); i++) {
         TRY(buf_append(&text, parts[i], err));

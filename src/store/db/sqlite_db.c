@@ -179,8 +179,9 @@ Status sqlite_db_has_table(sqlite3 *db, Str table, bool *ret_has, Err *err)
     CLEANUP(buf_done) Buf sql = buf_make(1 << 16);
     TRY(buf_append(&sql, STR("SELECT 1 FROM "), err));
     TRY(sqlite_db_quote(&sql, schema.len ? schema : STR("main"), err));
-    TRY(buf_append(&sql, STR(".sqlite_master WHERE type IN ('table','view')"
-                             " AND name = ?1 COLLATE NOCASE"),
+    TRY(buf_append(&sql,
+                   STR(".sqlite_master WHERE type IN ('table','view')"
+                       " AND name = ?1 COLLATE NOCASE"),
                    err));
     CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
     TRY(sqlite_db_prepare(db, buf_str(&sql), &statement, err));

@@ -40,13 +40,13 @@ typedef struct FlowSpec {
     bool rejects_allowed; /* else the first refused row ends the run, named */
     Sink *reject_sink;    /* where rejects go; NULL: the sink's own REJECT port */
     Str reject_name;
-    const Str *key;       /* names refused rows */
+    const Str *key; /* names refused rows */
     int32_t key_count;
 
     FlowGate gate; /* check NULL: none */
     ExprRun expr;  /* now_us is taken anew for each cycle when there is more than one */
     Budget *budget;
-    int64_t queue_bytes; /* bound of each queue; 0: 8 MiB */
+    int64_t queue_bytes;      /* bound of each queue; 0: 8 MiB */
     int64_t revoke_margin_ns; /* how long before a revoke's deadline the cycle is given up */
     void (*progress)(void *arg, const FlowProgress *progress);
     void *progress_arg;
@@ -55,7 +55,8 @@ typedef struct FlowSpec {
 } FlowSpec;
 
 /* Rows by what became of them. At the end of every committed cycle, and in the result:
- * extracted = dropped + rejected + loaded (checked; a gap is ERR_INTERNAL and nothing is committed). */
+ * extracted = dropped + rejected + loaded (checked; a gap is ERR_INTERNAL and nothing is
+ * committed). */
 typedef struct FlowLedger {
     int64_t extracted;   /* rows read, malformed ones included */
     int64_t transformed; /* rows that reached the sink */

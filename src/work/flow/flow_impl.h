@@ -11,10 +11,10 @@
 enum { FLOW_PARTS_MAX = 64, FLOW_QUEUE_BYTES = 8 << 20 };
 
 typedef enum FlowItemKind {
-    ITEM_ROWS,  /* one source event: rows and rejects */
-    ITEM_IDLE,  /* the source has nothing at the moment */
-    ITEM_END,   /* from the steps: everything was handed over */
-    ITEM_WAKE,  /* look at the rendezvous */
+    ITEM_ROWS, /* one source event: rows and rejects */
+    ITEM_IDLE, /* the source has nothing at the moment */
+    ITEM_END,  /* from the steps: everything was handed over */
+    ITEM_WAKE, /* look at the rendezvous */
 } FlowItemKind;
 
 /* What travels through the queues; owned by whoever holds it. */
@@ -24,7 +24,7 @@ typedef struct FlowItem {
     Batch *batch;       /* may be NULL: nothing passed */
     Batch *rejects;     /* may be NULL */
     bool has_span;
-    Span span;          /* cursor owned by `cursor` */
+    Span span; /* cursor owned by `cursor` */
     char *cursor;
     int64_t epoch;
     int64_t extracted, dropped, rejected, held; /* rows; held may be negative */
@@ -34,10 +34,10 @@ typedef struct FlowItem {
 typedef struct Rendezvous {
     pthread_mutex_t mutex;
     pthread_cond_t cond;
-    bool asked;    /* a question is open */
+    bool asked; /* a question is open */
     bool answered;
-    bool lost;     /* the parts are gone already: abort */
-    bool aborted;  /* the answer: the cycle was undone, read again from `position` */
+    bool lost;    /* the parts are gone already: abort */
+    bool aborted; /* the answer: the cycle was undone, read again from `position` */
     int64_t epoch;
     int64_t deadline_ns;
     int32_t parts[FLOW_PARTS_MAX];

@@ -55,8 +55,8 @@ static Status writer_init(Writer *self, Flow *flow, Err *err)
     if (!spec->rejects_allowed) return OK;
     CLEANUP(schema_unref_p) Schema *schema = NULL;
     TRY(reject_schema(&schema, err));
-    return sink_port(reject_sink(self), PORT_REJECT, spec->reject_name, schema,
-                     &self->reject_port, err);
+    return sink_port(reject_sink(self), PORT_REJECT, spec->reject_name, schema, &self->reject_port,
+                     err);
 }
 
 static void writer_done(Writer *self)
@@ -197,7 +197,8 @@ static Status outcome_ask(Writer *self, Err *err)
     if (outcome == OUTCOME_COMMITTED) return OK;
     self->open = false;
     if (outcome == OUTCOME_NOT_COMMITTED) {
-        return err_set(err, ERR_CONNECT, "the connection was lost at COMMIT; nothing was committed");
+        return err_set(err, ERR_CONNECT,
+                       "the connection was lost at COMMIT; nothing was committed");
     }
     return err_set(err, ERR_CONNECT, "the connection was lost at COMMIT; its outcome is not known");
 }

@@ -17,7 +17,8 @@ static Status put_back(Str cursor, int64_t overlap_us, Buf *out, Err *err)
     char text[DATETIME_TEXT_MAX];
     int64_t len;
     if (cursor.len == 10) {
-        int64_t days = (us - overlap_us) / DATETIME_DAY_US - ((us - overlap_us) % DATETIME_DAY_US < 0);
+        int64_t days =
+            (us - overlap_us) / DATETIME_DAY_US - ((us - overlap_us) % DATETIME_DAY_US < 0);
         len = datetime_format_date((int32_t)days, text);
     } else {
         len = datetime_format_timestamp(us - overlap_us, cursor.ptr[10], zone, text);
@@ -45,8 +46,8 @@ static Status source_request(Assembly *a, Err *err)
     }
     if (c->incremental.cursor.len) TRY(cursor_from(a, err));
     /* Rows at the watermark are read again where a key tells which of them are new. */
-    bool watermark = !a->options->since.len && !a->options->full_refresh &&
-                     a->state.position.cursor.len > 0;
+    bool watermark =
+        !a->options->since.len && !a->options->full_refresh && a->state.position.cursor.len > 0;
     a->source_req = (SourceReq){
         .location = &c->from,
         .table = c->from_table,
@@ -102,8 +103,8 @@ static Status step_add(Assembly *a, const StepConfig *config, Err *err)
         status = step_where_new(number, config->text, a->schema, NULL, at, err);
         break;
     case STEP_DROP_NULLS:
-        status = step_drop_nulls_new(number, config->columns, config->column_count, a->schema, at,
-                                     err);
+        status =
+            step_drop_nulls_new(number, config->columns, config->column_count, a->schema, at, err);
         break;
     case STEP_DROP_DUPLICATES:
         status = step_drop_duplicates_new(number, &duplicates, a->schema, at, err);
@@ -157,8 +158,9 @@ static Status sinks_make(Assembly *a, Err *err)
     }
     if (c->name.len && a->sink->ops->state) return sink_state(a->sink, &a->state, err);
     if (c->incremental.cursor.len) {
-        (void)err_set(err, ERR_CONFIG, "an incremental pipeline needs a target that keeps its "
-                                       "watermark; %.*s can't",
+        (void)err_set(err, ERR_CONFIG,
+                      "an incremental pipeline needs a target that keeps its "
+                      "watermark; %.*s can't",
                       STR_ARG(c->to.text));
         return err_hint(err, "load into a database");
     }

@@ -142,8 +142,7 @@ static bool retry_wait(const PipelineEnv *env, int64_t wait_us)
     int64_t end_ns = clock_mono_ns() + wait_us * 1000;
     pthread_mutex_lock(&mutex);
     while (clock_mono_ns() < end_ns && !is_cancelled(env)) {
-        (void)thread_cond_wait(&cond, &mutex,
-                               int64_min(end_ns, clock_mono_ns() + 100 * 1000000));
+        (void)thread_cond_wait(&cond, &mutex, int64_min(end_ns, clock_mono_ns() + 100 * 1000000));
     }
     pthread_mutex_unlock(&mutex);
     pthread_cond_destroy(&cond);
@@ -164,8 +163,8 @@ static void result_message(RunResult *result, const Err *err)
     }
 }
 
-Status pipeline_run(const PipelineConfig *config, const RunOptions *options,
-                    const PipelineEnv *env, RunResult *result, Err *err)
+Status pipeline_run(const PipelineConfig *config, const RunOptions *options, const PipelineEnv *env,
+                    RunResult *result, Err *err)
 {
     Err local = {0};
     if (!err) err = &local;
@@ -186,7 +185,7 @@ Status pipeline_run(const PipelineConfig *config, const RunOptions *options,
         status = OK;
     }
     result->duration_ns = clock_mono_ns() - start_ns;
-    result->status = status == OK                   ? RUN_SUCCESS
+    result->status = status == OK                 ? RUN_SUCCESS
                      : err->kind == ERR_CANCELLED ? RUN_CANCELLED
                                                   : RUN_FAILED;
     if (status != OK) {

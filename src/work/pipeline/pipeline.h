@@ -15,9 +15,9 @@ typedef enum StepKind {
 /* One step as configured. */
 typedef struct StepConfig {
     StepKind kind;
-    Str text;          /* select, where */
+    Str text;             /* select, where */
     int64_t line, column; /* of the text's first character in the configuration; 0: command line */
-    const Str *columns; /* drop_nulls, drop_duplicates by; count 0: all */
+    const Str *columns;   /* drop_nulls, drop_duplicates by; count 0: all */
     int32_t column_count;
     bool keep_last;
 } StepConfig;
@@ -48,7 +48,7 @@ typedef struct PipelineConfig {
     bool create, evolve;
     double max_delete;
     int32_t parallel;
-    bool rejects; /* false: stop */
+    bool rejects;           /* false: stop */
     bool rejects_elsewhere; /* reject_to is a location of its own */
     Location reject_to;
     Str reject_table;
@@ -60,9 +60,9 @@ typedef struct PipelineConfig {
 /* What the command line adds. */
 typedef struct RunOptions {
     bool full_refresh;
-    Str since; /* inclusive; the watermark stays */
+    Str since;        /* inclusive; the watermark stays */
     int64_t rows_max; /* --limit; 0: all; the watermark stays */
-    Str run_id; /* empty: a new UUID; given: the same run again (a retry) */
+    Str run_id;       /* empty: a new UUID; given: the same run again (a retry) */
 } RunOptions;
 
 /* What a run works with. */

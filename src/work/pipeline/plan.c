@@ -92,7 +92,7 @@ static Status plan_json(const Assembly *a, const SinkPlan *plan, Str rows, Buf *
 static Status put_list(Buf *out, const char *title, const Str *texts, int32_t count, Err *err)
 {
     if (count == 0) return OK;
-    TRY(buf_printf(out, err, "%s\n", title));
+    if (title[0]) TRY(buf_printf(out, err, "%s\n", title));
     for (int32_t i = 0; i < count; i++) {
         TRY(buf_append(out, STR("  "), err));
         TRY(buf_append(out, texts[i], err));

@@ -6,8 +6,8 @@
 #include "foundation/base/hash.h"
 
 typedef struct DedupeSet {
-    Hash128 *slots;  /* {0,0} is free */
-    int64_t *rows;   /* a number beside each hash; NULL when not kept */
+    Hash128 *slots;   /* {0,0} is free */
+    int64_t *rows;    /* a number beside each hash; NULL when not kept */
     int64_t capacity; /* a power of two */
     int64_t count;
     bool with_rows;

@@ -9,8 +9,8 @@ typedef struct Step Step;
 
 typedef struct StepOps {
     /* Takes `in` over. *ret_out may be NULL (nothing passed). Failed rows go to `rejects`. */
-    Status (*run)(Step *step, const ExprRun *run, Batch *in, RejectWriter *rejects,
-                  Batch **ret_out, Err *err);
+    Status (*run)(Step *step, const ExprRun *run, Batch *in, RejectWriter *rejects, Batch **ret_out,
+                  Err *err);
     /* After the last batch: what the step still holds, one batch a call, NULL at the end. NULL
      * entry: stateless, nothing held. */
     Status (*finish)(Step *step, const ExprRun *run, RejectWriter *rejects, Batch **ret_out,
@@ -23,8 +23,8 @@ typedef struct StepOps {
 /* Steps put this first in their own struct. One thread at a time. */
 struct Step {
     const StepOps *ops;
-    char name[64];    /* "2. where": its number and kind, as the result and rejects name it */
-    Schema *schema;   /* of its output; counted */
+    char name[64];  /* "2. where": its number and kind, as the result and rejects name it */
+    Schema *schema; /* of its output; counted */
     int64_t rows_in;
     int64_t rows_out;
     int64_t rejected; /* rows_in = rows_out + rejected + dropped (+ held) */
@@ -44,8 +44,8 @@ MUST_USE Status step_drop_nulls_new(int32_t number, const Str *columns, int32_t 
 typedef struct DropDuplicates {
     const Str *by; /* count 0: all columns */
     int32_t count;
-    bool keep_last;    /* else the first of equal rows stays */
-    Budget *budget;    /* past it rows are spilled; the result stays exact */
+    bool keep_last; /* else the first of equal rows stays */
+    Budget *budget; /* past it rows are spilled; the result stays exact */
     Str spool_folder;
 } DropDuplicates;
 /* Equal means equal by value, NULL equal to NULL, as row_hash counts. The order of the rows that

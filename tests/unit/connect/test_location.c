@@ -1,8 +1,8 @@
 /* Tests of connect/location.h. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stddef.h>
 #include <cmocka.h>
 
 #include "connect/location.h"
@@ -38,11 +38,11 @@ static void test_forms(void **state)
         {"sqlite://", "sqlite", "sqlite://", ":memory:", "", "sqlite://"},
         {"postgresql+asyncpg://u:p@h/d?x=y", "postgresql", "postgresql://u:p@h/d?x=y", "", "",
          "postgresql+asyncpg://u:***@h/d?x=y"},
-        {"postgres://h/d", "postgresql", "postgresql://h/d", "", "", "postgres://h/d"},
+        {"postgres://h/d", "postgresql", "postgres://h/d", "", "", "postgres://h/d"},
         {"postgresql://u:p/#@w@h/d", "postgresql", "postgresql://u:p/#@w@h/d", "", "",
          "postgresql://u:***@h/d"},
-        {"postgresql://h/d?password=hush&a=1", "postgresql",
-         "postgresql://h/d?password=hush&a=1", "", "", "postgresql://h/d?password=***&a=1"},
+        {"postgresql://h/d?password=hush&a=1", "postgresql", "postgresql://h/d?password=hush&a=1",
+         "", "", "postgresql://h/d?password=***&a=1"},
         {"kafka://a:9092,b:9092/t", "kafka", "kafka://a:9092,b:9092/t", "", "",
          "kafka://a:9092,b:9092/t"},
     };

@@ -1,8 +1,8 @@
 /* Tests of connect/position.h. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stddef.h>
 #include <cmocka.h>
 
 #include "connect/position.h"
@@ -65,10 +65,14 @@ static void test_mistakes(void **state)
 {
     (void)state;
     static const char *const cases[] = {
-        "",           "[]",
-        "{",          "{\"parts\":1}",
-        "{\"parts\":{\"x\":1}}", "{\"parts\":{\"-1\":1}}",
-        "{\"parts\":{\"1\":-1}}", "{\"parts\":{\"1\":1.5}}",
+        "",
+        "[]",
+        "{",
+        "{\"parts\":1}",
+        "{\"parts\":{\"x\":1}}",
+        "{\"parts\":{\"-1\":1}}",
+        "{\"parts\":{\"1\":-1}}",
+        "{\"parts\":{\"1\":1.5}}",
         "{\"cursor\":{}}",
     };
     Position position;

@@ -1,8 +1,8 @@
 /* Tests of connect/registry.h, and of the defaults in source.h and sink.h. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stddef.h>
 #include <cmocka.h>
 
 #include "connect/registry.h"
@@ -35,7 +35,10 @@ static Status fake_new(const SourceReq *req, Source **ret_source, Err *err)
 
 static const char *const fake_options[] = {"delimiter", "header", NULL};
 static const Connector fake_connector = {
-    .scheme = "csv", .title = "CSV files", .options = fake_options, .reads = true,
+    .scheme = "csv",
+    .title = "CSV files",
+    .options = fake_options,
+    .reads = true,
     .source_new = fake_new,
 };
 static const Connector *const fake_list[] = {&fake_connector};

@@ -1,11 +1,12 @@
 /* JSON objects into batches and back: types, inference, casts, refusals, open rows. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
 
 #include "engine/format/json_read.h"
 #include "engine/format/json_write.h"

@@ -1,11 +1,12 @@
 /* JSON conformance: what RFC 8259 accepts and refuses, by every reader that we have. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
 
 #include "foundation/codec/json_extract.h"
 #include "foundation/codec/json_tree.h"

@@ -1,11 +1,12 @@
 /* Extraction of many paths in one walk, and members of objects. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
 
 #include "foundation/codec/json_extract.h"
 

@@ -1,11 +1,12 @@
 /* JSON look-ups: iteration, single places, paths as text, decoding, positions of mistakes. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
 
 #include "foundation/codec/json_walk.h"
 

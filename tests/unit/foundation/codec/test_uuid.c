@@ -1,11 +1,12 @@
 /* UUIDs as text. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
 
 #include "foundation/codec/uuid.h"
 

@@ -1,0 +1,51 @@
+"""What the black-box tests share: the program, a folder of their own, how to run it."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PROGRAM = os.environ.get("NEURON_PROGRAM", os.path.join(ROOT, "build/neuron"))
+
+
+class Neuron:
+    """The program, run in a folder of the test's own."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, *args, stdin="", code=0, env=None, binary=False):
+        data = stdin if isinstance(stdin, bytes) else stdin.encode()
+        done = subprocess.run([PROGRAM, *map(str, args)], cwd=self.folder, input=data,
+                              capture_output=True, timeout=120, env={**os.environ, **(env or {})})
+        if not binary:
+            done.stdout = done.stdout.decode()
+        done.stderr = done.stderr.decode("utf-8", "replace")
+        assert done.returncode == code, f"exit {done.returncode}, wanted {code}: {done.stderr}"
+        return done
+
+    def result(self, *args, **options):
+        """The result object of a run."""
+        return json.loads(self(*args, "--json", **options).stdout)
+
+    def eval(self, select, rows, code=0):
+        """Rows out of `neuron eval`; rows are objects."""
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        return [json.loads(line) for line in self("eval", select, stdin=lines, code=code).stdout.splitlines()]
+
+    def write(self, name, text):
+        path = os.path.join(self.folder, name)
+        with open(path, "wb") as file:
+            file.write(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    def read(self, name):
+        with open(os.path.join(self.folder, name), encoding="utf-8") as file:
+            return file.read()
+
+
+@pytest.fixture
+def neuron(tmp_path):
+    return Neuron(str(tmp_path))

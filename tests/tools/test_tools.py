@@ -1,0 +1,94 @@
+"""The checks of the house find planted violations."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A copy of sources and tools, as a git tree of its own."""
+    for name in ("src", "tools"):
+        shutil.copytree(os.path.join(ROOT, name), tmp_path / name)
+    shutil.copy(os.path.join(ROOT, ".clang-format"), tmp_path / ".clang-format")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def run(tree, *command):
+    return subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
+
+
+def append(tree, name, text):
+    with open(tree / name, "a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def test_the_tree_itself_is_clean(tree):
+    assert run(tree, "tools/check_layers").returncode == 0
+    assert run(tree, "tools/tidy").returncode == 0
+
+
+def test_an_include_upwards_is_found(tree):
+    append(tree, "src/foundation/base/str.c", '#include "engine/column/batch.h"\n')
+    done = run(tree, "tools/check_layers")
+    assert done.returncode != 0
+    assert "foundation/base may not use engine/column" in done.stdout
+
+
+def test_a_third_party_header_away_from_home_is_found(tree):
+    append(tree, "src/work/step/step.c", "#include <sqlite3.h>\n")
+    done = run(tree, "tools/check_layers")
+    assert done.returncode != 0 and "sqlite3.h belongs to" in done.stdout
+
+
+def test_a_private_header_of_another_room_is_found(tree):
+    append(tree, "src/work/pipeline/plan.c", '#include "work/step/step_impl.h"\n')
+    done = run(tree, "tools/check_layers")
+    assert done.returncode != 0 and "is for its own room" in done.stdout
+
+
+def test_a_symbol_declared_by_hand_is_found(tree):
+    """nm sees what no include shows: base calling into a room above it."""
+    build = tree / "build"
+    build.mkdir()
+    for name, code in (("libfoundation_base.a", "void batch_unref(void *); void planted(void);\n"
+                                                "void planted(void) { batch_unref(0); }\n"),
+                       ("libengine_column.a", "void batch_unref(void *); void batch_unref(void *b) { (void)b; }\n")):
+        source = build / (name + ".c")
+        source.write_text(code)
+        subprocess.run(["gcc", "-c", source, "-o", build / (name + ".o")], check=True)
+        subprocess.run(["ar", "rc", build / name, build / (name + ".o")], check=True)
+    done = run(tree, "tools/check_layers", "build")
+    assert done.returncode != 0 and "foundation/base uses batch_unref of engine/column" in done.stdout
+
+
+@pytest.mark.parametrize("text, message", [
+    ("static void planted(void)\n{\n" + "    ;\n" * 71 + "}\n", "a function of 71 lines"),
+    ("/* " + "x" * 100 + " */\n", "columns (limit 100)"),
+    ("void planted(char *a)\n{\n    strcpy(a, \"b\");\n}\n", "strcpy is banned"),
+    ("/* TO" + "DO: later */\n", "unfinished work"),
+    ("/* /ho" + "me/somebody/x */\n", "a path of a machine"),
+    ("void planted(void)\n{\n    {\n{\n{\n{\n{\n}\n}\n}\n}\n    }\n}\n", "nested"),
+])
+def test_tidy_finds(tree, text, message):
+    append(tree, "src/work/step/step.c", text)
+    done = run(tree, "tools/tidy", str(tree))
+    assert done.returncode != 0 and message in done.stdout
+
+
+def test_a_file_without_its_first_line_is_found(tree):
+    (tree / "src/work/step/planted.c").write_text("int planted;\n")
+    done = run(tree, "tools/tidy", str(tree))
+    assert done.returncode != 0 and "the first line says" in done.stdout
+
+
+def test_a_badly_laid_out_file_is_found(tree):
+    append(tree, "src/work/step/step.c", "static int  planted( int a ){return a;}\n")
+    done = subprocess.run(["tools/check_format"], cwd=tree, capture_output=True, text=True,
+                          env={**os.environ, "CHECK_FORMAT_ROOT": str(tree)}, check=False)
+    assert done.returncode != 0 and "step.c" in done.stderr
