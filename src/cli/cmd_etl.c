@@ -72,25 +72,26 @@ static Status run_pipeline(Program *program, const Args *args, const Configurati
     return status == OK ? printed : status;
 }
 
-static Status etl_configured(Program *program, const Args *args, Configuration *c, Err *err)
+static Status etl_configured(Program *program, const Args *args, const RunOptions *options,
+                             Configuration *c, Err *err)
 {
-    RunOptions options = {.full_refresh = args_has(args, "full-refresh"),
-                          .since = args_get(args, "since", STR_NULL),
-                          .run_id = args_get(args, "run-id", STR_NULL)};
-    TRY(args_int64(args, "limit", &options.rows_max, err));
     TRY(configuration_check(c, err));
     const PipelineConfig *found = NULL;
     TRY(configuration_pipeline(c, args->positional[0], &found, err));
     PipelineConfig pipeline = *found;
     TRY(apply_params(c, args, &pipeline, err));
-    return run_pipeline(program, args, c, &pipeline, &options, err);
+    return run_pipeline(program, args, c, &pipeline, options, err);
 }
 
 static Status etl_run(Program *program, const Args *args, int *ret_exit UNUSED, Err *err)
 {
+    RunOptions options = {.full_refresh = args_has(args, "full-refresh"),
+                          .since = args_get(args, "since", STR_NULL),
+                          .run_id = args_get(args, "run-id", STR_NULL)};
+    TRY(args_int64(args, "limit", &options.rows_max, err));
     Configuration c;
     Status status = configuration_open(args, &c, err);
-    if (status == OK) status = etl_configured(program, args, &c, err);
+    if (status == OK) status = etl_configured(program, args, &options, &c, err);
     configuration_done(&c);
     return status;
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "foundation/base/file.h"
@@ -17,6 +18,7 @@ enum { FILE_SINK_BUFFER = 1 << 18 };
 struct FileSink {
     const Location *location;
     bool append, is_stdout, open;
+    bool is_device; /* a pipe, a terminal, /dev/null: written to as it is */
     int fd;
     Buf out; /* what was not written yet */
     Compressor *compressor;
@@ -41,8 +43,17 @@ Status file_sink_new(const Location *location, bool append, FileSink **ret_sink,
         return err_set(err, ERR_NOT_FOUND, "the path is too long");
     }
     (void)snprintf(s->path, sizeof s->path, "%.*s", STR_ARG(location->path));
+    struct stat info;
+    s->is_device = !s->is_stdout && stat(s->path, &info) == 0 && !S_ISREG(info.st_mode) &&
+                   !S_ISDIR(info.st_mode);
+    if (s->is_device) s->append = false;
     *ret_sink = s;
     return OK;
+}
+
+static bool is_replaced(const FileSink *s)
+{
+    return !s->append && !s->is_stdout && !s->is_device;
 }
 
 static void close_file(FileSink *s)
@@ -57,7 +68,7 @@ static void close_file(FileSink *s)
 void file_sink_free(FileSink *s)
 {
     if (!s) return;
-    if (s->open && !s->append && !s->is_stdout) (void)unlink(s->temporary);
+    if (s->open && is_replaced(s)) (void)unlink(s->temporary);
     close_file(s);
     buf_done(&s->out);
     mem_free(s);
@@ -121,6 +132,7 @@ Status file_sink_begin(FileSink *s, bool *ret_empty, Err *err)
 {
     Status status = OK;
     if (s->is_stdout) s->fd = STDOUT_FILENO;
+    else if (s->is_device) status = file_open(str_from(s->path), O_WRONLY, 0, &s->fd, err);
     else status = s->append ? begin_append(s, err) : begin_replace(s, err);
     if (status == OK && s->location->compression.len) {
         status = compressor_new(s->location->compression, &s->compressor, err);
@@ -172,7 +184,7 @@ Status file_sink_commit(FileSink *s, const Position *position, Err *err)
 {
     if (s->compressor) TRY(compressor_write(s->compressor, STR_NULL, true, &s->out, err));
     TRY(flush(s, err));
-    if (s->is_stdout) {
+    if (s->is_stdout || s->is_device) {
         close_file(s);
         return OK;
     }
@@ -189,9 +201,10 @@ Status file_sink_commit(FileSink *s, const Position *position, Err *err)
 Status file_sink_abort(FileSink *s, Err *err)
 {
     if (!s->open) return OK;
+    bool replaced = is_replaced(s);
     bool cut = s->append && ftruncate(s->fd, s->committed) != 0;
     int code = errno;
     close_file(s);
-    if (!s->append && !s->is_stdout) (void)unlink(s->temporary);
+    if (replaced) (void)unlink(s->temporary);
     return cut ? err_errno(err, code, "can't cut %s to what was committed", s->path) : OK;
 }

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 #include "engine/format/json_read.h"
 #include "engine/format/json_write.h"
 

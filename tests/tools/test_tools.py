@@ -73,7 +73,7 @@ def test_a_symbol_declared_by_hand_is_found(tree):
     ("void planted(char *a)\n{\n    strcpy(a, \"b\");\n}\n", "strcpy is banned"),
     ("/* TO" + "DO: later */\n", "unfinished work"),
     ("/* /ho" + "me/somebody/x */\n", "a path of a machine"),
-    ("void planted(void)\n{\n    {\n{\n{\n{\n{\n}\n}\n}\n}\n    }\n}\n", "nested"),
+    ("void planted(void)\n{\n" + "    {\n" * 6 + "    }\n" * 6 + "}\n", "nested"),
 ])
 def test_tidy_finds(tree, text, message):
     append(tree, "src/work/step/step.c", text)

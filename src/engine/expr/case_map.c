@@ -13,6 +13,7 @@ static bool is_word(utf8proc_int32_t c)
 static utf8proc_int32_t map_char(CaseMap map, utf8proc_int32_t c, bool inside)
 {
     bool upper = map == CASE_UPPER || (map == CASE_TITLE && !inside);
+    if (c == 0xdf) return c; /* ß has no simple upper case; PostgreSQL leaves it too */
     return upper ? utf8proc_toupper(c) : utf8proc_tolower(c);
 }
 

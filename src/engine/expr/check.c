@@ -202,8 +202,8 @@ static Status put_cast(Checker *c, ExprNode **node, TypeId type, bool explicit_c
     }
     ExprNode *cast = ARENA_NEW(c->arena, ExprNode);
     if (!cast) return err_memory(err);
-    *cast = (ExprNode){
-        .kind = EXPR_CALL, .position = (*node)->position, .type = type, .checked = true};
+    *cast =
+        (ExprNode){.kind = EXPR_CALL, .position = (*node)->position, .type = type, .checked = true};
     cast->args = ARENA_ARRAY(c->arena, ExprNode *, 1);
     if (!cast->args) return err_memory(err);
     cast->args[0] = *node;
@@ -264,8 +264,8 @@ static Status wrap_call(Checker *c, ExprNode **node, const char *name, const int
     for (int32_t i = 0; i < count; i++) {
         args[i + 1] = ARENA_NEW(c->arena, ExprNode);
         if (!args[i + 1]) return err_memory(err);
-        *args[i + 1] = (ExprNode){
-            .kind = EXPR_LITERAL, .position = (*node)->position, .checked = true};
+        *args[i + 1] =
+            (ExprNode){.kind = EXPR_LITERAL, .position = (*node)->position, .checked = true};
         TRY(constant_vector(c, args[i + 1], TYPE_INT64, 8, err));
         *vector_int64(&args[i + 1]->vector) = values[i];
     }

@@ -58,6 +58,21 @@ static bool value_text(KernelCall *call, const Vector *v, int64_t row, char scra
     return true;
 }
 
+/* One side is text, the other any value: as its cast to text would be. */
+static Status kernel_concat_any(KernelCall *call, Err *err)
+{
+    CLEANUP(buf_done) Buf out = buf_make(INT64_C(1) << 28);
+    FOR_ACTIVE (call, row) {
+        buf_clear(&out);
+        for (int32_t i = 0; i < 2; i++) {
+            text_of_value(call, row, &call->args[i]);
+            TRY(buf_append(&out, vector_text(call->result)[row], err));
+        }
+        kernel_put_copy(call, row, out.data ? out.data : "", out.len);
+    }
+    return OK;
+}
+
 /* The values' texts with `separator` between them; NULLs are left out. */
 static Status concat_row(KernelCall *call, int64_t row, int32_t first, Str separator, Buf *out,
                          Err *err)
@@ -349,6 +364,10 @@ enum { STRICT = FUNCTION_STRICT, FALLIBLE = FUNCTION_STRICT | FUNCTION_FALLIBLE 
 static const Function FUNCTIONS[] = {
     {"||", "text, text -> text", kernel_concat_op, FALLIBLE, "operator", "Joined text.",
      "'a' || 'b' = \"ab\"", 0, 0, 0},
+    {"||", "text, any -> text", kernel_concat_any, FALLIBLE, "operator", "Joined text.",
+     "'a' || 1.50 = \"a1.50\"", 0, 0, 0},
+    {"||", "any, text -> text", kernel_concat_any, FALLIBLE, "operator", "Joined text.",
+     "5 || 'b' = \"5b\"", 0, 0, 0},
     {"upper", "text -> text", kernel_upper, STRICT, T, "Upper case.", "upper('aé') = \"AÉ\"", 0, 0,
      0},
     {"lower", "text -> text", kernel_lower, STRICT, T, "Lower case.", "lower('AÉ') = \"aé\"", 0, 0,

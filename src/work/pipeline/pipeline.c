@@ -58,6 +58,12 @@ static void result_counts(const FlowResult *flow, const Assembly *a, RunResult *
     }
 }
 
+static int64_t queue_bytes(const Budget *budget)
+{
+    int64_t share = budget ? budget->max_bytes / 16 : INT64_MAX;
+    return int64_max(int64_min(share, 8 << 20), 256 << 10);
+}
+
 static Status flow_of_assembly(Assembly *a, RunResult *result, Err *err)
 {
     const PipelineConfig *c = a->config;
@@ -79,7 +85,8 @@ static Status flow_of_assembly(Assembly *a, RunResult *result, Err *err)
         .key = c->key,
         .key_count = c->key_count,
         .expr = {.now_us = clock_now_us()},
-        .budget = a->env->budget,
+        /* What waits in the queues is bounded there; the budget is for what grows. */
+        .queue_bytes = queue_bytes(a->env->budget),
         .progress = a->env->progress,
         .progress_arg = a->env->progress_arg,
         .cancelled = a->env->cancelled,

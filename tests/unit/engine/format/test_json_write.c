@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 #include "engine/format/json_write.h"
 #include "engine/format/reject.h"
 #include "foundation/codec/uuid.h"

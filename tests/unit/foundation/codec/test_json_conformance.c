@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 #include "foundation/codec/json_extract.h"
 #include "foundation/codec/json_tree.h"
 

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 #include "foundation/codec/json_walk.h"
 
 static Str decoded(const JsonSlot *slot, char *room)

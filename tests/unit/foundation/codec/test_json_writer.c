@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 #include "foundation/codec/base64.h"
 #include "foundation/codec/json_tree.h"
 #include "foundation/codec/json_writer.h"

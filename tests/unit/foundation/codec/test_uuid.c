@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 #include "foundation/codec/uuid.h"
 
 static void test_good(void **state)
