@@ -404,6 +404,8 @@ DecimalResult decimal_div(Decimal a, Decimal b, Decimal *ret_value)
     if (b.value == 0) return DECIMAL_DIVISION_BY_ZERO;
     int32_t scale = division_scale(a, b);
     if (scale > DECIMAL_SCALE_MAX) scale = DECIMAL_SCALE_MAX;
+    a = decimal_normalize(a);
+    b = decimal_normalize(b);
     for (; scale >= 0; scale--) {
         Wide quotient;
         if (!divide_at(a, b, scale, &quotient)) continue;
