@@ -61,73 +61,25 @@ static Status grow(Builder *b, int64_t capacity, Err *err)
     return OK;
 }
 
-Status builder_reserve(Builder *b, int64_t rows, Err *err)
+Status builder_grow(Builder *b, int64_t rows, Err *err)
 {
-    if (LIKELY(b->length + rows <= b->capacity)) return OK;
     return grow(b, int64_max(int64_max(b->capacity * 2, BUILDER_ROWS_FIRST), b->length + rows),
                 err);
 }
 
-/* The validity bits, made when the first NULL comes: all rows before it are values. */
-static Status valid_make(Builder *b, Err *err)
+Status builder_valid(Builder *b, Err *err)
 {
-    if (b->valid) return OK;
     TRY(buffer_grow(&b->valid, 0, (b->capacity + 63) / 64 * 8, b->budget, err));
-    for (int64_t i = 0; i < b->length; i++) bit_set(b->valid->data, i);
-    return OK;
-}
-
-static inline void row_valid(Builder *b)
-{
-    if (b->valid) bit_set(b->valid->data, b->length);
-    b->length++;
-}
-
-Status builder_null(Builder *b, Err *err)
-{
-    TRY(builder_reserve(b, 1, err));
-    TRY(valid_make(b, err));
-    b->length++;
-    b->null_count++;
-    return OK;
-}
-
-Status builder_bool(Builder *b, bool value, Err *err)
-{
-    TRY(builder_reserve(b, 1, err));
-    if (value) bit_set(b->data->data, b->length);
-    row_valid(b);
-    return OK;
-}
-
-#define APPEND(Type, value)                                                                        \
-    do {                                                                                           \
-        TRY(builder_reserve(b, 1, err));                                                           \
-        ((Type *)(void *)b->data->data)[b->length] = (value);                                      \
-        row_valid(b);                                                                              \
-    } while (0)
-
-Status builder_int64(Builder *b, int64_t value, Err *err)
-{
-    APPEND(int64_t, value);
-    return OK;
-}
-
-Status builder_double(Builder *b, double value, Err *err)
-{
-    APPEND(double, value);
-    return OK;
-}
-
-Status builder_date(Builder *b, int32_t days, Err *err)
-{
-    APPEND(int32_t, days);
+    memset(b->valid->data, 0xff, (size_t)(b->length / 8));
+    for (int64_t i = b->length & ~INT64_C(7); i < b->length; i++) bit_set(b->valid->data, i);
     return OK;
 }
 
 Status builder_interval(Builder *b, Interval value, Err *err)
 {
-    APPEND(Interval, value);
+    TRY(builder_reserve(b, 1, err));
+    ((Interval *)(void *)b->data->data)[b->length] = value;
+    builder_advance(b);
     return OK;
 }
 
@@ -135,7 +87,7 @@ Status builder_uuid(Builder *b, const uint8_t bytes[16], Err *err)
 {
     TRY(builder_reserve(b, 1, err));
     memcpy(b->data->data + b->length * 16, bytes, 16);
-    row_valid(b);
+    builder_advance(b);
     return OK;
 }
 
@@ -157,7 +109,7 @@ static Status numeric_append(Builder *b, Int128 value, uint8_t scale, Err *err)
     }
     if (!b->uniform_scale) b->aux->data[b->length] = scale;
     ((Int128 *)(void *)b->data->data)[b->length] = value;
-    row_valid(b);
+    builder_advance(b);
     return OK;
 }
 
@@ -192,62 +144,47 @@ Status builder_heap(Builder *b, Buffer *heap, int32_t *ret_index, Err *err)
     return OK;
 }
 
-/* Room for `len` bytes in the heap that is being filled, or in a new one. */
-static Status heap_room(Builder *b, int64_t len, Err *err)
+/* A new heap of `size` bytes; its index. */
+static Status heap_new(Builder *b, int64_t size, int32_t *ret_index, Err *err)
 {
-    if (b->own_heap >= 0 && b->heap_used + len <= b->heaps[b->own_heap]->size) return OK;
-    int64_t last = b->own_heap >= 0 ? b->heaps[b->own_heap]->size : HEAP_FIRST / 2;
-    int64_t size = int64_max(int64_min(last * 2, HEAP_LAST), len);
     CLEANUP(buffer_unref_p) Buffer *heap = NULL;
     TRY(buffer_new(size, b->budget, &heap, err));
-    TRY(builder_heap(b, heap, &b->own_heap, err));
-    b->heap_used = 0;
-    return OK;
+    return builder_heap(b, heap, ret_index, err);
 }
 
-static inline TextView view_of(const char *bytes, int64_t len, int32_t heap, int64_t offset)
+/* Where `len` bytes may be put: in the heap that is being filled, in a new one, or, when they are
+ * many, in one of their own, so that little of any heap stays unused. */
+static Status heap_room(Builder *b, int64_t len, int32_t *ret_heap, int64_t *ret_offset, Err *err)
 {
-    TextView view = {.len = (int32_t)len};
-    if (len <= 12) {
-        if (len) memcpy(view.inlined, bytes, (size_t)len);
-    } else {
-        memcpy(view.ref.prefix, bytes, 4);
-        view.ref.heap = heap;
-        view.ref.offset = (int32_t)offset;
+    *ret_offset = 0;
+    if (len > HEAP_LAST / 4) return heap_new(b, len, ret_heap, err);
+    int64_t size = b->own_heap >= 0 ? b->heaps[b->own_heap]->size : 0;
+    if (b->own_heap < 0 || b->heap_used + len > size) {
+        size = int64_min(int64_max(size * 2, HEAP_FIRST), HEAP_LAST);
+        TRY(heap_new(b, int64_max(size, len), &b->own_heap, err));
+        b->heap_used = 0;
     }
-    return view;
-}
-
-static Status too_long(int64_t len, Err *err)
-{
-    return err_set(err, ERR_LIMIT, "a value of %lld bytes is too long", (long long)len);
+    *ret_heap = b->own_heap;
+    *ret_offset = b->heap_used;
+    b->heap_used += len;
+    return OK;
 }
 
 Status builder_text(Builder *b, Str bytes, Err *err)
 {
-    if (bytes.len > INT32_MAX) return too_long(bytes.len, err);
+    if (bytes.len > INT32_MAX) {
+        return err_set(err, ERR_LIMIT, "a value of %lld bytes is too long", (long long)bytes.len);
+    }
     TRY(builder_reserve(b, 1, err));
+    int32_t heap = 0;
     int64_t offset = 0;
     if (bytes.len > 12) {
-        TRY(heap_room(b, bytes.len, err));
-        offset = b->heap_used;
-        memcpy(b->heaps[b->own_heap]->data + offset, bytes.ptr, (size_t)bytes.len);
-        b->heap_used += bytes.len;
+        TRY(heap_room(b, bytes.len, &heap, &offset, err));
+        memcpy(b->heaps[heap]->data + offset, bytes.ptr, (size_t)bytes.len);
     }
     ((TextView *)(void *)b->data->data)[b->length] =
-        view_of(bytes.ptr, bytes.len, b->own_heap, offset);
-    row_valid(b);
-    return OK;
-}
-
-Status builder_view(Builder *b, int32_t heap, int64_t offset, int32_t len, Err *err)
-{
-    assert(heap >= 0 && heap < b->heap_count);
-    if (UNLIKELY(offset > INT32_MAX)) return too_long(offset, err);
-    TRY(builder_reserve(b, 1, err));
-    ((TextView *)(void *)b->data->data)[b->length] =
-        view_of((const char *)b->heaps[heap]->data + offset, len, heap, offset);
-    row_valid(b);
+        builder_view_of(bytes.ptr, (int32_t)bytes.len, heap, offset);
+    builder_advance(b);
     return OK;
 }
 
@@ -272,7 +209,7 @@ Status builder_dynamic(Builder *b, TypeId type, Builder **ret_child, Err *err)
     Builder *child = &b->children[tag];
     b->data->data[b->length] = (uint8_t)tag;
     ((int32_t *)(void *)b->aux->data)[b->length] = (int32_t)child->length;
-    row_valid(b);
+    builder_advance(b);
     *ret_child = child;
     return OK;
 }
@@ -326,39 +263,44 @@ Status builder_copy(Builder *b, const Column *from, int64_t row, Err *err)
     return err_set(err, ERR_INTERNAL, "a column of an unknown type");
 }
 
-static Status finish_children(Builder *b, Column *column, Err *err)
+/* Everything that a column needs is there: from here on finishing can't fail. */
+static Status finish_prepare(Builder *b, Err *err)
 {
-    if (b->child_count == 0) return OK;
-    column->children = mem_array(b->child_count, (int64_t)sizeof *column->children);
-    if (!column->children) return err_memory(err);
-    for (int32_t i = 0; i < b->child_count; i++) {
-        TRY(builder_finish(&b->children[i], &column->children[i], err));
-        column->child_count++;
-    }
+    bool aux = b->type == TYPE_DYNAMIC;
+    if (!b->data || (aux && !b->aux)) TRY(grow(b, b->capacity, err));
+    for (int32_t i = 0; i < b->child_count; i++) TRY(finish_prepare(&b->children[i], err));
     return OK;
 }
 
-Status builder_finish(Builder *b, Column *ret_column, Err *err)
+static Column finish_column(Builder *b)
 {
-    if (!b->data) TRY(grow(b, 0, err));
-    if (b->type == TYPE_DYNAMIC && !b->aux) TRY(grow(b, 0, err));
     Column column = {
         .type = b->type,
         .scale = b->scale,
         .length = b->length,
         .null_count = b->null_count,
+        .valid = TAKE(b->valid),
+        .data = TAKE(b->data),
+        .aux = TAKE(b->aux),
+        .heaps = TAKE(b->heaps),
+        .heap_count = b->heap_count,
     };
-    if (finish_children(b, &column, err) != OK) {
-        column_done(&column);
-        return FAIL;
-    }
-    column.valid = TAKE(b->valid);
-    column.data = TAKE(b->data);
-    column.aux = TAKE(b->aux);
-    column.heaps = TAKE(b->heaps);
-    column.heap_count = b->heap_count;
     b->heap_count = 0;
+    return column;
+}
+
+Status builder_finish(Builder *b, Column *ret_column, Err *err)
+{
+    TRY(finish_prepare(b, err));
+    Column *children = NULL;
+    if (b->child_count) {
+        children = mem_array(b->child_count, (int64_t)sizeof *children);
+        if (!children) return err_memory(err);
+    }
+    for (int32_t i = 0; i < b->child_count; i++) children[i] = finish_column(&b->children[i]);
+    *ret_column = finish_column(b);
+    ret_column->children = children;
+    ret_column->child_count = b->child_count;
     builder_done(b);
-    *ret_column = column;
     return OK;
 }

@@ -5,7 +5,8 @@
 #include "engine/column/column.h"
 
 /* Embedded: builder_init … builder_finish (which resets it for the next column) or builder_done.
- * Every append fails with ERR_MEMORY or ERR_LIMIT only. Text longer than 2^31-1 bytes is
+ * Every append fails with ERR_MEMORY or ERR_LIMIT only and then appends nothing, except that a
+ * DYNAMIC row whose value failed is unusable: call builder_done. Text longer than 2^31-1 bytes is
  * ERR_LIMIT. One thread. */
 typedef struct Builder {
     TypeId type;
@@ -28,14 +29,66 @@ typedef struct Builder {
 /* `budget` may be NULL. */
 void builder_init(Builder *builder, TypeId type, Budget *budget);
 void builder_done(Builder *builder);
-MUST_USE Status builder_reserve(Builder *builder, int64_t rows, Err *err);
+/* Room for `rows` more at least. */
+MUST_USE Status builder_grow(Builder *builder, int64_t rows, Err *err);
+/* The validity bits, made when the first NULL comes: all rows before it are values. */
+MUST_USE Status builder_valid(Builder *builder, Err *err);
 
-MUST_USE Status builder_null(Builder *builder, Err *err);
-MUST_USE Status builder_bool(Builder *builder, bool value, Err *err);
+MUST_USE static inline Status builder_reserve(Builder *b, int64_t rows, Err *err)
+{
+    if (LIKELY(b->length + rows <= b->capacity)) return OK;
+    return builder_grow(b, rows, err);
+}
+
+/* For builder functions: the row whose value was stored is a value. */
+static inline void builder_advance(Builder *b)
+{
+    if (b->valid) bit_set(b->valid->data, b->length);
+    b->length++;
+}
+
+MUST_USE static inline Status builder_null(Builder *b, Err *err)
+{
+    TRY(builder_reserve(b, 1, err));
+    if (UNLIKELY(!b->valid)) TRY(builder_valid(b, err));
+    b->length++;
+    b->null_count++;
+    return OK;
+}
+
+MUST_USE static inline Status builder_bool(Builder *b, bool value, Err *err)
+{
+    TRY(builder_reserve(b, 1, err));
+    if (value) bit_set(b->data->data, b->length);
+    builder_advance(b);
+    return OK;
+}
+
 /* INT64, TIME, TIMESTAMP, TIMESTAMPTZ. */
-MUST_USE Status builder_int64(Builder *builder, int64_t value, Err *err);
-MUST_USE Status builder_double(Builder *builder, double value, Err *err);
-MUST_USE Status builder_date(Builder *builder, int32_t days, Err *err);
+MUST_USE static inline Status builder_int64(Builder *b, int64_t value, Err *err)
+{
+    TRY(builder_reserve(b, 1, err));
+    ((int64_t *)(void *)b->data->data)[b->length] = value;
+    builder_advance(b);
+    return OK;
+}
+
+MUST_USE static inline Status builder_double(Builder *b, double value, Err *err)
+{
+    TRY(builder_reserve(b, 1, err));
+    ((double *)(void *)b->data->data)[b->length] = value;
+    builder_advance(b);
+    return OK;
+}
+
+MUST_USE static inline Status builder_date(Builder *b, int32_t days, Err *err)
+{
+    TRY(builder_reserve(b, 1, err));
+    ((int32_t *)(void *)b->data->data)[b->length] = days;
+    builder_advance(b);
+    return OK;
+}
+
 MUST_USE Status builder_numeric(Builder *builder, Decimal value, Err *err);
 MUST_USE Status builder_numeric_double(Builder *builder, double value, Err *err);
 MUST_USE Status builder_interval(Builder *builder, Interval value, Err *err);
@@ -44,11 +97,42 @@ MUST_USE Status builder_uuid(Builder *builder, const uint8_t bytes[16], Err *err
 MUST_USE Status builder_text(Builder *builder, Str bytes, Err *err);
 /* Register a heap that later views may point into (takes a reference); its index. */
 MUST_USE Status builder_heap(Builder *builder, Buffer *heap, int32_t *ret_index, Err *err);
-/* A view into a registered heap, without copying (short text is inlined). */
-MUST_USE Status builder_view(Builder *builder, int32_t heap, int64_t offset, int32_t len, Err *err);
 
-/* DYNAMIC: the builder of the child of that type with the row's tag and place already written;
- * the caller appends exactly one value to it. */
+/* A view as it stands in a column: `bytes` are at `offset` of the heap. */
+static inline TextView builder_view_of(const char *bytes, int32_t len, int32_t heap, int64_t offset)
+{
+    TextView view = {.len = len};
+    if (len <= 12) {
+        if (len > 0) memcpy(view.inlined, bytes, (size_t)len);
+    } else {
+        memcpy(view.ref.prefix, bytes, 4);
+        view.ref.heap = heap;
+        view.ref.offset = (int32_t)offset;
+    }
+    return view;
+}
+
+/* A view into a registered heap, without copying (short text is inlined). ERR_LIMIT when the offset
+ * is past 2^31-1. */
+MUST_USE static inline Status builder_view(Builder *b, int32_t heap, int64_t offset, int32_t len,
+                                           Err *err)
+{
+    assert(heap >= 0 && heap < b->heap_count);
+    const Buffer *buffer = b->heaps[heap];
+    assert(len >= 0 && offset >= 0 && offset + len <= buffer->size);
+    if (UNLIKELY(offset > INT32_MAX)) {
+        return err_set(err, ERR_LIMIT, "text at %lld of its block is out of reach",
+                       (long long)offset);
+    }
+    TRY(builder_reserve(b, 1, err));
+    ((TextView *)(void *)b->data->data)[b->length] =
+        builder_view_of((const char *)buffer->data + offset, len, heap, offset);
+    builder_advance(b);
+    return OK;
+}
+
+/* DYNAMIC: the builder of the child of that type with the row's tag and place already written; the
+ * caller appends exactly one value to it (no NULL). The pointer holds until the next call. */
 MUST_USE Status builder_dynamic(Builder *builder, TypeId child, Builder **ret_child, Err *err);
 
 /* Append one row of a column of the same type (or of any type when the builder is DYNAMIC). */
