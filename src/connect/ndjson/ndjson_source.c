@@ -316,11 +316,7 @@ Status ndjson_source_new(const SourceReq *req, Source **ret_source, Err *err)
     if (!self) return err_memory(err);
     self->source = (Source){&NDJSON_SOURCE_OPS, req};
     self->rows_seen = -1;
-    Status status = reject_writer_init(&self->rejects, NULL, 0, err);
-    if (status == OK) {
-        status = file_source_new(req->location, req->spool_folder, &self->files, err);
-    }
-    if (status != OK) {
+    if (file_source_new(req->location, req->spool_folder, &self->files, err) != OK) {
         ndjson_source_close(&self->source);
         return FAIL;
     }

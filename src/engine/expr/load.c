@@ -174,27 +174,27 @@ Status eval_path(Eval *eval, const ExprNode *node, const Mask *active, Vector *v
 
 /* ---- constants ---- */
 
+static Status copy_value(Checker *c, const Vector *value, Vector *copy, Err *err)
+{
+    memcpy(copy->data, value->data, (size_t)vector_width(value->type));
+    if (type_is_view(value->type)) {
+        return arena_copy(c->arena, vector_text(value)[0], vector_text(copy), err);
+    }
+    if (value->type != TYPE_DYNAMIC) return OK;
+    Cell *cell = vector_cell(copy);
+    if (!type_is_view((TypeId)cell->type)) return OK;
+    return arena_copy(c->arena, vector_cell(value)[0].text, &cell->text, err);
+}
+
 static Status constant_copy(Checker *c, ExprNode *node, const Vector *value, Err *err)
 {
-    int64_t width = vector_width(value->type);
-    Vector copy = {.type = value->type, .mask = 0, .scale = vector_scale(value, 0)};
-    copy.data = arena_alloc(c->arena, int64_max(width, 16));
-    if (!copy.data) return err_memory(err);
-    memcpy(copy.data, value->data, (size_t)width);
-    if (type_is_view(value->type)) {
-        TRY(arena_copy(c->arena, vector_text(value)[0], vector_text(&copy), err));
-    }
-    if (value->type == TYPE_DYNAMIC) {
-        Cell *cell = vector_cell(&copy);
-        if (cell->type == TYPE_TEXT || cell->type == TYPE_JSON || cell->type == TYPE_BYTES) {
-            TRY(arena_copy(c->arena, vector_cell(value)[0].text, &cell->text, err));
-        }
-    }
     bool null = value->valid && !(value->valid[0] & 1);
-    if (null) {
-        copy.valid = ARENA_ARRAY(c->arena, uint64_t, VECTOR_WORDS);
-        if (!copy.valid) return err_memory(err);
-    }
+    Vector copy = {.type = value->type, .mask = 0, .scale = vector_scale(value, 0)};
+    copy.data = arena_alloc(c->arena, int64_max(vector_width(value->type), 16));
+    if (!copy.data) return err_memory(err);
+    if (null) copy.valid = ARENA_ARRAY(c->arena, uint64_t, VECTOR_WORDS);
+    if (null && !copy.valid) return err_memory(err);
+    if (!null) TRY(copy_value(c, value, &copy, err));
     node->kind = EXPR_LITERAL;
     node->vector = copy;
     node->null = null;
