@@ -151,9 +151,7 @@ static Status open_file(CsvChunks *c, bool *ret_more, Err *err)
 
 static int64_t count_newlines(const CsvChunks *c, int64_t size)
 {
-    int64_t count = 0;
-    for (int64_t i = 0; i < size; i++) count += (char)c->chunk->data[i] == c->scan.newline;
-    return count;
+    return csv_scan_count(c->chunk->data, size, c->scan.newline);
 }
 
 static Status unclosed_quote(const CsvChunks *c, Err *err)
@@ -209,22 +207,9 @@ int64_t csv_row_fields(const CsvChunks *c, int64_t row, int64_t *ret_first)
     return c->scan.row_ends[row] - *ret_first;
 }
 
-static Str raw_field(const CsvChunks *c, int64_t index, bool last)
+CsvField csv_field_quoted(Str raw)
 {
-    int64_t start = csv_scan_start(&c->scan, index);
-    int64_t end = c->scan.ends[index];
-    const char *data = (const char *)c->chunk->data;
-    if (last && c->scan.newline == '\n' && end > start && data[end - 1] == '\r') end--;
-    return str_make(data + start, end - start);
-}
-
-CsvField csv_field(const CsvChunks *c, int64_t index, bool last)
-{
-    Str raw = raw_field(c, index, last);
-    CsvField field = {.text = raw};
-    if (raw.len == 0 || raw.ptr[0] != '"') return field;
-    field.quoted = true;
-    field.text = str_slice(raw, 1, raw.len - 1);
+    CsvField field = {.text = str_slice(raw, 1, raw.len - 1), .quoted = true};
     if (raw.len < 2 || raw.ptr[raw.len - 1] != '"') {
         field.bad = true;
         return field;
@@ -242,7 +227,7 @@ CsvField csv_field(const CsvChunks *c, int64_t index, bool last)
 bool csv_row_is_empty(const CsvChunks *c, int64_t row)
 {
     int64_t first;
-    return csv_row_fields(c, row, &first) == 1 && raw_field(c, first, true).len == 0;
+    return csv_row_fields(c, row, &first) == 1 && csv_raw_field(c, first, true).len == 0;
 }
 
 int64_t csv_row_line(const CsvChunks *c, int64_t row)

@@ -48,7 +48,24 @@ typedef struct CsvField {
     bool doubled; /* holds doubled quotes */
     bool bad;     /* text behind the closing quote, or no closing quote */
 } CsvField;
-CsvField csv_field(const CsvChunks *chunks, int64_t index, bool last);
+CsvField csv_field_quoted(Str raw);
+
+/* A field as it stands, without the line's end. */
+static inline Str csv_raw_field(const CsvChunks *c, int64_t index, bool last)
+{
+    int64_t start = csv_scan_start(&c->scan, index);
+    int64_t end = c->scan.ends[index];
+    const char *data = (const char *)c->chunk->data;
+    if (last && c->scan.newline == '\n' && end > start && data[end - 1] == '\r') end--;
+    return str_make(data + start, end - start);
+}
+
+static inline CsvField csv_field(const CsvChunks *c, int64_t index, bool last)
+{
+    Str raw = csv_raw_field(c, index, last);
+    if (LIKELY(raw.len == 0 || raw.ptr[0] != '"')) return (CsvField){.text = raw};
+    return csv_field_quoted(raw);
+}
 /* Fields of row `row`: index of the first, and how many. */
 int64_t csv_row_fields(const CsvChunks *chunks, int64_t row, int64_t *ret_first);
 /* An empty line (which is no row where there are several columns). */

@@ -418,3 +418,18 @@ char csv_scan_newline(const uint8_t *data, int64_t size, char delimiter)
     }
     return '\n';
 }
+
+int64_t csv_scan_count(const uint8_t *data, int64_t size, char byte)
+{
+    int64_t total = 0;
+    /* Sums of up to 255 rounds stay in one byte, so that the loop runs on bytes. */
+    while (size > 0) {
+        int64_t part = size < 128 ? size : 128;
+        uint8_t count = 0;
+        for (int64_t i = 0; i < part; i++) count = (uint8_t)(count + (data[i] == (uint8_t)byte));
+        total += count;
+        data += part;
+        size -= part;
+    }
+    return total;
+}

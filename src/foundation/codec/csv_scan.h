@@ -61,6 +61,9 @@ bool csv_scan_set_level(CsvScan *scan, CsvScanLevel level);
  * too. FAIL: ERR_MEMORY, ERR_LIMIT. */
 MUST_USE Status csv_scan_run(CsvScan *scan, const uint8_t *data, int64_t size, bool last, Err *err);
 
+/* How often a byte occurs. */
+int64_t csv_scan_count(const uint8_t *data, int64_t size, char byte);
+
 /* The byte that ends rows, by the first one: CR when a lone CR does, else LF. */
 char csv_scan_newline(const uint8_t *data, int64_t size, char delimiter);
 
