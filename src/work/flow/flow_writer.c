@@ -386,18 +386,34 @@ static Status writer_item(Writer *self, FlowItem *item, bool *ret_end, Err *err)
     return OK;
 }
 
+/* The reader cancelled a sink that hung past a revoke's deadline: the cycle is undone, and work
+ * goes on. */
+static bool was_cut_off(Writer *self, const Err *err)
+{
+    Rendezvous *r = &self->flow->rendezvous;
+    pthread_mutex_lock(&r->mutex);
+    bool cut = r->asked && !r->answered && r->lost;
+    pthread_mutex_unlock(&r->mutex);
+    return cut && err->kind == ERR_CANCELLED && self->open && !flow_is_cancelled(self->flow);
+}
+
+static Status writer_step(Writer *self, bool *ret_end, Err *err)
+{
+    void *taken = NULL;
+    QueueResult result =
+        queue_pop(self->flow->write_queue, clock_mono_ns() + WRITER_TICK_NS, &taken);
+    if (result == QUEUE_CLOSED) return err_set(err, ERR_CANCELLED, "stopped");
+    if (result == QUEUE_OK) TRY(writer_item(self, taken, ret_end, err));
+    return cycle_is_full(self) ? cycle_commit(self, err) : OK;
+}
+
 static Status writer_loop(Writer *self, Err *err)
 {
     bool end = false;
     while (!end) {
         TRY(rendezvous_answer(self, err));
         if (flow_is_cancelled(self->flow)) return err_set(err, ERR_CANCELLED, "cancelled");
-        void *taken = NULL;
-        QueueResult result =
-            queue_pop(self->flow->write_queue, clock_mono_ns() + WRITER_TICK_NS, &taken);
-        if (result == QUEUE_CLOSED) return err_set(err, ERR_CANCELLED, "stopped");
-        if (result == QUEUE_OK) TRY(writer_item(self, taken, &end, err));
-        if (cycle_is_full(self)) TRY(cycle_commit(self, err));
+        if (writer_step(self, &end, err) != OK && !was_cut_off(self, err)) return FAIL;
         if (self->pending) TRY(pending_settle(self, err));
         writer_progress(self, "read");
     }

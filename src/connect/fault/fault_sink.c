@@ -1,0 +1,239 @@
+/* A sink that keeps rows and position of a cycle apart until commit, and fails as the dice say. */
+#include <stdatomic.h>
+
+#include "connect/fault/fault_impl.h"
+#include "foundation/base/clock.h"
+#include "foundation/base/mem.h"
+#include "foundation/base/thread.h"
+
+enum { FAULT_ASKED_MAX = 3 };
+
+/* One row that was written but not committed. */
+typedef struct FaultRow {
+    int32_t part;
+    int64_t row;
+    bool refused;
+} FaultRow;
+
+/* A cycle whose commit is decided when it is asked for the n-th time. */
+typedef struct FaultCycle {
+    bool committed;
+    int32_t asked;
+} FaultCycle;
+
+typedef struct FaultSink {
+    Sink sink;
+    FaultWorld *world;
+    FaultRow *rows;
+    int64_t count, capacity;
+    int64_t cycle;
+    FaultCycle answers[4096];
+    pthread_cond_t cancel_cond;
+    _Atomic bool cancelled;
+} FaultSink;
+
+static Status fault_sink_open(Sink *sink UNUSED, Str run_id UNUSED, int64_t epoch UNUSED,
+                              Err *err UNUSED)
+{
+    return OK;
+}
+
+static Status fault_sink_port(Sink *sink UNUSED, SinkPortKind kind, Str name UNUSED,
+                              const Schema *schema UNUSED, int32_t *ret_port, Err *err UNUSED)
+{
+    *ret_port = kind == PORT_REJECT;
+    return OK;
+}
+
+static Status fault_sink_begin(Sink *sink, int64_t cycle, Err *err UNUSED)
+{
+    FaultSink *self = (FaultSink *)sink;
+    self->cycle = cycle;
+    self->count = 0;
+    atomic_store(&self->cancelled, false);
+    return OK;
+}
+
+static Status row_add(FaultSink *self, FaultRow row, Err *err)
+{
+    if (self->count == self->capacity) {
+        int64_t capacity = int64_max(self->capacity * 2, 64);
+        FaultRow *rows = mem_realloc(self->rows, capacity * (int64_t)sizeof *rows);
+        if (!rows) return err_memory(err);
+        self->rows = rows;
+        self->capacity = capacity;
+    }
+    self->rows[self->count++] = row;
+    return OK;
+}
+
+/* Hang until somebody cancels, as a dead server does. The mutex is held. */
+static Status stall(FaultSink *self, Err *err)
+{
+    FaultWorld *w = self->world;
+    w->stalls++;
+    int64_t end_ns = clock_mono_ns() + 2 * w->revoke_after_ns;
+    while (!atomic_load(&self->cancelled) && clock_mono_ns() < end_ns) {
+        (void)thread_cond_wait(&self->cancel_cond, &w->mutex, end_ns);
+    }
+    return atomic_load(&self->cancelled) ? err_set(err, ERR_CANCELLED, "cancelled") : OK;
+}
+
+static Status write_locked(FaultSink *self, const Batch *batch, Err *err)
+{
+    FaultWorld *w = self->world;
+    if (fault_happens(w, w->odds.stall)) TRY(stall(self, err));
+    for (int64_t i = 0; i < batch->rows; i++) {
+        FaultRow row = {.part = (int32_t)column_int64(&batch->columns[0])[i],
+                        .row = column_int64(&batch->columns[1])[i]};
+        /* A part that was given back has a new epoch: rows of the old one may not come. */
+        w->written_after_loss += !w->revoking && batch->epoch < w->epoch[row.part];
+        TRY(row_add(self, row, err));
+    }
+    return OK;
+}
+
+static Status fault_sink_write(Sink *sink, int32_t port, Batch *batch, RejectWriter *rejects UNUSED,
+                               Err *err)
+{
+    FaultSink *self = (FaultSink *)sink;
+    Status status = OK;
+    pthread_mutex_lock(&self->world->mutex);
+    if (port == 0) status = write_locked(self, batch, err);
+    for (int64_t i = 0; port == 1 && status == OK && i < batch->rows; i++) {
+        Str stage = column_text(&batch->columns[REJECT_STAGE], i);
+        if (!str_eq(stage, STR("read"))) continue; /* those of apply are marked already */
+        status = row_add(self,
+                         (FaultRow){.part = (int32_t)column_int64(&batch->columns[REJECT_PART])[i],
+                                    .row = column_int64(&batch->columns[REJECT_ROW])[i],
+                                    .refused = true},
+                         err);
+    }
+    pthread_mutex_unlock(&self->world->mutex);
+    return status;
+}
+
+static Status fault_sink_apply(Sink *sink, RejectWriter *rejects, SinkCounts *counts, Err *err)
+{
+    FaultSink *self = (FaultSink *)sink;
+    FaultWorld *w = self->world;
+    Status status = OK;
+    pthread_mutex_lock(&w->mutex);
+    *counts = (SinkCounts){0};
+    for (int64_t i = 0; i < self->count && status == OK; i++) {
+        FaultRow *row = &self->rows[i];
+        if (row->refused) continue;
+        if (!fault_happens(w, w->odds.refuse)) {
+            counts->loaded++;
+            continue;
+        }
+        row->refused = true;
+        counts->rejected++;
+        RejectRow reject = {.stage = STR("load"),
+                            .reason = STR("refused"),
+                            .data = STR("{}"),
+                            .part = row->part,
+                            .row = row->row};
+        status = reject_writer_row(rejects, &reject, err);
+    }
+    counts->inserted = counts->loaded;
+    pthread_mutex_unlock(&w->mutex);
+    return status;
+}
+
+/* The cycle's rows and the position become visible together. */
+static void make_visible(FaultSink *self, const Position *position)
+{
+    FaultWorld *w = self->world;
+    for (int64_t i = 0; i < self->count; i++) {
+        const FaultRow *row = &self->rows[i];
+        uint8_t *times = row->refused ? w->rejected[row->part] : w->committed[row->part];
+        times[row->row]++;
+    }
+    for (int32_t i = 0; i < position->count; i++) {
+        w->position[position->parts[i].part] = position->parts[i].next;
+    }
+    w->commits++;
+    self->count = 0;
+}
+
+static Status fault_sink_commit(Sink *sink, const Position *position, const SinkRun *run UNUSED,
+                                CommitResult *ret_result, Err *err UNUSED)
+{
+    FaultSink *self = (FaultSink *)sink;
+    FaultWorld *w = self->world;
+    pthread_mutex_lock(&w->mutex);
+    FaultCycle *answer = &self->answers[self->cycle % COUNT_OF(self->answers)];
+    *answer = (FaultCycle){.committed = true, .asked = (int32_t)fault_dice(w, FAULT_ASKED_MAX)};
+    *ret_result = COMMIT_DONE;
+    if (fault_happens(w, w->odds.pending)) *ret_result = COMMIT_PENDING;
+    if (fault_happens(w, w->odds.unknown)) {
+        *ret_result = COMMIT_UNKNOWN;
+        w->unknowns++;
+    }
+    make_visible(self, position);
+    pthread_mutex_unlock(&w->mutex);
+    return OK;
+}
+
+static Status fault_sink_outcome(Sink *sink, Str run_id UNUSED, int64_t cycle, Outcome *ret_outcome,
+                                 SinkCounts *ret_counts UNUSED, Err *err UNUSED)
+{
+    FaultSink *self = (FaultSink *)sink;
+    FaultCycle *answer = &self->answers[cycle % COUNT_OF(self->answers)];
+    *ret_outcome = answer->asked-- > 0 ? OUTCOME_UNKNOWN
+                   : answer->committed ? OUTCOME_COMMITTED
+                                       : OUTCOME_NOT_COMMITTED;
+    return OK;
+}
+
+static Status fault_sink_abort(Sink *sink, Err *err UNUSED)
+{
+    FaultSink *self = (FaultSink *)sink;
+    pthread_mutex_lock(&self->world->mutex);
+    self->world->aborts++;
+    self->count = 0;
+    pthread_mutex_unlock(&self->world->mutex);
+    return OK;
+}
+
+static void fault_sink_cancel(Sink *sink)
+{
+    FaultSink *self = (FaultSink *)sink;
+    pthread_mutex_lock(&self->world->mutex);
+    atomic_store(&self->cancelled, true);
+    pthread_cond_broadcast(&self->cancel_cond);
+    pthread_mutex_unlock(&self->world->mutex);
+}
+
+static void fault_sink_close(Sink *sink)
+{
+    FaultSink *self = (FaultSink *)sink;
+    pthread_cond_destroy(&self->cancel_cond);
+    mem_free(self->rows);
+    mem_free(self);
+}
+
+static const SinkOps FAULT_SINK_OPS = {
+    .open = fault_sink_open,
+    .port = fault_sink_port,
+    .begin = fault_sink_begin,
+    .write = fault_sink_write,
+    .apply = fault_sink_apply,
+    .commit = fault_sink_commit,
+    .outcome = fault_sink_outcome,
+    .abort = fault_sink_abort,
+    .cancel = fault_sink_cancel,
+    .close = fault_sink_close,
+};
+
+Status fault_sink_new(FaultWorld *world, Sink **ret_sink, Err *err)
+{
+    FaultSink *self = mem_zalloc((int64_t)sizeof *self);
+    if (!self) return err_memory(err);
+    self->sink.ops = &FAULT_SINK_OPS;
+    self->world = world;
+    thread_cond_init(&self->cancel_cond);
+    *ret_sink = &self->sink;
+    return OK;
+}
