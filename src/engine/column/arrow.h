@@ -32,18 +32,29 @@ struct ArrowArray {
 };
 #endif
 
-/* A struct type with one child per field. NUMERIC with a precision is decimal128(38, scale);
- * without one it is struct<value: decimal128(38,0), scale: uint8> with the extension name
- * neuron.numeric. */
+/* A struct type with one child per field, named as it. By type.def, except:
+ *   NUMERIC with a precision: decimal128(38, scale);
+ *   NUMERIC without one: struct<value: decimal128(38,0), scale: uint8>, extension neuron.numeric,
+ *     where a scale of 255 says that the value's low 8 bytes are a double;
+ *   JSON: extension arrow.json over utf8 views;   UUID: extension arrow.uuid;
+ *   DYNAMIC: a dense union of boolean, bigint, double, numeric, text, bytea, json and null, with
+ * the type ids 0 to 7 in that order, whichever of them occur. */
 MUST_USE Status arrow_export_schema(const Schema *schema, struct ArrowSchema *ret_schema, Err *err);
-/* Shares the batch's buffers (the release callback lets them go). */
+/* Shares the batch's buffers (the release callback lets them go), except where Arrow's form is
+ * another: NUMERIC with a precision where scales differ (ERR_DATA when a value does not fit
+ * exactly), INTERVAL (nanoseconds; ERR_DATA when too long), tags of DYNAMIC. */
 MUST_USE Status arrow_export_batch(Batch *batch, struct ArrowArray *ret_array, Err *err);
-/* Takes the structures over (release is called by us, also on failure). Besides our own formats it
- * reads the usual ones: all integer widths (to INT64; uint64 past 2^63 is ERR_DATA), float32,
- * utf8/large_utf8/binary/large_binary, decimal128, date32/date64, all timestamp, time units
- * (ERR_DATA where nanoseconds would be lost), bool, null, fixed_size_binary(16), dictionary of
- * these. Others are ERR_SCHEMA with the column's name. */
-MUST_USE Status arrow_import_schema(struct ArrowSchema *schema, Schema **ret_schema, Err *err);
+/* Besides our own formats it reads the usual ones: all integer widths (to INT64), float32,
+ * utf8/large_utf8/binary/large_binary, decimal128, date32/date64, all timestamp and time units,
+ * bool, null (to TEXT), fixed_size_binary(16), dictionaries of these. Others are ERR_SCHEMA with
+ * the column's name. The structure stays the caller's. */
+MUST_USE Status arrow_import_schema(const struct ArrowSchema *schema, Schema **ret_schema,
+                                    Err *err);
+/* Takes the array over (release is called before returning, also on failure): values are copied, so
+ * that buffers have our alignment and padding. `schema` as arrow_import_schema made it of
+ * `arrow_schema`. ERR_DATA, with column and row, for what can't be held: unsigned past 2^63-1,
+ * parts of a microsecond, dates that are not whole days, text that is not UTF-8, places outside of
+ * their buffers. */
 MUST_USE Status arrow_import_batch(const Schema *schema, const struct ArrowSchema *arrow_schema,
                                    struct ArrowArray *array, Batch **ret_batch, Err *err);
 

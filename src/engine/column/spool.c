@@ -351,7 +351,6 @@ Status spool_read(Spool *spool, Budget *budget, Batch **ret_batch, Err *err)
         *ret_batch = NULL;
         return OK;
     }
-    if (!spool->schema) return spool_file_flush(&spool->file, err);
     SpoolPlace before = spool_file_place(&spool->file);
     CLEANUP(batch_unref_p) Batch *batch = NULL;
     TRY(batch_new(spool->schema, &batch, err));
