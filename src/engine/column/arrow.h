@@ -36,7 +36,8 @@ struct ArrowArray {
  *   NUMERIC with a precision: decimal128(38, scale);
  *   NUMERIC without one: struct<value: decimal128(38,0), scale: uint8>, extension neuron.numeric,
  *     where a scale of 255 says that the value's low 8 bytes are a double;
- *   JSON: extension arrow.json over utf8 views;   UUID: extension arrow.uuid;
+ *   JSON: extension neuron.json over utf8 views (arrow.json is read too);
+ *   UUID: extension arrow.uuid;
  *   DYNAMIC: a dense union of boolean, bigint, double, numeric, text, bytea, json and null, with
  * the type ids 0 to 7 in that order, whichever of them occur. */
 MUST_USE Status arrow_export_schema(const Schema *schema, struct ArrowSchema *ret_schema, Err *err);

@@ -61,7 +61,7 @@ static Column *node_column(struct ArrowArray *array)
 
 static void set_valid(const Column *c, struct ArrowArray *array)
 {
-    array->offset = c->offset;
+    array->offset = c->length ? c->offset : 0;
     array->null_count = c->valid ? c->null_count : 0;
     array->buffers[0] = c->valid ? c->valid->data : NULL;
 }

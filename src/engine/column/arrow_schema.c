@@ -18,6 +18,10 @@ static const char *const FORMATS[TYPE_COUNT] = {
 #define EXTENSION_KEY "ARROW:extension:name"
 #define EXTENSION_METADATA_KEY "ARROW:extension:metadata"
 #define NUMERIC_EXTENSION "neuron.numeric"
+/* Not the canonical arrow.json, which is read too: Arrow C++ 18 knows that one and exports views
+ * under a type it knows without the sizes of their heaps. */
+#define JSON_EXTENSION "neuron.json"
+#define JSON_CANONICAL_EXTENSION "arrow.json"
 
 /* ---- export ---- */
 
@@ -128,7 +132,7 @@ static Status export_field(const Field *field, struct ArrowSchema *ret, Err *err
         format = decimal;
     }
     TRY(node_new(field->name, format, nullable, 0, ret, err));
-    if (field->type == TYPE_JSON) return set_extension(ret, "arrow.json", err);
+    if (field->type == TYPE_JSON) return set_extension(ret, JSON_EXTENSION, err);
     if (field->type == TYPE_UUID) return set_extension(ret, "arrow.uuid", err);
     return OK;
 }
@@ -257,8 +261,10 @@ TypeId arrow_type(const struct ArrowSchema *node, int32_t *ret_precision, int32_
         return fits ? TYPE_NUMERIC : TYPE_COUNT;
     }
     TypeId type = plain_type(format);
-    if (type == TYPE_TEXT && str_eq(extension(node), STR("arrow.json"))) return TYPE_JSON;
-    return type;
+    if (type != TYPE_TEXT) return type;
+    Str name = extension(node);
+    bool json = str_eq(name, STR(JSON_EXTENSION)) || str_eq(name, STR(JSON_CANONICAL_EXTENSION));
+    return json ? TYPE_JSON : TYPE_TEXT;
 }
 
 Status arrow_import_schema(const struct ArrowSchema *schema, Schema **ret_schema, Err *err)
