@@ -144,6 +144,28 @@ static void views_share_heaps(void **state)
     assert_int_equal(released, 1);
 }
 
+/* Every length around the inline limit, each in a block that ends with it. */
+static void short_views(void **state)
+{
+    (void)state;
+    Err err = {0};
+    for (int32_t len = 0; len <= 20; len++) {
+        char *bytes = mem_alloc(len);
+        assert_non_null(bytes);
+        for (int32_t i = 0; i < len; i++) bytes[i] = (char)(200 + i);
+        Builder b;
+        Column c = {0};
+        builder_init(&b, TYPE_BYTES, NULL);
+        ASSERT_OK(builder_text(&b, str_make(bytes, len), &err));
+        ASSERT_OK(builder_finish(&b, &c, &err));
+        assert_true(str_eq(column_text(&c, 0), str_make(bytes, len)));
+        const TextView *view = column_views(&c);
+        for (int32_t i = len; i < 12; i++) assert_int_equal(view->inlined[i], 0);
+        column_done(&c);
+        mem_free(bytes);
+    }
+}
+
 /* A large text gets a heap of its own and the one being filled goes on. */
 static void large_texts(void **state)
 {
@@ -281,6 +303,7 @@ int main(void)
         cmocka_unit_test(nulls_are_zero),
         cmocka_unit_test(numeric_scales),
         cmocka_unit_test(views_share_heaps),
+        cmocka_unit_test(short_views),
         cmocka_unit_test(large_texts),
         cmocka_unit_test(copies_rows),
         cmocka_unit_test(slices),
