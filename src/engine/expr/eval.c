@@ -104,9 +104,13 @@ enum { CALL_TEXT_MAX = 256 << 20 };
 
 char *call_text(KernelCall *call, int64_t row, int64_t len)
 {
-    char *text = len <= CALL_TEXT_MAX ? arena_raw(call->arena, len + 1) : NULL;
-    if (!text)
+    if (len > CALL_TEXT_MAX) {
         call_error(call, row, "54000", "the text would be too long (%lld bytes)", (long long)len);
+        return NULL;
+    }
+    char *text = arena_raw(call->arena, len + 1);
+    /* Want of memory ends the run; it is no property of the row. */
+    if (!text) call->lane->full = true;
     return text;
 }
 

@@ -139,7 +139,8 @@ static Regex *row_regex(KernelCall *call, int64_t row, Str flags, uint32_t optio
     if (!flag_options(flags, &options, &global)) {
         call_error(call, row, "22023", "invalid regular expression option");
     } else if (regex_new(kernel_text(call, 1, row), options, &regex, &err) != OK) {
-        call_error(call, row, "2201B", "%s", err.message);
+        if (err.kind == ERR_MEMORY) call->lane->full = true;
+        else call_error(call, row, "2201B", "%s", err.message);
     }
     return regex;
 }

@@ -4,12 +4,6 @@
 #include "foundation/base/mem.h"
 #include "foundation/base/thread.h"
 
-typedef struct QueueNode {
-    struct QueueNode *next;
-    void *item;
-    int64_t bytes;
-} QueueNode;
-
 struct Queue {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -36,8 +30,7 @@ void queue_free(Queue *queue)
     if (!queue) return;
     while (queue->first) {
         QueueNode *next = queue->first->next;
-        queue->drop(queue->first->item);
-        mem_free(queue->first);
+        queue->drop(queue->first);
         queue->first = next;
     }
     pthread_cond_destroy(&queue->changed);
@@ -65,27 +58,23 @@ static void queue_link(Queue *queue, QueueNode *node)
 
 QueueResult queue_push(Queue *queue, void *item, int64_t bytes, int64_t deadline_ns)
 {
-    QueueNode *node = mem_zalloc((int64_t)sizeof *node);
-    if (!node) return QUEUE_CLOSED;
-    *node = (QueueNode){.item = item, .bytes = bytes};
+    QueueNode *node = item;
+    *node = (QueueNode){.bytes = bytes};
     pthread_mutex_lock(&queue->mutex);
     QueueResult result = queue_wait_room(queue, bytes, deadline_ns);
     if (result == QUEUE_OK) queue_link(queue, node);
     pthread_mutex_unlock(&queue->mutex);
-    if (result != QUEUE_OK) mem_free(node);
     return result;
 }
 
 QueueResult queue_push_control(Queue *queue, void *item)
 {
-    QueueNode *node = mem_zalloc((int64_t)sizeof *node);
-    if (!node) return QUEUE_CLOSED;
-    node->item = item;
+    QueueNode *node = item;
+    *node = (QueueNode){0};
     pthread_mutex_lock(&queue->mutex);
     QueueResult result = queue->closed || queue->cancelled ? QUEUE_CLOSED : QUEUE_OK;
     if (result == QUEUE_OK) queue_link(queue, node);
     pthread_mutex_unlock(&queue->mutex);
-    if (result != QUEUE_OK) mem_free(node);
     return result;
 }
 
@@ -110,8 +99,7 @@ QueueResult queue_pop(Queue *queue, int64_t deadline_ns, void **ret_item)
         result = QUEUE_CLOSED;
     }
     pthread_mutex_unlock(&queue->mutex);
-    if (node) *ret_item = node->item;
-    mem_free(node);
+    if (node) *ret_item = node;
     return result;
 }
 
@@ -140,7 +128,7 @@ int64_t queue_drop_if(Queue *queue, bool (*match)(void *item, void *arg), void *
     queue->last = NULL;
     while (*at) {
         QueueNode *node = *at;
-        if (!match(node->item, arg)) {
+        if (!match(node, arg)) {
             queue->last = node;
             at = &node->next;
             continue;
@@ -155,8 +143,7 @@ int64_t queue_drop_if(Queue *queue, bool (*match)(void *item, void *arg), void *
     pthread_mutex_unlock(&queue->mutex);
     while (out) {
         QueueNode *next = out->next;
-        queue->drop(out->item);
-        mem_free(out);
+        queue->drop(out);
         out = next;
     }
     return dropped;

@@ -6,6 +6,13 @@
 
 typedef struct Queue Queue;
 
+/* Every item begins with one, so that handing it over needs no memory and can't fail for want of
+ * it. The queue's own while the item is inside. */
+typedef struct QueueNode {
+    struct QueueNode *next;
+    int64_t bytes;
+} QueueNode;
+
 typedef enum QueueResult {
     QUEUE_OK,
     QUEUE_TIMEOUT, /* the deadline came first */
@@ -18,8 +25,9 @@ MUST_USE Status queue_new(int64_t max_bytes, void (*drop)(void *item), Queue **r
 void queue_free(Queue *queue);
 DEFINE_FREE_P(Queue, queue_free)
 
-/* Hand over an item of `bytes`; waits for room until `deadline_ns` (clock_mono_ns; negative:
- * for ever). On QUEUE_OK the queue owns the item, else the caller still does. */
+/* Hand over an item (it begins with a QueueNode) of `bytes`; waits for room until `deadline_ns`
+ * (clock_mono_ns; negative: for ever). On QUEUE_OK the queue owns the item, else the caller still
+ * does. */
 MUST_USE QueueResult queue_push(Queue *queue, void *item, int64_t bytes, int64_t deadline_ns);
 /* Hand over a control item at once, whatever the bound; keeps its place in the order. */
 MUST_USE QueueResult queue_push_control(Queue *queue, void *item);

@@ -19,6 +19,7 @@ typedef enum FlowItemKind {
 
 /* What travels through the queues; owned by whoever holds it. */
 typedef struct FlowItem {
+    QueueNode node; /* first, for the queues */
     FlowItemKind kind;
     int64_t generation; /* of the reading: raised by each rewind */
     Batch *batch;       /* may be NULL: nothing passed */
