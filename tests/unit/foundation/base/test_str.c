@@ -1,0 +1,87 @@
+/* Borrowed text: slices, searches, suggestions, UTF-8. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "foundation/base/str.h"
+
+static void assert_str(Str got, const char *want)
+{
+    if (!str_eq(got, str_from(want))) fail_msg("«%.*s», wanted «%s»", STR_ARG(got), want);
+}
+
+static void cuts_and_finds(void **state)
+{
+    (void)state;
+    Str s = STR("  a,b,,c ");
+    assert_str(str_trim(s), "a,b,,c");
+    assert_str(str_slice(s, 2, 3), "a");
+    assert_str(str_slice(s, -5, 100), "  a,b,,c ");
+    assert_str(str_slice(s, 5, 2), "");
+    assert_int_equal(str_find_char(s, ','), 3);
+    assert_int_equal(str_find(s, STR(",,")), 5);
+    assert_int_equal(str_find(s, STR("zz")), -1);
+    assert_int_equal(str_find(s, STR_NULL), 0);
+    assert_true(str_starts(s, STR("  a")) && str_ends(s, STR("c ")));
+    assert_true(str_starts_nocase(STR("ABC"), STR("aB")) && str_eq_nocase(STR("xY"), STR("Xy")));
+    assert_true(str_compare(STR("a"), STR("ab")) < 0 && str_compare(STR("b"), STR("ab")) > 0);
+    assert_true(str_eq(STR_NULL, STR("")));
+}
+
+static void splits_into_parts(void **state)
+{
+    (void)state;
+    Str rest = STR("a,,b"), part;
+    const char *want[] = {"a", "", "b"};
+    for (int i = 0; i < 3; i++) {
+        assert_true(str_next_part(&rest, ',', &part));
+        assert_str(part, want[i]);
+    }
+    assert_false(str_next_part(&rest, ',', &part));
+}
+
+static void suggests_what_is_near(void **state)
+{
+    (void)state;
+    const Str names[] = {STR("select"), STR("where"), STR("drop_nulls"), STR("key")};
+    assert_str(str_nearest(STR("selcet"), names, 4), "select");
+    assert_str(str_nearest(STR("drop_null"), names, 4), "drop_nulls");
+    assert_str(str_nearest(STR("KEY"), names, 4), "key");
+    assert_null(str_nearest(STR("parallel"), names, 4).ptr);
+    assert_null(str_nearest(STR("x"), names, 4).ptr);
+    assert_int_equal(str_distance(STR("ab"), STR("ba")), 1);
+    assert_int_equal(str_distance(STR("kitten"), STR("sitting")), 3);
+}
+
+static void knows_utf8(void **state)
+{
+    (void)state;
+    assert_true(str_is_utf8(STR("aé漢😀")));
+    assert_true(str_is_utf8(STR_NULL));
+    static const char *const BAD[] = {"\x80", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+                                      "\xff", "\xe2\x82", "\xf0\x80\x80\x80"};
+    for (int64_t i = 0; i < COUNT_OF(BAD); i++) assert_false(str_is_utf8(str_from(BAD[i])));
+    /* Long enough for the wide path, the fault at every place. */
+    char text[200];
+    for (int at = 0; at < 200; at++) {
+        memset(text, 'a', sizeof text);
+        text[at] = (char)0xff;
+        assert_false(str_is_utf8(str_make(text, sizeof text)));
+        assert_int_equal(str_utf8_prefix(str_make(text, sizeof text)), at);
+    }
+    assert_int_equal(str_utf8_prefix(STR("ab\xe2\x82")), 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cuts_and_finds),
+        cmocka_unit_test(splits_into_parts),
+        cmocka_unit_test(suggests_what_is_near),
+        cmocka_unit_test(knows_utf8),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
