@@ -31,11 +31,13 @@ static const char *const SELECTS[] = {
 /* Numbers of every size and type in one column, missing members, nulls, texts that are numbers. */
 static int document(int64_t i, char *out, size_t size)
 {
-    static const char *const A[] = {"1",   "2.50",        "9223372036854775807", "1e30", "-7",
-                                    "0.1", "12345678.90", "null",                "3",    "1e300"};
+    static const char *const A[] = {"1",  "2.50", "9223372036854775807", "1e30",
+                                    "-7", "0.1",  "12345678.90",         "null",
+                                    "3",  "1e300"};
     static const char *const B[] = {"0", "1", "3.25", "-2", "1e10", "null", "7"};
-    static const char *const T[] = {"\"12\"",         "\"abc\"", "\"2024-02-29\"", "\"\"",
-                                    "\"\xc3\xa9t\xc3\xa9 5\"", "null",    "\"007\""};
+    static const char *const T[] = {
+        "\"12\"", "\"abc\"", "\"2024-02-29\"", "\"\"", "\"\xc3\xa9t\xc3\xa9 5\"",
+        "null",   "\"007\""};
     static const char *const O[] = {"{\"x\":5,\"list\":[1,\"two\"]}", "{\"x\":\"text\"}", "{}",
                                     "null", "{\"list\":[]}"};
     return snprintf(out, size, "{\"a\":%s,\"b\":%s,\"t\":%s,\"o\":%s}", A[i * 7 % 10], B[i * 5 % 7],
@@ -104,7 +106,8 @@ static Outcome run_split(const char *select, int64_t split)
         JsonRefusal refusal;
         bool taken = false;
         int len = document(i, text, sizeof text);
-        assert_int_equal(json_reader_add(m.reader, str_make(text, len), &taken, &refusal, &err), OK);
+        assert_int_equal(json_reader_add(m.reader, str_make(text, len), &taken, &refusal, &err),
+                         OK);
         assert_true(taken);
         if (json_reader_rows(m.reader) < size && i + 1 < ROWS) continue;
         run_batch(&m, first, &out);

@@ -140,9 +140,12 @@ static void timestamps_return(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(days_are_the_c_librarys), cmocka_unit_test(dates_that_there_are),
-        cmocka_unit_test(strict_forms),            cmocka_unit_test(casts_as_postgresql),
-        cmocka_unit_test(intervals),               cmocka_unit_test(months_are_clamped),
+        cmocka_unit_test(days_are_the_c_librarys),
+        cmocka_unit_test(dates_that_there_are),
+        cmocka_unit_test(strict_forms),
+        cmocka_unit_test(casts_as_postgresql),
+        cmocka_unit_test(intervals),
+        cmocka_unit_test(months_are_clamped),
         cmocka_unit_test(timestamps_return),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,10 +104,9 @@ static void texts_read_as_the_c_library_reads_them(void **state)
     uint64_t seed = 11;
     for (int i = 0; i < TRIALS; i++) {
         char text[64];
-        int len = snprintf(text, sizeof text, "%llu.%0*llue%d",
-                           (unsigned long long)next_random(&seed), i % 19 + 1,
-                           (unsigned long long)(next_random(&seed) % 1000),
-                           (int)(next_random(&seed) % 500) - 250);
+        int len = snprintf(
+            text, sizeof text, "%llu.%0*llue%d", (unsigned long long)next_random(&seed), i % 19 + 1,
+            (unsigned long long)(next_random(&seed) % 1000), (int)(next_random(&seed) % 500) - 250);
         double want = strtod(text, NULL), got = 0;
         assert_int_equal(number_parse_double(str_make(text, len), &got), NUMBER_OK);
         assert_memory_equal(&got, &want, sizeof want);

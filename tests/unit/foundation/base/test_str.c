@@ -61,7 +61,7 @@ static void knows_utf8(void **state)
     (void)state;
     assert_true(str_is_utf8(STR("aé漢😀")));
     assert_true(str_is_utf8(STR_NULL));
-    static const char *const BAD[] = {"\x80", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+    static const char *const BAD[] = {"\x80", "\xc0\xaf", "\xed\xa0\x80",    "\xf4\x90\x80\x80",
                                       "\xff", "\xe2\x82", "\xf0\x80\x80\x80"};
     for (int64_t i = 0; i < COUNT_OF(BAD); i++) assert_false(str_is_utf8(str_from(BAD[i])));
     /* Long enough for the wide path, the fault at every place. */

@@ -94,7 +94,8 @@ static void assert_mistake(const Filled *f, int64_t line, int64_t column, const 
 {
     for (int32_t i = 0; i < f->mistakes.count; i++) {
         const Mistake *m = &f->mistakes.items[i];
-        bool says = str_find(m->what, str_from(part)) >= 0 || str_find(m->hint, str_from(part)) >= 0;
+        Str want = str_from(part);
+        bool says = str_find(m->what, want) >= 0 || str_find(m->hint, want) >= 0;
         if (m->line == line && m->column == column && says) return;
     }
     fail_msg("no mistake at %lld:%lld with «%s» among %d", (long long)line, (long long)column, part,
