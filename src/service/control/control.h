@@ -1,0 +1,77 @@
+/* Everything that may be asked of a running neuron: API, federation and alerts go through it. */
+#ifndef NEURON_CONTROL_H
+#define NEURON_CONTROL_H
+
+#include "foundation/base/buf.h"
+
+typedef enum Health { HEALTH_HEALTHY, HEALTH_DEGRADED, HEALTH_UNHEALTHY } Health;
+
+static inline const char *health_name(Health health)
+{
+    static const char *const NAMES[] = {"healthy", "degraded", "unhealthy"};
+    return NAMES[health];
+}
+
+/* Which runs or reports; empty and 0: all, the newest 100. */
+typedef struct ControlFilter {
+    Str name;   /* a pipeline, or a dataset */
+    Str status; /* of runs */
+    Str before; /* a run id: older ones */
+    int64_t limit;
+} ControlFilter;
+
+/* A silence of an alert: id is its fingerprint. */
+typedef struct ControlSilence {
+    Str id, by, comment;
+    int64_t duration_us;
+} ControlSilence;
+
+/* All calls are thread-safe and answer at once: nothing waits for a run or a check (they may wait
+ * for the state store). `out` gets one JSON value (metrics: Prometheus text) appended. No secret is
+ * ever in it. FAIL: ERR_NOT_FOUND (no such pipeline, run, …), ERR_USAGE (what was asked is wrong),
+ * ERR_CONFIG (a configuration that is wrong), ERR_LIMIT (not now: it runs already, or draining). */
+typedef struct Control {
+    void *arg;
+
+    Status (*status)(void *arg, Buf *out, Err *err);
+    /* {status, dependencies{name: {status, since?, error?}}, uptime, version, …} */
+    Status (*health)(void *arg, Health *ret_health, Buf *out, Err *err);
+    /* False from the moment on that it shall end, and before everything is up. */
+    bool (*ready)(void *arg);
+    Status (*metrics)(void *arg, bool openmetrics, Buf *out, Err *err);
+    Status (*config)(void *arg, Buf *out, Err *err); /* secrets masked */
+
+    Status (*pipeline_list)(void *arg, Buf *out, Err *err);
+    Status (*pipeline_get)(void *arg, Str name, Buf *out, Err *err);
+    /* `trigger`: api, federation. Answers the queued run; *ret_run_id (40 bytes) may be NULL. */
+    Status (*run_start)(void *arg, Str pipeline, Str trigger, char *ret_run_id, Buf *out, Err *err);
+    Status (*run_cancel)(void *arg, Str run_id, Buf *out, Err *err);
+    Status (*run_list)(void *arg, const ControlFilter *filter, Buf *out, Err *err);
+    Status (*run_get)(void *arg, Str run_id, Buf *out, Err *err);
+
+    Status (*stream_list)(void *arg, Buf *out, Err *err); /* with their statistics */
+    Status (*stream_get)(void *arg, Str name, Buf *out, Err *err);
+    Status (*stream_pause)(void *arg, Str name, bool pause, Buf *out, Err *err);
+
+    Status (*quality_list)(void *arg, Buf *out, Err *err); /* datasets with their last report */
+    Status (*quality_reports)(void *arg, const ControlFilter *filter, Buf *out, Err *err);
+    /* A check now; answers {dataset, status: "queued"}. */
+    Status (*quality_check)(void *arg, Str dataset, Str trigger, Buf *out, Err *err);
+    /* `dataset` empty: all. */
+    Status (*quality_trends)(void *arg, Str dataset, int64_t days, Buf *out, Err *err);
+
+    Status (*alert_list)(void *arg, Buf *out, Err *err);
+    Status (*alert_silence)(void *arg, const ControlSilence *silence, Buf *out, Err *err);
+
+    /* The configuration file again, checked whole; a wrong one changes nothing. */
+    Status (*reload)(void *arg, Buf *out, Err *err);
+    /* Of the federation: a JSON object with heartbeat_interval (seconds), log_level,
+     * schedules {pipeline: schedule}, paused {pipeline or stream: true|false}; anything else in it
+     * is ERR_USAGE and nothing is changed. Kept over restarts. */
+    Status (*config_update)(void *arg, Str json, Buf *out, Err *err);
+    /* An orderly end, or an orderly end and a new start. `who` is for the log. */
+    Status (*stop)(void *arg, Str who, Err *err);
+    Status (*restart)(void *arg, Str who, Err *err);
+} Control;
+
+#endif

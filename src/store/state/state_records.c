@@ -1,0 +1,251 @@
+/* Quality reports, outbox, journal of commands, tokens, alert states, pairs. */
+#include "store/state/state_store_impl.h"
+
+enum { REPORTS_DEFAULT = 100, REPORTS_MAX = 10000 };
+
+/* ---- quality reports ---- */
+
+Status state_report_put(StateStore *store, const StateReport *r, int64_t keep, int64_t *ret_id,
+                        Err *err)
+{
+    StateQuery queries[] = {
+        {.sql = "INSERT INTO reports(dataset, at_us, score, verdict, report)"
+                " VALUES(?1,?2,?3,?4,?5)",
+         STATE_VALUES(state_text(r->dataset), state_int(r->at_us), state_real(r->score),
+                      state_text(r->verdict), state_text(r->report))},
+        {.sql = "DELETE FROM reports WHERE ?2>0 AND dataset=?1 AND id <= (SELECT id FROM reports"
+                " WHERE dataset=?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+         STATE_VALUES(state_text(r->dataset), state_int(keep))}};
+    TRY(state_queries(store, queries, COUNT_OF(queries), err));
+    if (ret_id) *ret_id = queries[0].last_id;
+    return OK;
+}
+
+typedef struct ReportVisit {
+    StateReportEach each;
+    void *arg;
+} ReportVisit;
+
+static Status report_row(void *arg, sqlite3_stmt *row, Err *err)
+{
+    ReportVisit *visit = arg;
+    StateReport report = {
+        .id = sqlite3_column_int64(row, 0),
+        .dataset = state_column(row, 1),
+        .at_us = sqlite3_column_int64(row, 2),
+        .score = sqlite3_column_double(row, 3),
+        .verdict = state_column(row, 4),
+        .report = state_column(row, 5),
+    };
+    return visit->each(visit->arg, &report, err);
+}
+
+Status state_report_list(StateStore *store, Str dataset, int64_t since_us, int64_t limit,
+                         StateReportEach each, void *arg, Err *err)
+{
+    ReportVisit visit = {each, arg};
+    limit = limit > 0 ? int64_min(limit, REPORTS_MAX) : REPORTS_DEFAULT;
+    StateQuery query = {
+        .sql = "SELECT id, dataset, at_us, score, verdict, report FROM reports"
+               " WHERE (?1='' OR dataset=?1) AND at_us>=?2 ORDER BY at_us DESC, id DESC LIMIT ?3",
+        STATE_VALUES(state_text(dataset), state_int(since_us), state_int(limit)),
+        .each = report_row,
+        .arg = &visit};
+    return state_query(store, &query, err);
+}
+
+/* ---- outbox ---- */
+
+Status state_outbox_put(StateStore *store, Str kind, Str body, int64_t at_us, Err *err)
+{
+    StateQuery query = {.sql = "INSERT INTO outbox(kind, body, at_us) VALUES(?1,?2,?3)",
+                        STATE_VALUES(state_text(kind), state_text(body), state_int(at_us))};
+    return state_query(store, &query, err);
+}
+
+typedef struct LetterVisit {
+    StateLetterEach each;
+    void *arg;
+} LetterVisit;
+
+static Status letter_row(void *arg, sqlite3_stmt *row, Err *err)
+{
+    LetterVisit *visit = arg;
+    StateLetter letter = {.id = sqlite3_column_int64(row, 0),
+                          .kind = state_column(row, 1),
+                          .body = state_column(row, 2),
+                          .at_us = sqlite3_column_int64(row, 3)};
+    return visit->each(visit->arg, &letter, err);
+}
+
+Status state_outbox_peek(StateStore *store, int64_t limit, StateLetterEach each, void *arg,
+                         Err *err)
+{
+    LetterVisit visit = {each, arg};
+    StateQuery query = {.sql = "SELECT id, kind, body, at_us FROM outbox ORDER BY id LIMIT ?1",
+                        STATE_VALUES(state_int(limit)),
+                        .each = letter_row,
+                        .arg = &visit};
+    return state_query(store, &query, err);
+}
+
+Status state_outbox_done(StateStore *store, int64_t id, Err *err)
+{
+    StateQuery query = {.sql = "DELETE FROM outbox WHERE id=?1", STATE_VALUES(state_int(id))};
+    return state_query(store, &query, err);
+}
+
+static Status count_row(void *arg, sqlite3_stmt *row, Err *err UNUSED)
+{
+    *(int64_t *)arg = sqlite3_column_int64(row, 0);
+    return OK;
+}
+
+Status state_outbox_count(StateStore *store, int64_t *ret_count, Err *err)
+{
+    StateQuery query = {.sql = "SELECT count(*) FROM outbox", .each = count_row, .arg = ret_count};
+    return state_query(store, &query, err);
+}
+
+/* ---- journal of commands ---- */
+
+Status state_command_put(StateStore *store, const StateCommand *c, bool *ret_new, Err *err)
+{
+    StateQuery query = {
+        .sql = "INSERT OR IGNORE INTO commands(id, type, status, body, result, at_us, open)"
+               " VALUES(?1,?2,?3,?4,?5,?6,?7)",
+        STATE_VALUES(state_text(c->id), state_text(c->type), state_text(c->status),
+                     state_text(c->body), state_text(c->result), state_int(c->at_us),
+                     state_int(c->open))};
+    TRY(state_query(store, &query, err));
+    *ret_new = query.changes == 1;
+    return OK;
+}
+
+Status state_command_status(StateStore *store, Str id, Str status, Str result, bool open, Err *err)
+{
+    StateQuery query = {
+        .sql = "UPDATE commands SET status=?2, result=?3, open=?4 WHERE id=?1",
+        STATE_VALUES(state_text(id), state_text(status), state_text(result), state_int(open))};
+    TRY(state_query(store, &query, err));
+    if (query.changes == 1) return OK;
+    return err_set(err, ERR_NOT_FOUND, "no command %.*s", STR_ARG(id));
+}
+
+typedef struct CommandVisit {
+    StateCommandEach each;
+    void *arg;
+} CommandVisit;
+
+static Status command_row(void *arg, sqlite3_stmt *row, Err *err)
+{
+    CommandVisit *visit = arg;
+    StateCommand command = {
+        .id = state_column(row, 0),
+        .type = state_column(row, 1),
+        .status = state_column(row, 2),
+        .body = state_column(row, 3),
+        .result = state_column(row, 4),
+        .at_us = sqlite3_column_int64(row, 5),
+        .open = sqlite3_column_int64(row, 6) != 0,
+    };
+    return visit->each(visit->arg, &command, err);
+}
+
+Status state_command_list(StateStore *store, StateCommandEach each, void *arg, Err *err)
+{
+    CommandVisit visit = {each, arg};
+    StateQuery query = {.sql = "SELECT id, type, status, body, result, at_us, open FROM commands"
+                               " WHERE open=1 ORDER BY seq",
+                        .each = command_row,
+                        .arg = &visit};
+    return state_query(store, &query, err);
+}
+
+/* ---- texts by key ---- */
+
+static Status text_row(void *arg, sqlite3_stmt *row, Err *err)
+{
+    return buf_append(arg, state_column(row, 0), err);
+}
+
+Status state_token_put(StateStore *store, Str url, Str id, Str token, Err *err)
+{
+    StateQuery query = {.sql = "INSERT OR REPLACE INTO tokens(url, id, token) VALUES(?1,?2,?3)",
+                        STATE_VALUES(state_text(url), state_text(id), state_text(token))};
+    return state_query(store, &query, err);
+}
+
+Status state_token_get(StateStore *store, Str url, Str id, Buf *ret_token, Err *err)
+{
+    StateQuery query = {.sql = "SELECT token FROM tokens WHERE url=?1 AND id=?2",
+                        STATE_VALUES(state_text(url), state_text(id)),
+                        .each = text_row,
+                        .arg = ret_token};
+    buf_clear(ret_token);
+    return state_query(store, &query, err);
+}
+
+Status state_token_drop(StateStore *store, Str url, Str id, Err *err)
+{
+    StateQuery query = {.sql = "DELETE FROM tokens WHERE url=?1 AND id=?2",
+                        STATE_VALUES(state_text(url), state_text(id))};
+    return state_query(store, &query, err);
+}
+
+Status state_alert_put(StateStore *store, Str fingerprint, Str state, Err *err)
+{
+    StateQuery query = {.sql = "INSERT OR REPLACE INTO alerts(fingerprint, state) VALUES(?1,?2)",
+                        STATE_VALUES(state_text(fingerprint), state_text(state))};
+    return state_query(store, &query, err);
+}
+
+Status state_alert_drop(StateStore *store, Str fingerprint, Err *err)
+{
+    StateQuery query = {.sql = "DELETE FROM alerts WHERE fingerprint=?1",
+                        STATE_VALUES(state_text(fingerprint))};
+    return state_query(store, &query, err);
+}
+
+typedef struct AlertVisit {
+    StateAlertEach each;
+    void *arg;
+} AlertVisit;
+
+static Status alert_row(void *arg, sqlite3_stmt *row, Err *err)
+{
+    AlertVisit *visit = arg;
+    return visit->each(visit->arg, state_column(row, 0), state_column(row, 1), err);
+}
+
+Status state_alert_list(StateStore *store, StateAlertEach each, void *arg, Err *err)
+{
+    AlertVisit visit = {each, arg};
+    StateQuery query = {.sql = "SELECT fingerprint, state FROM alerts ORDER BY fingerprint",
+                        .each = alert_row,
+                        .arg = &visit};
+    return state_query(store, &query, err);
+}
+
+Status state_value_put(StateStore *store, Str key, Str value, Err *err)
+{
+    StateQuery query = {.sql = "INSERT OR REPLACE INTO pairs(key, value) VALUES(?1,?2)",
+                        STATE_VALUES(state_text(key), state_text(value))};
+    return state_query(store, &query, err);
+}
+
+Status state_value_get(StateStore *store, Str key, Buf *ret_value, Err *err)
+{
+    StateQuery query = {.sql = "SELECT value FROM pairs WHERE key=?1",
+                        STATE_VALUES(state_text(key)),
+                        .each = text_row,
+                        .arg = ret_value};
+    buf_clear(ret_value);
+    return state_query(store, &query, err);
+}
+
+Status state_value_drop(StateStore *store, Str key, Err *err)
+{
+    StateQuery query = {.sql = "DELETE FROM pairs WHERE key=?1", STATE_VALUES(state_text(key))};
+    return state_query(store, &query, err);
+}

@@ -1,0 +1,150 @@
+/* Runs of pipelines, failed attempts, ticks. */
+#include "foundation/base/clock.h"
+#include "store/state/state_store_impl.h"
+
+#define RUN_COLUMNS                                                                                \
+    "run_id, pipeline, trigger, status, scheduled_us, started_us, finished_us, attempts, result"
+#define ATTEMPTS_KEPT_US (INT64_C(8) * 86400000000)
+enum { RUNS_DEFAULT = 100, RUNS_MAX = 1000 };
+
+Status state_run_put(StateStore *store, const StateRun *r, Err *err)
+{
+    StateQuery query = {
+        .sql = "INSERT INTO runs(" RUN_COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)"
+               " ON CONFLICT(run_id) DO UPDATE SET pipeline=?2, trigger=?3, status=?4,"
+               " scheduled_us=?5, started_us=?6, finished_us=?7, attempts=?8, result=?9",
+        STATE_VALUES(state_text(r->run_id), state_text(r->pipeline), state_text(r->trigger),
+                     state_text(r->status), state_int(r->scheduled_us), state_int(r->started_us),
+                     state_int(r->finished_us), state_int(r->attempts), state_text(r->result))};
+    return state_query(store, &query, err);
+}
+
+Status state_run_finish(StateStore *store, Str run_id, Str status, int64_t finished_us,
+                        int64_t attempts, Str result, Err *err)
+{
+    StateQuery query = {.sql = "UPDATE runs SET status=?2, finished_us=?3, attempts=?4, result=?5"
+                               " WHERE run_id=?1",
+                        STATE_VALUES(state_text(run_id), state_text(status), state_int(finished_us),
+                                     state_int(attempts), state_text(result))};
+    TRY(state_query(store, &query, err));
+    if (query.changes == 1) return OK;
+    return err_set(err, ERR_NOT_FOUND, "no run %.*s", STR_ARG(run_id));
+}
+
+typedef struct RunVisit {
+    StateRunEach each;
+    void *arg;
+    int64_t count;
+} RunVisit;
+
+static Status run_row(void *arg, sqlite3_stmt *row, Err *err)
+{
+    RunVisit *visit = arg;
+    StateRun run = {
+        .run_id = state_column(row, 0),
+        .pipeline = state_column(row, 1),
+        .trigger = state_column(row, 2),
+        .status = state_column(row, 3),
+        .scheduled_us = sqlite3_column_int64(row, 4),
+        .started_us = sqlite3_column_int64(row, 5),
+        .finished_us = sqlite3_column_int64(row, 6),
+        .attempts = sqlite3_column_int64(row, 7),
+        .result = state_column(row, 8),
+    };
+    visit->count++;
+    return visit->each(visit->arg, &run, err);
+}
+
+Status state_run_get(StateStore *store, Str run_id, StateRunEach each, void *arg, Err *err)
+{
+    RunVisit visit = {each, arg, 0};
+    StateQuery query = {.sql = "SELECT " RUN_COLUMNS " FROM runs WHERE run_id=?1",
+                        STATE_VALUES(state_text(run_id)),
+                        .each = run_row,
+                        .arg = &visit};
+    TRY(state_query(store, &query, err));
+    if (visit.count) return OK;
+    return err_set(err, ERR_NOT_FOUND, "no run %.*s", STR_ARG(run_id));
+}
+
+Status state_run_list(StateStore *store, const StateRunFilter *f, StateRunEach each, void *arg,
+                      Err *err)
+{
+    RunVisit visit = {each, arg, 0};
+    int64_t limit = f->limit > 0 ? int64_min(f->limit, RUNS_MAX) : RUNS_DEFAULT;
+    StateQuery query = {
+        .sql = "SELECT " RUN_COLUMNS " FROM runs WHERE (?1='' OR pipeline=?1)"
+               " AND (?2='' OR status=?2) AND (?3='' OR seq<(SELECT seq FROM runs WHERE run_id=?3))"
+               " AND (?4=0 OR started_us>=?4) ORDER BY seq DESC LIMIT ?5",
+        STATE_VALUES(state_text(f->pipeline), state_text(f->status), state_text(f->before),
+                     state_int(f->since_us), state_int(limit)),
+        .each = run_row,
+        .arg = &visit};
+    return state_query(store, &query, err);
+}
+
+Status state_run_prune(StateStore *store, Str pipeline, int64_t keep, Err *err)
+{
+    StateQuery query = {.sql = "DELETE FROM runs WHERE pipeline=?1 AND finished_us>0 AND seq <="
+                               " (SELECT seq FROM runs WHERE pipeline=?1 ORDER BY seq DESC"
+                               " LIMIT 1 OFFSET ?2)",
+                        STATE_VALUES(state_text(pipeline), state_int(keep))};
+    return state_query(store, &query, err);
+}
+
+Status state_attempt_failed(StateStore *store, Str pipeline, Str run_id, int64_t at_us, Str kind,
+                            Err *err)
+{
+    StateQuery queries[] = {
+        {.sql = "INSERT INTO attempts(pipeline, at_us, run_id, kind) VALUES(?1,?2,?3,?4)",
+         STATE_VALUES(state_text(pipeline), state_int(at_us), state_text(run_id),
+                      state_text(kind))},
+        {.sql = "DELETE FROM attempts WHERE pipeline=?1 AND at_us<?2",
+         STATE_VALUES(state_text(pipeline), state_int(clock_now_us() - ATTEMPTS_KEPT_US))}};
+    return state_queries(store, queries, COUNT_OF(queries), err);
+}
+
+static Status int64_row(void *arg, sqlite3_stmt *row, Err *err UNUSED)
+{
+    *(int64_t *)arg = sqlite3_column_int64(row, 0);
+    return OK;
+}
+
+Status state_attempts_failed(StateStore *store, Str pipeline, int64_t since_us, int64_t *ret_count,
+                             Err *err)
+{
+    int64_t count = 0;
+    StateQuery query = {.sql = "SELECT count(*) FROM attempts WHERE pipeline=?1 AND at_us>=?2",
+                        STATE_VALUES(state_text(pipeline), state_int(since_us)),
+                        .each = int64_row,
+                        .arg = &count};
+    TRY(state_query(store, &query, err));
+    *ret_count = count;
+    return OK;
+}
+
+Status state_tick_take(StateStore *store, Str name, int64_t scheduled_us, Str owner, bool *ret_mine,
+                       Err *err)
+{
+    StateQuery queries[] = {
+        {.sql = "INSERT OR IGNORE INTO ticks(name, scheduled_us, owner) VALUES(?1,?2,?3)",
+         STATE_VALUES(state_text(name), state_int(scheduled_us), state_text(owner))},
+        {.sql = "DELETE FROM ticks WHERE name=?1 AND scheduled_us < (SELECT max(scheduled_us) FROM"
+                " ticks WHERE name=?1) - 604800000000",
+         STATE_VALUES(state_text(name))}};
+    TRY(state_queries(store, queries, COUNT_OF(queries), err));
+    *ret_mine = queries[0].changes == 1;
+    return OK;
+}
+
+Status state_tick_last(StateStore *store, Str name, int64_t *ret_scheduled_us, Err *err)
+{
+    int64_t last = 0;
+    StateQuery query = {.sql = "SELECT max(scheduled_us) FROM ticks WHERE name=?1",
+                        STATE_VALUES(state_text(name)),
+                        .each = int64_row,
+                        .arg = &last};
+    TRY(state_query(store, &query, err));
+    *ret_scheduled_us = last;
+    return OK;
+}

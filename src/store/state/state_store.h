@@ -1,0 +1,140 @@
+/* The neuron's own state: runs, reports, outbox, commands, tokens, alerts, ticks; crash safe. */
+#ifndef NEURON_STATE_STORE_H
+#define NEURON_STATE_STORE_H
+
+#include "foundation/base/buf.h"
+
+/* One open store; all calls are thread-safe (one mutex), each is one transaction that is on disk
+ * when it returns (WAL, synchronous FULL). Texts given to `each` are valid during that call only,
+ * and `each` must not call the store; it may return FAIL to stop. Times: µs since the epoch. */
+typedef struct StateStore StateStore;
+
+/* `url` as under `state:`: sqlite:///relative.db, sqlite:////absolute.db. Made with mode 0600 when
+ * missing. FAIL: ERR_CONFIG for other kinds (postgresql is refused for now), ERR_IO for a file that
+ * is no state store or is damaged, ERR_PERMISSION when read-only, ERR_DEADLOCK when locked. */
+MUST_USE Status state_store_open(Str url, StateStore **ret_store, Err *err);
+void state_store_close(StateStore *store);
+DEFINE_FREE_P(StateStore, state_store_close)
+/* OK when the store can be read and written now. */
+MUST_USE Status state_store_check(StateStore *store, Err *err);
+
+/* ---- runs of pipelines ---- */
+
+typedef struct StateRun {
+    Str run_id, pipeline;
+    Str trigger;                     /* start, schedule, api, federation, catch_up, resume */
+    Str status;                      /* queued, running, success, failed, skipped, cancelled */
+    int64_t scheduled_us;            /* the tick; 0: none */
+    int64_t started_us, finished_us; /* 0: not yet */
+    int64_t attempts;
+    Str result; /* the result object as JSON; empty: none yet */
+} StateRun;
+typedef Status (*StateRunEach)(void *arg, const StateRun *run, Err *err);
+
+/* Insert, or replace the run of that run_id. */
+MUST_USE Status state_run_put(StateStore *store, const StateRun *run, Err *err);
+MUST_USE Status state_run_finish(StateStore *store, Str run_id, Str status, int64_t finished_us,
+                                 int64_t attempts, Str result, Err *err);
+/* ERR_NOT_FOUND when there is none. */
+MUST_USE Status state_run_get(StateStore *store, Str run_id, StateRunEach each, void *arg,
+                              Err *err);
+typedef struct StateRunFilter {
+    Str pipeline, status; /* empty: all */
+    Str before;           /* a run_id: only runs that were put before it; empty: from the newest */
+    int64_t since_us;     /* 0: all */
+    int64_t limit;        /* 0: 100; at most 1000 */
+} StateRunFilter;
+/* Newest first. */
+MUST_USE Status state_run_list(StateStore *store, const StateRunFilter *filter, StateRunEach each,
+                               void *arg, Err *err);
+/* Forget finished runs of a pipeline but for the newest `keep`. */
+MUST_USE Status state_run_prune(StateStore *store, Str pipeline, int64_t keep, Err *err);
+/* Each attempt that failed, retried or not. Older than 8 days are forgotten. */
+MUST_USE Status state_attempt_failed(StateStore *store, Str pipeline, Str run_id, int64_t at_us,
+                                     Str kind, Err *err);
+MUST_USE Status state_attempts_failed(StateStore *store, Str pipeline, int64_t since_us,
+                                      int64_t *ret_count, Err *err);
+
+/* ---- quality reports ---- */
+
+typedef struct StateReport {
+    int64_t id;
+    Str dataset;
+    int64_t at_us;
+    double score;
+    Str verdict;
+    Str report; /* JSON */
+} StateReport;
+typedef Status (*StateReportEach)(void *arg, const StateReport *report, Err *err);
+
+/* Put (id is ignored) and forget the dataset's reports but for the newest `keep` (0: all stay). */
+MUST_USE Status state_report_put(StateStore *store, const StateReport *report, int64_t keep,
+                                 int64_t *ret_id, Err *err);
+/* Newest first; `dataset` empty: all; since_us 0: all; limit 0: 100, at most 10000. */
+MUST_USE Status state_report_list(StateStore *store, Str dataset, int64_t since_us, int64_t limit,
+                                  StateReportEach each, void *arg, Err *err);
+
+/* ---- outbox: what the federation shall get, in order ---- */
+
+typedef struct StateLetter {
+    int64_t id;
+    Str kind;
+    Str body; /* JSON */
+    int64_t at_us;
+} StateLetter;
+typedef Status (*StateLetterEach)(void *arg, const StateLetter *letter, Err *err);
+
+MUST_USE Status state_outbox_put(StateStore *store, Str kind, Str body, int64_t at_us, Err *err);
+/* The oldest `limit`, oldest first. */
+MUST_USE Status state_outbox_peek(StateStore *store, int64_t limit, StateLetterEach each, void *arg,
+                                  Err *err);
+MUST_USE Status state_outbox_done(StateStore *store, int64_t id, Err *err);
+MUST_USE Status state_outbox_count(StateStore *store, int64_t *ret_count, Err *err);
+
+/* ---- journal of commands ---- */
+
+typedef struct StateCommand {
+    Str id, type;
+    Str status;       /* received, acknowledged, running, completed, failed … (the caller's) */
+    Str body, result; /* JSON; result may be empty */
+    int64_t at_us;
+    bool open;
+} StateCommand;
+typedef Status (*StateCommandEach)(void *arg, const StateCommand *command, Err *err);
+
+/* *ret_new false when the id is known already (nothing is changed then). */
+MUST_USE Status state_command_put(StateStore *store, const StateCommand *command, bool *ret_new,
+                                  Err *err);
+/* `open` false: nothing more is to be done for it. */
+MUST_USE Status state_command_status(StateStore *store, Str id, Str status, Str result, bool open,
+                                     Err *err);
+/* Open ones, oldest first. */
+MUST_USE Status state_command_list(StateStore *store, StateCommandEach each, void *arg, Err *err);
+
+/* ---- small things ---- */
+
+/* Tokens of federations, by the core's URL and the neuron's id. Never logged. */
+MUST_USE Status state_token_put(StateStore *store, Str url, Str id, Str token, Err *err);
+/* *ret_token is emptied when there is none. */
+MUST_USE Status state_token_get(StateStore *store, Str url, Str id, Buf *ret_token, Err *err);
+MUST_USE Status state_token_drop(StateStore *store, Str url, Str id, Err *err);
+
+/* States of alerts, by fingerprint. */
+typedef Status (*StateAlertEach)(void *arg, Str fingerprint, Str state, Err *err);
+MUST_USE Status state_alert_put(StateStore *store, Str fingerprint, Str state, Err *err);
+MUST_USE Status state_alert_drop(StateStore *store, Str fingerprint, Err *err);
+MUST_USE Status state_alert_list(StateStore *store, StateAlertEach each, void *arg, Err *err);
+
+/* Who runs a tick: the first to take it. `name` is a pipeline or a dataset with its kind before it
+ * ("pipeline:sales"). */
+MUST_USE Status state_tick_take(StateStore *store, Str name, int64_t scheduled_us, Str owner,
+                                bool *ret_mine, Err *err);
+/* The newest tick taken; 0: none. */
+MUST_USE Status state_tick_last(StateStore *store, Str name, int64_t *ret_scheduled_us, Err *err);
+
+/* Anything else by key. *ret_value is emptied when there is none. */
+MUST_USE Status state_value_put(StateStore *store, Str key, Str value, Err *err);
+MUST_USE Status state_value_get(StateStore *store, Str key, Buf *ret_value, Err *err);
+MUST_USE Status state_value_drop(StateStore *store, Str key, Err *err);
+
+#endif
