@@ -19,6 +19,7 @@ typedef struct CsvSource {
     int64_t *row_numbers;
     uint64_t *bad; /* bit per read row: a value did not fit */
     int64_t row_capacity;
+    bool not_utf8; /* the chunk is not, as a whole */
     _Atomic bool cancelled;
 } CsvSource;
 
@@ -103,7 +104,7 @@ static const char *shape_mistake(const CsvSource *self, int64_t row, char text[1
         }
     }
     Str whole = csv_row_text(c, row);
-    if (c->scan.non_ascii && !str_is_utf8(whole)) return "not UTF-8";
+    if (self->not_utf8 && !str_is_utf8(whole)) return "not UTF-8";
     if (c->scan.nul && str_find_char(whole, 0) >= 0) return "a NUL byte";
     return NULL;
 }
@@ -184,6 +185,8 @@ static Status choose_rows(CsvSource *self, int64_t *ret_rows, Err *err)
     CsvChunks *c = &self->chunks;
     TRY(rows_reserve(self, c->scan.row_count, err));
     memset(self->bad, 0, (size_t)(c->scan.row_count / 64 + 1) * 8);
+    self->not_utf8 =
+        c->scan.non_ascii && !str_is_utf8(str_make((const char *)c->chunk->data, c->scan.used));
     int64_t chosen = 0;
     for (int64_t row = c->file_start && self->options.header; row < c->scan.row_count; row++) {
         if (self->schema->count > 1 && csv_row_is_empty(c, row)) continue;

@@ -274,9 +274,11 @@ Status check_call(Checker *c, ExprNode **at, Err *err)
 {
     ExprNode *node = *at;
     node->checked = true;
-    if (str_eq(node->name, STR("between"))) return expand_between(c, at, err);
-    if (str_eq(node->name, STR("between_symmetric"))) return expand_symmetric(c, at, err);
-    if (str_eq(node->name, STR("in"))) return expand_in(c, at, err);
+    /* Forms of the grammar; a call that only has such a form's name is no function. */
+    bool three = node->arg_count == 3;
+    if (three && str_eq(node->name, STR("between"))) return expand_between(c, at, err);
+    if (three && str_eq(node->name, STR("between_symmetric"))) return expand_symmetric(c, at, err);
+    if (node->arg_count >= 2 && str_eq(node->name, STR("in"))) return expand_in(c, at, err);
     TRY(expand_star(c, node, err));
     node->constant = true;
     for (int32_t i = 0; i < node->arg_count; i++) {

@@ -5,18 +5,89 @@
 #include "engine/column/column.h"
 #include "foundation/base/buf.h"
 
-/* Each appends one value's encoding; FAIL only when memory runs out. */
-MUST_USE Status encode_null(Buf *out, Err *err);
-MUST_USE Status encode_bool(Buf *out, bool value, Err *err);
-MUST_USE Status encode_decimal(Buf *out, Decimal value, Err *err);
+/* Each appends one value's encoding: a tag, then its bytes; FAIL only when memory runs out. The
+ * short ones are in place, since they run for every value of every hashed row. */
+MUST_USE static inline Status encode_tagged(Buf *out, char tag, const void *bytes, int64_t len,
+                                            Err *err)
+{
+    TRY(buf_reserve(out, len + 1, err));
+    char *to = out->data + out->len;
+    to[0] = tag;
+    if (len) memcpy(to + 1, bytes, (size_t)len);
+    out->len += len + 1;
+    return OK;
+}
+
+MUST_USE static inline Status encode_null(Buf *out, Err *err)
+{
+    return encode_tagged(out, 0x00, NULL, 0, err);
+}
+
+MUST_USE static inline Status encode_bool(Buf *out, bool value, Err *err)
+{
+    uint8_t byte = value;
+    return encode_tagged(out, 0x01, &byte, 1, err);
+}
+
+MUST_USE static inline Status encode_decimal(Buf *out, Decimal value, Err *err)
+{
+    value = decimal_normalize(value);
+    char bytes[17];
+    bytes[0] = (char)value.scale;
+    int64_t small = (int64_t)value.value;
+    if (LIKELY(small == value.value)) {
+        memcpy(bytes + 1, &small, 8);
+        return encode_tagged(out, 0x02, bytes, 9, err);
+    }
+    memcpy(bytes + 1, &value.value, 16);
+    return encode_tagged(out, 0x04, bytes, 17, err);
+}
+
+/* Text of `tag`: its length, then its bytes. */
+MUST_USE static inline Status encode_long(Buf *out, char tag, Str text, Err *err)
+{
+    uint32_t len = (uint32_t)text.len;
+    TRY(buf_reserve(out, text.len + 5, err));
+    char *to = out->data + out->len;
+    to[0] = tag;
+    memcpy(to + 1, &len, 4);
+    if (text.len) memcpy(to + 5, text.ptr, (size_t)text.len);
+    out->len += text.len + 5;
+    return OK;
+}
+
+MUST_USE static inline Status encode_text(Buf *out, Str text, Err *err)
+{
+    return encode_long(out, 0x05, text, err);
+}
+
+MUST_USE static inline Status encode_bytes(Buf *out, Str bytes, Err *err)
+{
+    return encode_long(out, 0x06, bytes, err);
+}
+
+MUST_USE static inline Status encode_date(Buf *out, int32_t days, Err *err)
+{
+    return encode_tagged(out, 0x07, &days, 4, err);
+}
+
+MUST_USE static inline Status encode_time(Buf *out, int64_t us, Err *err)
+{
+    return encode_tagged(out, 0x08, &us, 8, err);
+}
+
+MUST_USE static inline Status encode_timestamp(Buf *out, int64_t us, Err *err)
+{
+    return encode_tagged(out, 0x09, &us, 8, err);
+}
+
+MUST_USE static inline Status encode_uuid(Buf *out, const uint8_t *bytes, Err *err)
+{
+    return encode_tagged(out, 0x0b, bytes, 16, err);
+}
+
 MUST_USE Status encode_double(Buf *out, double value, Err *err);
-MUST_USE Status encode_text(Buf *out, Str text, Err *err);
-MUST_USE Status encode_bytes(Buf *out, Str bytes, Err *err);
-MUST_USE Status encode_date(Buf *out, int32_t days, Err *err);
-MUST_USE Status encode_time(Buf *out, int64_t us, Err *err);
-MUST_USE Status encode_timestamp(Buf *out, int64_t us, Err *err);
 MUST_USE Status encode_interval(Buf *out, Interval interval, Err *err);
-MUST_USE Status encode_uuid(Buf *out, const uint8_t *bytes, Err *err);
 MUST_USE Status encode_json(Buf *out, Str json, Err *err);
 MUST_USE Status encode_column(Buf *out, const Column *column, int64_t row, Err *err);
 

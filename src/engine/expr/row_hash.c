@@ -8,47 +8,6 @@
 #include "foundation/base/number.h"
 #include "foundation/codec/json_walk.h"
 
-static Status put(Buf *out, char tag, const void *bytes, int64_t len, Err *err)
-{
-    TRY(buf_reserve(out, len + 1, err));
-    out->data[out->len++] = tag;
-    if (len) memcpy(out->data + out->len, bytes, (size_t)len);
-    out->len += len;
-    return OK;
-}
-
-static Status put_text(Buf *out, char tag, Str text, Err *err)
-{
-    uint32_t len = (uint32_t)text.len;
-    TRY(put(out, tag, &len, 4, err));
-    return buf_append(out, text, err);
-}
-
-Status encode_null(Buf *out, Err *err)
-{
-    return put(out, 0x00, NULL, 0, err);
-}
-
-Status encode_bool(Buf *out, bool value, Err *err)
-{
-    uint8_t byte = value;
-    return put(out, 0x01, &byte, 1, err);
-}
-
-Status encode_decimal(Buf *out, Decimal value, Err *err)
-{
-    value = decimal_normalize(value);
-    char bytes[17];
-    bytes[0] = (char)value.scale;
-    int64_t small = (int64_t)value.value;
-    if (small == value.value) {
-        memcpy(bytes + 1, &small, 8);
-        return put(out, 0x02, bytes, 9, err);
-    }
-    memcpy(bytes + 1, &value.value, 16);
-    return put(out, 0x04, bytes, 17, err);
-}
-
 Status encode_double(Buf *out, double value, Err *err)
 {
     Decimal decimal;
@@ -58,32 +17,7 @@ Status encode_double(Buf *out, double value, Err *err)
     uint64_t bits;
     memcpy(&bits, &value, 8);
     if (isnan(value)) bits = UINT64_C(0x7ff8000000000000);
-    return put(out, 0x03, &bits, 8, err);
-}
-
-Status encode_text(Buf *out, Str text, Err *err)
-{
-    return put_text(out, 0x05, text, err);
-}
-
-Status encode_bytes(Buf *out, Str bytes, Err *err)
-{
-    return put_text(out, 0x06, bytes, err);
-}
-
-Status encode_date(Buf *out, int32_t days, Err *err)
-{
-    return put(out, 0x07, &days, 4, err);
-}
-
-Status encode_time(Buf *out, int64_t us, Err *err)
-{
-    return put(out, 0x08, &us, 8, err);
-}
-
-Status encode_timestamp(Buf *out, int64_t us, Err *err)
-{
-    return put(out, 0x09, &us, 8, err);
+    return encode_tagged(out, 0x03, &bits, 8, err);
 }
 
 Status encode_interval(Buf *out, Interval interval, Err *err)
@@ -92,12 +26,7 @@ Status encode_interval(Buf *out, Interval interval, Err *err)
     memcpy(bytes, &interval.months, 4);
     memcpy(bytes + 4, &interval.days, 4);
     memcpy(bytes + 8, &interval.us, 8);
-    return put(out, 0x0a, bytes, 16, err);
-}
-
-Status encode_uuid(Buf *out, const uint8_t *bytes, Err *err)
-{
-    return put(out, 0x0b, bytes, 16, err);
+    return encode_tagged(out, 0x0a, bytes, 16, err);
 }
 
 static Status encode_number_text(Buf *out, Str text, Err *err)
@@ -118,7 +47,7 @@ static Status encode_document(Buf *out, Str json, Err *err)
     Status status = canonical_json(json, &arena, &canonical, err);
     arena_done(&arena);
     TRY(status);
-    return put_text(out, 0x0c, buf_str(&canonical), err);
+    return encode_long(out, 0x0c, buf_str(&canonical), err);
 }
 
 Status encode_json(Buf *out, Str json, Err *err)

@@ -86,6 +86,12 @@ TypeId csv_candidate_type(uint8_t candidates)
 
 static bool append_bool(Builder *b, Str text, Status *status, Err *err)
 {
+    /* As nearly all files have it. */
+    bool as_usual = str_eq(text, STR("true"));
+    if (as_usual || str_eq(text, STR("false"))) {
+        *status = builder_bool(b, as_usual, err);
+        return true;
+    }
     bool yes = str_eq_nocase(text, STR("true")) || str_eq_nocase(text, STR("t")) ||
                str_eq_nocase(text, STR("yes")) || str_eq(text, STR("1"));
     bool no = str_eq_nocase(text, STR("false")) || str_eq_nocase(text, STR("f")) ||

@@ -4,14 +4,35 @@
 #include "engine/format/json_write.h"
 #include "foundation/base/number.h"
 
+#define BYTES(byte) (UINT64_C(0x0101010101010101) * (uint8_t)(byte))
+
+/* The high bit of each byte of `word` that is zero (and perhaps of bytes above such a one). */
+static uint64_t zero_bytes(uint64_t word)
+{
+    return (word - BYTES(0x01)) & ~word & BYTES(0x80);
+}
+
+/* Does one of eight bytes need quotes around the text? */
+static bool word_is_special(uint64_t word, char delimiter)
+{
+    return (zero_bytes(word ^ BYTES(delimiter)) | zero_bytes(word ^ BYTES('"')) |
+            zero_bytes(word ^ BYTES('\n')) | zero_bytes(word ^ BYTES('\r'))) != 0;
+}
+
 static bool needs_quotes(Str text, char delimiter)
 {
     if (text.len == 0) return true;
     char first = text.ptr[0], last = text.ptr[text.len - 1];
     bool special = first == ' ' || last == ' ' || first == '\t' || last == '\t';
-    for (int64_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        special |= (c == delimiter) | (c == '"') | (c == '\n') | (c == '\r');
+    uint64_t word;
+    int64_t at = 0;
+    for (; text.len - at >= 8 && !special; at += 8) {
+        memcpy(&word, text.ptr + at, 8);
+        special = word_is_special(word, delimiter);
+    }
+    for (; at < text.len && !special; at++) {
+        char c = text.ptr[at];
+        special = c == delimiter || c == '"' || c == '\n' || c == '\r';
     }
     return special;
 }

@@ -13,9 +13,8 @@ void buf_done(Buf *buf)
     *buf = buf_make(buf->max);
 }
 
-Status buf_reserve(Buf *buf, int64_t more, Err *err)
+Status buf_grow(Buf *buf, int64_t more, Err *err)
 {
-    if (LIKELY(more <= buf->cap - buf->len)) return OK;
     if (more > buf->max - buf->len) {
         return err_set(err, ERR_LIMIT, "more than %lld bytes", (long long)buf->max);
     }
@@ -25,21 +24,6 @@ Status buf_reserve(Buf *buf, int64_t more, Err *err)
     if (!data) return err_memory(err);
     buf->data = data;
     buf->cap = cap;
-    return OK;
-}
-
-Status buf_append(Buf *buf, Str bytes, Err *err)
-{
-    TRY(buf_reserve(buf, bytes.len, err));
-    if (bytes.len) memcpy(buf->data + buf->len, bytes.ptr, (size_t)bytes.len);
-    buf->len += bytes.len;
-    return OK;
-}
-
-Status buf_append_char(Buf *buf, char c, Err *err)
-{
-    TRY(buf_reserve(buf, 1, err));
-    buf->data[buf->len++] = c;
     return OK;
 }
 

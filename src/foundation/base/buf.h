@@ -19,10 +19,26 @@ static inline Buf buf_make(int64_t max)
 }
 void buf_done(Buf *buf);
 
+/* Reallocate, so that there is room for `more` bytes; for buf_reserve. */
+MUST_USE Status buf_grow(Buf *buf, int64_t more, Err *err);
 /* Room for `more` bytes behind len. FAIL: ERR_MEMORY, or ERR_LIMIT past max. */
-MUST_USE Status buf_reserve(Buf *buf, int64_t more, Err *err);
-MUST_USE Status buf_append(Buf *buf, Str bytes, Err *err);
-MUST_USE Status buf_append_char(Buf *buf, char c, Err *err);
+MUST_USE static inline Status buf_reserve(Buf *buf, int64_t more, Err *err)
+{
+    return LIKELY(more <= buf->cap - buf->len) ? OK : buf_grow(buf, more, err);
+}
+MUST_USE static inline Status buf_append(Buf *buf, Str bytes, Err *err)
+{
+    TRY(buf_reserve(buf, bytes.len, err));
+    if (bytes.len) memcpy(buf->data + buf->len, bytes.ptr, (size_t)bytes.len);
+    buf->len += bytes.len;
+    return OK;
+}
+MUST_USE static inline Status buf_append_char(Buf *buf, char c, Err *err)
+{
+    TRY(buf_reserve(buf, 1, err));
+    buf->data[buf->len++] = c;
+    return OK;
+}
 MUST_USE Status buf_printf(Buf *buf, Err *err, const char *format, ...) PRINTF_LIKE(3, 4);
 /* Put a NUL behind the text (not counted in len), so that data may be passed to C functions. */
 MUST_USE Status buf_terminate(Buf *buf, Err *err);

@@ -22,6 +22,12 @@ static int64_t floor_div(int64_t a, int64_t b)
 int64_t datetime_days_from_civil(int64_t year, int32_t month, int32_t day)
 {
     year -= month <= 2;
+    if (LIKELY(year >= 0 && year < (1 << 20))) {
+        /* The same in 32 bits, where every division is by a constant and cheap. */
+        uint32_t y = (uint32_t)year, m = (uint32_t)(month > 2 ? month - 3 : month + 9);
+        uint32_t days = y * 365 + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + (uint32_t)day - 1;
+        return (int64_t)days - 719468;
+    }
     int64_t era = floor_div(year, 400);
     int64_t of_era = year - era * 400;
     int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;

@@ -499,6 +499,16 @@ DecimalResult decimal_ceil(Decimal a, Decimal *ret_value)
 
 Decimal decimal_normalize(Decimal a)
 {
+    int64_t small = (int64_t)a.value;
+    if (LIKELY(small == a.value)) {
+        /* Division of 128 bits is a call; nearly all values are smaller. */
+        while (a.scale > 0 && small % 10 == 0) {
+            small /= 10;
+            a.scale--;
+        }
+        a.value = small;
+        return a;
+    }
     while (a.scale > 0 && a.value % 10 == 0) {
         a.value /= 10;
         a.scale--;
