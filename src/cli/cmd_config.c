@@ -126,7 +126,12 @@ const Command COMMAND_SCHEMA = {
 static Status init_run(Program *program UNUSED, const Args *args, int *ret_exit UNUSED, Err *err)
 {
     Str path = args->positional_count ? args->positional[0] : STR("neuron.yaml");
+    CLEANUP(buf_done) Buf guide = buf_make(1 << 20);
     Str text = str_from(CONFIGURATION_STARTER);
+    if (args_has(args, "guide")) {
+        TRY(configuration_guide(NULL, &guide, err));
+        text = buf_str(&guide);
+    }
     if (str_eq(path, STR("-"))) return output_write(text, err);
     CLEANUP(file_close_p) int fd = -1;
     if (file_exists(path)) {
@@ -140,11 +145,17 @@ static Status init_run(Program *program UNUSED, const Args *args, int *ret_exit 
     return output_write(buf_str(&out), err);
 }
 
+static const ArgOption INIT_OPTIONS[] = {
+    {"guide", 0, NULL, "the complete neuron that `neuron run` runs without a configuration", false},
+};
+
 const Command COMMAND_INIT = {
     .name = "init",
     .usage = "[FILE]",
     .summary = "Writes a commented starter configuration.",
     .example = "neuron init neuron.yaml",
+    .options = INIT_OPTIONS,
+    .option_count = COUNT_OF(INIT_OPTIONS),
     .positional_max = 1,
     .run = init_run,
 };

@@ -11,7 +11,8 @@ typedef struct SourceParam {
     Str name;
     TypeId type; /* BOOL, INT64, NUMERIC, TEXT; TEXT is left to the database to convert */
     bool null;
-    Str text; /* its value as text */
+    Str text;       /* its value as text */
+    int64_t ago_us; /* > 0: instead, UTC at the run's start less so much (`YYYY-MM-DD HH:MM:SS`) */
 } SourceParam;
 
 /* What to read. Everything is borrowed and outlives the source. */

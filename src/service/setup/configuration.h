@@ -103,6 +103,12 @@ MUST_USE Status configuration_print_mistakes(const Configuration *configuration,
 /* The first mistakes as one error, for commands other than validate. */
 MUST_USE Status configuration_check(const Configuration *configuration, Err *err);
 
+/* The guide's complete neuron as a configuration's text. With `from`, parts whose variables
+ * (SOURCE_DB_URL, TARGET_DB_URL, KAFKA_SERVERS) are not set are left out; NULL: all of it. */
+MUST_USE Status configuration_guide(const SubstituteFrom *from, Buf *out, Err *err);
+MUST_USE Status configuration_guide_load(const SubstituteFrom *from,
+                                         Configuration *ret_configuration, Err *err);
+
 /* A commented starter configuration. */
 extern const char CONFIGURATION_STARTER[];
 

@@ -134,9 +134,9 @@ static const Option PIPELINE_OPTIONS[] = {
     {.name = "params",
      .type = OPTION_NODE,
      .offset = FIELD(PipelineOptions, params),
-     .summary = "Values of the query's parameters.",
+     .summary = "Values of the query's parameters; { ago: 1d }: so long before the run, in UTC.",
      .schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":[\"string\",\"number\","
-               "\"boolean\",\"null\"]}}"},
+               "\"boolean\",\"null\",\"object\"]}}"},
     {.name = "csv",
      .type = OPTION_NODE,
      .offset = FIELD(PipelineOptions, csv),

@@ -78,6 +78,19 @@ static SourceParam param_of(const YamlNode *node)
     return param;
 }
 
+/* { ago: 1d }: a time relative to the run. */
+static bool param_ago(const YamlNode *node, SourceParam *ret_param)
+{
+    const YamlNode *ago = node->kind == YAML_MAP ? yaml_get(node, STR("ago")) : NULL;
+    int64_t ago_us = 0;
+    if (!ago || node->count != 1 || ago->kind != YAML_SCALAR ||
+        !option_parse_duration(ago->text, &ago_us) || ago_us <= 0) {
+        return false;
+    }
+    *ret_param = (SourceParam){.name = node->key, .type = TYPE_TEXT, .ago_us = ago_us};
+    return true;
+}
+
 static Status params_make(Configuration *c, const YamlNode *node, PipelineConfig *p, Err *err)
 {
     if (!node || yaml_is_null(node)) return OK;
@@ -89,10 +102,12 @@ static Status params_make(Configuration *c, const YamlNode *node, PipelineConfig
     SourceParam *params = ARENA_ARRAY(&c->arena, SourceParam, node->count ? node->count : 1);
     if (!params) return err_memory(err);
     for (const YamlNode *at = node->first; at; at = at->next) {
+        SourceParam *param = &params[p->param_count];
         if (at->kind == YAML_SCALAR) params[p->param_count++] = param_of(at);
+        else if (param_ago(at, param)) p->param_count++;
         else {
             mistake_add(&c->mistakes, at->line, at->column, STR_NULL,
-                        "the parameter `%.*s` must be one value", STR_ARG(at->key));
+                        "the parameter `%.*s` must be one value, or { ago: 1d }", STR_ARG(at->key));
         }
     }
     p->params = params;

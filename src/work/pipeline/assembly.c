@@ -1,4 +1,5 @@
 /* Puts a pipeline together: source, watermark, steps, sinks. */
+#include "foundation/base/clock.h"
 #include "foundation/base/datetime.h"
 #include "work/pipeline/pipeline_impl.h"
 
@@ -37,9 +38,30 @@ static Status cursor_from(Assembly *a, Err *err)
     return buf_append(&a->cursor_from, watermark, err);
 }
 
+/* Parameters that are times before now get their text. */
+static Status params_of_run(Assembly *a, const SourceParam **ret_params, Err *err)
+{
+    const PipelineConfig *c = a->config;
+    SourceParam *params = ARENA_ARRAY(&a->param_arena, SourceParam, c->param_count + 1);
+    if (!params) return err_memory(err);
+    int64_t now_us = clock_now_us();
+    for (int32_t i = 0; i < c->param_count; i++) {
+        params[i] = c->params[i];
+        if (params[i].ago_us <= 0) continue;
+        int64_t us = now_us - params[i].ago_us;
+        char text[DATETIME_TEXT_MAX];
+        Str time = str_make(text, datetime_format_timestamp(us - us % 1000000, ' ', false, text));
+        TRY(arena_copy(&a->param_arena, time, &params[i].text, err));
+    }
+    *ret_params = params;
+    return OK;
+}
+
 static Status source_request(Assembly *a, Err *err)
 {
     const PipelineConfig *c = a->config;
+    const SourceParam *params = NULL;
+    TRY(params_of_run(a, &params, err));
     if (a->options->since.len && !c->incremental.cursor.len) {
         (void)err_set(err, ERR_USAGE, "--since needs an incremental pipeline");
         return err_hint(err, "name the cursor column: `incremental: { cursor: … }`");
@@ -52,7 +74,7 @@ static Status source_request(Assembly *a, Err *err)
         .location = &c->from,
         .table = c->from_table,
         .query = c->query,
-        .params = c->params,
+        .params = params,
         .param_count = c->param_count,
         .cursor = c->incremental.cursor,
         .cursor_from = buf_str(&a->cursor_from),
@@ -173,6 +195,7 @@ Status assembly_open(Assembly *a, const PipelineConfig *config, const RunOptions
     *a = (Assembly){.config = config, .options = options, .env = env};
     load_state_init(&a->state);
     a->cursor_from = buf_make(1 << 16);
+    a->param_arena = arena_make(16 << 20);
     a->info.arena = arena_make(16 << 20);
     budget_init(&a->step_budget, "steps", env->budget,
                 env->budget ? env->budget->max_bytes * 3 / 4 : INT64_MAX);
@@ -197,4 +220,5 @@ void assembly_close(Assembly *a)
     source_info_done(&a->info);
     load_state_done(&a->state);
     buf_done(&a->cursor_from);
+    arena_done(&a->param_arena);
 }

@@ -25,6 +25,7 @@ typedef struct Assembly {
     bool advance;
     Budget step_budget;
     Buf cursor_from;
+    Arena param_arena; /* parameters that are relative to the run's start */
 } Assembly;
 
 /* Everything made and described; nothing written yet. */

@@ -1,0 +1,65 @@
+/* What the files of this room share: requests, routes, answers. */
+#ifndef NEURON_API_IMPL_H
+#define NEURON_API_IMPL_H
+
+#include <microhttpd.h>
+
+#include "service/api/api.h"
+
+enum { API_BODY_MAX = 1 << 20, API_ANSWER_MAX = 64 << 20 };
+
+/* One request, and its answer as it grows. */
+typedef struct Request {
+    struct MHD_Connection *connection;
+    const Api *api;
+    const struct Route *route;
+    Str method, path;
+    Str name; /* what stands for {name} in the route */
+    Buf body, out;
+    bool too_large;
+    int32_t status;
+    const char *type;  /* of the answer */
+    const char *allow; /* for 405 */
+    int64_t start_ns;
+} Request;
+
+typedef enum RouteAccess { ACCESS_OPEN, ACCESS_METRICS, ACCESS_TOKEN } RouteAccess;
+
+/* `path` may hold one {name}. */
+typedef struct Route {
+    const char *method, *path;
+    RouteAccess access;
+    int32_t status; /* of success */
+    Status (*run)(Request *request, Err *err);
+    const char *summary;
+    const char *query; /* names of query parameters, with commas between; NULL: none */
+} Route;
+extern const Route API_ROUTES[];
+extern const int32_t API_ROUTE_COUNT;
+
+struct Api {
+    ApiOptions options;
+    struct MHD_Daemon *daemon;
+    int32_t port;
+    Str host; /* of `listen` */
+};
+
+/* A query parameter; empty when there is none. */
+Str request_query(const Request *request, const char *name);
+Str request_header(const Request *request, const char *name);
+/* 0 when absent; ERR_USAGE when it is no number from 0 to `max`. */
+MUST_USE Status request_number(const Request *request, const char *name, int64_t max,
+                               int64_t *ret_number, Err *err);
+/* The route for method and path. NULL: *ret_allow tells the methods that the path has (404 when
+ * empty). */
+const Route *route_find(Str method, Str path, Str *ret_name, char ret_allow[32]);
+/* Who may not: fills the answer and returns false. */
+bool request_allowed(Request *request);
+/* An RFC 9457 answer in place of what there was. */
+void request_problem(Request *request, int32_t status, const char *title, const char *detail);
+void request_failed(Request *request, const Err *err);
+MUST_USE Status openapi_write(Buf *out, Err *err);
+
+extern const char API_PAGE[];
+
+#endif

@@ -1,0 +1,247 @@
+/* The one table of routes, and what each does. */
+#include "foundation/base/number.h"
+#include "foundation/codec/json_tree.h"
+#include "foundation/config/option.h"
+#include "service/api/api_impl.h"
+
+#define CONTROL(request) ((request)->api->options.control)
+#define CALL(request, name, ...)                                                                   \
+    (CONTROL(request)->name ? CONTROL(request)->name(CONTROL(request)->arg, ##__VA_ARGS__)         \
+                            : err_set(err, ERR_NOT_FOUND, "this neuron has none"))
+
+static Status get_health(Request *r, Err *err)
+{
+    Health health = HEALTH_UNHEALTHY;
+    TRY(CALL(r, health, &health, &r->out, err));
+    if (health == HEALTH_UNHEALTHY) r->status = 503;
+    return OK;
+}
+
+static Status get_live(Request *r, Err *err)
+{
+    return buf_append(&r->out, STR("{\"status\":\"alive\"}"), err);
+}
+
+static Status get_ready(Request *r, Err *err)
+{
+    bool ready = CONTROL(r)->ready(CONTROL(r)->arg);
+    r->status = ready ? 200 : 503;
+    return buf_printf(&r->out, err, "{\"status\":\"%s\"}", ready ? "ready" : "not ready");
+}
+
+static Status get_metrics(Request *r, Err *err)
+{
+    bool open = str_find(request_header(r, "Accept"), STR("application/openmetrics-text")) >= 0;
+    r->type = open ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                   : "text/plain; version=0.0.4; charset=utf-8";
+    return CALL(r, metrics, open, &r->out, err);
+}
+
+static Status get_status(Request *r, Err *err)
+{
+    return CALL(r, status, &r->out, err);
+}
+
+static Status get_config(Request *r, Err *err)
+{
+    return CALL(r, config, &r->out, err);
+}
+
+static Status get_pipelines(Request *r, Err *err)
+{
+    return CALL(r, pipeline_list, &r->out, err);
+}
+
+static Status get_pipeline(Request *r, Err *err)
+{
+    return CALL(r, pipeline_get, r->name, &r->out, err);
+}
+
+static Status post_run(Request *r, Err *err)
+{
+    return CALL(r, run_start, r->name, STR("api"), NULL, &r->out, err);
+}
+
+static Status filter_of(const Request *r, const char *name, ControlFilter *filter, Err *err)
+{
+    *filter = (ControlFilter){.name = request_query(r, name),
+                              .status = request_query(r, "status"),
+                              .before = request_query(r, "before")};
+    return request_number(r, "limit", 1000, &filter->limit, err);
+}
+
+static Status get_runs(Request *r, Err *err)
+{
+    ControlFilter filter;
+    TRY(filter_of(r, "pipeline", &filter, err));
+    return CALL(r, run_list, &filter, &r->out, err);
+}
+
+static Status get_run(Request *r, Err *err)
+{
+    return CALL(r, run_get, r->name, &r->out, err);
+}
+
+static Status post_cancel(Request *r, Err *err)
+{
+    return CALL(r, run_cancel, r->name, &r->out, err);
+}
+
+static Status get_streams(Request *r, Err *err)
+{
+    return CALL(r, stream_list, &r->out, err);
+}
+
+static Status get_stream(Request *r, Err *err)
+{
+    return CALL(r, stream_get, r->name, &r->out, err);
+}
+
+static Status post_pause(Request *r, Err *err)
+{
+    return CALL(r, stream_pause, r->name, true, &r->out, err);
+}
+
+static Status post_resume(Request *r, Err *err)
+{
+    return CALL(r, stream_pause, r->name, false, &r->out, err);
+}
+
+static Status get_quality(Request *r, Err *err)
+{
+    return CALL(r, quality_list, &r->out, err);
+}
+
+static Status get_reports(Request *r, Err *err)
+{
+    ControlFilter filter;
+    TRY(filter_of(r, "dataset", &filter, err));
+    filter.name = r->name;
+    return CALL(r, quality_reports, &filter, &r->out, err);
+}
+
+static Status post_check(Request *r, Err *err)
+{
+    return CALL(r, quality_check, r->name, STR("api"), &r->out, err);
+}
+
+static Status get_trends(Request *r, Err *err)
+{
+    int64_t days = 0;
+    TRY(request_number(r, "days", 3650, &days, err));
+    return CALL(r, quality_trends, request_query(r, "dataset"), days ? days : 7, &r->out, err);
+}
+
+static Status get_alerts(Request *r, Err *err)
+{
+    return CALL(r, alert_list, &r->out, err);
+}
+
+/* {"duration": "4h", "by": …, "comment": …}; without a body: 4 hours. */
+static Status post_silence(Request *r, Err *err)
+{
+    Arena arena = arena_make(1 << 20);
+    JsonValue *body = NULL;
+    ControlSilence silence = {.id = r->name, .duration_us = INT64_C(4) * 3600000000};
+    Status status = OK;
+    if (r->body.len) status = json_parse(buf_str(&r->body), &arena, &body, err);
+    if (status != OK && err) err->kind = ERR_USAGE;
+    Str duration = json_member_text(body, STR("duration"), STR_NULL);
+    if (status == OK && duration.len && !option_parse_duration(duration, &silence.duration_us)) {
+        status = err_set(err, ERR_USAGE, "the duration «%.*s» is none", STR_ARG(duration));
+    }
+    silence.by = json_member_text(body, STR("by"), STR("api"));
+    silence.comment = json_member_text(body, STR("comment"), STR(""));
+    if (status == OK) status = CALL(r, alert_silence, &silence, &r->out, err);
+    arena_done(&arena);
+    return status;
+}
+
+static Status post_reload(Request *r, Err *err)
+{
+    return CALL(r, reload, &r->out, err);
+}
+
+static Status get_openapi(Request *r, Err *err)
+{
+    return openapi_write(&r->out, err);
+}
+
+static Status get_page(Request *r, Err *err)
+{
+    r->type = "text/html; charset=utf-8";
+    return buf_append(&r->out, str_from(API_PAGE), err);
+}
+
+const Route API_ROUTES[] = {
+    {"GET", "/", ACCESS_OPEN, 200, get_page, "The status page.", NULL},
+    {"GET", "/health", ACCESS_OPEN, 200, get_health, "Health of every part.", NULL},
+    {"GET", "/livez", ACCESS_OPEN, 200, get_live, "The process is alive.", NULL},
+    {"GET", "/readyz", ACCESS_OPEN, 200, get_ready, "Ready to work; 503 while ending.", NULL},
+    {"GET", "/metrics", ACCESS_METRICS, 200, get_metrics, "Prometheus metrics.", NULL},
+    {"GET", "/openapi.json", ACCESS_TOKEN, 200, get_openapi, "This description.", NULL},
+    {"GET", "/api/v1/status", ACCESS_TOKEN, 200, get_status, "Everything at a glance.", NULL},
+    {"GET", "/api/v1/config", ACCESS_TOKEN, 200, get_config, "The configuration, secrets masked.",
+     NULL},
+    {"POST", "/api/v1/reload", ACCESS_TOKEN, 202, post_reload, "Read the configuration again.",
+     NULL},
+    {"GET", "/api/v1/pipelines", ACCESS_TOKEN, 200, get_pipelines, "All pipelines.", NULL},
+    {"GET", "/api/v1/pipelines/{name}", ACCESS_TOKEN, 200, get_pipeline, "One pipeline.", NULL},
+    {"POST", "/api/v1/pipelines/{name}/runs", ACCESS_TOKEN, 202, post_run, "Start a run.", NULL},
+    {"GET", "/api/v1/runs", ACCESS_TOKEN, 200, get_runs, "Runs, newest first.",
+     "pipeline,status,limit,before"},
+    {"GET", "/api/v1/runs/{name}", ACCESS_TOKEN, 200, get_run, "One run.", NULL},
+    {"POST", "/api/v1/runs/{name}/cancel", ACCESS_TOKEN, 202, post_cancel, "Cancel a run.", NULL},
+    {"GET", "/api/v1/streams", ACCESS_TOKEN, 200, get_streams, "All streams.", NULL},
+    {"GET", "/api/v1/streams/{name}", ACCESS_TOKEN, 200, get_stream, "One stream.", NULL},
+    {"POST", "/api/v1/streams/{name}/pause", ACCESS_TOKEN, 202, post_pause, "Pause a stream.",
+     NULL},
+    {"POST", "/api/v1/streams/{name}/resume", ACCESS_TOKEN, 202, post_resume, "Resume a stream.",
+     NULL},
+    {"GET", "/api/v1/quality", ACCESS_TOKEN, 200, get_quality, "Datasets with their last report.",
+     NULL},
+    {"GET", "/api/v1/quality/trends", ACCESS_TOKEN, 200, get_trends, "Scores over some days.",
+     "days,dataset"},
+    {"GET", "/api/v1/quality/{name}/reports", ACCESS_TOKEN, 200, get_reports,
+     "Reports of a dataset.", "limit"},
+    {"POST", "/api/v1/quality/{name}/checks", ACCESS_TOKEN, 202, post_check, "Check now.", NULL},
+    {"GET", "/api/v1/alerts", ACCESS_TOKEN, 200, get_alerts, "Alerts.", NULL},
+    {"POST", "/api/v1/alerts/{name}/silence", ACCESS_TOKEN, 200, post_silence, "Silence an alert.",
+     NULL},
+};
+const int32_t API_ROUTE_COUNT = COUNT_OF(API_ROUTES);
+
+/* ---- finding ---- */
+
+static bool path_matches(Str pattern, Str path, Str *ret_name)
+{
+    Str pattern_part, part;
+    *ret_name = STR_NULL;
+    while (true) {
+        bool more_pattern = str_next_part(&pattern, '/', &pattern_part);
+        bool more = str_next_part(&path, '/', &part);
+        if (!more_pattern || !more) return more_pattern == more;
+        if (str_eq(pattern_part, STR("{name}"))) {
+            if (part.len == 0) return false;
+            *ret_name = part;
+        } else if (!str_eq(pattern_part, part)) {
+            return false;
+        }
+    }
+}
+
+const Route *route_find(Str method, Str path, Str *ret_name, char ret_allow[32])
+{
+    ret_allow[0] = 0;
+    if (str_eq(method, STR("HEAD"))) method = STR("GET");
+    for (int32_t i = 0; i < API_ROUTE_COUNT; i++) {
+        const Route *route = &API_ROUTES[i];
+        if (!path_matches(str_from(route->path), path, ret_name)) continue;
+        if (str_eq(method, str_from(route->method))) return route;
+        if (ret_allow[0] == 0) {
+            memcpy(ret_allow, route->method, strlen(route->method) + 1);
+            if (route->method[0] == 'G') memcpy(ret_allow, "GET, HEAD", 10);
+        }
+    }
+    return NULL;
+}

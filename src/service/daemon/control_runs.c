@@ -1,0 +1,207 @@
+/* What Control tells of pipelines and runs, and how runs are started and cancelled. */
+#include "foundation/base/clock.h"
+#include "foundation/base/datetime.h"
+#include "foundation/base/mem.h"
+#include "service/daemon/daemon_impl.h"
+
+void write_time(JsonWriter *w, const char *key, int64_t us)
+{
+    char text[DATETIME_TEXT_MAX];
+    json_key(w, key);
+    if (us <= 0 || us == INT64_MAX) {
+        json_write_null(w);
+        return;
+    }
+    json_write_text(w, str_make(text, datetime_format_timestamp(us, 'T', true, text)));
+}
+
+static void write_text(JsonWriter *w, const char *key, Str text)
+{
+    json_key(w, key);
+    json_write_text_or_null(w, text.len ? text : STR_NULL);
+}
+
+static void write_bool(JsonWriter *w, const char *key, bool value)
+{
+    json_key(w, key);
+    json_write_bool(w, value);
+}
+
+static Status no_pipeline(Daemon *d, Str name, Err *err)
+{
+    const PipelineConfig *found = NULL;
+    if (configuration_pipeline(d->config, name, &found, err) == OK) {
+        return err_set(err, ERR_NOT_FOUND, "the pipeline %.*s does not run here", STR_ARG(name));
+    }
+    if (err) err->kind = ERR_NOT_FOUND;
+    return FAIL;
+}
+
+/* Under the lock. */
+static void write_pipeline(Daemon *d, const Job *job, JsonWriter *w)
+{
+    static const char *const MODES[] = {"append", "upsert", "replace", "mirror"};
+    const PipelineConfig *p = &d->config->pipelines[job->index];
+    json_object_begin(w);
+    write_text(w, "name", job->name);
+    write_text(w, "schedule", job->schedule_text);
+    write_time(w, "next_run", job->next_us);
+    write_bool(w, "paused", job->paused);
+    write_bool(w, "running", job->running);
+    write_text(w, "run_id", job->running ? str_from(job->run_id) : STR_NULL);
+    json_key(w, "queued");
+    json_write_int64(w, job->queued);
+    write_text(w, "last_status", str_from(job->last_status));
+    write_time(w, "last_run", job->last_run_us);
+    write_time(w, "last_success", job->last_success_us);
+    write_time(w, "failing_since", job->failing_since_us);
+    write_text(w, "last_error", str_from(job->last_error));
+    write_text(w, "from", p->from.text);
+    write_text(w, "to", p->to.text);
+    write_text(w, "table", p->table);
+    write_text(w, "mode", str_from(MODES[p->mode]));
+    json_object_end(w);
+}
+
+/* The array's value, without a key. */
+void write_pipelines(Daemon *d, JsonWriter *w)
+{
+    json_array_begin(w);
+    pthread_mutex_lock(&d->lock);
+    for (int32_t i = 0; i < d->job_count; i++) {
+        if (d->jobs[i].kind == JOB_PIPELINE) write_pipeline(d, &d->jobs[i], w);
+    }
+    pthread_mutex_unlock(&d->lock);
+    json_array_end(w);
+}
+
+Status control_pipeline_list(void *arg, Buf *out, Err *err)
+{
+    JsonWriter w = json_writer_make(out, err);
+    json_object_begin(&w);
+    json_key(&w, "pipelines");
+    write_pipelines(arg, &w);
+    json_object_end(&w);
+    return json_writer_end(&w);
+}
+
+Status control_pipeline_get(void *arg, Str name, Buf *out, Err *err)
+{
+    Daemon *d = arg;
+    const Job *job = job_find(d, JOB_PIPELINE, name);
+    if (!job) return no_pipeline(d, name, err);
+    JsonWriter w = json_writer_make(out, err);
+    pthread_mutex_lock(&d->lock);
+    write_pipeline(d, job, &w);
+    pthread_mutex_unlock(&d->lock);
+    return json_writer_end(&w);
+}
+
+static void write_run(JsonWriter *w, const StateRun *run)
+{
+    json_object_begin(w);
+    write_text(w, "run_id", run->run_id);
+    write_text(w, "pipeline", run->pipeline);
+    write_text(w, "trigger", run->trigger);
+    write_text(w, "status", run->status);
+    write_time(w, "scheduled_for", run->scheduled_us);
+    write_time(w, "started_at", run->started_us);
+    write_time(w, "finished_at", run->finished_us);
+    json_key(w, "attempts");
+    json_write_int64(w, run->attempts);
+    json_key(w, "result");
+    if (run->result.len) json_write_raw(w, run->result);
+    else json_write_null(w);
+    json_object_end(w);
+}
+
+static Status each_run(void *arg, const StateRun *run, Err *err UNUSED)
+{
+    write_run(arg, run);
+    return OK;
+}
+
+Status control_run_start(void *arg, Str pipeline, Str trigger, char *ret_run_id, Buf *out, Err *err)
+{
+    Daemon *d = arg;
+    char run_id[RUN_ID_SIZE];
+    Job *job = job_find(d, JOB_PIPELINE, pipeline);
+    if (!job) return no_pipeline(d, pipeline, err);
+    TRY(job_enqueue(d, job, trigger, 0, run_id, err));
+    if (ret_run_id) memcpy(ret_run_id, run_id, RUN_ID_SIZE);
+    LOG(LOG_INFO, "control", "run asked for", log_text("pipeline", pipeline),
+        log_text("run_id", str_from(run_id)), log_text("trigger", trigger));
+    JsonWriter w = json_writer_make(out, err);
+    TRY(state_run_get(d->store, str_from(run_id), each_run, &w, err));
+    return json_writer_end(&w);
+}
+
+Status control_run_list(void *arg, const ControlFilter *f, Buf *out, Err *err)
+{
+    Daemon *d = arg;
+    StateRunFilter filter = {
+        .pipeline = f->name, .status = f->status, .before = f->before, .limit = f->limit};
+    JsonWriter w = json_writer_make(out, err);
+    json_object_begin(&w);
+    json_key(&w, "runs");
+    json_array_begin(&w);
+    TRY(state_run_list(d->store, &filter, each_run, &w, err));
+    json_array_end(&w);
+    json_object_end(&w);
+    return json_writer_end(&w);
+}
+
+Status control_run_get(void *arg, Str run_id, Buf *out, Err *err)
+{
+    Daemon *d = arg;
+    JsonWriter w = json_writer_make(out, err);
+    TRY(state_run_get(d->store, run_id, each_run, &w, err));
+    return json_writer_end(&w);
+}
+
+/* Take a waiting ticket out of the queue; NULL when it does not wait. Under the lock. */
+static Ticket *ticket_withdraw(Daemon *d, Str run_id)
+{
+    Ticket *before = NULL;
+    for (Ticket *t = d->first; t; before = t, t = t->next) {
+        if (!str_eq(str_from(t->run_id), run_id)) continue;
+        if (before) before->next = t->next;
+        else d->first = t->next;
+        if (d->last == t) d->last = before;
+        d->ticket_count--;
+        t->job->queued--;
+        return t;
+    }
+    return NULL;
+}
+
+static bool cancel_running(Daemon *d, Str run_id)
+{
+    for (int32_t i = 0; i < d->job_count; i++) {
+        Job *job = &d->jobs[i];
+        if (!job->running || !str_eq(str_from(job->run_id), run_id)) continue;
+        atomic_store(&job->cancelled, true);
+        return true;
+    }
+    return false;
+}
+
+Status control_run_cancel(void *arg, Str run_id, Buf *out, Err *err)
+{
+    Daemon *d = arg;
+    pthread_mutex_lock(&d->lock);
+    bool running = cancel_running(d, run_id);
+    Ticket *waiting = running ? NULL : ticket_withdraw(d, run_id);
+    pthread_mutex_unlock(&d->lock);
+    if (waiting) {
+        int64_t attempts = waiting->attempts;
+        mem_free(waiting);
+        TRY(state_run_finish(d->store, run_id, STR("cancelled"), clock_now_us(), attempts, STR_NULL,
+                             err));
+    } else if (!running) {
+        CLEANUP(buf_done) Buf known = buf_make(ANSWER_MAX);
+        TRY(control_run_get(d, run_id, &known, err));
+        return err_set(err, ERR_LIMIT, "run %.*s has ended", STR_ARG(run_id));
+    }
+    return control_run_get(d, run_id, out, err);
+}

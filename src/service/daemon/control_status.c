@@ -1,0 +1,238 @@
+/* What Control tells of the whole: status, health, configuration; reload, updates, the end. */
+#include "foundation/base/clock.h"
+#include "foundation/codec/json_tree.h"
+#include "service/daemon/daemon_impl.h"
+
+/* The store is tried at most this often. */
+#define CHECK_EVERY_NS (INT64_C(5) * 1000000000)
+
+static void write_text(JsonWriter *w, const char *key, Str text)
+{
+    json_key(w, key);
+    json_write_text_or_null(w, text.len ? text : STR_NULL);
+}
+
+/* ---- health ---- */
+
+static bool store_works(Daemon *d)
+{
+    int64_t now_ns = clock_mono_ns();
+    pthread_mutex_lock(&d->lock);
+    bool fresh = d->checked_ns && now_ns - d->checked_ns < CHECK_EVERY_NS, ok = d->store_ok;
+    if (!fresh) d->checked_ns = now_ns;
+    pthread_mutex_unlock(&d->lock);
+    if (fresh) return ok;
+    Err err = {0};
+    ok = state_store_check(d->store, &err) == OK;
+    pthread_mutex_lock(&d->lock);
+    d->store_ok = ok;
+    copy_text(d->store_error, sizeof d->store_error, ok ? STR_NULL : str_from(err.message));
+    pthread_mutex_unlock(&d->lock);
+    return ok;
+}
+
+static void write_dependency(JsonWriter *w, Str name, bool good, Str error, int64_t since_us)
+{
+    json_key_str(w, name);
+    json_object_begin(w);
+    write_text(w, "status", good ? STR("healthy") : STR("unhealthy"));
+    if (!good) write_text(w, "error", error);
+    if (!good) write_time(w, "since", since_us);
+    json_object_end(w);
+}
+
+/* Writes the object's value; returns the worst of all. */
+static Health write_dependencies(Daemon *d, JsonWriter *w)
+{
+    bool store = store_works(d), jobs = true;
+    json_object_begin(w);
+    pthread_mutex_lock(&d->lock);
+    write_dependency(w, STR("state"), store, str_from(d->store_error), 0);
+    for (int32_t i = 0; i < d->job_count; i++) {
+        const Job *job = &d->jobs[i];
+        bool good = job->failing_since_us == 0;
+        jobs = jobs && good;
+        write_dependency(w, job->tick_name, good, str_from(job->last_error), job->failing_since_us);
+    }
+    pthread_mutex_unlock(&d->lock);
+    json_object_end(w);
+    if (!store || !atomic_load(&d->ready)) return HEALTH_UNHEALTHY;
+    return jobs ? HEALTH_HEALTHY : HEALTH_DEGRADED;
+}
+
+static void write_head(Daemon *d, JsonWriter *w)
+{
+    const NeuronOptions *o = &d->config->options.neuron;
+    write_text(w, "id", o->id);
+    write_text(w, "name", o->name);
+    write_text(w, "type", o->type);
+    write_text(w, "version", STR(NEURON_VERSION));
+    write_time(w, "started_at", d->started_us);
+    double uptime = (double)(clock_mono_ns() - d->started_ns) / 1e9;
+    json_key(w, "uptime");
+    json_write_double(w, uptime);
+    json_key(w, "uptime_seconds");
+    json_write_double(w, uptime);
+    json_key(w, "draining");
+    json_write_bool(w, atomic_load(&d->draining));
+}
+
+Status control_health(void *arg, Health *ret_health, Buf *out, Err *err)
+{
+    JsonWriter w = json_writer_make(out, err);
+    json_object_begin(&w);
+    json_key(&w, "dependencies");
+    Health health = write_dependencies(arg, &w);
+    write_text(&w, "status", str_from(health_name(health)));
+    write_head(arg, &w);
+    json_object_end(&w);
+    TRY(json_writer_end(&w));
+    *ret_health = health;
+    return OK;
+}
+
+static bool control_ready(void *arg)
+{
+    Daemon *d = arg;
+    return atomic_load(&d->ready);
+}
+
+/* ---- status, metrics, configuration ---- */
+
+/* A part's list under its key: what `list` answers, without its outer object. */
+static Status write_part(JsonWriter *w, const char *key,
+                         Status (*list)(void *arg, Buf *out, Err *err), void *arg, Err *err)
+{
+    CLEANUP(buf_done) Buf part = buf_make(ANSWER_MAX);
+    if (!list) return OK;
+    TRY(list(arg, &part, err));
+    /* {"streams":[…]}: from the first bracket to the last. */
+    Str text = buf_str(&part);
+    int64_t from = str_find_char(text, '[');
+    if (from < 0) return OK;
+    json_key(w, key);
+    json_write_raw(w, str_slice(text, from, text.len - 1));
+    return OK;
+}
+
+Status control_status(void *arg, Buf *out, Err *err)
+{
+    Daemon *d = arg;
+    const Control *c = &d->control;
+    JsonWriter w = json_writer_make(out, err);
+    json_object_begin(&w);
+    write_head(d, &w);
+    json_key(&w, "dependencies");
+    Health health = write_dependencies(d, &w);
+    write_text(&w, "health", str_from(health_name(health)));
+    json_key(&w, "pipelines");
+    write_pipelines(d, &w);
+    TRY(write_part(&w, "streams", c->stream_list, c->arg, err));
+    TRY(write_part(&w, "quality", c->quality_list, c->arg, err));
+    TRY(write_part(&w, "alerts", c->alert_list, c->arg, err));
+    json_object_end(&w);
+    return json_writer_end(&w);
+}
+
+static Status control_metrics(void *arg, bool openmetrics, Buf *out, Err *err)
+{
+    Daemon *d = arg;
+    int64_t waiting = 0;
+    metrics_set(METRIC_BUDGET_USED, (double)budget_used(&d->budget), NO_LABELS);
+    if (state_outbox_count(d->store, &waiting, NULL) == OK) {
+        metrics_set(METRIC_OUTBOX, (double)waiting, NO_LABELS);
+    }
+    return metrics_write(openmetrics, out, err);
+}
+
+static void write_connections(const Daemon *d, JsonWriter *w)
+{
+    const YamlNode *map = d->config->options.connections;
+    Arena arena = arena_make(1 << 20);
+    json_object_begin(w);
+    for (const YamlNode *at = map ? map->first : NULL; at; at = at->next) {
+        Location location = {0};
+        bool good =
+            at->kind == YAML_SCALAR && location_parse(at->text, &arena, &location, NULL) == OK;
+        json_key_str(w, at->key);
+        json_write_text(w, good ? location.text : STR("***"));
+    }
+    json_object_end(w);
+    arena_done(&arena);
+}
+
+Status control_config(void *arg, Buf *out, Err *err)
+{
+    Daemon *d = arg;
+    const ConfigurationOptions *o = &d->config->options;
+    JsonWriter w = json_writer_make(out, err);
+    json_object_begin(&w);
+    write_text(&w, "file", d->config->path);
+    write_text(&w, "id", o->neuron.id);
+    write_text(&w, "state", str_starts(o->state, STR("sqlite")) ? o->state : STR("***"));
+    json_key(&w, "memory_bytes");
+    json_write_int64(&w, o->memory_bytes);
+    json_key(&w, "drain_seconds");
+    json_write_double(&w, (double)o->drain_us / 1e6);
+    write_text(&w, "listen", o->http.listen);
+    write_text(&w, "token", o->http.token.len ? STR("***") : STR_NULL);
+    write_text(&w, "log_level", str_from(log_level_name(log_level())));
+    json_key(&w, "federation");
+    json_write_bool(&w, o->federation.url.len > 0);
+    json_key(&w, "connections");
+    write_connections(d, &w);
+    json_key(&w, "pipelines");
+    write_pipelines(d, &w);
+    json_object_end(&w);
+    return json_writer_end(&w);
+}
+
+/* ---- changes ---- */
+
+static Status control_reload(void *arg, Buf *out, Err *err)
+{
+    Daemon *d = arg;
+    Configuration c;
+    Status status = daemon_load(d->options, &c, err);
+    configuration_done(&c);
+    if (status != OK) return status;
+    LOG(LOG_INFO, "control", "reload: the configuration is good and will be applied");
+    daemon_end(d, END_RELOAD);
+    return buf_append(out, STR("{\"status\":\"reloading\"}"), err);
+}
+
+static Status control_stop(void *arg, Str who, Err *err UNUSED)
+{
+    LOG(LOG_INFO, "control", "stop asked for", log_text("by", who));
+    daemon_end(arg, END_STOP);
+    return OK;
+}
+
+static Status control_restart(void *arg, Str who, Err *err UNUSED)
+{
+    LOG(LOG_INFO, "control", "restart asked for", log_text("by", who));
+    daemon_end(arg, END_RESTART);
+    return OK;
+}
+
+void control_make(Daemon *d, Control *ret_control)
+{
+    *ret_control = (Control){
+        .arg = d,
+        .status = control_status,
+        .health = control_health,
+        .ready = control_ready,
+        .metrics = control_metrics,
+        .config = control_config,
+        .pipeline_list = control_pipeline_list,
+        .pipeline_get = control_pipeline_get,
+        .run_start = control_run_start,
+        .run_cancel = control_run_cancel,
+        .run_list = control_run_list,
+        .run_get = control_run_get,
+        .reload = control_reload,
+        .config_update = control_config_update,
+        .stop = control_stop,
+        .restart = control_restart,
+    };
+}

@@ -1,0 +1,258 @@
+/* The life of a neuron: configuration, store, parts up, the main loop, an orderly end. */
+#include "service/daemon/daemon.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "foundation/base/clock.h"
+#include "service/api/api.h"
+#include "service/daemon/daemon_impl.h"
+
+#define SECOND_NS INT64_C(1000000000)
+/* After the drain's end, what was cancelled gets so long to roll back. */
+#define CANCEL_NS (10 * SECOND_NS)
+enum { POLL_MAX_MS = 30000 };
+
+void copy_text(char *to, int64_t size, Str text)
+{
+    text = str_slice(text, 0, size - 1);
+    text.len = str_utf8_prefix(text);
+    if (text.len) memcpy(to, text.ptr, (size_t)text.len);
+    to[text.len] = 0;
+}
+
+void daemon_wake(Daemon *d)
+{
+    uint64_t one = 1;
+    IGNORE(write(d->event_fd, &one, sizeof one)); /* full is as good as written */
+}
+
+void daemon_end(Daemon *d, DaemonEnd how)
+{
+    int none = END_NONE;
+    (void)atomic_compare_exchange_strong(&d->end, &none, (int)how);
+    daemon_wake(d);
+}
+
+/* ---- configuration ---- */
+
+Status daemon_load(const DaemonOptions *options, Configuration *c, Err *err)
+{
+    Status status = options->config_path.len
+                        ? configuration_load(options->config_path, options->from, c, err)
+                        : configuration_guide_load(options->from, c, err);
+    if (status == OK) status = configuration_check(c, err);
+    return status;
+}
+
+static void tell_left_out(const DaemonOptions *options)
+{
+    static const char *const PARTS[][2] = {{"SOURCE_DB_URL", "pipelines"},
+                                           {"TARGET_DB_URL", "pipelines and quality checks"},
+                                           {"KAFKA_SERVERS", "the stream"},
+                                           {"FEDERATION_URL", "the federation"}};
+    if (options->config_path.len) return;
+    for (int32_t i = 0; i < COUNT_OF(PARTS); i++) {
+        const char *value = options->from->environment(options->from->arg, PARTS[i][0]);
+        if (value && value[0]) continue;
+        LOG(LOG_INFO, "daemon", "left out, its variable is not set",
+            log_text("part", str_from(PARTS[i][1])), log_text("variable", str_from(PARTS[i][0])));
+    }
+}
+
+/* ---- up ---- */
+
+static Status descriptors_open(Daemon *d, Err *err)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+    d->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    d->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (d->signal_fd >= 0 && d->event_fd >= 0) return OK;
+    return err_errno(err, errno, "signals can't be watched");
+}
+
+static Status parts_start(Daemon *d, Err *err)
+{
+    const ConfigurationOptions *o = &d->config->options;
+    TRY(descriptors_open(d, err));
+    TRY(state_store_open(o->state, &d->store, err));
+    d->store_ok = true;
+    TRY(jobs_make(d, err));
+    control_make(d, &d->control);
+    ApiOptions api = {.listen = o->http.listen,
+                      .token = o->http.token,
+                      .metrics_public = o->http.metrics_public,
+                      .control = &d->control};
+    TRY(api_start(&api, &d->api, err));
+    config_update_restore(d);
+    ticks_begin(d);
+    return jobs_start(d, err);
+}
+
+static void metrics_begin(const Daemon *d)
+{
+    metrics_set(METRIC_BUILD_INFO, 1, LABELS(STR(NEURON_VERSION)));
+    metrics_set(METRIC_UP_SINCE, (double)d->started_us / 1e6, NO_LABELS);
+}
+
+/* ---- the main loop ---- */
+
+/* *ret_signal is set by SIGTERM and SIGINT; SIGHUP asks for a reload. */
+static void read_signals(Daemon *d, int *ret_signal)
+{
+    struct signalfd_siginfo info;
+    while (read(d->signal_fd, &info, sizeof info) == sizeof info) {
+        if (info.ssi_signo == SIGHUP) {
+            Err err = {0};
+            CLEANUP(buf_done) Buf out = buf_make(1 << 20);
+            if (d->control.reload(d, &out, &err) != OK) {
+                LOG_ERR(LOG_ERROR, "daemon", "not reloaded, nothing changed", &err);
+            }
+            continue;
+        }
+        *ret_signal = (int)info.ssi_signo;
+        daemon_end(d, END_STOP);
+    }
+}
+
+static void wait_events(Daemon *d, int64_t timeout_ns, int *ret_signal)
+{
+    struct pollfd fds[] = {{.fd = d->signal_fd, .events = POLLIN},
+                           {.fd = d->event_fd, .events = POLLIN}};
+    int64_t ms = timeout_ns < 0 ? 0 : (timeout_ns + 999999) / 1000000;
+    (void)poll(fds, COUNT_OF(fds), (int)int64_min(ms, POLL_MAX_MS));
+    uint64_t count;
+    IGNORE(read(d->event_fd, &count, sizeof count)); /* only empties it */
+    read_signals(d, ret_signal);
+}
+
+static int64_t watchdog_ns(void)
+{
+    uint64_t us = 0;
+    return sd_watchdog_enabled(0, &us) > 0 ? (int64_t)us * 1000 / 3 : INT64_MAX;
+}
+
+static void main_loop(Daemon *d, int64_t end_ns, int *ret_signal)
+{
+    int64_t beat_ns = watchdog_ns();
+    while (atomic_load(&d->end) == END_NONE) {
+        int64_t now_us = clock_now_us(), now_ns = clock_mono_ns();
+        if (now_ns >= end_ns) {
+            daemon_end(d, END_STOP);
+            break;
+        }
+        int64_t next_us = ticks_fire(d, now_us);
+        int64_t wait_ns = next_us - now_us > POLL_MAX_MS * 1000 ? POLL_MAX_MS * INT64_C(1000000)
+                                                                : (next_us - now_us) * 1000;
+        wait_ns = int64_min(int64_min(wait_ns, beat_ns), end_ns - now_ns);
+        wait_events(d, wait_ns, ret_signal);
+        if (beat_ns != INT64_MAX) (void)sd_notify(0, "WATCHDOG=1");
+    }
+}
+
+/* ---- down ---- */
+
+/* Wait for what runs; a second signal ends the patience. */
+static void drain(Daemon *d, int *ret_signal)
+{
+    int64_t end_ns = clock_mono_ns() + d->config->options.drain_us * 1000;
+    int first = *ret_signal;
+    *ret_signal = 0;
+    while (clock_mono_ns() < end_ns && *ret_signal == 0) {
+        if (jobs_wait(d, clock_mono_ns() + SECOND_NS / 10)) break;
+        read_signals(d, ret_signal);
+        (void)sd_notify(0, "WATCHDOG=1");
+    }
+    *ret_signal = first;
+    jobs_cancel(d);
+    if (jobs_wait(d, clock_mono_ns() + CANCEL_NS)) return;
+    LOG(LOG_ERROR, "daemon", "a run does not end; it is left to the next start");
+    _exit(first ? 128 + first : 1);
+}
+
+static void parts_stop(Daemon *d)
+{
+    api_stop(TAKE(d->api));
+    jobs_done(d);
+    state_store_close(TAKE(d->store));
+    if (d->signal_fd >= 0) (void)close(d->signal_fd);
+    if (d->event_fd >= 0) (void)close(d->event_fd);
+    pthread_cond_destroy(&d->changed);
+    pthread_mutex_destroy(&d->lock);
+}
+
+static void say_ready(Daemon *d)
+{
+    atomic_store(&d->ready, true);
+    (void)sd_notify(0, "READY=1");
+    LOG(LOG_INFO, "daemon", "ready", log_text("id", d->config->options.neuron.id),
+        log_text("version", STR(NEURON_VERSION)),
+        log_text("listen", d->config->options.http.listen), log_int("port", api_port(d->api)),
+        log_int("pipelines", d->config->pipeline_count));
+}
+
+static Status live(Daemon *d, int64_t end_ns, int *ret_signal, Err *err)
+{
+    Status status = parts_start(d, err);
+    if (status == OK) {
+        say_ready(d);
+        main_loop(d, end_ns, ret_signal);
+        atomic_store(&d->ready, false);
+        if (atomic_load(&d->end) == END_STOP) (void)sd_notify(0, "STOPPING=1");
+        LOG(LOG_INFO, "daemon", "ending", log_int("signal", *ret_signal));
+    }
+    jobs_drain(d);
+    if (status == OK) drain(d, ret_signal);
+    parts_stop(d);
+    return status;
+}
+
+/* One life: from a configuration to its end. */
+static Status live_once(const DaemonOptions *options, bool reloaded, int64_t end_ns,
+                        DaemonEnd *ret_end, int *ret_signal, Err *err)
+{
+    Configuration config;
+    Daemon d = {.options = options,
+                .config = &config,
+                .reloaded = reloaded,
+                .signal_fd = -1,
+                .event_fd = -1,
+                .started_us = clock_now_us(),
+                .started_ns = clock_mono_ns()};
+    pthread_mutex_init(&d.lock, NULL);
+    thread_cond_init(&d.changed);
+    Status status = daemon_load(options, &config, err);
+    if (status == OK) {
+        budget_init(&d.budget, "memory", NULL, config.options.memory_bytes);
+        metrics_begin(&d);
+        tell_left_out(options);
+        status = live(&d, end_ns, ret_signal, err);
+    }
+    *ret_end = (DaemonEnd)atomic_load(&d.end);
+    configuration_done(&config);
+    return status;
+}
+
+Status daemon_run(const DaemonOptions *options, int *ret_exit, Err *err)
+{
+    int64_t end_ns = options->for_us > 0 ? clock_mono_ns() + options->for_us * 1000 : INT64_MAX;
+    DaemonEnd end = END_NONE;
+    int number = 0;
+    do {
+        bool reloaded = end == END_RELOAD;
+        TRY(live_once(options, reloaded, end_ns, &end, &number, err));
+    } while (end == END_RESTART || end == END_RELOAD);
+    *ret_exit = number ? 128 + number : 0;
+    LOG(LOG_INFO, "daemon", "ended", log_int("exit", *ret_exit));
+    return OK;
+}

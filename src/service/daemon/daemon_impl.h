@@ -1,0 +1,145 @@
+/* What the files of this room share: the daemon, its jobs and their tickets. */
+#ifndef NEURON_DAEMON_IMPL_H
+#define NEURON_DAEMON_IMPL_H
+
+#include <stdatomic.h>
+
+#include "foundation/base/thread.h"
+#include "foundation/codec/json_writer.h"
+#include "foundation/obs/log.h"
+#include "foundation/obs/metrics.h"
+#include "service/control/control.h"
+#include "service/daemon/daemon.h"
+#include "service/schedule/schedule.h"
+#include "store/state/state_store.h"
+
+enum {
+    RUN_ID_SIZE = 40,
+    WORKERS_MAX = 4,
+    TICKETS_MAX = 1000, /* waiting in all */
+    TICKETS_OF_JOB_MAX = 100,
+    RUNS_KEPT = 1000,      /* in the state store, of each pipeline */
+    ANSWER_MAX = 64 << 20, /* bytes of one JSON answer */
+};
+
+typedef enum JobKind { JOB_PIPELINE, JOB_DATASET } JobKind;
+typedef enum CatchUp { CATCH_UP_NONE, CATCH_UP_LAST, CATCH_UP_ALL } CatchUp;
+typedef enum Overlap { OVERLAP_SKIP, OVERLAP_QUEUE } Overlap;
+
+/* Something that runs at its ticks. What is below the line belongs to the daemon's lock. */
+typedef struct Job {
+    JobKind kind;
+    Str name;
+    Str tick_name;                  /* in the state store: "pipeline:sales" */
+    int32_t index;                  /* into the configuration's pipelines or datasets */
+    const PipelineOptions *options; /* pipelines */
+    CatchUp catch_up;
+    Overlap overlap;
+    _Atomic bool cancelled; /* of the run that goes on */
+
+    Schedule schedule;
+    bool scheduled;
+    Str schedule_text;
+    int64_t next_us; /* INT64_MAX: no tick */
+    bool paused, running;
+    int32_t queued;
+    char run_id[RUN_ID_SIZE]; /* of the run that goes on */
+    int64_t last_tick_us, last_run_us, last_success_us, failing_since_us;
+    char last_status[16];
+    char last_error[512];
+    double last_score;
+} Job;
+
+/* A run that waits for its turn. */
+typedef struct Ticket {
+    struct Ticket *next;
+    Job *job;
+    char run_id[RUN_ID_SIZE];
+    char trigger[16];
+    int64_t scheduled_us;
+    int64_t attempts;      /* that failed before */
+    int64_t not_before_ns; /* clock_mono_ns; 0: at once */
+} Ticket;
+
+typedef enum DaemonEnd { END_NONE, END_STOP, END_RESTART, END_RELOAD } DaemonEnd;
+
+struct Api;
+typedef struct Daemon {
+    const DaemonOptions *options;
+    Configuration *config;
+    StateStore *store;
+    Budget budget;
+    Control control;
+    struct Api *api;
+    int signal_fd, event_fd;
+    int64_t started_us, started_ns;
+    bool reloaded; /* this is the life after a reload: no runs at start */
+    _Atomic bool ready, draining;
+    _Atomic int end; /* DaemonEnd */
+
+    Job *jobs;
+    int32_t job_count;
+    Thread workers[WORKERS_MAX];
+    int32_t worker_count;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    Ticket *first, *last;
+    int32_t ticket_count, running_count;
+    int64_t checked_ns; /* when the state store was last tried */
+    bool store_ok;
+    char store_error[512];
+} Daemon;
+
+/* ---- jobs.c: the table, the queue, the workers ---- */
+MUST_USE Status jobs_make(Daemon *d, Err *err);
+MUST_USE Status jobs_start(Daemon *d, Err *err);
+/* No new work from now on; wakes everybody. */
+void jobs_drain(Daemon *d);
+/* Wait until nothing runs; false at the deadline. */
+bool jobs_wait(Daemon *d, int64_t deadline_ns);
+void jobs_cancel(Daemon *d);
+void jobs_done(Daemon *d);
+Job *job_find(Daemon *d, JobKind kind, Str name);
+/* Put into the store and the queue. *ret_run_id (RUN_ID_SIZE) may be NULL. */
+MUST_USE Status job_enqueue(Daemon *d, Job *job, Str trigger, int64_t scheduled_us,
+                            char *ret_run_id, Err *err);
+/* A ticket as it is (a retry, a resume); owns it. */
+void ticket_push(Daemon *d, Ticket *ticket);
+MUST_USE Status job_set_schedule(Daemon *d, Job *job, Str text, Err *err);
+
+/* control_update.c: what an earlier life was told from outside. */
+void config_update_restore(Daemon *d);
+
+/* ---- ticks.c ---- */
+/* At the start: runs that were cut off, missed ticks, the run at start. */
+void ticks_begin(Daemon *d);
+/* Fire what is due; returns when the next tick is (µs since the epoch; INT64_MAX: none). */
+int64_t ticks_fire(Daemon *d, int64_t now_us);
+
+/* ---- job_run.c: one ticket, on a worker's thread ---- */
+void job_run(Daemon *d, Ticket *ticket);
+
+/* ---- control_*.c ---- */
+void control_make(Daemon *d, Control *ret_control);
+Status control_status(void *arg, Buf *out, Err *err);
+Status control_health(void *arg, Health *ret_health, Buf *out, Err *err);
+Status control_config(void *arg, Buf *out, Err *err);
+Status control_config_update(void *arg, Str json, Buf *out, Err *err);
+Status control_pipeline_list(void *arg, Buf *out, Err *err);
+Status control_pipeline_get(void *arg, Str name, Buf *out, Err *err);
+Status control_run_start(void *arg, Str pipeline, Str trigger, char *ret_run_id, Buf *out,
+                         Err *err);
+Status control_run_cancel(void *arg, Str run_id, Buf *out, Err *err);
+Status control_run_list(void *arg, const ControlFilter *filter, Buf *out, Err *err);
+Status control_run_get(void *arg, Str run_id, Buf *out, Err *err);
+void write_pipelines(Daemon *d, JsonWriter *w);
+void write_time(JsonWriter *w, const char *key, int64_t us);
+
+/* daemon.c */
+MUST_USE Status daemon_load(const DaemonOptions *options, Configuration *ret_config, Err *err);
+void daemon_end(Daemon *d, DaemonEnd how);
+void daemon_wake(Daemon *d);
+void copy_text(char *to, int64_t size, Str text);
+
+#endif

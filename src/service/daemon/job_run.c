@@ -1,0 +1,184 @@
+/* One ticket on a worker's thread: a run of a pipeline, kept in the store, counted, told. */
+#include "foundation/base/clock.h"
+#include "foundation/base/mem.h"
+#include "service/daemon/daemon_impl.h"
+
+static void count_rows(Str name, const RunResult *r)
+{
+    int64_t dropped = 0;
+    for (int32_t i = 0; i < r->drop_count; i++) dropped += r->drops[i].rows;
+    metrics_add(METRIC_PIPELINE_ROWS, (double)r->extracted, LABELS(name, STR("extracted")));
+    metrics_add(METRIC_PIPELINE_ROWS, (double)r->transformed, LABELS(name, STR("transformed")));
+    metrics_add(METRIC_PIPELINE_ROWS, (double)r->loaded, LABELS(name, STR("loaded")));
+    metrics_add(METRIC_PIPELINE_ROWS, (double)r->rejected, LABELS(name, STR("rejected")));
+    metrics_add(METRIC_PIPELINE_ROWS, (double)dropped, LABELS(name, STR("dropped")));
+}
+
+static void count_run(const Job *job, const RunResult *r, Str status)
+{
+    metrics_add(METRIC_PIPELINE_RUNS, 1, LABELS(job->name, status));
+    metrics_observe(METRIC_PIPELINE_DURATION, (double)r->duration_ns / 1e9, LABELS(job->name));
+    count_rows(job->name, r);
+    double now = (double)clock_now_us() / 1e6;
+    metrics_set(METRIC_PIPELINE_LAST_RUN, now, LABELS(job->name));
+    if (r->status == RUN_SUCCESS) metrics_set(METRIC_PIPELINE_LAST_SUCCESS, now, LABELS(job->name));
+}
+
+static void remember(Daemon *d, Job *job, Str status, const Err *err)
+{
+    int64_t now_us = clock_now_us();
+    bool good = str_eq(status, STR("success"));
+    pthread_mutex_lock(&d->lock);
+    job->last_run_us = now_us;
+    copy_text(job->last_status, sizeof job->last_status, status);
+    copy_text(job->last_error, sizeof job->last_error, good ? STR_NULL : str_from(err->message));
+    if (good) job->last_success_us = now_us;
+    if (good) job->failing_since_us = 0;
+    else if (str_eq(status, STR("failed")) && !job->failing_since_us)
+        job->failing_since_us = now_us;
+    pthread_mutex_unlock(&d->lock);
+}
+
+static void store_failed(const char *what, const Err *err, const Ticket *ticket)
+{
+    metrics_add(METRIC_ERRORS, 1, LABELS(STR("state"), str_from(err_kind_name(err->kind))));
+    LOG_ERR(LOG_ERROR, "state", what, err, log_text("run_id", str_from(ticket->run_id)));
+}
+
+static void note_failure(Daemon *d, const Ticket *ticket, const Err *why)
+{
+    Err err = {0};
+    Str kind = str_from(err_kind_name(why->kind));
+    metrics_add(METRIC_PIPELINE_ATTEMPTS_FAILED, 1, LABELS(ticket->job->name));
+    metrics_add(METRIC_ERRORS, 1, LABELS(STR("pipeline"), kind));
+    if (state_attempt_failed(d->store, ticket->job->name, str_from(ticket->run_id), clock_now_us(),
+                             kind, &err) != OK) {
+        store_failed("a failed attempt could not be kept", &err, ticket);
+    }
+}
+
+/* The run waits again, in the store too. Owns the ticket. */
+static void run_again(Daemon *d, Ticket *ticket, int64_t wait_us)
+{
+    Err err = {0};
+    StateRun run = {
+        .run_id = str_from(ticket->run_id),
+        .pipeline = ticket->job->name,
+        .trigger = str_from(ticket->trigger),
+        .status = STR("queued"),
+        .scheduled_us = ticket->scheduled_us,
+        .attempts = ticket->attempts,
+    };
+    if (state_run_put(d->store, &run, &err) != OK) {
+        store_failed("a waiting run could not be kept", &err, ticket);
+    }
+    ticket->not_before_ns = clock_mono_ns() + wait_us * 1000;
+    ticket_push(d, ticket);
+}
+
+static Status finish(Daemon *d, const Ticket *ticket, const RunResult *r, Str status, Err *err)
+{
+    CLEANUP(buf_done) Buf json = buf_make(ANSWER_MAX);
+    TRY(run_result_json(r, false, &json, err));
+    int64_t now_us = clock_now_us();
+    TRY(state_run_finish(d->store, str_from(ticket->run_id), status, now_us, r->attempts,
+                         buf_str(&json), err));
+    if (d->config->options.federation.url.len) {
+        TRY(state_outbox_put(d->store, STR("pipeline_run"), buf_str(&json), now_us, err));
+    }
+    return state_run_prune(d->store, ticket->job->name, RUNS_KEPT, err);
+}
+
+static Str status_text(RunStatus status)
+{
+    static const char *const NAMES[] = {"success", "failed", "skipped", "cancelled"};
+    return str_from(NAMES[status]);
+}
+
+static void tell(const Ticket *ticket, const RunResult *r, const Err *why)
+{
+    const Job *job = ticket->job;
+    Str id = str_from(ticket->run_id);
+    if (r->status == RUN_SUCCESS) {
+        LOG(LOG_INFO, "pipeline", "run succeeded", log_text("pipeline", job->name),
+            log_text("run_id", id), log_int("extracted", r->extracted),
+            log_int("loaded", r->loaded), log_int("rejected", r->rejected),
+            log_int("duration_ms", r->duration_ns / 1000000));
+        return;
+    }
+    LOG_ERR(r->status == RUN_CANCELLED ? LOG_WARN : LOG_ERROR, "pipeline",
+            r->status == RUN_CANCELLED ? "run cancelled" : "run failed", why,
+            log_text("pipeline", job->name), log_text("run_id", id),
+            log_int("attempt", r->attempts));
+}
+
+static Status mark_running(Daemon *d, const Ticket *ticket, Err *err)
+{
+    StateRun run = {
+        .run_id = str_from(ticket->run_id),
+        .pipeline = ticket->job->name,
+        .trigger = str_from(ticket->trigger),
+        .status = STR("running"),
+        .scheduled_us = ticket->scheduled_us,
+        .started_us = clock_now_us(),
+        .attempts = ticket->attempts,
+    };
+    return state_run_put(d->store, &run, err);
+}
+
+/* What becomes of a run that ended. Owns the ticket. */
+static void settle(Daemon *d, Ticket *ticket, const PipelineConfig *pipeline, RunResult *r,
+                   const Err *why)
+{
+    Err err = {0};
+    bool failed = r->status == RUN_FAILED;
+    ticket->attempts++;
+    r->attempts = (int32_t)ticket->attempts;
+    tell(ticket, r, why);
+    if (failed) note_failure(d, ticket, why);
+    /* Cut off by the end of the neuron: it is taken up again at the next start. */
+    bool cut = r->status == RUN_CANCELLED && atomic_load(&d->draining);
+    if (cut) ticket->attempts--;
+    if (cut || (failed && err_is_retriable(why) && ticket->attempts < pipeline->retry_attempts)) {
+        remember(d, ticket->job, status_text(r->status), why);
+        run_again(d, ticket, cut ? 0 : pipeline->retry_wait_us);
+        return;
+    }
+    count_run(ticket->job, r, status_text(r->status));
+    if (finish(d, ticket, r, status_text(r->status), &err) != OK) {
+        store_failed("a run's end could not be kept", &err, ticket);
+    }
+    remember(d, ticket->job, status_text(r->status), why);
+    mem_free(ticket);
+}
+
+static void run_pipeline(Daemon *d, Ticket *ticket)
+{
+    Job *job = ticket->job;
+    Err err = {0};
+    RunResult result;
+    run_result_init(&result);
+    PipelineConfig pipeline = d->config->pipelines[job->index];
+    int32_t attempts = pipeline.retry_attempts;
+    /* The wait between attempts is the queue's, so that no thread waits. */
+    pipeline.retry_attempts = 1;
+    PipelineEnv env = {
+        .registry = d->options->registry, .budget = &d->budget, .cancelled = &job->cancelled};
+    RunOptions options = {.run_id = str_from(ticket->run_id)};
+    metrics_set(METRIC_PIPELINE_RUNNING, 1, LABELS(job->name));
+    if (mark_running(d, ticket, &err) != OK) {
+        store_failed("a run's start could not be kept", &err, ticket);
+        err_clear(&err);
+    }
+    IGNORE(pipeline_run(&pipeline, &options, &env, &result, &err)); /* it is in the result */
+    metrics_set(METRIC_PIPELINE_RUNNING, 0, LABELS(job->name));
+    pipeline.retry_attempts = attempts;
+    settle(d, ticket, &pipeline, &result, &err);
+    run_result_done(&result);
+}
+
+void job_run(Daemon *d, Ticket *ticket)
+{
+    if (ticket->job->kind == JOB_PIPELINE) run_pipeline(d, ticket);
+    else mem_free(ticket);
+}
