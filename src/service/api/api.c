@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
@@ -19,6 +20,8 @@ enum {
     CONNECTION_BYTES = 32 << 10, /* headers of one request */
     TIMEOUT_S = 15,
 };
+/* Answers that are on their way at the end get so long. */
+#define ENDING_NS INT64_C(1000000000)
 
 /* ---- requests ---- */
 
@@ -92,6 +95,14 @@ void request_failed(Request *r, const Err *err)
 }
 
 /* ---- dispatch ---- */
+
+static void count_active(Api *api, int32_t change)
+{
+    pthread_mutex_lock(&api->lock);
+    api->active += change;
+    if (api->active == 0) pthread_cond_broadcast(&api->idle);
+    pthread_mutex_unlock(&api->lock);
+}
 
 static void answer(Request *r)
 {
@@ -169,6 +180,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         r->body = buf_make(API_BODY_MAX);
         r->out = buf_make(API_ANSWER_MAX);
         *state = r;
+        count_active(arg, 1);
         return MHD_YES;
     }
     if (*size > 0) {
@@ -182,7 +194,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     return send_answer(r);
 }
 
-static void on_done(void *arg UNUSED, struct MHD_Connection *connection UNUSED, void **state,
+static void on_done(void *arg, struct MHD_Connection *connection UNUSED, void **state,
                     enum MHD_RequestTerminationCode why UNUSED)
 {
     Request *r = *state;
@@ -191,6 +203,7 @@ static void on_done(void *arg UNUSED, struct MHD_Connection *connection UNUSED, 
     buf_done(&r->out);
     mem_free(r);
     *state = NULL;
+    count_active(arg, -1);
 }
 
 /* ---- listening ---- */
@@ -233,7 +246,7 @@ static Status daemon_open(Api *api, const struct addrinfo *at, Err *err)
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX / 2,
-        MHD_OPTION_NOTIFY_COMPLETED, on_done, NULL, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U,
+        MHD_OPTION_NOTIFY_COMPLETED, on_done, api, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U,
         MHD_OPTION_END);
     if (!api->daemon) {
         (void)err_errno(err, errno ? errno : EADDRINUSE, "http.listen: can't listen on %.*s",
@@ -253,6 +266,8 @@ Status api_start(const ApiOptions *options, Api **ret_api, Err *err)
     Api *api = mem_zalloc((int64_t)sizeof *api);
     Status status = api ? OK : err_memory(err);
     if (status == OK) {
+        pthread_mutex_init(&api->lock, NULL);
+        thread_cond_init(&api->idle);
         api->options = *options;
         int64_t colon = options->listen.len - 1;
         while (options->listen.ptr[colon] != ':') colon--;
@@ -271,7 +286,16 @@ Status api_start(const ApiOptions *options, Api **ret_api, Err *err)
 void api_stop(Api *api)
 {
     if (!api) return;
+    int fd = MHD_quiesce_daemon(api->daemon);
+    int64_t deadline_ns = clock_mono_ns() + ENDING_NS;
+    pthread_mutex_lock(&api->lock);
+    while (api->active > 0 && thread_cond_wait(&api->idle, &api->lock, deadline_ns)) {
+    }
+    pthread_mutex_unlock(&api->lock);
     MHD_stop_daemon(api->daemon);
+    if (fd >= 0) (void)close(fd);
+    pthread_cond_destroy(&api->idle);
+    pthread_mutex_destroy(&api->lock);
     mem_free(api);
 }
 

@@ -4,6 +4,7 @@
 
 #include <microhttpd.h>
 
+#include "foundation/base/thread.h"
 #include "service/api/api.h"
 
 enum { API_BODY_MAX = 1 << 20, API_ANSWER_MAX = 64 << 20 };
@@ -42,6 +43,9 @@ struct Api {
     struct MHD_Daemon *daemon;
     int32_t port;
     Str host; /* of `listen` */
+    pthread_mutex_t lock;
+    pthread_cond_t idle;
+    int32_t active; /* requests whose answers are not sent yet; under the lock */
 };
 
 /* A query parameter; empty when there is none. */

@@ -1,0 +1,360 @@
+"""`neuron run`: the real program on a port of its own, over SQLite and CSV."""
+
+import contextlib
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from conftest import PROGRAM
+
+CONFIG = """
+neuron: {{ id: test-neuron }}
+drain: 5s
+http: {{ listen: "127.0.0.1:0", token: "{token}" }}
+connections:
+  source: sqlite:///source.db
+  target: sqlite:///target.db
+pipelines:
+  good:
+    {schedule}
+    from: source
+    from_table: raw
+    steps: [ {{ drop_nulls: all }} ]
+    to: target
+    table: t
+    key: [id]
+{more}
+"""
+DEAD = """  dead:
+    from: source
+    from_table: raw
+    to: sqlite:////no/such/folder/target.db
+    table: t
+    mode: append
+"""
+
+
+def wait_for(what, seconds=20):
+    """Poll until `what()` is true; its value."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = what()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError("it did not come in time")
+
+
+class Running:
+    """A neuron that runs in a folder; asked over HTTP."""
+
+    def __init__(self, folder, *args, env=None):
+        self.log_path = os.path.join(folder, f"log-{time.monotonic_ns()}")
+        with open(self.log_path, "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen([PROGRAM, "run", *args], cwd=folder, stderr=log,
+                                            env={**os.environ, **(env or {})})
+        ready = wait_for(lambda: re.search(r"port=(\d+)", self.log()) or self.process.poll() is not None)
+        assert ready is not True, self.log()
+        self.port = int(ready.group(1))
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8") as log:
+            return log.read()
+
+    def ask(self, path, method="GET", headers=None, body=None):
+        """Status, body text, headers."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method,
+                                         headers=headers or {}, data=body)
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status, answer.read().decode(), answer.headers
+        except urllib.error.HTTPError as answer:
+            return answer.code, answer.read().decode(), answer.headers
+
+    def get(self, path, method="GET", code=200, **options):
+        status, text, _ = self.ask(path, method, **options)
+        assert status == code, text
+        return json.loads(text)
+
+    def runs(self, query=""):
+        return self.get(f"/api/v1/runs?limit=1000{query}")["runs"]
+
+    def run_ended(self, run_id, seconds=20):
+        def ended():
+            run = self.get(f"/api/v1/runs/{run_id}")
+            return run if run["finished_at"] else None
+        return wait_for(ended, seconds)
+
+    def end(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+@contextlib.contextmanager
+def running(neuron, *args, env=None):
+    one = Running(neuron.folder, *args, env=env)
+    try:
+        yield one
+    finally:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
+
+
+def make(neuron, schedule="", more="", token=""):
+    neuron.write("neuron.yaml", CONFIG.format(schedule=schedule, more=more, token=token))
+    with sqlite3.connect(os.path.join(neuron.folder, "source.db")) as db:
+        db.executescript("""CREATE TABLE IF NOT EXISTS raw(id INTEGER, amount REAL);
+                            INSERT INTO raw VALUES (1, 2.5), (2, 3), (3, NULL);""")
+
+
+def target_rows(neuron, table="t"):
+    with sqlite3.connect(os.path.join(neuron.folder, "target.db")) as db:
+        return db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+def test_runs_at_start_and_by_post(neuron):
+    make(neuron)
+    with running(neuron) as one:
+        first = wait_for(lambda: [r for r in one.runs() if r["status"] == "success"])[0]
+        assert first["trigger"] == "start"
+        assert first["result"]["records_loaded"] == 2
+        assert target_rows(neuron) == 2
+        asked = one.get("/api/v1/pipelines/good/runs", "POST", code=202)
+        done = one.run_ended(asked["run_id"])
+        assert (done["status"], done["trigger"], done["result"]["unchanged"]) == ("success", "api", 2)
+        assert len(one.runs("&pipeline=good&status=success")) == 2
+        assert one.runs(f"&before={asked['run_id']}")[0]["run_id"] == first["run_id"]
+        status = one.get("/api/v1/status")
+        assert (status["id"], status["health"]) == ("test-neuron", "healthy")
+        assert status["pipelines"][0]["last_status"] == "success"
+        assert one.get("/health")["status"] == "healthy"
+        assert one.end() == 143
+
+
+def test_schedule_ticks(neuron):
+    make(neuron, schedule="schedule: every 1s")
+    with running(neuron) as one:
+        ticks = wait_for(lambda: len(found := one.runs("&status=success")) >= 4 and found)
+        moments = [r["scheduled_for"] for r in ticks if r["trigger"] == "schedule"]
+        assert len(moments) == len(set(moments)) >= 3
+        assert all(re.fullmatch(r"[\d-]+T[\d:]+Z", moment) for moment in moments)
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
+def test_metrics_pass_promtool(neuron):
+    make(neuron, more=DEAD)
+    with running(neuron) as one:
+        wait_for(lambda: len([r for r in one.runs() if r["finished_at"]]) >= 2)
+        _, text, headers = one.ask("/metrics")
+        assert headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        checked = subprocess.run(["promtool", "check", "metrics"], input=text, text=True,
+                                 capture_output=True, check=False)
+        assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+        assert 'neuron_pipeline_runs_total{pipeline="good",status="success"} 1' in text
+        assert 'neuron_pipeline_runs_total{pipeline="dead",status="failed"} 1' in text
+        assert 'neuron_pipeline_rows_total{pipeline="good",stage="dropped"} 1' in text
+        _, text, headers = one.ask("/metrics", headers={"Accept": "application/openmetrics-text"})
+        assert headers["Content-Type"].startswith("application/openmetrics-text")
+        assert text.endswith("# EOF\n") and "# TYPE neuron_pipeline_runs counter\n" in text
+
+
+def test_dead_target_degrades_only_its_part(neuron):
+    make(neuron, more=DEAD)
+    with running(neuron) as one:
+        wait_for(lambda: len([r for r in one.runs() if r["finished_at"]]) == 2)
+        health = one.get("/health")
+        assert health["status"] == "degraded"
+        assert health["dependencies"]["pipeline:good"]["status"] == "healthy"
+        dead = health["dependencies"]["pipeline:dead"]
+        assert dead["status"] == "unhealthy" and dead["since"] and "target" in dead["error"]
+        assert target_rows(neuron) == 2
+        again = one.get("/api/v1/pipelines/good/runs", "POST", code=202)
+        assert one.run_ended(again["run_id"])["status"] == "success"
+
+
+@pytest.mark.parametrize("change, said", [
+    (("from_table", "from_tabel"), "from_tabel"),
+    (("mode: append", "mode: appendd"), "mode"),
+    (("token: \"\"", "token: \"${NO_SUCH_VARIABLE}\""), "NO_SUCH_VARIABLE"),
+    (("127.0.0.1:0", "nowhere"), "listen"),
+    (("drain: 5s", "drain: 5s\nstate: postgresql://h/db"), "PostgreSQL"),
+])
+def test_wrong_configuration_does_not_start(neuron, change, said):
+    make(neuron, more=DEAD)
+    neuron.write("neuron.yaml", neuron.read("neuron.yaml").replace(*change))
+    assert said in neuron("run", code=2).stderr
+    assert not os.path.exists(os.path.join(neuron.folder, "target.db"))
+
+
+def test_wrong_schedule_is_said(neuron):
+    make(neuron, schedule="schedule: '61 * * * *'")
+    assert "minute" in neuron("run", code=2).stderr
+
+
+def test_errors_are_problems(neuron):
+    make(neuron, token="s3cret-token")
+    bearer = {"Authorization": "Bearer s3cret-token"}
+    with running(neuron) as one:
+        for path, method, headers, code in [
+                ("/api/v1/status", "GET", {}, 401), ("/nothing", "GET", {}, 401), ("/metrics", "GET", {}, 401),
+                ("/api/v1/status", "GET", {"Authorization": "Bearer s3cret-tokem"}, 401),
+                ("/api/v1/status", "GET", {"Authorization": "Bearer s3cret-token2"}, 401),
+                ("/nothing", "GET", bearer, 404), ("/api/v1/pipelines/nope", "GET", bearer, 404),
+                ("/api/v1/runs/nope", "GET", bearer, 404), ("/api/v1/status", "POST", bearer, 405),
+                ("/api/v1/runs?limit=x", "GET", bearer, 400), ("/api/v1/runs?limit=-1", "GET", bearer, 400),
+                ("/api/v1/status", "GET", {**bearer, "Origin": "http://evil.example"}, 403)]:
+            status, text, got = one.ask(path, method, headers)
+            assert status == code, (path, text)
+            assert got["Content-Type"] == "application/problem+json"
+            assert json.loads(text)["status"] == code
+        status, text, _ = one.ask("/api/v1/pipelines/good/runs", "POST", bearer, b"x" * (2 << 20))
+        assert status == 413, text
+        for path in ["/health", "/livez", "/readyz", "/"]:
+            assert one.ask(path)[0] == 200
+        assert one.get("/api/v1/status", headers=bearer)["health"] == "healthy"
+        config = one.ask("/api/v1/config", headers=bearer)[1]
+        assert "s3cret" not in config + one.log() and json.loads(config)["token"] == "***"
+
+
+def test_foreign_host_is_refused(neuron):
+    make(neuron)
+    with running(neuron) as one:
+        assert one.ask("/api/v1/status", headers={"Host": "evil.example"})[0] == 403
+        assert one.ask("/api/v1/status", headers={"Host": f"localhost:{one.port}"})[0] == 200
+        paths = one.get("/openapi.json")["paths"]
+        assert set(paths["/api/v1/pipelines/{name}/runs"]) == {"post"}
+        status, page, _ = one.ask("/")
+        assert status == 200 and "<title>neuron</title>" in page and "://" not in page.replace("http://127", "")
+
+
+def big_csv(neuron, rows):
+    neuron.write("big.csv", "id,v\n" + "".join(f"{i},value {i}\n" for i in range(rows)))
+
+
+BIG = """  big:
+    from: big.csv
+    to: target
+    table: big
+    mode: append
+"""
+
+
+def test_sigterm_drains(neuron):
+    make(neuron, more=BIG)
+    big_csv(neuron, 300000)
+    with running(neuron) as one:
+        wait_for(lambda: one.runs("&pipeline=big&status=running"))
+        assert one.end() == 143
+        assert "ending" in one.log()
+    with running(neuron) as one:
+        runs = wait_for(lambda: all(r["finished_at"] for r in one.runs("&pipeline=big")) and
+                        one.runs("&pipeline=big"))
+        assert all(r["status"] == "success" for r in runs)
+        assert target_rows(neuron, "big") == 300000 * len(runs)
+        assert one.end(signal.SIGINT) == 130
+
+
+def test_killed_loses_and_doubles_nothing(neuron):
+    make(neuron, more=BIG)
+    big_csv(neuron, 100000)
+    chance = random.Random(7)
+    asked = []
+    for _ in range(5):
+        with running(neuron) as one:
+            asked.append(one.get("/api/v1/pipelines/big/runs", "POST", code=202)["run_id"])
+            end = time.monotonic() + chance.random() * 0.4
+            wait_for(lambda: time.monotonic() > end)
+            one.process.kill()
+            one.process.wait()
+    with running(neuron) as one:
+        for run_id in asked:
+            assert one.run_ended(run_id, 60)["status"] == "success"
+        runs = wait_for(lambda: all(r["finished_at"] for r in one.runs("&pipeline=big")) and
+                        one.runs("&pipeline=big"), 60)
+        assert {r["status"] for r in runs} == {"success"}
+        assert target_rows(neuron, "big") == 100000 * len(runs)
+
+
+def test_cancel(neuron):
+    make(neuron, more=BIG)
+    big_csv(neuron, 1000000)
+    with running(neuron) as one:
+        run = wait_for(lambda: one.runs("&pipeline=big&status=running"))[0]
+        one.get(f"/api/v1/runs/{run['run_id']}/cancel", "POST", code=202)
+        assert one.run_ended(run["run_id"])["status"] == "cancelled"
+        assert one.ask(f"/api/v1/runs/{run['run_id']}/cancel", "POST")[0] == 409
+        assert target_rows(neuron, "sqlite_master WHERE name = 'big'") == 0 or target_rows(neuron, "big") == 0
+
+
+def test_reload(neuron):
+    make(neuron)
+    good = neuron.read("neuron.yaml")
+    with running(neuron) as one:
+        neuron.write("neuron.yaml", "pipelines: [")
+        assert one.ask("/api/v1/reload", "POST")[0] == 422
+        assert one.get("/api/v1/status")["health"] == "healthy"
+        neuron.write("neuron.yaml", good.replace("127.0.0.1:0", f"127.0.0.1:{one.port}") + DEAD)
+        one.get("/api/v1/reload", "POST", code=202)
+
+        def has_dead():
+            try:
+                return one.ask("/api/v1/pipelines/dead")[0] == 200
+            except OSError:
+                return False
+        wait_for(has_dead)
+        assert len(one.runs("&pipeline=good")) == 1
+        assert one.end() == 143
+
+
+def test_ends_by_itself(neuron):
+    make(neuron)
+    begun = time.monotonic()
+    neuron("run", "--for", "1s", code=0)
+    assert 0.9 < time.monotonic() - begun < 10
+    assert "--for" in neuron("run", "--for", "soon", code=2).stderr
+
+
+def test_damaged_state_store(neuron):
+    make(neuron)
+    neuron.write("neuron-state.db", "no database " * 100)
+    said = neuron("run", code=1).stderr
+    assert "neuron-state.db" in said and "not a database" in said
+
+
+def test_guide_without_configuration(neuron):
+    """The guide's neuron from its environment variables; what has no variable is left out."""
+    now = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() - 3600))
+    with sqlite3.connect(os.path.join(neuron.folder, "s.db")) as db:
+        db.executescript(f"""
+            CREATE TABLE raw_customers(customer_id INTEGER, name TEXT, email TEXT, registration_date TEXT,
+                                       last_activity TEXT, updated_at TEXT);
+            INSERT INTO raw_customers VALUES (1, 'a', 'a@b.de', '2026-01-01', '2026-01-02', '{now}'),
+                                             (2, 'b', NULL, '2026-01-01', '2026-01-02', '{now}'),
+                                             (3, 'c', 'c@b.de', '2026-01-01', '2026-01-02', '2020-01-01 00:00:00');
+            CREATE TABLE raw_transactions(transaction_id INTEGER, customer_id INTEGER, amount REAL,
+                                          product_id INTEGER, transaction_date TEXT);
+            INSERT INTO raw_transactions VALUES (10, 1, 2.5, 7, '{now}');""")
+    env = {"SOURCE_DB_URL": "sqlite+aiosqlite:///s.db", "TARGET_DB_URL": "sqlite:///target.db",
+           "NEURON_ID": "guide-1", "NEURON_LISTEN": "127.0.0.1:0", "KAFKA_SERVERS": "", "FEDERATION_URL": ""}
+    with running(neuron, env=env) as one:
+        wait_for(lambda: len(one.runs("&status=success")) == 2)
+        assert target_rows(neuron, "processed_customers") == 1
+        assert target_rows(neuron, "processed_sales WHERE amount_usd = 2.5 AND record_hash IS NOT NULL") == 1
+        assert one.get("/api/v1/status")["id"] == "guide-1"
+        assert "variable=KAFKA_SERVERS" in one.log() and "variable=FEDERATION_URL" in one.log()
+        assert one.end() == 143
+
+
+def test_guide_as_a_file(neuron):
+    neuron("init", "--guide", "guide.yaml")
+    assert "is valid: 2 pipelines" in neuron("validate", "-c", "guide.yaml").stdout
