@@ -221,7 +221,10 @@ static Status run_kernel(Eval *eval, const ExprNode *node, Arguments *args, int6
                          const Mask *active, Vector *result, Err *err)
 {
     bool all = mask_is_all(active, rows);
-    bool raw = all && node->type != TYPE_DYNAMIC && node->type != TYPE_NUMERIC;
+    /* Numbers of rows that don't count are never looked at; other types must be defined. */
+    bool number =
+        node->type == TYPE_INT64 || node->type == TYPE_DOUBLE || node->type == TYPE_NUMERIC;
+    bool raw = number || (all && node->type != TYPE_DYNAMIC);
     TRY(vector_make(eval->arena, node->type, rows, raw, result, err));
     result->valid = ARENA_ARRAY(eval->arena, uint64_t, VECTOR_WORDS);
     if (!result->valid) return err_memory(err);
@@ -278,10 +281,8 @@ static Mask rows_that_are(const Vector *v, bool truth, const Mask *active, int64
     const uint8_t *data = vector_bool(v);
     if (v->mask == 0) return data[0] == truth ? valid : out;
     for (int64_t base = 0; base < rows; base += 64) {
-        uint64_t word = 0;
-        int64_t end = int64_min(64, rows - base);
-        for (int64_t i = 0; i < end; i++) word |= (uint64_t)(data[base + i] == truth) << i;
-        out.words[base / 64] = word & valid.words[base / 64];
+        uint64_t word = bools_pack(data + base, rows - base);
+        out.words[base / 64] = (truth ? word : ~word) & valid.words[base / 64];
     }
     return out;
 }
@@ -309,7 +310,8 @@ static Status eval_logic(Eval *eval, const ExprNode *node, const Mask *active, V
         }
     }
     lane_forget(&eval->lane, start, decided.words);
-    TRY(vector_make(eval->arena, TYPE_BOOL, eval->rows, false, result, err));
+    /* Whole groups of eight are written. */
+    TRY(vector_make(eval->arena, TYPE_BOOL, (eval->rows + 7) / 8 * 8, false, result, err));
     result->valid = ARENA_ARRAY(eval->arena, uint64_t, VECTOR_WORDS);
     result->errors = ARENA_ARRAY(eval->arena, uint64_t, VECTOR_WORDS);
     if (!result->valid || !result->errors) return err_memory(err);
@@ -321,9 +323,9 @@ static Status eval_logic(Eval *eval, const ExprNode *node, const Mask *active, V
         result->valid[w] = active->words[w] & ~unknown;
     }
     uint8_t *data = vector_bool(result);
-    for (int64_t row = 0; row < eval->rows; row++) {
-        bool hit = (decided.words[row >> 6] >> (row & 63)) & 1;
-        data[row] = hit ? decisive : !decisive;
+    for (int64_t row = 0; row < eval->rows; row += 8) {
+        uint64_t hit = decided.words[row >> 6] >> (row & 63);
+        bools_unpack8(decisive ? hit : ~hit, data + row);
     }
     if (!any_error) result->errors = NULL;
     return OK;
@@ -348,10 +350,29 @@ static Status choice_errors(Eval *eval, Vector *result, const uint64_t *errors, 
     return OK;
 }
 
+/* Values of eight bytes, row by row without a branch; constants too. */
+static void choice_copy_8(const Vector *from, const Mask *rows, Vector *to, int64_t count)
+{
+    const uint64_t *source = from->data;
+    uint64_t *target = to->data;
+    int64_t mask = from->mask;
+    for (int64_t base = 0; base < count; base += 64) {
+        uint64_t bits = rows->words[base / 64];
+        int64_t end = int64_min(count, base + 64);
+        for (int64_t row = base; bits && row < end; row++, bits >>= 1) {
+            target[row] = bits & 1 ? source[row & mask] : target[row];
+        }
+    }
+}
+
 /* Copy the values of the rows. */
-static void choice_copy(const Vector *from, const Mask *rows, Vector *to)
+static void choice_copy(const Vector *from, const Mask *rows, Vector *to, int64_t count)
 {
     int64_t width = vector_width(to->type);
+    if (width == 8) {
+        choice_copy_8(from, rows, to, count);
+        return;
+    }
     for (int32_t w = 0; w < VECTOR_WORDS; w++) {
         for (uint64_t bits = rows->words[w]; bits; bits &= bits - 1) {
             int64_t row = w * 64 + __builtin_ctzll(bits);
@@ -366,14 +387,54 @@ static Status choice_take(Eval *eval, const Vector *from, const Mask *rows, Vect
 {
     Mask valid = mask_and(rows, from->valid);
     valid = mask_without(&valid, from->errors);
-    choice_copy(from, &valid, to);
+    choice_copy(from, &valid, to, eval->rows);
     for (int32_t w = 0; w < VECTOR_WORDS; w++) to->valid[w] |= valid.words[w];
     return choice_errors(eval, to, from->errors, rows, err);
+}
+
+/* CASE WHEN c THEN a ELSE b END of numbers: both branches put together in one pass. */
+static Status eval_either(Eval *eval, const ExprNode *node, const Mask *active, Vector *result,
+                          Err *err)
+{
+    Vector condition, yes = {.mask = 0}, no = {.mask = 0};
+    uint64_t nothing = 0;
+    yes.data = no.data = &nothing;
+    TRY(eval_node(eval, node->args[0], active, &condition, err));
+    Mask hit = rows_that_are(&condition, true, active, eval->rows);
+    Mask miss = mask_without(active, condition.errors);
+    miss = mask_without(&miss, hit.words);
+    TRY(vector_make(eval->arena, node->type, eval->rows, true, result, err));
+    result->valid = ARENA_ARRAY(eval->arena, uint64_t, VECTOR_WORDS);
+    if (!result->valid) return err_memory(err);
+    TRY(choice_errors(eval, result, condition.errors, active, err));
+    if (mask_any(&hit)) TRY(eval_node(eval, node->args[1], &hit, &yes, err));
+    if (mask_any(&miss)) TRY(eval_node(eval, node->args[2], &miss, &no, err));
+    TRY(choice_errors(eval, result, yes.errors, &hit, err));
+    TRY(choice_errors(eval, result, no.errors, &miss, err));
+    const uint64_t *a = yes.data, *b = no.data;
+    uint64_t *out = result->data;
+    for (int64_t base = 0; base < eval->rows; base += 64) {
+        uint64_t bits = hit.words[base / 64];
+        int64_t end = int64_min(eval->rows, base + 64);
+        for (int64_t row = base; row < end; row++, bits >>= 1) {
+            uint64_t x = a[row & yes.mask], y = b[row & no.mask];
+            out[row] = bits & 1 ? x : y;
+        }
+    }
+    Mask left = mask_without(&hit, yes.errors), right = mask_without(&miss, no.errors);
+    left = mask_and(&left, yes.valid);
+    right = mask_and(&right, no.valid);
+    for (int32_t w = 0; w < VECTOR_WORDS; w++) result->valid[w] = left.words[w] | right.words[w];
+    return OK;
 }
 
 static Status eval_case(Eval *eval, const ExprNode *node, const Mask *active, Vector *result,
                         Err *err)
 {
+    bool number = node->type == TYPE_INT64 || node->type == TYPE_DOUBLE;
+    if (number && node->has_else && node->arg_count == 3) {
+        return eval_either(eval, node, active, result, err);
+    }
     TRY(choice_begin(eval, node->type, result, err));
     Mask todo = *active;
     int32_t i = 0;

@@ -67,6 +67,12 @@ static bool sub_overflows(int64_t a, int64_t b)
     return __builtin_sub_overflow(a, b, &r);
 }
 
+static bool mul_overflows(int64_t a, int64_t b)
+{
+    int64_t r;
+    return __builtin_mul_overflow(a, b, &r);
+}
+
 static Status kernel_add_int(KernelCall *call, Err *err UNUSED)
 {
     int64_t rows = call->rows;
@@ -90,10 +96,17 @@ static Status kernel_sub_int(KernelCall *call, Err *err UNUSED)
 static Status kernel_mul_int(KernelCall *call, Err *err UNUSED)
 {
     int64_t *out = vector_int64(call->result);
-    FOR_ACTIVE (call, row) {
-        int64_t a = kernel_int64(call, 0, row), b = kernel_int64(call, 1, row);
-        if (__builtin_mul_overflow(a, b, &out[row])) out_of_range(call, row, "bigint");
+    const int64_t *a = vector_int64(&call->args[0]), *b = vector_int64(&call->args[1]);
+    int64_t ma = call->args[0].mask, mb = call->args[1].mask, rows = call->rows;
+    bool any_bad = false;
+    if (ma && mb) {
+        for (int64_t i = 0; i < rows; i++) any_bad |= __builtin_mul_overflow(a[i], b[i], &out[i]);
+    } else {
+        for (int64_t i = 0; i < rows; i++) {
+            any_bad |= __builtin_mul_overflow(a[i & ma], b[i & mb], &out[i]);
+        }
     }
+    if (any_bad) int_errors(call, mul_overflows);
     return OK;
 }
 
@@ -156,8 +169,32 @@ static inline void put_double(KernelCall *call, int64_t row, double a, double b,
     }
 }
 
+/* Every row computed, in loops that vectorise; false when one may have overflowed or vanished: then
+ * the careful loop says which. */
+static inline bool double_bulk(KernelCall *call, DoubleOp op, bool product)
+{
+    const double *a = vector_double(&call->args[0]), *b = vector_double(&call->args[1]);
+    double *out = vector_double(call->result);
+    if (call->args[0].mask == 0 || call->args[1].mask == 0) return false;
+    uint64_t bad = 0;
+    int64_t rows = call->rows;
+    for (int64_t i = 0; i < rows; i++) {
+        double r = op(a[i], b[i]);
+        out[i] = r;
+        /* All bits are 0 unless r is infinite or NaN. */
+        double rest = r - r;
+        uint64_t bits;
+        memcpy(&bits, &rest, 8);
+        uint64_t gone = r == 0 ? UINT64_MAX : 0, x = a[i] != 0 ? UINT64_MAX : 0;
+        uint64_t y = b[i] != 0 ? UINT64_MAX : 0;
+        bad |= bits | (product ? gone & x & y : 0);
+    }
+    return bad == 0;
+}
+
 static inline Status double_loop(KernelCall *call, DoubleOp op)
 {
+    if (double_bulk(call, op, false)) return OK;
     FOR_ACTIVE (call, row) {
         double a = kernel_double(call, 0, row), b = kernel_double(call, 1, row);
         put_double(call, row, a, b, op(a, b));
@@ -176,6 +213,7 @@ static Status kernel_sub_double(KernelCall *call, Err *err UNUSED)
 
 static Status kernel_mul_double(KernelCall *call, Err *err UNUSED)
 {
+    if (double_bulk(call, mul_double, true)) return OK;
     FOR_ACTIVE (call, row) {
         double a = kernel_double(call, 0, row), b = kernel_double(call, 1, row);
         double r = mul_double(a, b);
@@ -274,15 +312,21 @@ static Status numeric_loop(KernelCall *call, const NumericOp *op)
     return OK;
 }
 
-/* Values that fit 62 bits at one scale add and subtract without checks. */
+/* Not 0 where the value needs more than 62 bits. Smaller ones at one scale add and subtract without
+ * checks. */
+static inline uint64_t is_wide(Int128 value)
+{
+    int64_t low = (int64_t)value, high = (int64_t)(value >> 64);
+    return (uint64_t)(high ^ (low >> 63)) | ((uint64_t)(low ^ (low >> 63)) >> 62);
+}
+
 static bool small_values(const Vector *v, int64_t rows)
 {
     if (v->scales) return false;
     const Int128 *data = vector_numeric(v);
     uint64_t wide = 0;
     for (int64_t i = 0; i < (v->mask ? rows : 1); i++) {
-        int64_t low = (int64_t)data[i];
-        wide |= (uint64_t)((Int128)low != data[i]) | ((uint64_t)(low ^ (low >> 63)) >> 62);
+        wide |= is_wide(data[i]);
     }
     return wide == 0;
 }
@@ -291,13 +335,17 @@ static bool add_fast(KernelCall *call, bool subtract)
 {
     const Vector *a = &call->args[0], *b = &call->args[1];
     if (a->scales || b->scales || a->scale != b->scale) return false;
-    if (!small_values(a, call->rows) || !small_values(b, call->rows)) return false;
     Int128 *out = vector_numeric(call->result);
-    for (int64_t i = 0; i < call->rows; i++) {
-        int64_t x = (int64_t)vector_numeric(a)[i & a->mask];
-        int64_t y = (int64_t)vector_numeric(b)[i & b->mask];
-        out[i] = subtract ? x - y : x + y;
+    const Int128 *from_a = vector_numeric(a), *from_b = vector_numeric(b);
+    uint64_t wide = 0;
+    int64_t ma = a->mask, mb = b->mask, rows = call->rows;
+    for (int64_t i = 0; i < rows; i++) {
+        Int128 x = from_a[i & ma], y = from_b[i & mb];
+        uint64_t low_x = (uint64_t)x, low_y = (uint64_t)y;
+        wide |= is_wide(x) | is_wide(y);
+        out[i] = (int64_t)(subtract ? low_x - low_y : low_x + low_y);
     }
+    if (wide) return false;
     memset(call->result->scales, a->scale, (size_t)call->rows);
     return true;
 }

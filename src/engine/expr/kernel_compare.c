@@ -155,6 +155,18 @@ static bool compare_row(KernelCall *call, int64_t row, const Vector *a, const Ve
     return false;
 }
 
+/* Equal bytes; texts of 8 to 16 bytes, the most usual ones, by two overlapping loads. */
+static inline bool same_bytes(const char *a, const char *b, int64_t len)
+{
+    if (len < 8 || len > 16) return len == 0 || memcmp(a, b, (size_t)len) == 0;
+    uint64_t a_first, a_last, b_first, b_last;
+    memcpy(&a_first, a, 8);
+    memcpy(&b_first, b, 8);
+    memcpy(&a_last, a + len - 8, 8);
+    memcpy(&b_last, b + len - 8, 8);
+    return ((a_first ^ b_first) | (a_last ^ b_last)) == 0;
+}
+
 static void compare_text(KernelCall *call, CompareOp op, uint8_t *out)
 {
     const Vector *a = &call->args[0], *b = &call->args[1];
@@ -166,6 +178,16 @@ static void compare_text(KernelCall *call, CompareOp op, uint8_t *out)
         return;
     }
     bool equal = op == OP_EQ;
+    if (b->mask == 0 && a->mask) {
+        const Str *texts = vector_text(a);
+        Str wanted = vector_text(b)[0];
+        FOR_ACTIVE (call, row) {
+            Str text = texts[row];
+            out[row] =
+                (text.len == wanted.len && same_bytes(text.ptr, wanted.ptr, text.len)) == equal;
+        }
+        return;
+    }
     FOR_ACTIVE (call, row) {
         out[row] = str_eq(vector_text(a)[row & a->mask], vector_text(b)[row & b->mask]) == equal;
     }

@@ -53,8 +53,46 @@ static bool like_match(Str text, Str pattern, Str escape)
     return p == pattern.len;
 }
 
+/* Patterns that need no walk: text with a % in front, behind, both or neither. */
+typedef struct SimpleLike {
+    Str text;
+    bool free_front, free_back;
+} SimpleLike;
+
+static bool like_is_simple(Str pattern, Str escape, SimpleLike *ret_simple)
+{
+    bool front = pattern.len > 0 && pattern.ptr[0] == '%';
+    bool back = pattern.len > 1 && pattern.ptr[pattern.len - 1] == '%';
+    Str text = str_slice(pattern, front, pattern.len - back);
+    if (escape.len && str_find(pattern, escape) >= 0) return false;
+    if (str_find_char(text, '%') >= 0 || str_find_char(text, '_') >= 0) return false;
+    *ret_simple = (SimpleLike){text, front, back};
+    return true;
+}
+
+static bool simple_matches(const SimpleLike *like, Str text)
+{
+    if (like->free_front && like->free_back) return str_find(text, like->text) >= 0;
+    if (like->free_front) return str_ends(text, like->text);
+    return like->free_back ? str_starts(text, like->text) : str_eq(text, like->text);
+}
+
+/* A constant pattern of the simple kind, for all rows at once; false: it is none. */
+static bool like_constant(KernelCall *call)
+{
+    Str escape = call->arg_count > 2 ? kernel_text(call, 2, 0) : STR("\\");
+    bool constant = call->args[1].mask == 0 && (call->arg_count < 3 || call->args[2].mask == 0);
+    SimpleLike simple;
+    if (!constant || (escape.len && char_len(escape.ptr[0]) != escape.len)) return false;
+    if (!like_is_simple(kernel_text(call, 1, 0), escape, &simple)) return false;
+    uint8_t *out = vector_bool(call->result);
+    FOR_ACTIVE (call, row) out[row] = simple_matches(&simple, kernel_text(call, 0, row));
+    return true;
+}
+
 static Status like(KernelCall *call, bool fold, Err *err)
 {
+    if (!fold && like_constant(call)) return OK;
     FOR_ACTIVE (call, row) {
         Str text = kernel_text(call, 0, row), pattern = kernel_text(call, 1, row);
         Str escape = call->arg_count > 2 ? kernel_text(call, 2, row) : STR("\\");

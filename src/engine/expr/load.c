@@ -20,7 +20,17 @@ static Status load_text(Eval *eval, const Column *c, Vector *v, Err *err)
 {
     Str *out = arena_raw(eval->arena, eval->rows * (int64_t)sizeof *out);
     if (!out) return err_memory(err);
-    for (int64_t i = 0; i < eval->rows; i++) out[i] = column_text(c, eval->from + i);
+    const TextView *views = column_views(c) + eval->from;
+    int64_t rows = eval->rows;
+    if (c->heap_count == 1) {
+        const char *heap = (const char *)c->heaps[0]->data;
+        for (int64_t i = 0; i < rows; i++) {
+            const char *far = heap + views[i].ref.offset;
+            out[i] = str_make(views[i].len <= 12 ? views[i].inlined : far, views[i].len);
+        }
+    } else {
+        for (int64_t i = 0; i < rows; i++) out[i] = column_text(c, eval->from + i);
+    }
     v->data = out;
     return OK;
 }

@@ -176,11 +176,9 @@ static Status filter_chunk(void *arg, Eval *eval, const Mask *rows, Err *err)
     const uint8_t *data = vector_bool(&v);
     uint64_t *keep = filter->keep + eval->from / 64;
     for (int64_t base = 0; base < eval->rows; base += 64) {
-        int64_t end = int64_min(64, eval->rows - base);
-        uint64_t word = 0;
-        for (int64_t i = 0; i < end; i++) {
-            word |= (uint64_t)(data[(base + i) & v.mask] != 0) << i;
-        }
+        uint64_t word = v.mask    ? bools_pack(data + base, eval->rows - base)
+                        : data[0] ? UINT64_MAX >> (64 - int64_min(64, eval->rows - base))
+                                  : 0;
         if (v.valid) word &= v.valid[base / 64];
         if (v.errors) word &= ~v.errors[base / 64];
         keep[base / 64] = word;
@@ -237,7 +235,8 @@ Status expr_column(Expr *expr, const ExprRun *run, const Batch *in, Column *ret_
                                .arg = &column};
     TRY(failed_bits(in, &column.chunks.failed, err));
     builder_init(&column.builder, expr->root->type, NULL);
-    Status status = program_run(&column.chunks, err);
+    Status status = builder_reserve(&column.builder, in->rows, err);
+    if (status == OK) status = program_run(&column.chunks, err);
     if (status == OK) status = builder_finish(&column.builder, ret_column, err);
     builder_done(&column.builder);
     mem_free(column.chunks.failed);

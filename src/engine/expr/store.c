@@ -85,25 +85,103 @@ static Status store_row(Builder *b, const Vector *v, int64_t row, Err *err)
     return err_set(err, ERR_INTERNAL, "a vector without a type");
 }
 
-/* Values of 4 and 8 bytes without NULLs or constants are copied whole. */
-static bool store_bulk(Builder *b, const Vector *v, int64_t rows)
+/* Bits of the rows of one word that are there. */
+static uint64_t word_rows(int64_t rows, int64_t base)
+{
+    return rows - base >= 64 ? UINT64_MAX : (UINT64_C(1) << (rows - base)) - 1;
+}
+
+static int64_t count_nulls(const Vector *v, int64_t rows)
+{
+    int64_t nulls = 0;
+    for (int64_t base = 0; v->valid && base < rows; base += 64) {
+        nulls += __builtin_popcountll(~v->valid[base / 64] & word_rows(rows, base));
+    }
+    return nulls;
+}
+
+/* The validity bits behind those that the builder has; both begin at a word. */
+static Status store_valid(Builder *b, const Vector *v, int64_t rows, int64_t nulls, Err *err)
+{
+    if (nulls == 0 && !b->valid) return OK;
+    if (!b->valid) TRY(builder_valid(b, err));
+    uint64_t *to = (uint64_t *)(void *)b->valid->data + b->length / 64;
+    for (int64_t base = 0; base < rows; base += 64) {
+        uint64_t valid = v->valid ? v->valid[base / 64] : UINT64_MAX;
+        to[base / 64] = valid & word_rows(rows, base);
+    }
+    b->null_count += nulls;
+    return OK;
+}
+
+/* NULLs hold zeros. */
+static void clear_nulls(uint8_t *data, int64_t width, const Vector *v, int64_t rows)
+{
+    for (int64_t base = 0; base < rows; base += 64) {
+        uint64_t nulls = ~v->valid[base / 64] & word_rows(rows, base);
+        for (; nulls; nulls &= nulls - 1) {
+            int64_t row = base + __builtin_ctzll(nulls);
+            memset(data + row * width, 0, (size_t)width);
+        }
+    }
+}
+
+static void store_bools(Builder *b, const Vector *v, int64_t rows)
+{
+    uint64_t *to = (uint64_t *)(void *)b->data->data + b->length / 64;
+    for (int64_t base = 0; base < rows; base += 64) {
+        uint64_t valid = v->valid ? v->valid[base / 64] : UINT64_MAX;
+        to[base / 64] = bools_pack(vector_bool(v) + base, rows - base) & valid;
+    }
+}
+
+/* One scale for all rows that are there, the builder's when it has rows. */
+static bool scale_is_one(const Builder *b, const Vector *v, int64_t rows, uint8_t *ret_scale)
+{
+    if (b->aux || !b->uniform_scale) return false;
+    int64_t first = 0;
+    while (first < rows && !row_is_valid(v, first)) first++;
+    if (first == rows) return false;
+    uint8_t scale = vector_scale(v, first);
+    uint8_t differs = scale == NUMERIC_SCALE_DOUBLE;
+    differs |= b->length > b->null_count && b->scale != scale;
+    for (int64_t row = 0; v->scales && row < rows; row++) {
+        bool valid = row_is_valid(v, row);
+        differs |= valid & (v->scales[row] != scale);
+    }
+    *ret_scale = scale;
+    return !differs;
+}
+
+/* Whole vectors of plain values behind whole words of earlier rows. */
+static Status store_bulk(Builder *b, const Vector *v, int64_t rows, bool *ret_stored, Err *err)
 {
     int32_t width = type_width(v->type);
-    bool plain = v->type != TYPE_BOOL && (width == 4 || width == 8) && v->mask == -1;
-    if (!plain || b->valid) return false;
-    for (int64_t row = 0; v->valid && row < rows; row += 64) {
-        uint64_t all = rows - row >= 64 ? UINT64_MAX : (UINT64_C(1) << (rows - row)) - 1;
-        if ((v->valid[row / 64] & all) != all) return false;
+    bool plain = v->type == TYPE_BOOL || v->type == TYPE_NUMERIC || width == 4 || width == 8;
+    *ret_stored = false;
+    if (!plain || v->mask != -1 || b->length % 64 != 0) return OK;
+    uint8_t scale = 0;
+    if (v->type == TYPE_NUMERIC && !scale_is_one(b, v, rows, &scale)) return OK;
+    int64_t nulls = count_nulls(v, rows);
+    TRY(store_valid(b, v, rows, nulls, err));
+    if (v->type == TYPE_NUMERIC) b->scale = scale;
+    if (v->type == TYPE_BOOL) {
+        store_bools(b, v, rows);
+    } else {
+        uint8_t *to = b->data->data + b->length * width;
+        memcpy(to, v->data, (size_t)(rows * width));
+        if (nulls) clear_nulls(to, width, v, rows);
     }
-    memcpy(b->data->data + b->length * width, v->data, (size_t)(rows * width));
     b->length += rows;
-    return true;
+    *ret_stored = true;
+    return OK;
 }
 
 Status store_vector(Builder *b, const Vector *v, int64_t rows, Err *err)
 {
     TRY(builder_reserve(b, rows, err));
-    if (store_bulk(b, v, rows)) return OK;
-    for (int64_t row = 0; row < rows; row++) TRY(store_row(b, v, row, err));
+    bool stored = false;
+    TRY(store_bulk(b, v, rows, &stored, err));
+    for (int64_t row = 0; row < rows && !stored; row++) TRY(store_row(b, v, row, err));
     return OK;
 }

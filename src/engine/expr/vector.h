@@ -38,6 +38,29 @@ typedef struct Vector {
     void *data;
 } Vector;
 
+/* Eight booleans of a byte each (0 or 1) as eight bits, the first one lowest, and back. */
+static inline uint64_t bools_pack8(const uint8_t *bools)
+{
+    uint64_t bytes;
+    memcpy(&bytes, bools, 8);
+    return (bytes * UINT64_C(0x0102040810204080)) >> 56;
+}
+static inline void bools_unpack8(uint64_t bits, uint8_t *ret_bools)
+{
+    uint64_t each = ((bits & 0xff) * UINT64_C(0x0101010101010101)) & UINT64_C(0x8040201008040201);
+    uint64_t bytes = ((each + UINT64_C(0x7f7f7f7f7f7f7f7f)) >> 7) & UINT64_C(0x0101010101010101);
+    memcpy(ret_bools, &bytes, 8);
+}
+/* 64 booleans, or the `count` that there are, as one word. */
+static inline uint64_t bools_pack(const uint8_t *bools, int64_t count)
+{
+    uint64_t word = 0;
+    int64_t i = 0;
+    for (; i + 8 <= count && i < 64; i += 8) word |= bools_pack8(bools + i) << i;
+    for (; i < count && i < 64; i++) word |= (uint64_t)bools[i] << i;
+    return word;
+}
+
 static inline int64_t *vector_int64(const Vector *v)
 {
     return (int64_t *)v->data;

@@ -317,12 +317,12 @@ DecimalResult decimal_add(Decimal a, Decimal b, Decimal *ret_value)
     int32_t up_a = scale - a.scale;
     int32_t up_b = scale - b.scale;
     if (fits_scaled(magnitude(a.value), up_a) && fits_scaled(magnitude(b.value), up_b)) {
-        Int128 sum = a.value * decimal_power10(up_a) + b.value * decimal_power10(up_b);
-        if (magnitude(sum) < limit()) {
+        Int128 x = a.value * decimal_power10(up_a), y = b.value * decimal_power10(up_b), sum;
+        bool wraps = __builtin_add_overflow(x, y, &sum);
+        if (!wraps && magnitude(sum) < limit()) {
             *ret_value = (Decimal){sum, scale};
             return DECIMAL_OK;
         }
-        return fit((Wide){0, magnitude(sum)}, scale, sum < 0, ret_value);
     }
     Wide wa = wide_multiply(magnitude(a.value), (Uint128)decimal_power10(up_a));
     Wide wb = wide_multiply(magnitude(b.value), (Uint128)decimal_power10(up_b));
