@@ -198,7 +198,29 @@ def test_wrong_configuration_does_not_start(neuron, change, said):
 
 def test_wrong_schedule_is_said(neuron):
     make(neuron, schedule="schedule: '61 * * * *'")
-    assert "minute" in neuron("run", code=2).stderr
+    said = neuron("run", code=2).stderr
+    assert "minute" in said and "neuron.yaml:" in said
+
+
+def test_pipelines_that_wait_for_others(neuron):
+    last = """  last:
+    after: [good]
+    from: source
+    from_table: raw
+    to: target
+    table: t3
+    mode: append
+"""
+    make(neuron, more=last)
+    with running(neuron) as one:
+        runs = wait_for(lambda: len(found := one.runs("&status=success")) == 2 and found)
+        assert [r["pipeline"] for r in runs if r["started_at"]] == ["last", "good"]
+        ends = {r["pipeline"]: r for r in runs}
+        assert ends["good"]["finished_at"] <= ends["last"]["started_at"]
+    neuron.write("neuron.yaml", neuron.read("neuron.yaml").replace("[good]", "[god]"))
+    assert "no pipeline «god»" in neuron("validate", code=2).stderr
+    neuron.write("neuron.yaml", neuron.read("neuron.yaml").replace("[god]", "[last]"))
+    assert "waits for itself" in neuron("validate", code=2).stderr
 
 
 def test_errors_are_problems(neuron):

@@ -111,13 +111,49 @@ static Status update_parse(Daemon *d, Str json, Arena *arena, Update *u, Err *er
     return OK;
 }
 
+/* Members of `newer` win; those of `older` that it has not follow. `deep`: of nested objects too.
+ */
+static void write_merged(JsonWriter *w, const JsonValue *newer, const JsonValue *older, bool deep)
+{
+    json_object_begin(w);
+    for (const JsonValue *at = newer ? newer->first : NULL; at; at = at->next) {
+        const JsonValue *was = json_member(older, at->key);
+        json_key_str(w, at->key);
+        if (deep && at->kind == JSON_OBJECT) write_merged(w, at, was, false);
+        else if (at->kind == JSON_STRING) json_write_text(w, at->text);
+        else json_write_raw(w, at->text);
+    }
+    for (const JsonValue *at = older ? older->first : NULL; at; at = at->next) {
+        if (json_member(newer, at->key)) continue;
+        json_key_str(w, at->key);
+        if (at->kind == JSON_STRING) json_write_text(w, at->text);
+        else json_write_raw(w, at->text);
+    }
+    json_object_end(w);
+}
+
+/* What was told before and now, as one update for the next start. */
+static Status keep_update(Daemon *d, Str json, Arena *arena, Err *err)
+{
+    CLEANUP(buf_done) Buf before = buf_make(1 << 20);
+    CLEANUP(buf_done) Buf both = buf_make(1 << 20);
+    JsonValue *older = NULL, *newer = NULL;
+    TRY(state_value_get(d->store, STR("config_update"), &before, err));
+    TRY(json_parse(json, arena, &newer, err));
+    if (before.len) TRY(json_parse(buf_str(&before), arena, &older, err));
+    JsonWriter w = json_writer_make(&both, err);
+    write_merged(&w, newer, older, true);
+    TRY(json_writer_end(&w));
+    return state_value_put(d->store, STR("config_update"), buf_str(&both), err);
+}
+
 Status control_config_update(void *arg, Str json, Buf *out, Err *err)
 {
     Daemon *d = arg;
     Arena arena = arena_make(1 << 20);
     Update update = {0};
     Status status = update_parse(d, json, &arena, &update, err);
-    if (status == OK) status = state_value_put(d->store, STR("config_update"), json, err);
+    if (status == OK) status = keep_update(d, json, &arena, err);
     if (status == OK) status = apply(d, &update, err);
     if (status == OK) LOG(LOG_INFO, "control", "configuration updated from outside");
     if (status == OK) status = buf_append(out, STR("{\"status\":\"applied\"}"), err);

@@ -96,7 +96,9 @@ static Status parts_start(Daemon *d, Err *err)
     TRY(api_start(&api, &d->api, err));
     config_update_restore(d);
     ticks_begin(d);
-    return jobs_start(d, err);
+    TRY(jobs_start(d, err));
+    parts_begin(d);
+    return OK;
 }
 
 static void metrics_begin(const Daemon *d)
@@ -213,6 +215,7 @@ static Status live(Daemon *d, int64_t end_ns, int *ret_signal, Err *err)
     }
     jobs_drain(d);
     if (status == OK) drain(d, ret_signal);
+    if (status == OK) parts_end(d);
     parts_stop(d);
     return status;
 }

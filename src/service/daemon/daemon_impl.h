@@ -111,6 +111,17 @@ MUST_USE Status job_set_schedule(Daemon *d, Job *job, Str text, Err *err);
 /* control_update.c: what an earlier life was told from outside. */
 void config_update_restore(Daemon *d);
 
+/* ---- parts.c: streams, federation, alerts … ---- */
+/* `start` gets a daemon whose configuration, store and control are ready; what it needs later it
+ * keeps in the Daemon. `stop` comes before the store closes, also without a start. */
+typedef struct DaemonPart {
+    const char *name;
+    Status (*start)(Daemon *d, Err *err);
+    void (*stop)(Daemon *d);
+} DaemonPart;
+void parts_begin(Daemon *d);
+void parts_end(Daemon *d);
+
 /* ---- ticks.c ---- */
 /* At the start: runs that were cut off, missed ticks, the run at start. */
 void ticks_begin(Daemon *d);

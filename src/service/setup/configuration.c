@@ -32,7 +32,8 @@ static Status check(Configuration *c, const SubstituteFrom *from, Err *err)
     TRY(substitute_tree(root, from, &c->mistakes, err));
     TRY(option_fill(&CONFIGURATION_GROUP, root, &c->options, &c->mistakes, err));
     TRY(connections_check(c, err));
-    return pipelines_make(c, err);
+    TRY(pipelines_make(c, err));
+    return timing_check(c, err);
 }
 
 Status configuration_parse(Str path, Str text, const SubstituteFrom *from, Configuration *c,

@@ -8,6 +8,8 @@
 MUST_USE Status connections_check(Configuration *configuration, Err *err);
 /* PipelineOptions to PipelineConfig, with all further checks. */
 MUST_USE Status pipelines_make(Configuration *configuration, Err *err);
+/* Schedules and `after:`. Mistakes are added; FAIL only when memory runs out. */
+MUST_USE Status timing_check(Configuration *configuration, Err *err);
 /* The list under `steps:`. */
 MUST_USE Status steps_make(Configuration *configuration, const YamlNode *node,
                            PipelineConfig *pipeline, Err *err);
