@@ -1,5 +1,6 @@
 """`neuron run`: the real program on a port of its own, over SQLite and CSV."""
 
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -7,6 +8,7 @@ import random
 import re
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
@@ -380,3 +382,61 @@ def test_guide_without_configuration(neuron):
 def test_guide_as_a_file(neuron):
     neuron("init", "--guide", "guide.yaml")
     assert "is valid: 2 pipelines" in neuron("validate", "-c", "guide.yaml").stdout
+
+
+def raw_ask(port, data, seconds=0.2):
+    """Bytes to the port, all that comes back."""
+    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as link:
+        with contextlib.suppress(OSError):  # it may be refused half way
+            link.sendall(data)
+            link.shutdown(socket.SHUT_WR)
+        answer = b""
+        with contextlib.suppress(OSError):
+            while piece := link.recv(65536):
+                answer += piece
+        return answer
+
+
+def test_malformed_requests(neuron):
+    make(neuron)
+    chance = random.Random(11)
+    good = b"POST /api/v1/pipelines/nope/runs?limit=3 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
+    cases = [b"", b"\r\n\r\n", b"GET", b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n",
+             b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+             b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"".join(b"X%d: y\r\n" % i for i in range(5000)) + b"\r\n",
+             b"POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n",
+             b"POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+             b"POST /api/v1/alerts/x/silence HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+             b"GET /api/v1/runs/%00%ff%2e%2e HTTP/1.1\r\nHost: localhost\r\n\r\n",
+             b"GET /api/v1/runs?limit=%00&before='%3b-- HTTP/1.1\r\nHost: [::1\r\n\r\n"]
+    for _ in range(40):
+        wild = bytearray(good)
+        for _ in range(chance.randrange(1, 6)):
+            wild[chance.randrange(len(wild))] = chance.randrange(256)
+        cases.append(bytes(wild[:chance.randrange(1, len(wild) + 1)]))
+    with running(neuron) as one:
+        for case in cases:
+            answer = raw_ask(one.port, case)
+            assert answer == b"" or answer.startswith(b"HTTP/1."), case
+            assert not answer.startswith(b"HTTP/1.1 500"), case
+        assert one.get("/api/v1/status")["health"] == "healthy"
+        assert one.end() == 143
+
+
+def test_slow_and_many_connections(neuron):
+    make(neuron)
+    with running(neuron) as one:
+        slow = [socket.create_connection(("127.0.0.1", one.port), timeout=5) for _ in range(100)]
+        for link in slow:
+            link.sendall(b"GET /health HTTP/1.1\r\nHo")
+        assert one.get("/health")["status"] == "healthy"
+
+        def many():
+            for _ in range(20):
+                assert one.ask("/api/v1/status")[0] == 200
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            for done in [pool.submit(many) for _ in range(8)]:
+                done.result()
+        assert one.end() == 143, "open connections must not hold the end"
+        for link in slow:
+            link.close()
