@@ -311,7 +311,7 @@ static Status eval_logic(Eval *eval, const ExprNode *node, const Mask *active, V
     }
     lane_forget(&eval->lane, start, decided.words);
     /* Whole groups of eight are written. */
-    TRY(vector_make(eval->arena, TYPE_BOOL, (eval->rows + 7) / 8 * 8, false, result, err));
+    TRY(vector_make(eval->arena, TYPE_BOOL, (eval->rows + 7) / 8 * 8, true, result, err));
     result->valid = ARENA_ARRAY(eval->arena, uint64_t, VECTOR_WORDS);
     result->errors = ARENA_ARRAY(eval->arena, uint64_t, VECTOR_WORDS);
     if (!result->valid || !result->errors) return err_memory(err);
@@ -392,6 +392,22 @@ static Status choice_take(Eval *eval, const Vector *from, const Mask *rows, Vect
     return choice_errors(eval, to, from->errors, rows, err);
 }
 
+/* a where the row's bit is set, else b; without a branch. */
+static void choose_words(const Mask *bits, const Vector *yes, const Vector *no, uint64_t *out,
+                         int64_t rows)
+{
+    const uint64_t *a = yes->data, *b = no->data;
+    int64_t mask_a = yes->mask, mask_b = no->mask;
+    for (int64_t base = 0; base < rows; base += 64) {
+        uint64_t word = bits->words[base / 64];
+        int64_t end = int64_min(rows, base + 64);
+        for (int64_t row = base; row < end; row++, word >>= 1) {
+            uint64_t x = a[row & mask_a], y = b[row & mask_b];
+            out[row] = word & 1 ? x : y;
+        }
+    }
+}
+
 /* CASE WHEN c THEN a ELSE b END of numbers: both branches put together in one pass. */
 static Status eval_either(Eval *eval, const ExprNode *node, const Mask *active, Vector *result,
                           Err *err)
@@ -411,16 +427,7 @@ static Status eval_either(Eval *eval, const ExprNode *node, const Mask *active, 
     if (mask_any(&miss)) TRY(eval_node(eval, node->args[2], &miss, &no, err));
     TRY(choice_errors(eval, result, yes.errors, &hit, err));
     TRY(choice_errors(eval, result, no.errors, &miss, err));
-    const uint64_t *a = yes.data, *b = no.data;
-    uint64_t *out = result->data;
-    for (int64_t base = 0; base < eval->rows; base += 64) {
-        uint64_t bits = hit.words[base / 64];
-        int64_t end = int64_min(eval->rows, base + 64);
-        for (int64_t row = base; row < end; row++, bits >>= 1) {
-            uint64_t x = a[row & yes.mask], y = b[row & no.mask];
-            out[row] = bits & 1 ? x : y;
-        }
-    }
+    choose_words(&hit, &yes, &no, result->data, eval->rows);
     Mask left = mask_without(&hit, yes.errors), right = mask_without(&miss, no.errors);
     left = mask_and(&left, yes.valid);
     right = mask_and(&right, no.valid);

@@ -312,8 +312,7 @@ static Status numeric_loop(KernelCall *call, const NumericOp *op)
     return OK;
 }
 
-/* Not 0 where the value needs more than 62 bits. Smaller ones at one scale add and subtract without
- * checks. */
+/* Not 0 where the value needs more than 62 bits. Smaller ones multiply without checks. */
 static inline uint64_t is_wide(Int128 value)
 {
     int64_t low = (int64_t)value, high = (int64_t)(value >> 64);
@@ -341,9 +340,12 @@ static bool add_fast(KernelCall *call, bool subtract)
     int64_t ma = a->mask, mb = b->mask, rows = call->rows;
     for (int64_t i = 0; i < rows; i++) {
         Int128 x = from_a[i & ma], y = from_b[i & mb];
-        uint64_t low_x = (uint64_t)x, low_y = (uint64_t)y;
-        wide |= is_wide(x) | is_wide(y);
-        out[i] = (int64_t)(subtract ? low_x - low_y : low_x + low_y);
+        Uint128 sum = subtract ? (Uint128)x - (Uint128)y : (Uint128)x + (Uint128)y;
+        int64_t high = (int64_t)(sum >> 64);
+        /* From 2^126 on, which is below the limit of 38 digits, the careful way decides; a sum that
+         * wrapped lies there too. */
+        wide |= (uint64_t)(high ^ (high >> 63)) >> 62;
+        out[i] = (Int128)sum;
     }
     if (wide) return false;
     memset(call->result->scales, a->scale, (size_t)call->rows);

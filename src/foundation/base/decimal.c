@@ -6,8 +6,6 @@
 
 #include "foundation/base/number.h"
 
-typedef unsigned __int128 Uint128;
-
 /* 256 bits as two halves, for products. */
 typedef struct Wide {
     Uint128 high, low;

@@ -5,6 +5,7 @@
 #include "foundation/base/err.h"
 
 typedef __int128 Int128;
+typedef unsigned __int128 Uint128;
 
 enum { DECIMAL_DIGITS_MAX = 38, DECIMAL_SCALE_MAX = 38, DECIMAL_TEXT_MAX = 48 };
 
