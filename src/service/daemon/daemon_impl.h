@@ -71,6 +71,7 @@ typedef struct Daemon {
     Budget budget;
     Control control;
     struct Api *api;
+    struct Federate *federate; /* part_federation.c */
     int signal_fd, event_fd;
     int64_t started_us, started_ns;
     bool reloaded; /* this is the life after a reload: no runs at start */
@@ -119,6 +120,9 @@ typedef struct DaemonPart {
     Status (*start)(Daemon *d, Err *err);
     void (*stop)(Daemon *d);
 } DaemonPart;
+/* part_federation.c */
+MUST_USE Status part_federation_start(Daemon *d, Err *err);
+void part_federation_stop(Daemon *d);
 void parts_begin(Daemon *d);
 void parts_end(Daemon *d);
 
