@@ -15,7 +15,7 @@
 enum {
     FEDERATE_BODY_MAX = 100 << 10, /* the core takes no more */
     FEDERATE_JSON_MAX = 8 << 20,
-    FEDERATE_LETTERS = 50, /* in one delivery */
+    FEDERATE_LETTERS = 20, /* in one delivery */
 };
 
 /* What came of a call. */

@@ -4,7 +4,7 @@
 #include "foundation/base/datetime.h"
 #include "service/federate/federate_impl.h"
 
-enum { REPORTS_KEPT = 100, REPORTS_BYTES = 40 << 10 };
+enum { REPORTS_KEPT = 100, REPORTS_BYTES = 30 << 10, ERROR_BYTES = 400 };
 #define DAY_KEY STR("federation.day")
 
 typedef struct Day {
@@ -35,7 +35,10 @@ static void write_run(JsonWriter *w, const JsonValue *r)
                                        "status"};
     copy_member(w, r, "pipeline", "pipeline_name");
     for (int32_t i = 0; i < COUNT_OF(SAME); i++) copy_member(w, r, SAME[i], SAME[i]);
-    copy_member(w, json_member(r, STR("error")), "what", "error");
+    Str what = json_member_text(json_member(r, STR("error")), STR("what"), STR_NULL);
+    if (!what.len) return;
+    json_key(w, "error");
+    json_write_text(w, str_slice(what, 0, ERROR_BYTES));
 }
 
 static void write_check(JsonWriter *w, const JsonValue *r)
@@ -119,8 +122,11 @@ static Status load_day(Federate *f, Fold *fold, Err *err)
         bool today = old.day == fold->day.day;
         if (today) fold->day = old;
         int64_t skip = today && list ? int64_max(list->count - REPORTS_KEPT, 0) : INT64_MAX;
+        /* The oldest go first when they are too many bytes. */
+        int64_t spare = list ? list->text.len - REPORTS_BYTES : 0;
         for (const JsonValue *at = list ? list->first : NULL; at && status == OK; at = at->next) {
-            if (skip-- > 0 || fold->list->len > REPORTS_BYTES) continue;
+            spare -= at->text.len;
+            if (skip-- > 0 || spare + at->text.len > 0) continue;
             if (fold->list->len) status = buf_append_char(fold->list, ',', err);
             if (status == OK) status = buf_append(fold->list, at->text, err);
         }
