@@ -179,12 +179,14 @@ static void compare_text(KernelCall *call, CompareOp op, uint8_t *out)
     }
     bool equal = op == OP_EQ;
     if (b->mask == 0 && a->mask) {
+        /* Every row, also NULLs: their text is empty. */
         const Str *texts = vector_text(a);
         Str wanted = vector_text(b)[0];
-        FOR_ACTIVE (call, row) {
-            Str text = texts[row];
-            out[row] =
-                (text.len == wanted.len && same_bytes(text.ptr, wanted.ptr, text.len)) == equal;
+        int64_t rows = call->rows;
+        for (int64_t row = 0; row < rows; row++) {
+            bool same =
+                texts[row].len == wanted.len && same_bytes(texts[row].ptr, wanted.ptr, wanted.len);
+            out[row] = same == equal;
         }
         return;
     }
