@@ -1,0 +1,113 @@
+"""The neuron in its federation: registers once, beats, does what it is told, survives a core that is away."""
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import time
+
+import pytest
+
+from conftest import PROGRAM
+from federation_double import Core
+
+CONFIG = """
+neuron: {{ id: n-1 }}
+http: {{ listen: "127.0.0.1:{port}" }}
+federation: {{ url: "{url}", heartbeat: 1s }}
+pipelines:
+  p: {{ from: in.csv, to: "sqlite:///target.db", table: t, key: [id] }}
+"""
+
+
+def wait_for(condition, what, seconds=40):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"no {what} within {seconds} s"
+        time.sleep(0.05)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def core():
+    one = Core()
+    yield one
+    one.close()
+
+
+class Running:
+    def __init__(self, neuron, url):
+        neuron.write("in.csv", "id\n1\n2\n")
+        neuron.write("neuron.yaml", CONFIG.format(port=free_port(), url=url))
+        self.log = os.path.join(neuron.folder, "log")
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen([PROGRAM, "run"], cwd=neuron.folder, stdout=log, stderr=log)
+
+    def end(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        return self.process.wait(40)
+
+    def logged(self):
+        with open(self.log, encoding="utf-8") as log:
+            return log.read()
+
+
+def test_it_registers_once_beats_and_obeys(neuron, core):
+    run = Running(neuron, core.url)
+    try:
+        wait_for(lambda: core.heartbeats, "heartbeat")
+        assert list(core.neurons) == ["n-1"] and core.registrations == 1
+        assert core.neurons["n-1"]["language"] == "c"
+        assert all(1 <= beat.get("healthScore", 100) <= 100 for beat in core.heartbeats)
+        check, task = core.command("health_check"), core.command("run_task", {"task_type": "pipeline", "name": "p"})
+        odd = core.command("dance")
+        wait_for(lambda: check["status"] == "completed" and task["status"] == "completed", "completed commands")
+        wait_for(lambda: odd["status"] == "failed", "refused command")
+        assert odd["errorMessage"]
+        with sqlite3.connect(os.path.join(neuron.folder, "target.db")) as target:
+            assert target.execute("SELECT count(*) FROM t").fetchone() == (2,)
+            assert target.execute("SELECT count(*) FROM neuron_loads").fetchone()[0] >= 2
+        wait_for(lambda: any("pipeline_name" in json.dumps(beat) for beat in core.heartbeats), "report")
+        stop = core.command("stop")
+        assert run.process.wait(40) == 0
+        assert stop["status"] == "completed"
+    finally:
+        run.process.kill()
+        run.process.wait()
+    token = next(iter(core.tokens))
+    assert token not in run.logged()
+
+
+def test_the_token_outlives_a_kill(neuron, core):
+    run = Running(neuron, core.url)
+    wait_for(lambda: core.heartbeats, "heartbeat")
+    run.end(signal.SIGKILL)
+    seen = len(core.heartbeats)
+    again = Running(neuron, core.url)
+    wait_for(lambda: len(core.heartbeats) > seen, "heartbeat after the restart")
+    assert core.registrations == 1
+    assert again.end() == 143
+
+
+def test_work_goes_on_while_the_core_is_away(neuron, core):
+    core.down = True
+    run = Running(neuron, core.url)
+    target = os.path.join(neuron.folder, "target.db")
+
+    def loaded():
+        if not os.path.exists(target):
+            return False
+        with sqlite3.connect(target) as db:
+            return db.execute("SELECT count(*) FROM sqlite_master WHERE name = 't'").fetchone() == (1,)
+
+    wait_for(loaded, "run without the core")
+    core.down = False
+    wait_for(lambda: any("pipeline_name" in json.dumps(beat) for beat in core.heartbeats), "late report", 90)
+    assert run.end() == 143
