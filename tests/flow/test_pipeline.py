@@ -236,6 +236,7 @@ pipelines:
                    for line in error.splitlines()), (place, what, error)
     assert "twice" in neuron("validate", "-c", neuron.write("d.yaml", "a: 1\na: 2\n"), code=2).stderr
     assert neuron("validate", "-c", "missing.yaml", code=2).stderr
+    assert "is valid" in neuron("validate", "-c", neuron.write("empty.yaml", "")).stdout
 
 
 def test_init_validate_schema_and_test(neuron):

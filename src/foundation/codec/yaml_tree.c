@@ -208,8 +208,9 @@ Status yaml_parse(Str text, Arena *arena, YamlNode **ret_root, Err *err)
     if (!str_is_utf8(text)) return err_set(err, ERR_CONFIG, "the text is not UTF-8");
     if (!yaml_parser_initialize(&reader->parser)) return err_memory(err);
     yaml_parser_set_encoding(&reader->parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&reader->parser, (const unsigned char *)text.ptr,
-                                 (size_t)text.len);
+    /* An empty text may have no pointer, which libyaml takes for a mistake of ours. */
+    const char *bytes = text.ptr ? text.ptr : "";
+    yaml_parser_set_input_string(&reader->parser, (const unsigned char *)bytes, (size_t)text.len);
     Status status = read_document(reader, ret_root, err);
     yaml_parser_delete(&reader->parser);
     return status;
