@@ -1,0 +1,143 @@
+"""An Apache Kafka of the tests' own: one KRaft broker on free loopback ports, a temporary folder, stopped by pid."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LIBRARY = os.path.join(ROOT, ".kafka/lib")
+
+PROPERTIES = """
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+log.dirs={folder}/log
+num.partitions=4
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+group.initial.rebalance.delay.ms=0
+log.cleaner.enable=false
+"""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Kafka:
+    def __init__(self):
+        assert os.path.isdir(LIBRARY), "Apache Kafka is not installed; run tools/install-deps"
+        self.folder = tempfile.mkdtemp(prefix="neuron-kafka-")
+        self.port, controller = free_port(), free_port()
+        self.brokers = f"127.0.0.1:{self.port}"
+        self.properties = os.path.join(self.folder, "server.properties")
+        with open(self.properties, "w", encoding="utf-8") as file:
+            file.write(PROPERTIES.format(port=self.port, controller=controller, folder=self.folder))
+        self.java("format", "kafka.tools.StorageTool", "format", "-t", str(uuid.uuid4()), "-c", self.properties)
+        self.start()
+
+    def command(self, *args):
+        return ["java", "-Xmx512m", "-Xshare:auto", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp",
+                f"{LIBRARY}/*", *args]
+
+    def java(self, name, *args):
+        done = subprocess.run(self.command(*args), capture_output=True, text=True, timeout=120, cwd=self.folder,
+                              check=False)
+        assert done.returncode == 0, f"{name}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+
+    def start(self):
+        """Starts the broker (also again, on the same data)."""
+        with open(os.path.join(self.folder, "broker.log"), "ab") as log:
+            self.server = subprocess.Popen(self.command("kafka.Kafka", self.properties), stdout=log,
+                                           stderr=subprocess.STDOUT, cwd=self.folder)
+        deadline = time.monotonic() + 90
+        self.admin = AdminClient({"bootstrap.servers": self.brokers, "log_level": 0})
+        while True:
+            assert self.server.poll() is None and time.monotonic() < deadline, "Kafka doesn't start"
+            try:
+                if self.admin.list_topics(timeout=2).brokers:
+                    return
+            except KafkaException:
+                pass
+
+    def stop(self, how=signal.SIGTERM):
+        self.server.send_signal(how)
+        try:
+            self.server.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.server.kill()
+            self.server.wait(timeout=30)
+
+    def close(self):
+        self.stop(signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def topic(self, prefix="t", partitions=4):
+        """A new topic; its name."""
+        name = f"{prefix}-{uuid.uuid4().hex[:8]}"
+        self.admin.create_topics([NewTopic(name, partitions, 1)])[name].result(timeout=30)
+        deadline = time.monotonic() + 30
+        while len(self.admin.list_topics(name, timeout=10).topics[name].partitions) != partitions:
+            assert time.monotonic() < deadline, "the topic doesn't appear"
+        return name
+
+    def url(self, topic, **options):
+        text = "&".join(f"{name}={value}" for name, value in options.items())
+        return f"kafka://{self.brokers}/{topic}" + (f"#{text}" if text else "")
+
+    def produce(self, topic, messages):
+        """Messages are values, or dicts of what confluent_kafka's produce takes."""
+        producer = Producer({"bootstrap.servers": self.brokers, "partitioner": "murmur2_random", "linger.ms": 5})
+        for message in messages:
+            fields = message if isinstance(message, dict) else {"value": message}
+            while True:
+                try:
+                    producer.produce(topic, **fields)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+        assert producer.flush(60) == 0
+
+    def consume(self, topic, committed=True):
+        """All messages of a topic as it is now, ordered by partition and offset."""
+        consumer = Consumer({"bootstrap.servers": self.brokers, "group.id": "reader-" + uuid.uuid4().hex,
+                             "enable.auto.commit": False, "enable.partition.eof": True,
+                             "auto.offset.reset": "earliest",
+                             "isolation.level": "read_committed" if committed else "read_uncommitted"})
+        partitions = list(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
+        consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
+        found, ends, deadline = [], set(), time.monotonic() + 60
+        while len(ends) < len(partitions):
+            assert time.monotonic() < deadline, "the topic's end is not reached"
+            for message in consumer.consume(10000, timeout=0.5):
+                if message.error():
+                    ends.add(message.partition())
+                else:
+                    found.append(message)
+        consumer.close()
+        return sorted(found, key=lambda m: (m.partition(), m.offset()))
+
+    def committed(self, topic, group):
+        """Committed offsets of a group by partition; -1001 where there is none."""
+        consumer = Consumer({"bootstrap.servers": self.brokers, "group.id": group})
+        partitions = list(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
+        offsets = consumer.committed([TopicPartition(topic, number) for number in partitions], timeout=30)
+        consumer.close()
+        return {offset.partition: offset.offset for offset in offsets}
