@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "connect/csv/csv_connector.h"
+#include "connect/kafka/kafka_connector.h"
 #include "connect/ndjson/ndjson_connector.h"
 #include "connect/sqlite/sqlite_connector.h"
 #include "foundation/base/file.h"
@@ -15,7 +16,8 @@ static const Command *const COMMANDS[] = {
     &COMMAND_RUN,    &COMMAND_ETL,  &COMMAND_COPY, &COMMAND_EVAL,  &COMMAND_VALIDATE,
     &COMMAND_SCHEMA, &COMMAND_INIT, &COMMAND_TEST, &COMMAND_STATE,
 };
-static const Connector *const CONNECTORS[] = {&sqlite_connector, &csv_connector, &ndjson_connector};
+static const Connector *const CONNECTORS[] = {&sqlite_connector, &csv_connector, &ndjson_connector,
+                                              &kafka_connector};
 static const Registry REGISTRY = {CONNECTORS, COUNT_OF(CONNECTORS)};
 
 /* The one object that a signal handler can reach. */

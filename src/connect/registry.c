@@ -51,6 +51,13 @@ Status registry_find(const Registry *registry, Str scheme, const Connector **ret
     return hint_names(err, "there are", names, count);
 }
 
+/* A name that ends in a dot stands for all that begin with it. */
+static bool option_is(Str known, Str option)
+{
+    if (!str_ends(known, STR("."))) return str_eq(known, option);
+    return option.len > known.len && str_starts(option, known);
+}
+
 static Status check_options(const Connector *connector, const Location *location, Err *err)
 {
     Str names[REGISTRY_NAMES_MAX];
@@ -58,7 +65,7 @@ static Status check_options(const Connector *connector, const Location *location
     for (int32_t i = 0; i < location->option_count; i++) {
         Str option = location->options[i].name;
         bool known = false;
-        for (int32_t n = 0; n < count && !known; n++) known = str_eq(names[n], option);
+        for (int32_t n = 0; n < count && !known; n++) known = option_is(names[n], option);
         if (known) continue;
         (void)err_set(err, ERR_CONFIG, "%.*s: unknown option '%.*s'", STR_ARG(location->text),
                       STR_ARG(option));

@@ -9,7 +9,8 @@
 typedef struct Connector {
     const char *scheme;
     const char *title;          /* "CSV and TSV files" */
-    const char *const *options; /* names that the fragment may have, NULL-terminated */
+    const char *const *options; /* names that the fragment may have, NULL-terminated; one that ends
+                                   in a dot stands for all that begin with it */
     bool reads, writes;
     bool is_file;   /* default mode replace, default table none */
     bool open_rows; /* can give rows as JSON objects */

@@ -23,8 +23,9 @@ typedef struct SinkReq {
     double max_delete; /* mirror: largest share of rows it may delete, 0…1 */
     Str pipeline;      /* name in neuron_loads; empty: no record is kept (copy) */
     Str config_hash;
-    bool rejects;     /* refused rows are given back instead of ending the run */
-    Str reject_table; /* a table beside the data for rejects; empty: none here */
+    bool at_least_once; /* brokers: no transaction; a commit may be PENDING */
+    bool rejects;       /* refused rows are given back instead of ending the run */
+    Str reject_table;   /* a table beside the data for rejects; empty: none here */
 } SinkReq;
 
 /* What describe found: the plan. Lists of texts live in `arena`. */

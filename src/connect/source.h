@@ -27,10 +27,12 @@ typedef struct SourceReq {
     bool cursor_inclusive; /* >= instead of > */
     int64_t overlap_us;    /* for time cursors: read this much again */
     int64_t rows_max;      /* --limit; 0: all */
+    bool bounded;          /* sources without an end: END where theirs was at open */
     int32_t parallel;      /* wished parts; >= 1 */
     bool open;             /* rows as JSON objects (open schema), for sources that have such */
     const PathSet *paths;  /* open: the paths to extract; complete before source_open */
     bool rejects;          /* malformed rows are given as rejects instead of ending the run */
+    Str group, instance;   /* consumer group of a broker, static member of it; may be empty */
     Str spool_folder;
     int64_t batch_bytes; /* wished input bytes per batch; 0: the connector's own */
 } SourceReq;
@@ -54,7 +56,8 @@ MUST_USE Status source_info_warn(SourceInfo *info, Err *err, const char *format,
 
 typedef enum SourceEventKind {
     SOURCE_BATCH,  /* `batch`, and `rejects` where rows were malformed (either may be NULL) */
-    SOURCE_IDLE,   /* nothing before the deadline */
+    SOURCE_IDLE,   /* nothing before the deadline, and everything that was there was given */
+    SOURCE_WAIT,   /* nothing before the deadline, but there is more to come */
     SOURCE_ASSIGN, /* parts were given: `parts`, `epoch` is theirs from now on */
     SOURCE_REVOKE, /* `parts` of `epoch` go away; answer with source_revoked before `deadline_ns` */
     SOURCE_LOST,   /* as REVOKE, but they are gone already: abort, nothing may be committed */
@@ -93,6 +96,7 @@ typedef struct SourceOps {
 struct Source {
     const SourceOps *ops;
     const SourceReq *req;
+    void *handle; /* set by open: put into positions, for sinks that commit through it */
 };
 
 /* Schema, estimates, promise, warnings. No side effects (dry run, validate); may read the data. */

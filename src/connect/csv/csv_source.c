@@ -303,7 +303,7 @@ Status csv_source_new(const SourceReq *req, Source **ret_source, Err *err)
     }
     CsvSource *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
-    self->source = (Source){&CSV_SOURCE_OPS, req};
+    self->source = (Source){.ops = &CSV_SOURCE_OPS, .req = req};
     *ret_source = &self->source;
     return OK;
 }

@@ -430,7 +430,7 @@ Status sqlite_source_new(const SourceReq *req, Source **ret_source, Err *err)
     }
     SqliteSource *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
-    self->source = (Source){&SQLITE_SOURCE_OPS, req};
+    self->source = (Source){.ops = &SQLITE_SOURCE_OPS, .req = req};
     self->cursor_max = buf_make(1 << 20);
     *ret_source = &self->source;
     return OK;

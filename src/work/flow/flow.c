@@ -72,7 +72,7 @@ void flow_drop_epoch(Flow *flow, const int32_t *parts, int32_t count, int64_t ep
     for (int32_t i = 0; i < count; i++) {
         int32_t at = 0;
         while (at < flow->dropped_count && flow->dropped[at].part != parts[i]) at++;
-        if (at == FLOW_PARTS_MAX) continue;
+        if (at == FLOW_REVOKED_MAX) continue;
         if (at == flow->dropped_count) flow->dropped_count++;
         flow->dropped[at] = (DroppedEpoch){parts[i], epoch};
     }

@@ -8,7 +8,8 @@
 #include "foundation/base/thread.h"
 #include "work/flow/flow.h"
 
-enum { FLOW_PARTS_MAX = 64, FLOW_QUEUE_BYTES = 8 << 20 };
+/* Parts that are read side by side; parts that one reader may be given and lose. */
+enum { FLOW_PARTS_MAX = 64, FLOW_REVOKED_MAX = 4096, FLOW_QUEUE_BYTES = 8 << 20 };
 
 typedef enum FlowItemKind {
     ITEM_ROWS, /* one source event: rows and rejects */
@@ -41,7 +42,7 @@ typedef struct Rendezvous {
     bool aborted; /* the answer: the cycle was undone, read again from `position` */
     int64_t epoch;
     int64_t deadline_ns;
-    int32_t parts[FLOW_PARTS_MAX];
+    int32_t parts[FLOW_REVOKED_MAX];
     int32_t part_count;
     Position position; /* committed so far, filled by an aborting writer */
 } Rendezvous;
@@ -78,7 +79,7 @@ struct Flow {
     Err error; /* the first one */
     Rendezvous rendezvous;
     pthread_mutex_t dropped_mutex;
-    DroppedEpoch dropped[FLOW_PARTS_MAX];
+    DroppedEpoch dropped[FLOW_REVOKED_MAX];
     int32_t dropped_count;
 };
 

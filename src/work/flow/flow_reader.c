@@ -47,7 +47,7 @@ static void rendezvous_ask(Flow *flow, const SourceEvent *event)
     r->lost = event->kind == SOURCE_LOST;
     r->epoch = event->epoch;
     r->deadline_ns = event->deadline_ns;
-    r->part_count = event->part_count < FLOW_PARTS_MAX ? event->part_count : FLOW_PARTS_MAX;
+    r->part_count = event->part_count < FLOW_REVOKED_MAX ? event->part_count : FLOW_REVOKED_MAX;
     memcpy(r->parts, event->parts, (size_t)r->part_count * sizeof *r->parts);
     pthread_mutex_unlock(&r->mutex);
 }
@@ -138,6 +138,7 @@ static Status reader_event(FlowReader *reader, SourceEvent *event, Err *err)
     case SOURCE_REVOKE:
     case SOURCE_LOST:
         return reader_revoke(flow, event, err);
+    case SOURCE_WAIT:
     case SOURCE_ASSIGN:
     case SOURCE_END:
         return OK;

@@ -50,6 +50,7 @@ static Status writer_init(Writer *self, Flow *flow, Err *err)
     position_init(&self->position);
     const FlowSpec *spec = flow->spec;
     TRY(reject_writer_init(&self->refused, spec->key, spec->key_count, err));
+    flow->result->position.handle = spec->source->handle;
     TRY(position_copy(&flow->result->position, &self->position, err));
     TRY(sink_port(spec->sink, PORT_OUT, spec->out_name, spec->schema, &self->out_port, err));
     if (!spec->rejects_allowed) return OK;

@@ -83,6 +83,7 @@ static Status source_request(Assembly *a, Err *err)
         .rows_max = a->options->rows_max,
         .parallel = c->parallel > 1 ? c->parallel : 1,
         .rejects = c->rejects,
+        .bounded = true,
         .spool_folder = a->env->spool_folder,
     };
     return OK;

@@ -1,0 +1,372 @@
+/* The consumer's place in its group: taking partitions over, giving them back, reading again,
+ * committing offsets, leaving. */
+#include <stdlib.h>
+
+#include "connect/kafka/kafka_source.h"
+#include "foundation/base/clock.h"
+
+/* How long the flow may take to finish what it has of revoked partitions. */
+#define REVOKE_NS INT64_C(20000000000)
+/* How long offsets are asked for or committed, and leaving may take. */
+#define ASK_NS INT64_C(30000000000)
+#define LEAVE_NS INT64_C(15000000000)
+#define FIRST_ASSIGNMENT_NS INT64_C(8000000000)
+/* Before this version a consumer that is freed before its first assignment ends the process. */
+enum { VERSION_SAFE_CLOSE = 0x020300ff };
+
+static bool is_cooperative(const KafkaSource *self)
+{
+    const char *protocol = rd_kafka_rebalance_protocol(self->client.rk);
+    return protocol && strcmp(protocol, "COOPERATIVE") == 0;
+}
+
+static Status plain_result(KafkaSource *self, rd_kafka_resp_err_t code, const char *what, Err *err)
+{
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return OK;
+    return kafka_client_error(&self->client, code, rd_kafka_err2str(code), what, err);
+}
+
+static Status assign_list(KafkaSource *self, rd_kafka_topic_partition_list_t *list, Err *err)
+{
+    rd_kafka_t *rk = self->client.rk;
+    if (is_cooperative(self)) {
+        return kafka_client_result(&self->client, rd_kafka_incremental_assign(rk, list), "assign",
+                                   err);
+    }
+    return plain_result(self, rd_kafka_assign(rk, list), "assign", err);
+}
+
+static Status unassign_list(KafkaSource *self, rd_kafka_topic_partition_list_t *list, Err *err)
+{
+    rd_kafka_t *rk = self->client.rk;
+    if (is_cooperative(self)) {
+        return kafka_client_result(&self->client, rd_kafka_incremental_unassign(rk, list),
+                                   "unassign", err);
+    }
+    return plain_result(self, rd_kafka_assign(rk, NULL), "unassign", err);
+}
+
+static void pending_clear(KafkaSource *self)
+{
+    if (self->pending) rd_kafka_topic_partition_list_destroy(self->pending);
+    self->pending = NULL;
+    self->asked = false;
+}
+
+void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
+                        rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    KafkaSource *self = ((KafkaClient *)opaque)->owner;
+    bool assign = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+    if (self->closing) {
+        Err ignored = {0};
+        if (assign) IGNORE(assign_list(self, list, &ignored));
+        else IGNORE(unassign_list(self, list, &ignored));
+        if (assign) self->parts.ever = true;
+        return;
+    }
+    pending_clear(self);
+    self->pending = rd_kafka_topic_partition_list_copy(list);
+    self->pending_assign = assign;
+    self->pending_lost = !assign && rd_kafka_assignment_lost(rk);
+}
+
+/* ---- where to read from ---- */
+
+static void pause_ms(KafkaSource *self, int64_t ms)
+{
+    pthread_mutex_lock(&self->pump.mutex);
+    (void)thread_cond_wait(&self->pump.cond, &self->pump.mutex, clock_mono_ns() + ms * 1000000);
+    pthread_mutex_unlock(&self->pump.mutex);
+}
+
+/* The group's committed offsets into the list. A transaction of the partition's last owner may be
+ * open still: then they are asked for until it ended. */
+static Status ask_committed(KafkaSource *self, rd_kafka_topic_partition_list_t *list, Err *err)
+{
+    int64_t deadline_ns = clock_mono_ns() + ASK_NS;
+    for (;;) {
+        rd_kafka_resp_err_t code = rd_kafka_committed(self->client.rk, list, KAFKA_ASK_MS);
+        for (int i = 0; i < list->cnt && code == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
+            code = list->elems[i].err;
+        }
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return OK;
+        if (atomic_load(&self->cancelled)) return err_set(err, ERR_CANCELLED, "cancelled");
+        if (clock_mono_ns() >= deadline_ns) {
+            return plain_result(self, code, "the group's committed offsets", err);
+        }
+        pause_ms(self, 100);
+    }
+}
+
+static Status gone_already(const KafkaSource *self, int32_t partition, int64_t start, int64_t low,
+                           Err *err)
+{
+    (void)err_set(err, ERR_DATA,
+                  "topic %.*s, partition %d: the messages %lld to %lld were deleted by the broker "
+                  "before they were read",
+                  STR_ARG(self->topic), (int)partition, (long long)start, (long long)low - 1);
+    return err_hint(err,
+                    "they are lost; set the group's offset to %lld by hand to go on, and keep "
+                    "messages for longer",
+                    (long long)low);
+}
+
+static Status take_part(KafkaSource *self, rd_kafka_topic_partition_t *item, Err *err)
+{
+    int64_t low = 0, high = 0;
+    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
+        self->client.rk, self->topic.ptr, item->partition, &low, &high, KAFKA_ASK_MS);
+    TRY(plain_result(self, code, "the ends of a partition", err));
+    int64_t committed = item->offset >= 0 ? item->offset : -1;
+    int64_t start = position_next(&self->from, item->partition);
+    if (start < 0) start = committed;
+    if (start < 0) start = self->place.latest ? high : low;
+    if (start < low) return gone_already(self, item->partition, start, low, err);
+    item->offset = start;
+    KafkaPart *part = NULL;
+    pthread_mutex_lock(&self->parts.mutex);
+    Status status = kafka_parts_at(&self->parts, item->partition, &part, err);
+    if (status == OK) {
+        if (part->end < 0) part->end = high;
+        part->assigned = true;
+        part->reached = start >= part->end;
+        part->epoch = self->epoch;
+        part->start = part->next = start;
+        part->committed = committed;
+    }
+    pthread_mutex_unlock(&self->parts.mutex);
+    return status;
+}
+
+/* Messages of the partition go to the queue for messages, not to the group's. */
+static void split_queue(KafkaSource *self, int32_t partition)
+{
+    rd_kafka_queue_t *queue =
+        rd_kafka_queue_get_partition(self->client.rk, self->topic.ptr, partition);
+    if (!queue) return;
+    rd_kafka_queue_forward(queue, self->data);
+    rd_kafka_queue_destroy(queue);
+}
+
+static Status take_over(KafkaSource *self, rd_kafka_topic_partition_list_t *list, Err *err)
+{
+    self->epoch++;
+    if (kafka_has_group(self) && list->cnt > 0) TRY(ask_committed(self, list, err));
+    for (int i = 0; i < list->cnt; i++) {
+        TRY(take_part(self, &list->elems[i], err));
+        split_queue(self, list->elems[i].partition);
+    }
+    TRY(assign_list(self, list, err));
+    pthread_mutex_lock(&self->parts.mutex);
+    self->parts.ever = true;
+    pthread_mutex_unlock(&self->parts.mutex);
+    return OK;
+}
+
+Status kafka_subscribe(KafkaSource *self, int32_t partitions, Err *err)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(partitions);
+    if (!list) return err_memory(err);
+    Status status = OK;
+    if (kafka_has_group(self)) {
+        (void)rd_kafka_topic_partition_list_add(list, self->topic.ptr, RD_KAFKA_PARTITION_UA);
+        status = plain_result(self, rd_kafka_subscribe(self->client.rk, list), "subscribe", err);
+    } else {
+        for (int32_t i = 0; i < partitions; i++) {
+            (void)rd_kafka_topic_partition_list_add(list, self->topic.ptr, i);
+        }
+        status = take_over(self, list, err);
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return status;
+}
+
+/* ---- what the group tells ---- */
+
+static void event_of_pending(KafkaSource *self, SourceEventKind kind, SourceEvent *ret_event)
+{
+    int32_t count = 0;
+    for (int i = 0; i < self->pending->cnt && count < KAFKA_PARTS_MAX; i++) {
+        self->event_parts[count++] = self->pending->elems[i].partition;
+    }
+    *ret_event = (SourceEvent){.kind = kind,
+                               .epoch = self->epoch,
+                               .parts = self->event_parts,
+                               .part_count = count,
+                               .deadline_ns = clock_mono_ns()};
+    if (kind == SOURCE_REVOKE) ret_event->deadline_ns += REVOKE_NS;
+}
+
+Status kafka_assignment_event(KafkaSource *self, SourceEvent *ret_event, bool *ret_told, Err *err)
+{
+    *ret_told = false;
+    if (!self->pending || self->asked) return OK;
+    atomic_fetch_add(&self->rebalances, 1);
+    if (!self->pending_assign) {
+        self->asked = true;
+        event_of_pending(self, self->pending_lost ? SOURCE_LOST : SOURCE_REVOKE, ret_event);
+    } else {
+        TRY(take_over(self, self->pending, err));
+        event_of_pending(self, SOURCE_ASSIGN, ret_event);
+        pending_clear(self);
+    }
+    *ret_told = true;
+    return OK;
+}
+
+Status kafka_give_back(KafkaSource *self, Err *err)
+{
+    pthread_mutex_lock(&self->parts.mutex);
+    for (int i = 0; i < self->pending->cnt; i++) {
+        KafkaPart *part = kafka_parts_assigned(&self->parts, self->pending->elems[i].partition);
+        if (part) part->assigned = false;
+    }
+    pthread_mutex_unlock(&self->parts.mutex);
+    Status status = unassign_list(self, self->pending, err);
+    pending_clear(self);
+    return status;
+}
+
+/* ---- reading again ---- */
+
+static rd_kafka_topic_partition_list_t *list_new(const KafkaSource *self)
+{
+    return rd_kafka_topic_partition_list_new(self->parts.count > 0 ? self->parts.count : 1);
+}
+
+/* A position may name a partition as it was before others owned it: never behind this
+ * assignment's start. */
+static void rewind_parts(KafkaSource *self, const Position *position,
+                         rd_kafka_topic_partition_list_t *list)
+{
+    pthread_mutex_lock(&self->parts.mutex);
+    for (int32_t i = 0; i < self->parts.count; i++) {
+        KafkaPart *part = kafka_parts_assigned(&self->parts, i);
+        if (!part) continue;
+        part->next = int64_max(position_next(position, i), part->start);
+        part->reached = part->next >= part->end;
+        rd_kafka_topic_partition_list_add(list, self->topic.ptr, i)->offset = part->next;
+    }
+    pthread_mutex_unlock(&self->parts.mutex);
+}
+
+/* librdkafka's seek is not safe with batches before 2.1: the same partitions are assigned anew. */
+Status kafka_rewind(KafkaSource *self, const Position *position, Err *err)
+{
+    rd_kafka_topic_partition_list_t *list = list_new(self);
+    if (!list) return err_memory(err);
+    rewind_parts(self, position, list);
+    Status status = OK;
+    if (list->cnt > 0 && is_cooperative(self)) status = unassign_list(self, list, err);
+    if (list->cnt > 0 && status == OK) status = assign_list(self, list, err);
+    rd_kafka_topic_partition_list_destroy(list);
+    return status;
+}
+
+/* ---- committing ---- */
+
+/* What moved since the last commit, of partitions that are ours. */
+static void collect_offsets(KafkaSource *self, const Position *position,
+                            rd_kafka_topic_partition_list_t *list)
+{
+    pthread_mutex_lock(&self->parts.mutex);
+    for (int32_t i = 0; i < position->count; i++) {
+        const PartPosition *at = &position->parts[i];
+        const KafkaPart *part = kafka_parts_assigned(&self->parts, at->part);
+        if (!part || at->next <= part->start || at->next == part->committed) continue;
+        rd_kafka_topic_partition_list_add(list, self->topic.ptr, at->part)->offset = at->next;
+    }
+    pthread_mutex_unlock(&self->parts.mutex);
+}
+
+static void note_committed(KafkaSource *self, const rd_kafka_topic_partition_list_t *list)
+{
+    pthread_mutex_lock(&self->parts.mutex);
+    for (int i = 0; i < list->cnt; i++) {
+        KafkaPart *part = kafka_parts_assigned(&self->parts, list->elems[i].partition);
+        if (part) part->committed = list->elems[i].offset;
+    }
+    pthread_mutex_unlock(&self->parts.mutex);
+}
+
+/* The group has gone on without this member: whoever has the partitions now reads them from the
+ * last committed offset, and nothing is lost. */
+static bool is_ousted(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
+           code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
+           code == RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST;
+}
+
+static Status commit_list(KafkaSource *self, rd_kafka_topic_partition_list_t *list, Err *err)
+{
+    int64_t deadline_ns = clock_mono_ns() + ASK_NS;
+    for (;;) {
+        rd_kafka_resp_err_t code = rd_kafka_commit(self->client.rk, list, 0);
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            note_committed(self, list);
+            return OK;
+        }
+        if (is_ousted(code)) return OK;
+        if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID || clock_mono_ns() >= deadline_ns ||
+            atomic_load(&self->cancelled)) {
+            return plain_result(self, code, "committing offsets", err);
+        }
+        pause_ms(self, 100);
+    }
+}
+
+Status kafka_commit_offsets(KafkaSource *self, const Position *position, Err *err)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(position->count + 1);
+    if (!list) return err_memory(err);
+    collect_offsets(self, position, list);
+    Status status = list->cnt > 0 ? commit_list(self, list, err) : OK;
+    rd_kafka_topic_partition_list_destroy(list);
+    return status;
+}
+
+/* ---- leaving ---- */
+
+static void serve_control(KafkaSource *self, int timeout_ms)
+{
+    rd_kafka_message_t *message = NULL;
+    ssize_t got = rd_kafka_consume_batch_queue(self->control, timeout_ms, &message, 1);
+    if (got == 1) rd_kafka_message_destroy(message);
+}
+
+/* True when the consumer left, and may be freed. */
+static bool leave_group(KafkaSource *self)
+{
+    bool careful = rd_kafka_version() < VERSION_SAFE_CLOSE;
+    Err ignored = {0};
+    self->closing = true;
+    if (self->pending && !self->pending_assign) IGNORE(kafka_give_back(self, &ignored));
+    else if (self->pending) {
+        IGNORE(assign_list(self, self->pending, &ignored));
+        self->parts.ever = true;
+    }
+    pending_clear(self);
+    int64_t deadline_ns = clock_mono_ns() + FIRST_ASSIGNMENT_NS;
+    while (careful && !self->parts.ever && clock_mono_ns() < deadline_ns) serve_control(self, 100);
+    kafka_client_result(&self->client,
+                        rd_kafka_consumer_close_queue(self->client.rk, self->control), "close",
+                        &ignored);
+    deadline_ns = clock_mono_ns() + LEAVE_NS;
+    while (!rd_kafka_consumer_closed(self->client.rk) && clock_mono_ns() < deadline_ns) {
+        serve_control(self, 100);
+    }
+    return rd_kafka_consumer_closed(self->client.rk) && (self->parts.ever || !careful);
+}
+
+void kafka_leave(KafkaSource *self)
+{
+    if (!self->client.rk) return;
+    bool joined = self->opened && kafka_has_group(self);
+    bool left = !joined || leave_group(self);
+    if (self->control) rd_kafka_queue_destroy(self->control);
+    if (self->data) rd_kafka_queue_destroy(self->data);
+    /* A consumer that doesn't let go is left to the end of the process: freeing it could hang. */
+    if (!left) self->client.rk = NULL;
+}

@@ -1,0 +1,311 @@
+/* Makes librdkafka's clients, and turns what they say into errors with a mend. */
+#include "connect/kafka/kafka_client.h"
+
+#include <stdio.h>
+
+#include "foundation/base/clock.h"
+
+#define OPTION_PREFIX STR("rdkafka.")
+
+/* Options on which a promise rests; each with what to write instead. */
+static const KafkaOption RESERVED[] = {
+    {"bootstrap.servers", "name the brokers in the location"},
+    {"metadata.broker.list", "name the brokers in the location"},
+    {"group.id", "name the group with group="},
+    {"group.instance.id", "name the instance with instance="},
+    {"transactional.id", "name it with id="},
+    {"enable.idempotence", "producers here always are idempotent"},
+    {"enable.auto.commit", "offsets are committed behind delivered output"},
+    {"enable.auto.offset.store", "offsets are committed behind delivered output"},
+    {"auto.offset.reset", "say from=earliest or from=latest"},
+    {"enable.partition.eof", "the end of a partition is always watched for"},
+    {"test.mock.num.brokers", "write kafka://embedded/topic"},
+};
+
+void kafka_client_init(KafkaClient *client, const KafkaPlace *place, void *owner)
+{
+    *client = (KafkaClient){.place = place, .owner = owner};
+    pthread_mutex_init(&client->mutex, NULL);
+}
+
+void kafka_client_done(KafkaClient *client)
+{
+    if (client->rk) rd_kafka_destroy(client->rk);
+    client->rk = NULL;
+    pthread_mutex_destroy(&client->mutex);
+}
+
+/* ---- what librdkafka says by itself ---- */
+
+static void note_trouble(KafkaClient *client, const char *text)
+{
+    if (!client) return;
+    pthread_mutex_lock(&client->mutex);
+    (void)snprintf(client->trouble, sizeof client->trouble, "%s", text);
+    pthread_mutex_unlock(&client->mutex);
+}
+
+/* Log lines begin with the thread's name in brackets, which nobody needs. */
+static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+    if (level > 4 || !rk || strcmp(facility, "CONFWARN") == 0) return;
+    const char *end = text[0] == '[' ? strstr(text, "]: ") : NULL;
+    note_trouble(rd_kafka_opaque(rk), end ? end + 3 : text);
+}
+
+static void on_error(rd_kafka_t *rk UNUSED, int code, const char *text, void *opaque)
+{
+    if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) note_trouble(opaque, text);
+}
+
+static void take_trouble(KafkaClient *client, char ret_text[KAFKA_TROUBLE_MAX])
+{
+    pthread_mutex_lock(&client->mutex);
+    memcpy(ret_text, client->trouble, KAFKA_TROUBLE_MAX);
+    pthread_mutex_unlock(&client->mutex);
+}
+
+/* ---- errors ---- */
+
+static ErrKind error_kind(rd_kafka_resp_err_t code)
+{
+    switch ((int)code) {
+    case RD_KAFKA_RESP_ERR__FENCED:
+    case RD_KAFKA_RESP_ERR_PRODUCER_FENCED:
+    case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH:
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+        return ERR_FENCED;
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+        return ERR_PERMISSION;
+    case RD_KAFKA_RESP_ERR__INVALID_ARG:
+    case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
+    case RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT:
+    case RD_KAFKA_RESP_ERR_INVALID_GROUP_ID:
+    case RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT:
+        return ERR_CONFIG;
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+        return ERR_DATA;
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+    case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
+        return ERR_TIMEOUT;
+    case RD_KAFKA_RESP_ERR__STATE:
+        return ERR_INTERNAL;
+    default:
+        return ERR_CONNECT;
+    }
+}
+
+static void hint_by_kind(ErrKind kind, Err *err)
+{
+    if (kind == ERR_FENCED) {
+        (void)err_hint(err, "another process runs with the same id or instance; give each its own");
+    } else if (kind == ERR_PERMISSION) {
+        (void)err_hint(err,
+                       "check the rdkafka.sasl.* options and what the broker allows this user");
+    } else if (kind == ERR_CONNECT || kind == ERR_TIMEOUT) {
+        (void)err_hint(err, "check that the brokers run and are reached from here under the "
+                            "addresses that they advertise");
+    }
+}
+
+Status kafka_client_error(KafkaClient *client, rd_kafka_resp_err_t code, const char *text,
+                          const char *what, Err *err)
+{
+    char trouble[KAFKA_TROUBLE_MAX];
+    take_trouble(client, trouble);
+    ErrKind kind = error_kind(code);
+    bool network = kind == ERR_CONNECT || kind == ERR_TIMEOUT;
+    bool more = network && trouble[0] && strcmp(trouble, text) != 0;
+    (void)err_set(err, kind, "%.*s: %s: %s%s%s%s", STR_ARG(client->place->location->text), what,
+                  text, more ? " (" : "", more ? trouble : "", more ? ")" : "");
+    hint_by_kind(kind, err);
+    return FAIL;
+}
+
+Status kafka_client_result(KafkaClient *client, rd_kafka_error_t *error, const char *what, Err *err)
+{
+    if (!error) return OK;
+    (void)kafka_client_error(client, rd_kafka_error_code(error), rd_kafka_error_string(error), what,
+                             err);
+    rd_kafka_error_destroy(error);
+    return FAIL;
+}
+
+/* ---- options ---- */
+
+static Status check_reserved(const KafkaClient *client, Str name, Err *err)
+{
+    for (int64_t i = 0; i < COUNT_OF(RESERVED); i++) {
+        if (!str_eq(name, str_from(RESERVED[i].name))) continue;
+        (void)err_set(err, ERR_CONFIG, "%.*s: the option «%.*s» can't be set",
+                      STR_ARG(client->place->location->text), STR_ARG(name));
+        return err_hint(err, "%s", RESERVED[i].value);
+    }
+    return OK;
+}
+
+/* librdkafka's own text may hold the value, which may be a secret: it isn't shown. */
+static Status set_option(const KafkaClient *client, rd_kafka_conf_t *conf, const char *name,
+                         const char *value, Err *err)
+{
+    char text[512];
+    switch (rd_kafka_conf_set(conf, name, value, text, sizeof text)) {
+    case RD_KAFKA_CONF_OK:
+        return OK;
+    case RD_KAFKA_CONF_UNKNOWN:
+        (void)err_set(err, ERR_CONFIG, "%.*s: librdkafka %s knows no option «%s»",
+                      STR_ARG(client->place->location->text), rd_kafka_version_str(), name);
+        return err_hint(err, "its options are in librdkafka's CONFIGURATION.md");
+    case RD_KAFKA_CONF_INVALID:
+    default:
+        (void)err_set(err, ERR_CONFIG, "%.*s: librdkafka does not take the value of «%s»",
+                      STR_ARG(client->place->location->text), name);
+        return err_hint(err, "its options and their ranges are in librdkafka's CONFIGURATION.md");
+    }
+}
+
+static Status set_users_options(KafkaClient *client, rd_kafka_conf_t *conf, Err *err)
+{
+    const Location *location = client->place->location;
+    Arena arena = arena_make(1 << 20);
+    Status status = OK;
+    for (int32_t i = 0; i < location->option_count && status == OK; i++) {
+        const LocationOption *option = &location->options[i];
+        if (!str_starts(option->name, OPTION_PREFIX)) continue;
+        Str name = str_slice(option->name, OPTION_PREFIX.len, option->name.len), value;
+        status = check_reserved(client, name, err);
+        if (status == OK) status = arena_copy(&arena, name, &name, err);
+        if (status == OK) status = arena_copy(&arena, option->value, &value, err);
+        if (status == OK) status = set_option(client, conf, name.ptr, value.ptr, err);
+    }
+    arena_done(&arena);
+    return status;
+}
+
+static Status fill_conf(KafkaClient *client, const KafkaOption *options, int32_t count,
+                        rd_kafka_conf_t *conf, Err *err)
+{
+    const char *brokers = client->place->brokers.ptr;
+    if (client->place->embedded) TRY(kafka_embedded_brokers(&brokers, err));
+    TRY(set_option(client, conf, "bootstrap.servers", brokers, err));
+    TRY(set_option(client, conf, "client.id", "neuron", err));
+    for (int32_t i = 0; i < count; i++) {
+        TRY(set_option(client, conf, options[i].name, options[i].value, err));
+    }
+    /* From librdkafka 2.2 on; before, the source wakes the fetcher itself. */
+    (void)rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "20", NULL, 0);
+    return set_users_options(client, conf, err);
+}
+
+Status kafka_client_conf(KafkaClient *client, const KafkaOption *options, int32_t count,
+                         rd_kafka_conf_t **ret_conf, Err *err)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    if (!conf) return err_memory(err);
+    rd_kafka_conf_set_opaque(conf, client);
+    rd_kafka_conf_set_log_cb(conf, on_log);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    if (fill_conf(client, options, count, conf, err) != OK) {
+        rd_kafka_conf_destroy(conf);
+        return FAIL;
+    }
+    *ret_conf = conf;
+    return OK;
+}
+
+Status kafka_client_start(KafkaClient *client, rd_kafka_type_t type, rd_kafka_conf_t *conf,
+                          Err *err)
+{
+    char text[512];
+    client->rk = rd_kafka_new(type, conf, text, sizeof text);
+    if (client->rk) return OK;
+    rd_kafka_conf_destroy(conf);
+    return err_set(err, ERR_CONFIG, "%.*s: librdkafka: %s", STR_ARG(client->place->location->text),
+                   text);
+}
+
+/* ---- the brokers ---- */
+
+static Status topic_error(KafkaClient *client, const rd_kafka_metadata_topic_t *topic, Err *err)
+{
+    if (topic->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+        (void)err_set(err, ERR_CONNECT, "%.*s: there is no topic «%s»",
+                      STR_ARG(client->place->location->text), topic->topic);
+        return err_hint(err, "create it with as many partitions as it needs");
+    }
+    return kafka_client_error(client, topic->err, rd_kafka_err2str(topic->err), topic->topic, err);
+}
+
+static Status metadata_error(KafkaClient *client, rd_kafka_resp_err_t code, Err *err)
+{
+    bool silent = code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT;
+    (void)kafka_client_error(client, code, silent ? "no broker answers" : rd_kafka_err2str(code),
+                             "metadata", err);
+    if (silent && err) err->kind = ERR_CONNECT;
+    return FAIL;
+}
+
+Status kafka_client_ping(KafkaClient *client, int timeout_ms, Err *err)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(client->rk, 0, NULL, &metadata, timeout_ms);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return metadata_error(client, code, err);
+    rd_kafka_metadata_destroy(metadata);
+    return OK;
+}
+
+static Status ask_metadata(KafkaClient *client, rd_kafka_topic_t *topic, int timeout_ms,
+                           int32_t *ret_partitions, Err *err)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(client->rk, 0, topic, &metadata, timeout_ms);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return metadata_error(client, code, err);
+    Status status = OK;
+    const rd_kafka_metadata_topic_t *first = &metadata->topics[0];
+    if (metadata->topic_cnt != 1) {
+        status = err_set(err, ERR_CONNECT, "%.*s: the broker says nothing of the topic",
+                         STR_ARG(client->place->location->text));
+    } else if (first->err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) {
+        *ret_partitions = 0;
+    } else if (first->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        status = topic_error(client, first, err);
+    } else {
+        *ret_partitions = first->partition_cnt;
+    }
+    rd_kafka_metadata_destroy(metadata);
+    return status;
+}
+
+Status kafka_client_reach(KafkaClient *client, const char *topic, int timeout_ms,
+                          int32_t *ret_partitions, Err *err)
+{
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(client->rk, topic, NULL);
+    if (!handle) {
+        rd_kafka_resp_err_t code = rd_kafka_last_error();
+        return kafka_client_error(client, code, rd_kafka_err2str(code), topic, err);
+    }
+    int64_t deadline_ns = clock_mono_ns() + (int64_t)timeout_ms * 1000000;
+    int32_t partitions = 0;
+    Status status = OK;
+    /* A topic that a broker has just made has no partitions yet. */
+    while (status == OK && partitions == 0 && clock_mono_ns() < deadline_ns) {
+        int left_ms = (int)((deadline_ns - clock_mono_ns()) / 1000000) + 1;
+        status = ask_metadata(client, handle, left_ms, &partitions, err);
+        if (status == OK && partitions == 0) (void)rd_kafka_poll(client->rk, 100);
+    }
+    rd_kafka_topic_destroy(handle);
+    TRY(status);
+    if (partitions == 0) {
+        return err_set(err, ERR_CONNECT, "%.*s: topic «%s» has no partition with a leader",
+                       STR_ARG(client->place->location->text), topic);
+    }
+    *ret_partitions = partitions;
+    return OK;
+}

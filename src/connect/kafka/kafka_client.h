@@ -1,0 +1,57 @@
+/* One librdkafka client: its options, whether its brokers answer, its errors as ours. */
+#ifndef NEURON_KAFKA_CLIENT_H
+#define NEURON_KAFKA_CLIENT_H
+
+#include <librdkafka/rdkafka.h>
+#include <pthread.h>
+
+#include "connect/kafka/kafka_place.h"
+
+enum { KAFKA_TROUBLE_MAX = 256 };
+
+/* Embedded: kafka_client_init … kafka_client_done. Its address must not change meanwhile. */
+typedef struct KafkaClient {
+    const KafkaPlace *place;
+    void *owner; /* for callbacks: ((KafkaClient *)rd_kafka_opaque(rk))->owner */
+    rd_kafka_t *rk;
+    pthread_mutex_t mutex;
+    char trouble[KAFKA_TROUBLE_MAX]; /* what librdkafka last complained of; under mutex */
+} KafkaClient;
+
+void kafka_client_init(KafkaClient *client, const KafkaPlace *place, void *owner);
+/* Also frees the handle (after close and flush, which are the owner's). */
+void kafka_client_done(KafkaClient *client);
+
+/* One option of our own. */
+typedef struct KafkaOption {
+    const char *name;
+    const char *value;
+} KafkaOption;
+
+/* Options with ours, then those of the location under `rdkafka.`, which win. Ones that would break
+ * a promise (offsets, transactions) are refused: ERR_CONFIG. */
+MUST_USE Status kafka_client_conf(KafkaClient *client, const KafkaOption *options, int32_t count,
+                                  rd_kafka_conf_t **ret_conf, Err *err);
+/* Takes the options over, also on failure. */
+MUST_USE Status kafka_client_start(KafkaClient *client, rd_kafka_type_t type, rd_kafka_conf_t *conf,
+                                   Err *err);
+/* How many partitions the topic has. FAIL: ERR_CONNECT when no broker answers in time or there is
+ * no such topic (yet), ERR_PERMISSION. */
+MUST_USE Status kafka_client_reach(KafkaClient *client, const char *topic, int timeout_ms,
+                                   int32_t *ret_partitions, Err *err);
+
+/* FAIL: ERR_CONNECT when no broker answers in time. */
+MUST_USE Status kafka_client_ping(KafkaClient *client, int timeout_ms, Err *err);
+
+/* An error of librdkafka as ours: what was tried, what it says, what it last complained of. */
+Status kafka_client_error(KafkaClient *client, rd_kafka_resp_err_t code, const char *text,
+                          const char *what, Err *err);
+/* The same for error objects, which are freed; NULL is OK. */
+Status kafka_client_result(KafkaClient *client, rd_kafka_error_t *error, const char *what,
+                           Err *err);
+
+/* The broker inside the process, started when it is first asked for and there until the process
+ * ends; its address. */
+MUST_USE Status kafka_embedded_brokers(const char **ret_brokers, Err *err);
+
+#endif

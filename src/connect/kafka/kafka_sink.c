@@ -1,0 +1,382 @@
+/* Writes to topics: a transaction per cycle with the source's offsets in it, or at least once. */
+#include <stdio.h>
+
+#include "connect/kafka/kafka_produce.h"
+#include "foundation/base/clock.h"
+#include "foundation/base/hash.h"
+#include "foundation/base/mem.h"
+
+/* How long a step of a transaction may take before its outcome is in doubt. */
+#define TXN_NS INT64_C(60000000000)
+#define OUTCOME_NS INT64_C(5000000000)
+enum { TXN_TICK_MS = 5000, TXN_AGAIN_MS = 50 };
+
+typedef enum TxnStep { TXN_INIT, TXN_BEGIN, TXN_OFFSETS, TXN_COMMIT, TXN_ABORT } TxnStep;
+
+typedef struct KafkaSink {
+    Sink sink;
+    KafkaPlace place;
+    KafkaProducer producer;
+    bool transactional;
+    bool in_transaction;
+    bool in_doubt; /* the answer to a commit is missing */
+    KafkaPort ports[KAFKA_PORTS_MAX];
+    int32_t port_count;
+    bool has_out;
+    int64_t written;
+    Position sent; /* offsets of the last commit: what moved since goes into the next */
+    RejectList refused;
+} KafkaSink;
+
+/* ---- transactions ---- */
+
+static rd_kafka_error_t *txn_once(KafkaSink *self, TxnStep step, const KafkaHandle *handle,
+                                  rd_kafka_topic_partition_list_t *offsets)
+{
+    rd_kafka_t *rk = self->producer.client.rk;
+    switch (step) {
+    case TXN_INIT:
+        return rd_kafka_init_transactions(rk, TXN_TICK_MS);
+    case TXN_BEGIN:
+        return rd_kafka_begin_transaction(rk);
+    case TXN_COMMIT:
+        return rd_kafka_commit_transaction(rk, TXN_TICK_MS);
+    case TXN_ABORT:
+        return rd_kafka_abort_transaction(rk, TXN_TICK_MS);
+    case TXN_OFFSETS:
+        break;
+    }
+    rd_kafka_consumer_group_metadata_t *group = rd_kafka_consumer_group_metadata(handle->consumer);
+    rd_kafka_error_t *error = rd_kafka_send_offsets_to_transaction(rk, offsets, group, TXN_TICK_MS);
+    if (group) rd_kafka_consumer_group_metadata_destroy(group);
+    return error;
+}
+
+static const char *txn_name(TxnStep step)
+{
+    static const char *const NAMES[] = {"starting transactions", "beginning a transaction",
+                                        "adding offsets to the transaction",
+                                        "committing the transaction", "undoing the transaction"};
+    return NAMES[step];
+}
+
+/* A transaction that must be undone is begun anew by whoever runs the flow: it may pass. */
+static Status txn_error(KafkaSink *self, TxnStep step, rd_kafka_error_t *error, Err *err)
+{
+    char text[512];
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    bool undo = rd_kafka_error_txn_requires_abort(error);
+    (void)snprintf(text, sizeof text, "%s", rd_kafka_error_string(error));
+    if (rd_kafka_error_is_fatal(error)) {
+        rd_kafka_resp_err_t fatal =
+            rd_kafka_fatal_error(self->producer.client.rk, text, sizeof text);
+        if (fatal != RD_KAFKA_RESP_ERR_NO_ERROR) code = fatal;
+    }
+    rd_kafka_error_destroy(error);
+    (void)kafka_client_error(&self->producer.client, code, text, txn_name(step), err);
+    if (undo && err && err->kind != ERR_PERMISSION && err->kind != ERR_FENCED) {
+        err->kind = ERR_CONNECT;
+    }
+    return FAIL;
+}
+
+/* One step, tried again while librdkafka says so; *ret_late true: time ran out, the outcome is not
+ * known. */
+static Status txn_step(KafkaSink *self, TxnStep step, const KafkaHandle *handle,
+                       rd_kafka_topic_partition_list_t *offsets, int64_t limit_ns, bool *ret_late,
+                       Err *err)
+{
+    int64_t deadline_ns = clock_mono_ns() + limit_ns;
+    *ret_late = false;
+    for (;;) {
+        rd_kafka_error_t *error = txn_once(self, step, handle, offsets);
+        if (!error) return OK;
+        bool again = rd_kafka_error_is_retriable(error);
+        bool over = clock_mono_ns() >= deadline_ns;
+        bool cancelled = step != TXN_ABORT && atomic_load(&self->producer.cancelled);
+        *ret_late = again && (over || cancelled);
+        if (!again || over) return txn_error(self, step, error, err);
+        rd_kafka_error_destroy(error);
+        if (cancelled) return err_set(err, ERR_CANCELLED, "cancelled");
+        (void)rd_kafka_poll(self->producer.client.rk, TXN_AGAIN_MS);
+    }
+}
+
+/* ---- plan ---- */
+
+static bool exactly_once(const KafkaSink *self)
+{
+    if (self->place.delivery != KAFKA_DELIVERY_UNSET) {
+        return self->place.delivery == KAFKA_EXACTLY_ONCE;
+    }
+    return !self->sink.req->at_least_once;
+}
+
+static Status kafka_sink_describe(Sink *sink, const Schema *schema, SinkPlan *plan, Err *err)
+{
+    KafkaSink *self = (KafkaSink *)sink;
+    plan->exactly_once = exactly_once(self);
+    plan->promise = plan->exactly_once
+                        ? STR("a transaction per cycle: all of its messages, with the offsets of a "
+                              "Kafka source, or none")
+                        : STR("at least once: offsets advance behind delivered messages");
+    for (int32_t i = 0; i < schema->count && !message_is(schema); i++) {
+        if (schema->fields[i].spread) continue;
+        TRY(sink_plan_add(plan, PLAN_TYPE, err, "%.*s: %s -> JSON", STR_ARG(schema->fields[i].name),
+                          type_name(schema->fields[i].type)));
+    }
+    return OK;
+}
+
+/* ---- open ---- */
+
+/* The id by which a restarted producer ends what its former self left open. */
+static Status transactional_id(KafkaSink *self, Str *ret_id, Err *err)
+{
+    Arena *arena = &self->place.arena;
+    Str pipeline = self->sink.req->pipeline;
+    if (self->place.id.len) {
+        *ret_id = self->place.id;
+        return OK;
+    }
+    if (pipeline.len) {
+        const char *dash = self->place.instance.len ? "-" : "";
+        return arena_printf(arena, ret_id, err, "neuron-%.*s%s%.*s", STR_ARG(pipeline), dash,
+                            STR_ARG(self->place.instance));
+    }
+    uint64_t random[2];
+    TRY(hash_random((uint8_t *)random, sizeof random, err));
+    return arena_printf(arena, ret_id, err, "neuron-%016llx%016llx", (unsigned long long)random[0],
+                        (unsigned long long)random[1]);
+}
+
+static Status kafka_sink_open(Sink *sink, Str run_id UNUSED, int64_t epoch UNUSED, Err *err)
+{
+    KafkaSink *self = (KafkaSink *)sink;
+    self->transactional = exactly_once(self);
+    if (!self->transactional) return kafka_producer_start(&self->producer, NULL, err);
+    Str id;
+    bool late = false;
+    TRY(transactional_id(self, &id, err));
+    TRY(kafka_producer_start(&self->producer, id.ptr, err));
+    return txn_step(self, TXN_INIT, NULL, NULL, TXN_NS, &late, err);
+}
+
+/* The location's topic is that of the data; a sink of rejects alone has only that port. */
+static Str port_topic(const KafkaSink *self, SinkPortKind kind, Str name)
+{
+    bool of_location = kind == PORT_OUT || !self->has_out || name.len == 0;
+    if (of_location && self->place.topic.len) return self->place.topic;
+    return name.len ? name : self->sink.req->table;
+}
+
+static Status kafka_sink_port(Sink *sink, SinkPortKind kind, Str name, const Schema *schema,
+                              int32_t *ret_port, Err *err)
+{
+    KafkaSink *self = (KafkaSink *)sink;
+    if (self->port_count == KAFKA_PORTS_MAX) {
+        return err_set(err, ERR_LIMIT, "more than %d ports", KAFKA_PORTS_MAX);
+    }
+    Str topic = port_topic(self, kind, name);
+    if (topic.len == 0) {
+        (void)err_set(err, ERR_CONFIG, "%.*s: which topic?", STR_ARG(sink->req->location->text));
+        return err_hint(err, "write kafka://host:port/topic");
+    }
+    KafkaPort port = {.out = kind == PORT_OUT, .messages = message_is(schema)};
+    if (port.out && !port.messages) {
+        port.key = sink->req->key;
+        port.key_count = sink->req->key_count;
+    }
+    for (int32_t i = 0; i < port.key_count && !schema->open; i++) {
+        if (schema_find(schema, port.key[i]) >= 0) continue;
+        return err_set(err, ERR_CONFIG, "the key column «%.*s» is not among the columns to write",
+                       STR_ARG(port.key[i]));
+    }
+    TRY(kafka_producer_topic(&self->producer, topic, &port.topic, err));
+    if (!port.messages) TRY(json_encoder_new(schema, &port.encoder, err));
+    self->has_out |= port.out;
+    *ret_port = self->port_count;
+    self->ports[self->port_count++] = port;
+    return OK;
+}
+
+/* ---- cycles ---- */
+
+static Status kafka_sink_begin(Sink *sink, int64_t cycle UNUSED, Err *err)
+{
+    KafkaSink *self = (KafkaSink *)sink;
+    self->written = 0;
+    kafka_producer_begin(&self->producer);
+    if (!self->transactional || self->in_transaction) return OK;
+    bool late = false;
+    TRY(txn_step(self, TXN_BEGIN, NULL, NULL, TXN_NS, &late, err));
+    self->in_transaction = true;
+    return OK;
+}
+
+static Status kafka_sink_write(Sink *sink, int32_t port, Batch *batch, RejectWriter *rejects,
+                               Err *err)
+{
+    KafkaSink *self = (KafkaSink *)sink;
+    bool may_refuse = rejects && sink->req->rejects;
+    reject_list_clear(&self->refused);
+    TRY(kafka_producer_write(&self->producer, &self->ports[port], batch,
+                             may_refuse ? &self->refused : NULL, err));
+    if (self->ports[port].out) self->written += batch->rows - self->refused.count;
+    return self->refused.count
+               ? reject_writer_add(rejects, STR("write"), batch, &self->refused, err)
+               : OK;
+}
+
+static Status kafka_sink_apply(Sink *sink, RejectWriter *rejects UNUSED, SinkCounts *counts,
+                               Err *err UNUSED)
+{
+    KafkaSink *self = (KafkaSink *)sink;
+    *counts = (SinkCounts){.loaded = self->written, .inserted = self->written};
+    return OK;
+}
+
+/* A position also names partitions that this consumer gave away; only what moved is its own. */
+static Status send_offsets(KafkaSink *self, const Position *position, Err *err)
+{
+    KafkaHandle *handle = position->handle;
+    bool late = false;
+    if (!handle) return OK;
+    atomic_store(&handle->by_sink, true);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(position->count + 1);
+    if (!list) return err_memory(err);
+    for (int32_t i = 0; i < position->count; i++) {
+        const PartPosition *at = &position->parts[i];
+        if (at->next == position_next(&self->sent, at->part)) continue;
+        rd_kafka_topic_partition_list_add(list, handle->topic, at->part)->offset = at->next;
+    }
+    Status status = OK;
+    if (list->cnt > 0) status = txn_step(self, TXN_OFFSETS, handle, list, TXN_NS, &late, err);
+    rd_kafka_topic_partition_list_destroy(list);
+    return status;
+}
+
+static Status kafka_sink_commit(Sink *sink, const Position *position, const SinkRun *run UNUSED,
+                                CommitResult *ret_result, Err *err)
+{
+    KafkaSink *self = (KafkaSink *)sink;
+    bool late = false;
+    TRY(kafka_producer_flush(&self->producer, err));
+    if (self->transactional) {
+        TRY(send_offsets(self, position, err));
+        Status status = txn_step(self, TXN_COMMIT, NULL, NULL, TXN_NS, &late, err);
+        self->in_doubt = late;
+        if (status != OK && !late) return FAIL;
+        self->in_transaction = late;
+        TRY(position_copy(position, &self->sent, err));
+    }
+    *ret_result = late ? COMMIT_UNKNOWN : COMMIT_DONE;
+    return OK;
+}
+
+/* Asking again for the same commit finishes it, whatever became of the answer. */
+static Status kafka_sink_outcome(Sink *sink, Str run_id UNUSED, int64_t cycle UNUSED,
+                                 Outcome *ret_outcome, SinkCounts *ret_counts, Err *err)
+{
+    KafkaSink *self = (KafkaSink *)sink;
+    *ret_counts = (SinkCounts){.loaded = self->written, .inserted = self->written};
+    *ret_outcome = OUTCOME_NOT_COMMITTED;
+    if (!self->in_doubt) return OK;
+    bool late = false;
+    Err local = {0};
+    kafka_producer_begin(&self->producer);
+    Status status = txn_step(self, TXN_COMMIT, NULL, NULL, OUTCOME_NS, &late, &local);
+    if (late) {
+        *ret_outcome = OUTCOME_UNKNOWN;
+        return OK;
+    }
+    self->in_doubt = false;
+    if (status == OK) self->in_transaction = false;
+    if (status == OK) *ret_outcome = OUTCOME_COMMITTED;
+    if (status == OK || local.kind != ERR_FENCED) return OK;
+    if (err) *err = local;
+    return FAIL;
+}
+
+static Status kafka_sink_abort(Sink *sink, Err *err)
+{
+    KafkaSink *self = (KafkaSink *)sink;
+    bool late = false;
+    self->written = 0;
+    kafka_producer_begin(&self->producer);
+    if (!self->transactional) {
+        kafka_producer_drop(&self->producer);
+        return OK;
+    }
+    if (!self->in_transaction) return OK;
+    TRY(txn_step(self, TXN_ABORT, NULL, NULL, TXN_NS, &late, err));
+    self->in_transaction = false;
+    self->in_doubt = false;
+    kafka_producer_begin(&self->producer);
+    return OK;
+}
+
+static void kafka_sink_cancel(Sink *sink)
+{
+    atomic_store(&((KafkaSink *)sink)->producer.cancelled, true);
+}
+
+static void kafka_sink_close(Sink *sink)
+{
+    KafkaSink *self = (KafkaSink *)sink;
+    for (int32_t i = 0; i < self->port_count; i++) json_encoder_free(self->ports[i].encoder);
+    kafka_producer_done(&self->producer);
+    reject_list_done(&self->refused);
+    position_done(&self->sent);
+    kafka_place_done(&self->place);
+    mem_free(self);
+}
+
+static const SinkOps KAFKA_SINK_OPS = {
+    .describe = kafka_sink_describe,
+    .open = kafka_sink_open,
+    .port = kafka_sink_port,
+    .begin = kafka_sink_begin,
+    .write = kafka_sink_write,
+    .apply = kafka_sink_apply,
+    .commit = kafka_sink_commit,
+    .outcome = kafka_sink_outcome,
+    .abort = kafka_sink_abort,
+    .cancel = kafka_sink_cancel,
+    .close = kafka_sink_close,
+};
+
+static Status check_request(const KafkaSink *self, Err *err)
+{
+    const SinkReq *req = self->sink.req;
+    if (req->mode != SINK_APPEND) {
+        (void)err_set(err, ERR_CONFIG, "%.*s: a topic can only be appended to",
+                      STR_ARG(req->location->text));
+        return err_hint(err, "mode append; a key still names each message: --key or `key:`");
+    }
+    if (!self->place.embedded || !exactly_once(self)) return OK;
+    (void)err_set(err, ERR_CONFIG, "%.*s: the embedded broker has no transactions",
+                  STR_ARG(req->location->text));
+    return err_hint(err, "say at_least_once (delivery=at_least_once in a location), or use a real "
+                         "broker");
+}
+
+Status kafka_sink_new(const SinkReq *req, Sink **ret_sink, Err *err)
+{
+    KafkaSink *self = mem_zalloc((int64_t)sizeof *self);
+    if (!self) return err_memory(err);
+    self->sink = (Sink){&KAFKA_SINK_OPS, req};
+    if (kafka_place_init(&self->place, req->location, err) != OK) {
+        mem_free(self);
+        return FAIL;
+    }
+    position_init(&self->sent);
+    reject_list_init(&self->refused);
+    kafka_producer_init(&self->producer, &self->place);
+    if (check_request(self, err) != OK) {
+        kafka_sink_close(&self->sink);
+        return FAIL;
+    }
+    *ret_sink = &self->sink;
+    return OK;
+}

@@ -1,0 +1,432 @@
+/* Reads a topic: fetches messages, makes batches of one partition each, and tells the flow what
+ * the group says. */
+#include "connect/kafka/kafka_source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "foundation/base/clock.h"
+#include "foundation/base/mem.h"
+
+/* How long a fetch waits before the group is listened to again. */
+#define FETCH_TICK_NS INT64_C(50000000)
+enum { BATCH_BYTES = 1 << 20 };
+
+bool kafka_has_group(const KafkaSource *self)
+{
+    return self->place.group.len > 0;
+}
+
+static Status kafka_source_describe(Source *source, SourceInfo *info, Err *err)
+{
+    KafkaSource *self = (KafkaSource *)source;
+    info->rows_estimate = -1;
+    info->bytes_estimate = -1;
+    info->replayable = true;
+    info->unbounded = !source->req->bounded;
+    info->promise = kafka_has_group(self)
+                        ? STR("messages in the order of each partition, behind the group's offsets")
+                        : STR("messages in the order of each partition");
+    return kafka_rows_schema(source->req, &info->schema, err);
+}
+
+/* ---- open ---- */
+
+static Status consumer_conf(KafkaSource *self, rd_kafka_conf_t **ret_conf, Err *err)
+{
+    const KafkaOption options[] = {
+        {"group.id", kafka_has_group(self) ? self->place.group.ptr : "neuron-no-group"},
+        {"enable.auto.commit", "false"},
+        {"enable.auto.offset.store", "false"},
+        {"enable.partition.eof", "true"},
+        {"auto.offset.reset", "error"},
+        {"isolation.level", "read_committed"},
+        {"partition.assignment.strategy", "cooperative-sticky"},
+        {"check.crcs", "true"},
+        {"queued.max.messages.kbytes", "32768"},
+        {"fetch.wait.max.ms", self->place.embedded ? "10" : "100"},
+        {"socket.nagle.disable", "true"},
+        {"allow.auto.create.topics", self->place.embedded ? "true" : "false"},
+        {"group.instance.id", self->place.instance.ptr},
+    };
+    int32_t count = (int32_t)COUNT_OF(options) - (self->place.instance.len ? 0 : 1);
+    return kafka_client_conf(&self->client, options, count, ret_conf, err);
+}
+
+static Status consumer_start(KafkaSource *self, Err *err)
+{
+    rd_kafka_conf_t *conf = NULL;
+    TRY(consumer_conf(self, &conf, err));
+    if (kafka_has_group(self)) rd_kafka_conf_set_rebalance_cb(conf, kafka_on_rebalance);
+    TRY(kafka_client_start(&self->client, RD_KAFKA_CONSUMER, conf, err));
+    rd_kafka_resp_err_t code = rd_kafka_poll_set_consumer(self->client.rk);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return kafka_client_error(&self->client, code, rd_kafka_err2str(code), "consumer", err);
+    }
+    self->control = rd_kafka_queue_get_consumer(self->client.rk);
+    self->data = rd_kafka_queue_new(self->client.rk);
+    return self->control && self->data ? OK : err_memory(err);
+}
+
+static Status kafka_source_open(Source *source, const Position *from, Budget *budget, Err *err)
+{
+    KafkaSource *self = (KafkaSource *)source;
+    if (from) TRY(position_copy(from, &self->from, err));
+    self->messages = mem_array(KAFKA_ROWS_MAX, (int64_t)sizeof(rd_kafka_message_t *));
+    self->event_parts = mem_array(KAFKA_PARTS_MAX, (int64_t)sizeof(int32_t));
+    if (!self->messages || !self->event_parts) return err_memory(err);
+    self->rows_ready = true;
+    TRY(kafka_rows_init(&self->rows, source->req, self->topic, budget, err));
+    TRY(consumer_start(self, err));
+    int32_t partitions = 0;
+    TRY(kafka_client_reach(&self->client, self->topic.ptr, KAFKA_REACH_MS, &partitions, err));
+    self->opened = true;
+    if (kafka_has_group(self)) {
+        self->handle.consumer = self->client.rk;
+        self->handle.topic = self->topic.ptr;
+        source->handle = &self->handle;
+    }
+    TRY(kafka_subscribe(self, partitions, err));
+    return kafka_pump_start(self, err);
+}
+
+/* ---- fetching ---- */
+
+void kafka_drop_messages(KafkaSource *self)
+{
+    for (int64_t i = self->message_at; i < self->message_count; i++) {
+        rd_kafka_message_destroy(self->messages[i]);
+    }
+    self->message_at = self->message_count = 0;
+}
+
+static void note_end(KafkaSource *self, const rd_kafka_message_t *message)
+{
+    pthread_mutex_lock(&self->parts.mutex);
+    KafkaPart *part = kafka_parts_assigned(&self->parts, message->partition);
+    if (part && message->offset >= part->end) part->reached = true;
+    pthread_mutex_unlock(&self->parts.mutex);
+}
+
+/* What comes instead of a message: ends of partitions, and troubles of which librdkafka mends most
+ * by itself. */
+static Status take_notice(KafkaSource *self, const rd_kafka_message_t *message, Err *err)
+{
+    char text[512];
+    rd_kafka_resp_err_t code = message->err;
+    switch ((int)code) {
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        note_end(self, message);
+        return OK;
+    case RD_KAFKA_RESP_ERR__FATAL:
+        code = rd_kafka_fatal_error(self->client.rk, text, sizeof text);
+        return kafka_client_error(&self->client, code, text, "consumer", err);
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+        (void)err_set(err, ERR_DATA,
+                      "topic %.*s, partition %d: the messages from offset %lld on are no longer "
+                      "kept by the broker",
+                      STR_ARG(self->topic), (int)message->partition, (long long)message->offset);
+        return err_hint(err, "they were deleted before they were read; set the group's offset by "
+                             "hand, or read with another group");
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+        return kafka_client_error(&self->client, code, rd_kafka_message_errstr(message), "consumer",
+                                  err);
+    default:
+        return OK;
+    }
+}
+
+/* Keep the messages of messages[from, to) that are rows; the rest is looked at and let go. */
+static Status sift(KafkaSource *self, int64_t from, int64_t to, Err *err)
+{
+    Status status = OK;
+    self->message_count = from;
+    for (int64_t i = from; i < to; i++) {
+        rd_kafka_message_t *message = self->messages[i];
+        if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            self->messages[self->message_count++] = message;
+            continue;
+        }
+        if (status == OK) status = take_notice(self, message, err);
+        rd_kafka_message_destroy(message);
+    }
+    return status;
+}
+
+static Status take_from(KafkaSource *self, rd_kafka_queue_t *queue, int timeout_ms, int64_t most,
+                        Err *err)
+{
+    int64_t from = self->message_count;
+    if (from + most > KAFKA_ROWS_MAX) most = KAFKA_ROWS_MAX - from;
+    if (most <= 0) return OK;
+    ssize_t got =
+        rd_kafka_consume_batch_queue(queue, timeout_ms, self->messages + from, (size_t)most);
+    return got > 0 ? sift(self, from, from + got, err) : OK;
+}
+
+/* The group and what librdkafka has to say; runs the rebalance callback. */
+static Status hear_group(KafkaSource *self, Err *err)
+{
+    return take_from(self, self->control, 0, 64, err);
+}
+
+static int compare_messages(const void *a, const void *b)
+{
+    const rd_kafka_message_t *left = *(rd_kafka_message_t *const *)a;
+    const rd_kafka_message_t *right = *(rd_kafka_message_t *const *)b;
+    if (left->partition != right->partition) return left->partition < right->partition ? -1 : 1;
+    return left->offset < right->offset ? -1 : left->offset > right->offset;
+}
+
+static void sort_messages(KafkaSource *self)
+{
+    rd_kafka_message_t **messages = self->messages + self->message_at;
+    int64_t count = self->message_count - self->message_at;
+    for (int64_t i = 1; i < count; i++) {
+        if (compare_messages(&messages[i - 1], &messages[i]) <= 0) continue;
+        qsort(messages, (size_t)count, sizeof *messages, compare_messages);
+        return;
+    }
+}
+
+/* Block for one message, then take what is there: a full batch is never waited for. */
+static Status fetch(KafkaSource *self, int64_t deadline_ns, Err *err)
+{
+    int64_t left_ns = int64_min(deadline_ns - clock_mono_ns(), FETCH_TICK_NS);
+    self->message_at = self->message_count = 0;
+    TRY(take_from(self, self->data, (int)(int64_max(left_ns, 0) / 1000000), 1, err));
+    TRY(take_from(self, self->data, 0, KAFKA_ROWS_MAX, err));
+    atomic_fetch_add(&self->pump.messages, self->message_count);
+    sort_messages(self);
+    return OK;
+}
+
+/* ---- batches ---- */
+
+/* Is the message one that this assignment is to give? Advances the part behind it if so. */
+static bool claim(KafkaSource *self, const rd_kafka_message_t *message, int64_t *ret_epoch)
+{
+    pthread_mutex_lock(&self->parts.mutex);
+    KafkaPart *part = kafka_parts_assigned(&self->parts, message->partition);
+    bool wanted = part && message->offset >= part->next;
+    if (wanted && self->source.req->bounded && message->offset >= part->end) {
+        part->reached = true;
+        wanted = false;
+    }
+    if (wanted) {
+        part->next = message->offset + 1;
+        *ret_epoch = part->epoch;
+    }
+    pthread_mutex_unlock(&self->parts.mutex);
+    return wanted;
+}
+
+static bool reached_limit(const KafkaSource *self)
+{
+    int64_t most = self->source.req->rows_max;
+    return most > 0 && self->given >= most;
+}
+
+static bool has_room(const KafkaSource *self)
+{
+    int64_t wish = self->source.req->batch_bytes > 0 ? self->source.req->batch_bytes : BATCH_BYTES;
+    return self->message_at < self->message_count && self->rows.bytes < wish &&
+           !reached_limit(self);
+}
+
+/* One batch of the partition whose messages are next; *ret_any false: none of them counts. */
+static Status make_batch(KafkaSource *self, SourceEvent *ret_event, bool *ret_any, Err *err)
+{
+    int32_t partition = self->messages[self->message_at]->partition;
+    int64_t epoch = 0;
+    Status status = OK;
+    bool any = false;
+    while (status == OK && has_room(self)) {
+        rd_kafka_message_t *message = self->messages[self->message_at];
+        if (message->partition != partition) break;
+        self->message_at++;
+        if (claim(self, message, &epoch)) {
+            any = true;
+            self->given++;
+            status = kafka_rows_add(&self->rows, message, err);
+        }
+        rd_kafka_message_destroy(message);
+    }
+    TRY(status);
+    *ret_any = any;
+    return any ? kafka_rows_take(&self->rows, partition, epoch, ret_event, err) : OK;
+}
+
+/* What is at hand without fetching; *ret_told false: nothing. */
+static Status event_at_hand(KafkaSource *self, SourceEvent *event, bool *ret_told, Err *err)
+{
+    TRY(kafka_assignment_event(self, event, ret_told, err));
+    while (!*ret_told && self->message_at < self->message_count && !reached_limit(self)) {
+        TRY(make_batch(self, event, ret_told, err));
+    }
+    if (*ret_told) return OK;
+    bool end = self->source.req->bounded && kafka_parts_reached(&self->parts);
+    if (!end && !reached_limit(self)) return OK;
+    *ret_told = true;
+    *event = (SourceEvent){.kind = SOURCE_END};
+    return OK;
+}
+
+static Status kafka_source_next(Source *source, int32_t part UNUSED, int64_t deadline_ns,
+                                SourceEvent *ret_event, Err *err)
+{
+    KafkaSource *self = (KafkaSource *)source;
+    SourceEvent event = {0};
+    bool told = false;
+    for (;;) {
+        if (atomic_load(&self->cancelled)) return err_set(err, ERR_CANCELLED, "cancelled");
+        if (self->message_at == self->message_count) self->message_at = self->message_count = 0;
+        TRY(hear_group(self, err));
+        TRY(event_at_hand(self, &event, &told, err));
+        if (told) break;
+        if (clock_mono_ns() >= deadline_ns) {
+            event.kind = kafka_parts_reached(&self->parts) ? SOURCE_IDLE : SOURCE_WAIT;
+            break;
+        }
+        TRY(fetch(self, deadline_ns, err));
+    }
+    *ret_event = event;
+    return OK;
+}
+
+static Status kafka_source_poll(Source *source, SourceEvent *ret_event, Err *err)
+{
+    KafkaSource *self = (KafkaSource *)source;
+    SourceEvent event = {.kind = SOURCE_IDLE};
+    bool told = false;
+    TRY(hear_group(self, err));
+    TRY(kafka_assignment_event(self, &event, &told, err));
+    *ret_event = event;
+    return OK;
+}
+
+/* ---- the rest ---- */
+
+static int32_t kafka_source_parts(const Source *source UNUSED)
+{
+    return 1;
+}
+
+static Status kafka_source_revoked(Source *source, int64_t epoch, Err *err)
+{
+    KafkaSource *self = (KafkaSource *)source;
+    if (!self->pending || !self->asked || epoch != self->epoch) {
+        return err_set(err, ERR_INTERNAL, "partitions are given back that nobody asked for");
+    }
+    return kafka_give_back(self, err);
+}
+
+static Status kafka_source_settled(Source *source, const Position *position, Err *err)
+{
+    KafkaSource *self = (KafkaSource *)source;
+    if (!kafka_has_group(self) || atomic_load(&self->handle.by_sink)) return OK;
+    return kafka_commit_offsets(self, position, err);
+}
+
+static Status kafka_source_rewind(Source *source, const Position *position, Err *err)
+{
+    KafkaSource *self = (KafkaSource *)source;
+    kafka_drop_messages(self);
+    TRY(kafka_rows_clear(&self->rows, err));
+    return kafka_rewind(self, position, err);
+}
+
+static void kafka_source_cancel(Source *source)
+{
+    atomic_store(&((KafkaSource *)source)->cancelled, true);
+}
+
+static void kafka_source_close(Source *source)
+{
+    KafkaSource *self = (KafkaSource *)source;
+    kafka_pump_stop(self);
+    if (self->messages) kafka_drop_messages(self);
+    kafka_leave(self);
+    if (self->rows_ready) kafka_rows_done(&self->rows);
+    kafka_client_done(&self->client);
+    kafka_parts_done(&self->parts);
+    pthread_cond_destroy(&self->pump.cond);
+    pthread_mutex_destroy(&self->pump.mutex);
+    position_done(&self->from);
+    kafka_place_done(&self->place);
+    mem_free(self->messages);
+    mem_free(self->event_parts);
+    mem_free(self);
+}
+
+static const SourceOps KAFKA_SOURCE_OPS = {
+    .describe = kafka_source_describe,
+    .open = kafka_source_open,
+    .parts = kafka_source_parts,
+    .next = kafka_source_next,
+    .poll = kafka_source_poll,
+    .revoked = kafka_source_revoked,
+    .settled = kafka_source_settled,
+    .rewind = kafka_source_rewind,
+    .cancel = kafka_source_cancel,
+    .close = kafka_source_close,
+};
+
+/* What the request names wins over the location's options. */
+static Status take_names(KafkaSource *self, Err *err)
+{
+    const SourceReq *req = self->source.req;
+    KafkaPlace *place = &self->place;
+    if (req->group.len) TRY(arena_copy(&place->arena, req->group, &place->group, err));
+    if (req->instance.len) TRY(arena_copy(&place->arena, req->instance, &place->instance, err));
+    return OK;
+}
+
+static Status check_request(KafkaSource *self, Err *err)
+{
+    const SourceReq *req = self->source.req;
+    TRY(take_names(self, err));
+    if (req->query.len || req->cursor.len) {
+        (void)err_set(err, ERR_CONFIG, "%.*s: a topic takes no query and has no cursor",
+                      STR_ARG(req->location->text));
+        return err_hint(err,
+                        "how far it was read is kept as the offsets of its group: #group=name");
+    }
+    if (self->place.instance.len && !kafka_has_group(self)) {
+        (void)err_set(err, ERR_CONFIG, "%.*s: `instance` without `group`",
+                      STR_ARG(req->location->text));
+        return err_hint(err, "an instance is a member of a group: #group=name&instance=name");
+    }
+    if (self->place.topic.len) self->topic = self->place.topic;
+    else if (req->table.len) TRY(kafka_place_topic(&self->place, req->table, &self->topic, err));
+    if (self->topic.len) return OK;
+    (void)err_set(err, ERR_CONFIG, "%.*s: which topic?", STR_ARG(req->location->text));
+    return err_hint(err, "write kafka://host:port/topic");
+}
+
+Status kafka_source_new(const SourceReq *req, Source **ret_source, Err *err)
+{
+    KafkaSource *self = mem_zalloc((int64_t)sizeof *self);
+    if (!self) return err_memory(err);
+    self->source = (Source){.ops = &KAFKA_SOURCE_OPS, .req = req};
+    if (kafka_place_init(&self->place, req->location, err) != OK) {
+        mem_free(self);
+        return FAIL;
+    }
+    position_init(&self->from);
+    kafka_parts_init(&self->parts);
+    kafka_client_init(&self->client, &self->place, self);
+    pthread_mutex_init(&self->pump.mutex, NULL);
+    thread_cond_init(&self->pump.cond);
+    if (check_request(self, err) != OK) {
+        kafka_source_close(&self->source);
+        return FAIL;
+    }
+    *ret_source = &self->source;
+    return OK;
+}

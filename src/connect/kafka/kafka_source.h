@@ -1,0 +1,78 @@
+/* The inside of the Kafka source, for its files: fetching, assignment, liveness. */
+#ifndef NEURON_KAFKA_SOURCE_H
+#define NEURON_KAFKA_SOURCE_H
+
+#include "connect/kafka/kafka_impl.h"
+#include "connect/kafka/kafka_parts.h"
+#include "connect/kafka/kafka_rows.h"
+#include "foundation/base/thread.h"
+
+/* Wakes librdkafka's fetcher while the source is busy: before 2.2 a full queue lets it sleep for up
+ * to a second, and a question for a partition's end to its leader is what wakes it. */
+typedef struct KafkaPump {
+    Thread thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t cond;
+    bool stop;
+    _Atomic int64_t messages; /* ever taken: the source is busy while this grows */
+} KafkaPump;
+
+/* Events of the group come by `control`, messages by `data`, so that a stalled sink doesn't keep
+ * the consumer from answering its group. librdkafka's callback only notes what it is told in
+ * `pending`; (un)assigning follows on the reader's thread. */
+typedef struct KafkaSource {
+    Source source;
+    KafkaPlace place;
+    KafkaClient client;
+    KafkaHandle handle;
+    Str topic;
+    bool opened;
+    rd_kafka_queue_t *control, *data;
+    KafkaParts parts;
+    KafkaRows rows;
+    bool rows_ready;
+    KafkaPump pump;
+    Position from; /* of the sink: wins over what the group committed */
+
+    rd_kafka_message_t **messages; /* KAFKA_ROWS_MAX; [message_at, message_count) wait */
+    int64_t message_at, message_count;
+    int64_t given; /* rows and rejects */
+
+    rd_kafka_topic_partition_list_t *pending; /* told by the group, not yet answered */
+    bool pending_assign, pending_lost;
+    bool asked;   /* the pending revoke was handed to the flow */
+    bool closing; /* answer the group at once */
+    int32_t *event_parts;
+    int64_t epoch;
+    _Atomic int64_t rebalances;
+    _Atomic bool cancelled;
+} KafkaSource;
+
+bool kafka_has_group(const KafkaSource *self);
+
+/* ---- kafka_assign.c ---- */
+
+void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
+                        rd_kafka_topic_partition_list_t *list, void *client);
+/* Join the group, or take all partitions where there is none. */
+MUST_USE Status kafka_subscribe(KafkaSource *self, int32_t partitions, Err *err);
+/* What the group told meanwhile, as an event; *ret_told false: nothing. */
+MUST_USE Status kafka_assignment_event(KafkaSource *self, SourceEvent *ret_event, bool *ret_told,
+                                       Err *err);
+MUST_USE Status kafka_give_back(KafkaSource *self, Err *err);
+MUST_USE Status kafka_rewind(KafkaSource *self, const Position *position, Err *err);
+MUST_USE Status kafka_commit_offsets(KafkaSource *self, const Position *position, Err *err);
+/* Leave the group and free the consumer. */
+void kafka_leave(KafkaSource *self);
+
+/* ---- kafka_pump.c ---- */
+
+MUST_USE Status kafka_pump_start(KafkaSource *self, Err *err);
+void kafka_pump_stop(KafkaSource *self);
+
+/* ---- kafka_source.c ---- */
+
+/* Messages that wait are let go. */
+void kafka_drop_messages(KafkaSource *self);
+
+#endif
