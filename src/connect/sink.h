@@ -79,6 +79,7 @@ typedef enum CommitResult {
     COMMIT_DONE,
     COMMIT_PENDING, /* at least once: delivered later; see sink_outcome */
     COMMIT_UNKNOWN, /* the answer got lost: ask sink_outcome */
+    COMMIT_AGAIN,   /* nothing was committed, and the cycle may be done again after sink_abort */
 } CommitResult;
 
 typedef enum Outcome { OUTCOME_COMMITTED, OUTCOME_NOT_COMMITTED, OUTCOME_UNKNOWN } Outcome;

@@ -32,7 +32,6 @@ typedef struct SourceReq {
     bool open;             /* rows as JSON objects (open schema), for sources that have such */
     const PathSet *paths;  /* open: the paths to extract; complete before source_open */
     bool rejects;          /* malformed rows are given as rejects instead of ending the run */
-    Str group, instance;   /* consumer group of a broker, static member of it; may be empty */
     Str spool_folder;
     int64_t batch_bytes; /* wished input bytes per batch; 0: the connector's own */
 } SourceReq;

@@ -88,6 +88,7 @@ static const Trial TRIALS[] = {
     {"revokes", {.revoke = 60, .idle = 30}, 200, 0},
     {"losses", {.lost = 40, .idle = 20}, 200, 0},
     {"answers", {.unknown = 300, .pending = 300}, 150, 0},
+    {"agains", {.again = 200, .revoke = 30, .malformed = 10}, 150, 0},
     {"stalls", {.stall = 10, .revoke = 80}, 200, 3000000},
     {"everything",
      {.revoke = 30,
@@ -112,10 +113,11 @@ static void test_every_row_exactly_once(void **state)
             FaultWorld world;
             run_trial(&TRIALS[i], seed, &world);
             happened += world.revokes + world.losts + world.unknowns + world.stalls;
+            happened += world.agains;
             fault_world_done(&world);
         }
         const FaultOdds *odds = &TRIALS[i].odds;
-        bool meant = odds->revoke || odds->lost || odds->unknown || odds->stall;
+        bool meant = odds->revoke || odds->lost || odds->unknown || odds->stall || odds->again;
         assert_true(!meant || happened > 0);
     }
 }

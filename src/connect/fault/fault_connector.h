@@ -19,6 +19,7 @@ typedef struct FaultOdds {
     int32_t pending;   /* a commit is decided later */
     int32_t stall;     /* a write hangs until it is cancelled */
     int32_t refuse;    /* a row is refused in apply */
+    int32_t again;     /* a commit must be done again (never near the end, where none could) */
     int32_t malformed; /* the source: a row that can't be read */
 } FaultOdds;
 
@@ -43,7 +44,7 @@ typedef struct FaultWorld {
     uint8_t *rejected[FAULT_PARTS_MAX];
     int64_t position[FAULT_PARTS_MAX]; /* committed with the rows */
     int64_t settled[FAULT_PARTS_MAX];  /* what the source was told */
-    int64_t commits, aborts, revokes, losts, unknowns, stalls;
+    int64_t commits, aborts, revokes, losts, unknowns, stalls, agains;
     int64_t written_after_loss; /* rows written of a part that was given back: must be 0 */
 } FaultWorld;
 

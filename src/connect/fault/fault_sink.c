@@ -157,12 +157,27 @@ static void make_visible(FaultSink *self, const Position *position)
     self->count = 0;
 }
 
+enum { FAULT_AGAIN_LEFT = 3000 };
+
+static int64_t rows_left(const FaultWorld *w)
+{
+    int64_t left = 0;
+    for (int32_t i = 0; i < w->parts; i++) left += w->rows - w->position[i];
+    return left;
+}
+
 static Status fault_sink_commit(Sink *sink, const Position *position, const SinkRun *run UNUSED,
                                 CommitResult *ret_result, Err *err UNUSED)
 {
     FaultSink *self = (FaultSink *)sink;
     FaultWorld *w = self->world;
     pthread_mutex_lock(&w->mutex);
+    if (rows_left(w) > FAULT_AGAIN_LEFT && fault_happens(w, w->odds.again)) {
+        w->agains++;
+        pthread_mutex_unlock(&w->mutex);
+        *ret_result = COMMIT_AGAIN;
+        return OK;
+    }
     FaultCycle *answer = &self->answers[self->cycle % COUNT_OF(self->answers)];
     *answer = (FaultCycle){.committed = true, .asked = (int32_t)fault_dice(w, FAULT_ASKED_MAX)};
     *ret_result = COMMIT_DONE;

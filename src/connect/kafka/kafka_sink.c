@@ -9,7 +9,7 @@
 /* How long a step of a transaction may take before its outcome is in doubt. */
 #define TXN_NS INT64_C(60000000000)
 #define OUTCOME_NS INT64_C(5000000000)
-enum { TXN_TICK_MS = 5000, TXN_AGAIN_MS = 50 };
+enum { TXN_TICK_MS = 5000, TXN_AGAIN_MS = 50, AGAIN_MAX = 10 };
 
 typedef enum TxnStep { TXN_INIT, TXN_BEGIN, TXN_OFFSETS, TXN_COMMIT, TXN_ABORT } TxnStep;
 
@@ -20,10 +20,12 @@ typedef struct KafkaSink {
     bool transactional;
     bool in_transaction;
     bool in_doubt; /* the answer to a commit is missing */
+    bool undo;     /* the last failure only wants the transaction undone */
     KafkaPort ports[KAFKA_PORTS_MAX];
     int32_t port_count;
     bool has_out;
     int64_t written;
+    int32_t again; /* commits in a row that must be done again */
     Position sent; /* offsets of the last commit: what moved since goes into the next */
     RejectList refused;
 } KafkaSink;
@@ -74,6 +76,7 @@ static Status txn_error(KafkaSink *self, TxnStep step, rd_kafka_error_t *error, 
     }
     rd_kafka_error_destroy(error);
     (void)kafka_client_error(&self->producer.client, code, text, txn_name(step), err);
+    self->undo = undo;
     if (undo && err && err->kind != ERR_PERMISSION && err->kind != ERR_FENCED) {
         err->kind = ERR_CONNECT;
     }
@@ -256,21 +259,38 @@ static Status send_offsets(KafkaSink *self, const Position *position, Err *err)
     return status;
 }
 
+static Status transaction_commit(KafkaSink *self, const Position *position, Err *err)
+{
+    bool late = false;
+    self->undo = false;
+    TRY(send_offsets(self, position, err));
+    Status status = txn_step(self, TXN_COMMIT, NULL, NULL, TXN_NS, &late, err);
+    self->in_doubt = late;
+    if (status != OK && !late) return FAIL;
+    self->in_transaction = late;
+    return position_copy(position, &self->sent, err);
+}
+
+/* While the group moves to its next generation, offsets of the last one are refused: such a cycle
+ * is done again, as is one that lost its coordinator. Not for ever. */
 static Status kafka_sink_commit(Sink *sink, const Position *position, const SinkRun *run UNUSED,
                                 CommitResult *ret_result, Err *err)
 {
     KafkaSink *self = (KafkaSink *)sink;
-    bool late = false;
-    TRY(kafka_producer_flush(&self->producer, err));
-    if (self->transactional) {
-        TRY(send_offsets(self, position, err));
-        Status status = txn_step(self, TXN_COMMIT, NULL, NULL, TXN_NS, &late, err);
-        self->in_doubt = late;
-        if (status != OK && !late) return FAIL;
-        self->in_transaction = late;
-        TRY(position_copy(position, &self->sent, err));
+    if (!self->transactional) {
+        TRY(kafka_producer_flush(&self->producer, err));
+        *ret_result = COMMIT_DONE;
+        return OK;
     }
-    *ret_result = late ? COMMIT_UNKNOWN : COMMIT_DONE;
+    if (transaction_commit(self, position, err) == OK) {
+        self->again = 0;
+        *ret_result = self->in_doubt ? COMMIT_UNKNOWN : COMMIT_DONE;
+        return OK;
+    }
+    bool again = self->undo && position->handle && err_is_retriable(err);
+    if (!again || ++self->again > AGAIN_MAX) return FAIL;
+    if (err) err_clear(err);
+    *ret_result = COMMIT_AGAIN;
     return OK;
 }
 

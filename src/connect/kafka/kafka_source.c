@@ -377,20 +377,9 @@ static const SourceOps KAFKA_SOURCE_OPS = {
     .close = kafka_source_close,
 };
 
-/* What the request names wins over the location's options. */
-static Status take_names(KafkaSource *self, Err *err)
-{
-    const SourceReq *req = self->source.req;
-    KafkaPlace *place = &self->place;
-    if (req->group.len) TRY(arena_copy(&place->arena, req->group, &place->group, err));
-    if (req->instance.len) TRY(arena_copy(&place->arena, req->instance, &place->instance, err));
-    return OK;
-}
-
 static Status check_request(KafkaSource *self, Err *err)
 {
     const SourceReq *req = self->source.req;
-    TRY(take_names(self, err));
     if (req->query.len || req->cursor.len) {
         (void)err_set(err, ERR_CONFIG, "%.*s: a topic takes no query and has no cursor",
                       STR_ARG(req->location->text));

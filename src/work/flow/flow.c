@@ -30,6 +30,7 @@ void flow_item_free(FlowItem *item)
     if (!item) return;
     batch_unref(item->batch);
     batch_unref(item->rejects);
+    batch_unref(item->step_rejects);
     mem_free(item->cursor);
     mem_free(item);
 }
@@ -42,7 +43,9 @@ static void item_drop(void *item)
 int64_t flow_item_bytes(const FlowItem *item)
 {
     int64_t bytes = item->batch ? batch_bytes(item->batch) : 0;
-    return bytes + (item->rejects ? batch_bytes(item->rejects) : 0) + (int64_t)sizeof *item;
+    bytes += item->rejects ? batch_bytes(item->rejects) : 0;
+    bytes += item->step_rejects ? batch_bytes(item->step_rejects) : 0;
+    return bytes + (int64_t)sizeof *item;
 }
 
 void flow_fail(Flow *flow, const Err *err)
@@ -101,6 +104,7 @@ static Status flow_init(Flow *flow, const FlowSpec *spec, FlowResult *result, Er
     pthread_mutex_init(&flow->rendezvous.mutex, NULL);
     thread_cond_init(&flow->rendezvous.cond);
     position_init(&flow->rendezvous.position);
+    position_init(&flow->rendezvous.rewind_to);
     int64_t bytes = spec->queue_bytes ? spec->queue_bytes : FLOW_QUEUE_BYTES;
     TRY(queue_new(bytes, item_drop, &flow->read_queue, err));
     return queue_new(bytes, item_drop, &flow->write_queue, err);
@@ -111,6 +115,7 @@ static void flow_done(Flow *flow)
     queue_free(flow->read_queue);
     queue_free(flow->write_queue);
     position_done(&flow->rendezvous.position);
+    position_done(&flow->rendezvous.rewind_to);
     pthread_cond_destroy(&flow->rendezvous.cond);
     pthread_mutex_destroy(&flow->rendezvous.mutex);
     pthread_mutex_destroy(&flow->dropped_mutex);

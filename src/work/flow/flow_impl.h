@@ -22,9 +22,10 @@ typedef enum FlowItemKind {
 typedef struct FlowItem {
     QueueNode node; /* first, for the queues */
     FlowItemKind kind;
-    int64_t generation; /* of the reading: raised by each rewind */
-    Batch *batch;       /* may be NULL: nothing passed */
-    Batch *rejects;     /* may be NULL */
+    int64_t generation;  /* of the reading: raised by each rewind */
+    Batch *batch;        /* may be NULL: nothing passed */
+    Batch *rejects;      /* of the source; may be NULL */
+    Batch *step_rejects; /* of the steps; may be NULL */
     bool has_span;
     Span span; /* cursor owned by `cursor` */
     char *cursor;
@@ -45,6 +46,10 @@ typedef struct Rendezvous {
     int32_t parts[FLOW_REVOKED_MAX];
     int32_t part_count;
     Position position; /* committed so far, filled by an aborting writer */
+
+    bool
+        rewind; /* the other way round: the writer asks the reader to read again from `rewind_to` */
+    Position rewind_to;
 } Rendezvous;
 
 /* Batches of a part with an epoch up to this are dropped. */

@@ -111,6 +111,10 @@ static Status reader_push(FlowReader *reader, FlowItem *item, Err *err)
             flow_item_free(item);
             return OK;
         }
+        if (flow_item_is_stale(flow, item)) {
+            flow_item_free(item);
+            return OK;
+        }
         if (!flow->spec->source->ops->poll) continue;
         SourceEvent event = {0};
         Status status = source_poll(flow->spec->source, &event, err);
@@ -152,11 +156,29 @@ static bool reader_is_over(const Flow *flow)
            (flow->spec->stop && atomic_load(flow->spec->stop));
 }
 
+/* The writer undid a cycle by itself: read again. What was read meanwhile is stale. */
+static Status reader_rewind(Flow *flow, Err *err)
+{
+    Rendezvous *r = &flow->rendezvous;
+    pthread_mutex_lock(&r->mutex);
+    bool asked = r->rewind;
+    pthread_mutex_unlock(&r->mutex);
+    if (!asked) return OK;
+    TRY(source_rewind(flow->spec->source, &r->rewind_to, err));
+    atomic_fetch_add(&flow->generation, 1);
+    pthread_mutex_lock(&r->mutex);
+    r->rewind = false;
+    pthread_cond_broadcast(&r->cond);
+    pthread_mutex_unlock(&r->mutex);
+    return OK;
+}
+
 static Status reader_loop(FlowReader *reader, Err *err)
 {
     Flow *flow = reader->flow;
     while (!reader_is_over(flow)) {
         if (flow_is_cancelled(flow)) return err_set(err, ERR_CANCELLED, "cancelled");
+        TRY(reader_rewind(flow, err));
         SourceEvent event = {0};
         int64_t start_ns = clock_mono_ns();
         TRY(source_next(flow->spec->source, reader->part, start_ns + READER_TICK_NS, &event, err));

@@ -34,26 +34,10 @@ static void sums_add(FlowItem *item, const StepSums *before, const StepSums *aft
 
 static Status steps_push(StepsThread *self, FlowItem *item, Err *err)
 {
-    Batch *rejects = NULL;
-    if (reject_writer_take(&self->rejects, &rejects, err) != OK) {
+    if (reject_writer_take(&self->rejects, &item->step_rejects, err) != OK) {
         flow_item_free(item);
         return FAIL;
     }
-    if (rejects && item->rejects) {
-        /* Two lists of refused rows: the source's go first, in an item of their own. */
-        FlowItem *first = NULL;
-        if (flow_item_new(self->flow, ITEM_ROWS, &first, err) != OK) {
-            batch_unref(rejects);
-            flow_item_free(item);
-            return FAIL;
-        }
-        first->generation = item->generation;
-        first->rejects = TAKE(item->rejects);
-        if (queue_push(self->flow->write_queue, first, flow_item_bytes(first), -1) != QUEUE_OK) {
-            flow_item_free(first);
-        }
-    }
-    if (rejects) item->rejects = rejects;
     if (queue_push(self->flow->write_queue, item, flow_item_bytes(item), -1) != QUEUE_OK) {
         flow_item_free(item);
     }

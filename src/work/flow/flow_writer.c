@@ -133,6 +133,7 @@ static Status write_item(Writer *self, FlowItem *item, Err *err)
     self->ledger.rejected += item->rejected;
     self->held += item->held;
     if (item->rejects) TRY(write_rejects(self, item->rejects, err));
+    if (item->step_rejects) TRY(write_rejects(self, item->step_rejects, err));
     if (item->batch) {
         self->written += item->batch->rows;
         self->ledger.transformed += item->batch->rows;
@@ -278,8 +279,10 @@ static Status cycle_apply(Writer *self, SinkCounts *ret_counts, Err *err)
     return ledger_check(self, err);
 }
 
-static Status cycle_commit(Writer *self, Err *err)
+/* *ret_again true: nothing was committed, and the cycle is to be undone and done again. */
+static Status cycle_commit(Writer *self, bool *ret_again, Err *err)
 {
+    *ret_again = false;
     if (!self->open) return OK;
     const FlowSpec *spec = self->spec;
     int64_t start_ns = clock_mono_ns();
@@ -290,6 +293,10 @@ static Status cycle_commit(Writer *self, Err *err)
     TRY(commit_rejects(self, &run, err));
     CommitResult result = COMMIT_DONE;
     TRY(sink_commit(spec->sink, &self->position, &run, &result, err));
+    if (result == COMMIT_AGAIN) {
+        *ret_again = true;
+        return OK;
+    }
     if (result == COMMIT_UNKNOWN) TRY(outcome_ask(self, err));
     self->open = false;
     result_add(self->flow->result, &self->ledger, &counts);
@@ -324,7 +331,8 @@ static Status rendezvous_answer(Writer *self, Err *err)
     pthread_mutex_unlock(&r->mutex);
     if (!asked) return OK;
     bool aborted = self->open && late;
-    Status status = aborted ? cycle_abort(self, err) : cycle_commit(self, err);
+    Status status = aborted ? OK : cycle_commit(self, &aborted, err);
+    if (status == OK && aborted) status = cycle_abort(self, err);
     if (status == OK) status = pending_settle(self, err);
     pthread_mutex_lock(&r->mutex);
     r->aborted = aborted;
@@ -333,6 +341,55 @@ static Status rendezvous_answer(Writer *self, Err *err)
     pthread_cond_broadcast(&r->cond);
     pthread_mutex_unlock(&r->mutex);
     return status;
+}
+
+static void rewind_ask(Writer *self, Err *err, Status *status)
+{
+    Rendezvous *r = &self->flow->rendezvous;
+    pthread_mutex_lock(&r->mutex);
+    *status = position_copy(&self->position, &r->rewind_to, err);
+    r->rewind = *status == OK;
+    pthread_mutex_unlock(&r->mutex);
+}
+
+/* Until the reader has gone back; it may meanwhile ask for something itself. */
+static Status rewind_wait(Writer *self, Err *err)
+{
+    Rendezvous *r = &self->flow->rendezvous;
+    for (;;) {
+        TRY(rendezvous_answer(self, err));
+        if (atomic_load(&self->flow->failed) || flow_is_cancelled(self->flow)) {
+            return err_set(err, ERR_CANCELLED, "cancelled");
+        }
+        bool gone = atomic_load(&self->flow->readers_open) == 0;
+        pthread_mutex_lock(&r->mutex);
+        if (r->rewind && !gone) {
+            (void)thread_cond_wait(&r->cond, &r->mutex, clock_mono_ns() + WRITER_TICK_NS);
+        }
+        bool done = !r->rewind;
+        pthread_mutex_unlock(&r->mutex);
+        if (done) return OK;
+        if (gone) return err_set(err, ERR_CONNECT, "the last cycle could not be committed");
+    }
+}
+
+static bool is_stopping(const Writer *self)
+{
+    return self->spec->stop && atomic_load(self->spec->stop);
+}
+
+/* Commit; where the sink says so, undo the cycle and read it again. */
+static Status cycle_end(Writer *self, Err *err)
+{
+    bool again = false;
+    TRY(cycle_commit(self, &again, err));
+    if (!again) return OK;
+    TRY(cycle_abort(self, err));
+    /* Nobody reads any more; what was undone stays with the source for the next run. */
+    if (is_stopping(self)) return OK;
+    Status status;
+    rewind_ask(self, err, &status);
+    return status == OK ? rewind_wait(self, err) : FAIL;
 }
 
 static bool cycle_is_full(const Writer *self)
@@ -405,7 +462,7 @@ static Status writer_step(Writer *self, bool *ret_end, Err *err)
         queue_pop(self->flow->write_queue, clock_mono_ns() + WRITER_TICK_NS, &taken);
     if (result == QUEUE_CLOSED) return err_set(err, ERR_CANCELLED, "stopped");
     if (result == QUEUE_OK) TRY(writer_item(self, taken, ret_end, err));
-    return cycle_is_full(self) ? cycle_commit(self, err) : OK;
+    return cycle_is_full(self) ? cycle_end(self, err) : OK;
 }
 
 static Status writer_loop(Writer *self, Err *err)
@@ -440,7 +497,7 @@ static Status writer_run(Writer *self, Err *err)
     TRY(writer_loop(self, err));
     self->progress_ns = 0;
     writer_progress(self, "publish");
-    TRY(cycle_commit(self, err));
+    TRY(cycle_end(self, err));
     return pending_drain(self, err);
 }
 
