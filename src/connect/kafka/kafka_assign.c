@@ -130,6 +130,7 @@ static Status take_part(KafkaSource *self, rd_kafka_topic_partition_t *item, Err
     if (status == OK) {
         if (part->end < 0) part->end = high;
         part->assigned = true;
+        part->flowing = false;
         part->reached = start >= part->end;
         part->epoch = self->epoch;
         part->start = part->next = start;
@@ -139,8 +140,9 @@ static Status take_part(KafkaSource *self, rd_kafka_topic_partition_t *item, Err
     return status;
 }
 
-/* Messages of the partition go to the queue for messages, not to the group's. */
-static void split_queue(KafkaSource *self, int32_t partition)
+/* Messages of the partition go to the queue for messages, not to the group's; those that wait in
+ * its own go along. */
+static void lead_queue(KafkaSource *self, int32_t partition)
 {
     rd_kafka_queue_t *queue =
         rd_kafka_queue_get_partition(self->client.rk, self->topic.ptr, partition);
@@ -149,13 +151,26 @@ static void split_queue(KafkaSource *self, int32_t partition)
     rd_kafka_queue_destroy(queue);
 }
 
+/* librdkafka forgets the way when it has stopped fetching, some time after a partition was given
+ * back; where that is assigned again at once, its messages would wait in its own queue for ever. */
+void kafka_lead_queues(KafkaSource *self)
+{
+    for (int32_t i = 0; i < self->parts.count; i++) {
+        pthread_mutex_lock(&self->parts.mutex);
+        const KafkaPart *part = kafka_parts_assigned(&self->parts, i);
+        bool dry = part && !part->flowing;
+        pthread_mutex_unlock(&self->parts.mutex);
+        if (dry) lead_queue(self, i);
+    }
+}
+
 static Status take_over(KafkaSource *self, rd_kafka_topic_partition_list_t *list, Err *err)
 {
     self->epoch++;
     if (kafka_has_group(self) && list->cnt > 0) TRY(ask_committed(self, list, err));
     for (int i = 0; i < list->cnt; i++) {
         TRY(take_part(self, &list->elems[i], err));
-        split_queue(self, list->elems[i].partition);
+        lead_queue(self, list->elems[i].partition);
     }
     TRY(assign_list(self, list, err));
     pthread_mutex_lock(&self->parts.mutex);
@@ -245,6 +260,7 @@ static void rewind_parts(KafkaSource *self, const Position *position,
         KafkaPart *part = kafka_parts_assigned(&self->parts, i);
         if (!part) continue;
         part->next = int64_max(position_next(position, i), part->start);
+        part->flowing = false;
         part->reached = part->next >= part->end;
         rd_kafka_topic_partition_list_add(list, self->topic.ptr, i)->offset = part->next;
     }

@@ -12,6 +12,7 @@ enum { KAFKA_PARTS_MAX = 4096 };
 
 typedef struct KafkaPart {
     bool assigned;
+    bool flowing;      /* something of this assignment came by the queue for messages */
     bool reached;      /* the end as it was at the start */
     int64_t epoch;     /* of the assignment */
     int64_t start;     /* offset at which this assignment began */

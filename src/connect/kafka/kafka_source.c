@@ -104,6 +104,7 @@ static void note_end(KafkaSource *self, const rd_kafka_message_t *message)
 {
     pthread_mutex_lock(&self->parts.mutex);
     KafkaPart *part = kafka_parts_assigned(&self->parts, message->partition);
+    if (part) part->flowing = true;
     if (part && message->offset >= part->end) part->reached = true;
     pthread_mutex_unlock(&self->parts.mutex);
 }
@@ -199,6 +200,7 @@ static Status fetch(KafkaSource *self, int64_t deadline_ns, Err *err)
 {
     int64_t left_ns = int64_min(deadline_ns - clock_mono_ns(), FETCH_TICK_NS);
     self->message_at = self->message_count = 0;
+    kafka_lead_queues(self);
     TRY(take_from(self, self->data, (int)(int64_max(left_ns, 0) / 1000000), 1, err));
     TRY(take_from(self, self->data, 0, KAFKA_ROWS_MAX, err));
     atomic_fetch_add(&self->pump.messages, self->message_count);
@@ -214,6 +216,7 @@ static bool claim(KafkaSource *self, const rd_kafka_message_t *message, int64_t 
     pthread_mutex_lock(&self->parts.mutex);
     KafkaPart *part = kafka_parts_assigned(&self->parts, message->partition);
     bool wanted = part && message->offset >= part->next;
+    if (part) part->flowing = true;
     if (wanted && self->source.req->bounded && message->offset >= part->end) {
         part->reached = true;
         wanted = false;

@@ -54,6 +54,8 @@ bool kafka_has_group(const KafkaSource *self);
 
 void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
                         rd_kafka_topic_partition_list_t *list, void *client);
+/* Lead the messages of partitions that don't flow yet to the queue for messages. */
+void kafka_lead_queues(KafkaSource *self);
 /* Join the group, or take all partitions where there is none. */
 MUST_USE Status kafka_subscribe(KafkaSource *self, int32_t partitions, Err *err);
 /* What the group told meanwhile, as an event; *ret_told false: nothing. */
