@@ -31,7 +31,7 @@ def driver(tmp_path_factory):
     program = str(tmp_path_factory.mktemp("driver") / "kafka_flow")
     wanted = ("work_flow", "work_step", "connect", "connect_kafka", "engine_column", "engine_expr", "engine_expr_hot",
               "engine_format", "foundation_base", "foundation_codec", "foundation_codec_hot")
-    libraries = [os.path.join(ROOT, f"build/lib{name}.a") for name in wanted]
+    libraries = [os.path.join(os.path.dirname(os.environ.get("NEURON_PROGRAM") or os.path.join(ROOT, "build/neuron")), f"lib{name}.a") for name in wanted]
     flags = ["crypto", "xxhash", "utf8proc", "pcre2-8", "yaml", "z", "zstd", "rdkafka", "pthread", "m"]
     subprocess.run(["gcc", "-std=gnu17", "-O1", "-g", "-fno-lto", "-D_GNU_SOURCE", "-I" + os.path.join(ROOT, "src"), "-o", program,
                     os.path.join(ROOT, "tests/flow/kafka_flow.c"), "-Wl,--start-group", *libraries, "-Wl,--end-group",
