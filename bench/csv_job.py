@@ -44,6 +44,12 @@ def neuron(folder, types):
     return run([NEURON, "copy", source, "neuron.csv", "--where", "qty > 100", "--select", SELECT], cwd=folder)
 
 
+def duckdb_python(code, folder):
+    """One thread, and no progress bar: it is drawn on standard output, among the results."""
+    return python("import duckdb\nc = duckdb.connect()\nc.execute('SET threads = 1')\n"
+                  f"c.execute('SET enable_progress_bar = false')\n{code}", cwd=folder)
+
+
 def duckdb(folder, types):
     columns = ", ".join(f"'{n}': '{DUCK_TYPES[t]}'" for n, t in TYPES.items())
     how = (f", columns={{{columns}}}, auto_detect=false, header=true, delim=',', quote='\"', escape='\"'" if types
@@ -53,7 +59,7 @@ def duckdb(folder, types):
     sql = (f"COPY (SELECT id, upper(name) AS name, amount * qty AS total, round(amount * 1.19, 2) AS gross, "
            f"printf('%016x%016x', hash({', '.join(names)}), hash({', '.join(reversed(names))})) AS h "
            f"FROM read_csv('in.csv'{how}) WHERE qty > 100) TO 'duckdb.csv' (HEADER)")
-    return python(f"import duckdb\nc = duckdb.connect()\nc.execute('SET threads = 1')\nc.execute({sql!r})", cwd=folder)
+    return duckdb_python(f"c.execute({sql!r})", folder)
 
 
 def pandas(folder, rows):
@@ -74,8 +80,8 @@ frame[['id', 'name', 'total', 'gross', 'h']].to_csv('pandas.csv', index=False)
 
 def digest(folder, name):
     """Rows and sums of columns, read back by DuckDB (which inferred a double for the amount)."""
-    return python(f"import duckdb\nprint(duckdb.sql(\"SELECT count(*), sum(id), round(sum(total), -2) FROM '{name}'\").fetchall())",
-                  cwd=folder).output.strip()
+    sql = f"SELECT count(*), sum(id), round(sum(total), -2) FROM '{name}'"
+    return duckdb_python(f"print(c.execute({sql!r}).fetchall())", folder).output.strip()
 
 
 def main():

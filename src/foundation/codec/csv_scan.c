@@ -9,47 +9,6 @@
 
 enum { SCAN_SEGMENT = 64 * 256, SCAN_SLACK = 64 };
 
-typedef struct ScanWalk {
-    uint64_t in_quote, at_start, at_close;
-} ScanWalk;
-
-/* The grammar byte by byte: which of the block's marks count. */
-static __attribute__((noinline)) uint64_t walk_block(ScanWalk *walk, const uint8_t *data,
-                                                     uint64_t marks, uint64_t quotes)
-{
-    (void)data;
-    uint64_t out = 0;
-    uint64_t last = 0;
-    for (uint64_t rest = marks | quotes; rest; rest &= rest - 1) {
-        uint64_t bit = rest & (~rest + 1);
-        bool adjacent = last != 0 ? last << 1 == bit : bit == 1;
-        if (!adjacent) {
-            walk->at_start = 0;
-            walk->at_close = 0;
-        }
-        last = bit;
-        bool is_quote = (quotes & bit) != 0;
-        if (walk->in_quote) {
-            if (is_quote) walk->in_quote = 0;
-            walk->at_close = is_quote;
-            walk->at_start = 0;
-        } else if (is_quote) {
-            if (walk->at_start || walk->at_close) walk->in_quote = ~UINT64_C(0);
-            walk->at_start = 0;
-            walk->at_close = 0;
-        } else {
-            out |= bit;
-            walk->at_start = 1;
-            walk->at_close = 0;
-        }
-    }
-    if (!(last >> 63)) {
-        walk->at_start = 0;
-        walk->at_close = 0;
-    }
-    return out;
-}
-
 static inline uint32_t *put_ends(uint32_t *ends, uint32_t base, uint64_t marks)
 {
     uint32_t *next = ends + __builtin_popcountll(marks);
@@ -356,11 +315,9 @@ static Status scan_rest(CsvScan *scan, const uint8_t *data, int64_t from, int64_
     memset(block, pad, sizeof block);
     memcpy(block, data + from, (size_t)(size - from));
     TRY(scan_reserve(scan, 64, err));
-    uint64_t at_start = scan->at_start;
     int64_t first = scan->end_count;
     scan->kernel(scan, block, 0, 64);
     for (int64_t i = first; i < scan->end_count; i++) scan->ends[i] += (uint32_t)from;
-    (void)at_start;
     return OK;
 }
 
