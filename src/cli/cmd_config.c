@@ -69,8 +69,8 @@ static Status validate_report(Program *program, const Args *args, Configuration 
     }
     TRY(configuration_print_mistakes(c, &out, err));
     if (c->mistakes.count) return file_write(STDERR_FILENO, buf_str(&out), err);
-    TRY(buf_printf(&out, err, "%.*s is valid: %d pipelines\n", STR_ARG(c->path),
-                   c->pipeline_count));
+    TRY(buf_printf(&out, err, "%.*s is valid: %d pipelines, %d streams\n", STR_ARG(c->path),
+                   c->pipeline_count, c->stream_count));
     return output_write(buf_str(&out), err);
 }
 

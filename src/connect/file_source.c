@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include "foundation/base/clock.h"
 #include "foundation/base/file.h"
 #include "foundation/base/mem.h"
 #include "foundation/codec/compress.h"
@@ -155,6 +157,14 @@ Status file_source_rewind(FileSource *s, Err *err)
     s->next = 0;
     s->spool_at = 0;
     return OK;
+}
+
+bool file_source_ready(const FileSource *s, int64_t deadline_ns)
+{
+    if (!s->is_stdin || s->spool >= 0) return true;
+    int64_t wait_ms = (deadline_ns - clock_mono_ns()) / 1000000;
+    struct pollfd stdin_fd = {.fd = STDIN_FILENO, .events = POLLIN};
+    return poll(&stdin_fd, 1, wait_ms > 0 ? (int)int64_min(wait_ms, 1000) : 0) > 0;
 }
 
 Str file_source_name(const FileSource *s)

@@ -20,6 +20,9 @@ MUST_USE Status file_source_read(void *source, void *buffer, int64_t size, int64
 MUST_USE Status file_source_spool(FileSource *source, Err *err);
 /* Before the first file again. Standard input that was not spooled: ERR_INTERNAL once read from. */
 MUST_USE Status file_source_rewind(FileSource *source, Err *err);
+/* False when reading now would wait for somebody who writes to standard input, also after waiting
+ * until clock_mono_ns() reaches the deadline (0: don't wait). */
+bool file_source_ready(const FileSource *source, int64_t deadline_ns);
 /* The name of the file at hand, for messages. */
 Str file_source_name(const FileSource *source);
 /* Bytes of all files on disk, -1 unknown. */

@@ -86,6 +86,12 @@ Status source_observe(Source *source, Position *position, Err *err)
     return source->ops->observe ? source->ops->observe(source, position, err) : OK;
 }
 
+void source_stats(const Source *source, SourceStats *ret_stats)
+{
+    *ret_stats = (SourceStats){.lag_messages = -1, .lag_us = -1};
+    if (source->ops->stats) source->ops->stats(source, ret_stats);
+}
+
 void source_cancel(Source *source)
 {
     if (source->ops->cancel) source->ops->cancel(source);

@@ -73,6 +73,13 @@ typedef struct SourceEvent {
     int64_t deadline_ns; /* clock_mono_ns */
 } SourceEvent;
 
+/* How far behind a source is. */
+typedef struct SourceStats {
+    int64_t lag_messages; /* -1: not known */
+    int64_t lag_us;       /* age of the oldest message that was not read yet; -1: not known */
+    int64_t rebalances;
+} SourceStats;
+
 typedef struct Source Source;
 
 /* What a connector implements; comments on the functions below. NULL entries: not offered. */
@@ -87,6 +94,7 @@ typedef struct SourceOps {
     Status (*settled)(Source *source, const Position *position, Err *err);
     Status (*rewind)(Source *source, const Position *position, Err *err);
     Status (*observe)(Source *source, Position *position, Err *err);
+    void (*stats)(const Source *source, SourceStats *ret_stats);
     void (*cancel)(Source *source);
     void (*close)(Source *source);
 } SourceOps;
@@ -119,6 +127,8 @@ MUST_USE Status source_settled(Source *source, const Position *position, Err *er
 MUST_USE Status source_rewind(Source *source, const Position *position, Err *err);
 /* Between runs: take samples that later settle a watermark; stored in the position. */
 MUST_USE Status source_observe(Source *source, Position *position, Err *err);
+/* From any thread, while it is open; zeros and -1 where the source has none. */
+void source_stats(const Source *source, SourceStats *ret_stats);
 /* From any thread: let a running call end soon with ERR_CANCELLED. */
 void source_cancel(Source *source);
 /* Ends and frees it; any thread, after all calls returned. NULL is fine. */

@@ -35,11 +35,28 @@ static Status csv_sink_describe(Sink *sink, const Schema *schema, SinkPlan *plan
     return OK;
 }
 
+static Status file_make(CsvSink *self, Err *err)
+{
+    const SinkReq *req = self->sink.req;
+    if (self->file) return OK;
+    TRY(file_sink_new(req->location, req->mode == SINK_APPEND, &self->file, err));
+    file_sink_owner(self->file, req->pipeline);
+    return OK;
+}
+
+/* append: the journal beside the file keeps the position. */
+static Status csv_sink_state(Sink *sink, LoadState *ret_state, Err *err)
+{
+    CsvSink *self = (CsvSink *)sink;
+    TRY(file_make(self, err));
+    return file_sink_position(self->file, &ret_state->position, err);
+}
+
 static Status csv_sink_open(Sink *sink, Str run_id UNUSED, int64_t epoch UNUSED, Err *err)
 {
     CsvSink *self = (CsvSink *)sink;
     TRY(csv_options(sink->req->location, &self->options, err));
-    return file_sink_new(sink->req->location, sink->req->mode == SINK_APPEND, &self->file, err);
+    return file_make(self, err);
 }
 
 static Status csv_sink_port(Sink *sink, SinkPortKind kind UNUSED, Str name UNUSED,
@@ -82,11 +99,12 @@ static Status csv_sink_apply(Sink *sink, RejectWriter *rejects UNUSED, SinkCount
     return OK;
 }
 
-static Status csv_sink_commit(Sink *sink, const Position *position, const SinkRun *run UNUSED,
+static Status csv_sink_commit(Sink *sink, const Position *position, const SinkRun *run,
                               CommitResult *ret_result, Err *err)
 {
     *ret_result = COMMIT_DONE;
-    return file_sink_commit(((CsvSink *)sink)->file, position, err);
+    bool keep = sink->req->pipeline.len && !run->advance;
+    return file_sink_commit(((CsvSink *)sink)->file, keep ? NULL : position, err);
 }
 
 static Status csv_sink_abort(Sink *sink, Err *err)
@@ -121,6 +139,21 @@ static const SinkOps CSV_SINK_OPS = {
     .close = csv_sink_close,
 };
 
+/* An appended file keeps the position of a pipeline or stream. */
+static const SinkOps CSV_APPEND_OPS = {
+    .describe = csv_sink_describe,
+    .state = csv_sink_state,
+    .open = csv_sink_open,
+    .port = csv_sink_port,
+    .begin = csv_sink_begin,
+    .write = csv_sink_write,
+    .apply = csv_sink_apply,
+    .commit = csv_sink_commit,
+    .abort = csv_sink_abort,
+    .cancel = csv_sink_cancel,
+    .close = csv_sink_close,
+};
+
 Status csv_sink_new(const SinkReq *req, Sink **ret_sink, Err *err)
 {
     if (req->mode == SINK_UPSERT || req->mode == SINK_MIRROR) {
@@ -129,7 +162,8 @@ Status csv_sink_new(const SinkReq *req, Sink **ret_sink, Err *err)
     }
     CsvSink *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
-    self->sink = (Sink){&CSV_SINK_OPS, req};
+    bool append = req->mode == SINK_APPEND && !str_eq(req->location->path, STR("-"));
+    self->sink = (Sink){append ? &CSV_APPEND_OPS : &CSV_SINK_OPS, req};
     self->text = buf_make(INT64_C(1) << 34);
     *ret_sink = &self->sink;
     return OK;

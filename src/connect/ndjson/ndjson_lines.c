@@ -72,6 +72,13 @@ static Status find_end(NdjsonLines *lines, int64_t *ret_len, int64_t *ret_end_le
     }
 }
 
+bool ndjson_lines_waiting(const NdjsonLines *lines)
+{
+    int64_t have = lines->filled - lines->at;
+    if (lines->end) return true;
+    return have > 0 && memchr(lines->heap->data + lines->at, '\n', (size_t)have) != NULL;
+}
+
 static bool is_blank(Str text)
 {
     for (int64_t i = 0; i < text.len; i++) {

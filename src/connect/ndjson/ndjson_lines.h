@@ -38,6 +38,8 @@ void ndjson_lines_init(NdjsonLines *lines, int64_t block_bytes, Budget *budget);
 void ndjson_lines_done(NdjsonLines *lines);
 /* Start with a file (from its first byte). */
 void ndjson_lines_file(NdjsonLines *lines, NdjsonRead read, void *ctx);
+/* True when a whole line (or the end of the file) was read already: next will not read. */
+bool ndjson_lines_waiting(const NdjsonLines *lines);
 /* *ret_more false at the end of the file. FAIL: of read, memory, or ERR_LIMIT for a line past
  * NDJSON_LINE_MAX. */
 MUST_USE Status ndjson_lines_next(NdjsonLines *lines, NdjsonLine *ret_line, bool *ret_more,

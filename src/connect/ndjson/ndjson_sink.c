@@ -2,12 +2,14 @@
 #include "connect/file_sink.h"
 #include "connect/ndjson/ndjson_impl.h"
 #include "engine/format/json_write.h"
+#include "engine/format/message.h"
 #include "foundation/base/mem.h"
 
 typedef struct NdjsonSink {
     Sink sink;
     FileSink *file;
     JsonEncoder *encoder;
+    bool has_port, messages; /* messages: of each only the value becomes a line */
     Buf text;
     int64_t written;
 } NdjsonSink;
@@ -25,18 +27,37 @@ static Status ndjson_sink_describe(Sink *sink, const Schema *schema, SinkPlan *p
     return OK;
 }
 
-static Status ndjson_sink_open(Sink *sink, Str run_id UNUSED, int64_t epoch UNUSED, Err *err)
+static Status file_make(NdjsonSink *self, Err *err)
+{
+    const SinkReq *req = self->sink.req;
+    if (self->file) return OK;
+    TRY(file_sink_new(req->location, req->mode == SINK_APPEND, &self->file, err));
+    file_sink_owner(self->file, req->pipeline);
+    return OK;
+}
+
+/* append: the journal beside the file keeps the position. */
+static Status ndjson_sink_state(Sink *sink, LoadState *ret_state, Err *err)
 {
     NdjsonSink *self = (NdjsonSink *)sink;
-    return file_sink_new(sink->req->location, sink->req->mode == SINK_APPEND, &self->file, err);
+    TRY(file_make(self, err));
+    return file_sink_position(self->file, &ret_state->position, err);
+}
+
+static Status ndjson_sink_open(Sink *sink, Str run_id UNUSED, int64_t epoch UNUSED, Err *err)
+{
+    return file_make((NdjsonSink *)sink, err);
 }
 
 static Status ndjson_sink_port(Sink *sink, SinkPortKind kind UNUSED, Str name UNUSED,
                                const Schema *schema, int32_t *ret_port, Err *err)
 {
     NdjsonSink *self = (NdjsonSink *)sink;
-    if (self->encoder) return err_set(err, ERR_CONFIG, "a file takes rows of one kind");
+    if (self->has_port) return err_set(err, ERR_CONFIG, "a file takes rows of one kind");
     *ret_port = 0;
+    self->has_port = true;
+    self->messages = message_is(schema);
+    if (self->messages) return OK;
     return json_encoder_new(schema, &self->encoder, err);
 }
 
@@ -48,12 +69,29 @@ static Status ndjson_sink_begin(Sink *sink, int64_t cycle UNUSED, Err *err)
     return file_sink_begin(self->file, &empty, err);
 }
 
+/* The values, a line each: line breaks between tokens become blanks, a tombstone is null. */
+static Status write_messages(NdjsonSink *self, const Batch *batch, Err *err)
+{
+    for (int64_t row = 0; row < batch->rows; row++) {
+        int64_t from = self->text.len;
+        Message message = message_at(batch, row);
+        TRY(buf_append(&self->text, message.value.ptr ? message.value : STR("null"), err));
+        for (int64_t i = from; i < self->text.len; i++) {
+            char c = self->text.data[i];
+            if (c == '\n' || c == '\r') self->text.data[i] = ' ';
+        }
+        TRY(buf_append_char(&self->text, '\n', err));
+    }
+    return OK;
+}
+
 static Status ndjson_sink_write(Sink *sink, int32_t port UNUSED, Batch *batch,
                                 RejectWriter *rejects UNUSED, Err *err)
 {
     NdjsonSink *self = (NdjsonSink *)sink;
     buf_clear(&self->text);
-    TRY(json_encoder_rows(self->encoder, batch, 0, batch->rows, &self->text, err));
+    if (self->messages) TRY(write_messages(self, batch, err));
+    else TRY(json_encoder_rows(self->encoder, batch, 0, batch->rows, &self->text, err));
     self->written += batch->rows;
     return file_sink_write(self->file, buf_str(&self->text), err);
 }
@@ -66,11 +104,12 @@ static Status ndjson_sink_apply(Sink *sink, RejectWriter *rejects UNUSED, SinkCo
     return OK;
 }
 
-static Status ndjson_sink_commit(Sink *sink, const Position *position, const SinkRun *run UNUSED,
+static Status ndjson_sink_commit(Sink *sink, const Position *position, const SinkRun *run,
                                  CommitResult *ret_result, Err *err)
 {
     *ret_result = COMMIT_DONE;
-    return file_sink_commit(((NdjsonSink *)sink)->file, position, err);
+    bool keep = sink->req->pipeline.len && !run->advance;
+    return file_sink_commit(((NdjsonSink *)sink)->file, keep ? NULL : position, err);
 }
 
 static Status ndjson_sink_abort(Sink *sink, Err *err)
@@ -105,6 +144,21 @@ static const SinkOps NDJSON_SINK_OPS = {
     .close = ndjson_sink_close,
 };
 
+/* An appended file keeps the position of a pipeline or stream. */
+static const SinkOps NDJSON_APPEND_OPS = {
+    .describe = ndjson_sink_describe,
+    .state = ndjson_sink_state,
+    .open = ndjson_sink_open,
+    .port = ndjson_sink_port,
+    .begin = ndjson_sink_begin,
+    .write = ndjson_sink_write,
+    .apply = ndjson_sink_apply,
+    .commit = ndjson_sink_commit,
+    .abort = ndjson_sink_abort,
+    .cancel = ndjson_sink_cancel,
+    .close = ndjson_sink_close,
+};
+
 Status ndjson_sink_new(const SinkReq *req, Sink **ret_sink, Err *err)
 {
     if (req->mode == SINK_UPSERT || req->mode == SINK_MIRROR) {
@@ -113,7 +167,8 @@ Status ndjson_sink_new(const SinkReq *req, Sink **ret_sink, Err *err)
     }
     NdjsonSink *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
-    self->sink = (Sink){&NDJSON_SINK_OPS, req};
+    bool append = req->mode == SINK_APPEND && !str_eq(req->location->path, STR("-"));
+    self->sink = (Sink){append ? &NDJSON_APPEND_OPS : &NDJSON_SINK_OPS, req};
     self->text = buf_make(INT64_C(1) << 34);
     *ret_sink = &self->sink;
     return OK;

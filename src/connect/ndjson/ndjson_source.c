@@ -5,9 +5,11 @@
 #include "connect/ndjson/ndjson_impl.h"
 #include "connect/ndjson/ndjson_lines.h"
 #include "engine/format/json_read.h"
+#include "engine/format/message.h"
 #include "foundation/base/mem.h"
 
 enum { BATCH_BYTES = 1 << 20, BATCH_ROWS_MAX = 1 << 16 };
+#define MESSAGE_TEXT_MAX (6 * NDJSON_LINE_MAX)
 
 typedef struct NdjsonSource {
     Source source;
@@ -164,6 +166,21 @@ static Status ndjson_source_open(Source *source, const Position *from, Budget *b
     return json_reader_columns(self->schema, budget, &self->reader, err);
 }
 
+/* Messages are kept byte for byte. */
+static Status refuse_message(NdjsonSource *self, const NdjsonLine *line, const JsonRefusal *refusal,
+                             Err *err)
+{
+    CLEANUP(buf_done) Buf data = buf_make(MESSAGE_TEXT_MAX);
+    TRY(message_put_bytes(line->text, &data, err));
+    RejectRow row = {.stage = STR("read"),
+                     .column = refusal->column,
+                     .reason = str_from(refusal->reason),
+                     .data = buf_str(&data),
+                     .row = self->ordinal,
+                     .line = line->number};
+    return reject_writer_row(&self->rejects, &row, err);
+}
+
 static Status take_line(NdjsonSource *self, const NdjsonLine *line, Err *err)
 {
     bool taken = false;
@@ -175,6 +192,7 @@ static Status take_line(NdjsonSource *self, const NdjsonLine *line, Err *err)
         return OK;
     }
     if (!self->source.req->rejects) return line_mistake(self, line, &refusal, err);
+    if (self->source.req->open) return refuse_message(self, line, &refusal, err);
     return reject_writer_raw(&self->rejects, STR("read"), 0, self->ordinal, line->number,
                              refusal.column, str_from(refusal.reason), line->text, err);
 }
@@ -192,9 +210,17 @@ static bool reached_limit(const NdjsonSource *self)
     return most > 0 && self->ordinal - self->skip >= most;
 }
 
+/* Messages that come slowly on standard input are not held back for a full batch. */
+static bool may_block(const NdjsonSource *self, int64_t deadline_ns)
+{
+    return self->source.req->open && !ndjson_lines_waiting(&self->lines) &&
+           !file_source_ready(self->files, deadline_ns);
+}
+
 static Status read_lines(NdjsonSource *self, NdjsonBatch *batch, Err *err)
 {
     while (!is_full(self, batch) && !reached_limit(self)) {
+        if (batch->next > batch->first && may_block(self, 0)) return OK;
         NdjsonLine line;
         bool more = false;
         TRY(next_line(self, &line, &more, err));
@@ -242,10 +268,14 @@ static Status finish_batch(NdjsonSource *self, const NdjsonBatch *from, SourceEv
     return OK;
 }
 
-static Status ndjson_source_next(Source *source, int32_t part UNUSED, int64_t deadline_ns UNUSED,
+static Status ndjson_source_next(Source *source, int32_t part UNUSED, int64_t deadline_ns,
                                  SourceEvent *ret_event, Err *err)
 {
     NdjsonSource *self = (NdjsonSource *)source;
+    if (may_block(self, deadline_ns)) {
+        *ret_event = (SourceEvent){.kind = SOURCE_IDLE};
+        return OK;
+    }
     NdjsonBatch batch = {.first = self->ordinal, .next = self->ordinal};
     SourceEvent event = {.kind = SOURCE_BATCH};
     while (batch.first == batch.next) {

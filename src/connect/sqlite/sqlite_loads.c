@@ -89,6 +89,21 @@ static Status epoch_check(SqliteSink *self, Err *err)
                    STR_ARG(self->sink.req->pipeline), (long long)now.epoch, (long long)self->epoch);
 }
 
+/* A stream commits many times a second: only its last records are kept. */
+static Status loads_trim(SqliteSink *self, Err *err)
+{
+    const SinkReq *req = self->sink.req;
+    if (req->loads_max <= 0) return OK;
+    CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
+    TRY(sqlite_db_prepare(self->db,
+                          STR("DELETE FROM neuron_loads WHERE pipeline = ?1 AND epoch <= ?2"),
+                          &statement, err));
+    TRY(bind_str(statement, 1, req->pipeline, err));
+    (void)sqlite3_bind_int64(statement, 2, self->epoch + 1 - req->loads_max);
+    bool row = false;
+    return sqlite_db_step(self->db, statement, &row, err);
+}
+
 Status sqlite_loads_record(SqliteSink *self, const Position *position, const SinkRun *run, Err *err)
 {
     TRY(sqlite_db_exec(self->db, CREATE_LOADS, err));
@@ -110,7 +125,7 @@ Status sqlite_loads_record(SqliteSink *self, const Position *position, const Sin
     TRY(bind_record(self, statement, run->advance ? position : &last.position, run, err));
     bool row = false;
     TRY(sqlite_db_step(self->db, statement, &row, err));
-    return OK;
+    return loads_trim(self, err);
 }
 
 Status sqlite_loads_outcome(sqlite3 *db, Str pipeline, Str run_id, Outcome *ret_outcome,

@@ -123,6 +123,8 @@ int64_t json_reader_rows(const JsonReader *reader)
 
 void json_reader_heap(JsonReader *reader, Buffer *heap)
 {
+    /* The same one again: what was registered of it still holds. */
+    if (heap && heap == reader->heap) return;
     if (heap) buffer_ref(heap);
     buffer_unref(reader->heap);
     reader->heap = heap;

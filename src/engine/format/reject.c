@@ -177,7 +177,7 @@ Status reject_writer_row(RejectWriter *writer, const RejectRow *row, Err *err)
 {
     RejectRow copy = *row;
     copy.value = cut_value(row->value);
-    return put_row(writer, &copy, (RejectPlace){-1, 0}, err);
+    return put_row(writer, &copy, (RejectPlace){-1, row->line}, err);
 }
 
 Status reject_writer_raw(RejectWriter *writer, Str stage, int32_t part, int64_t ordinal,

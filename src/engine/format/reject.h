@@ -50,6 +50,7 @@ typedef struct RejectRow {
     Str stage, key, column, value, reason, sqlstate, data;
     int32_t part;
     int64_t row;
+    int64_t line; /* 0: none */
 } RejectRow;
 MUST_USE Status reject_writer_row(RejectWriter *writer, const RejectRow *row, Err *err);
 /* What was collected since the last take; *ret_batch NULL when nothing. */

@@ -33,6 +33,7 @@ static Status check(Configuration *c, const SubstituteFrom *from, Err *err)
     TRY(option_fill(&CONFIGURATION_GROUP, root, &c->options, &c->mistakes, err));
     TRY(connections_check(c, err));
     TRY(pipelines_make(c, err));
+    TRY(streams_make(c, err));
     return timing_check(c, err);
 }
 
@@ -74,12 +75,30 @@ Status configuration_pipeline(const Configuration *c, Str name, const PipelineCo
     return FAIL;
 }
 
+Status configuration_stream(const Configuration *c, Str name, const StreamConfig **ret_stream,
+                            Err *err)
+{
+    Str near = STR_NULL;
+    for (int32_t i = 0; i < c->stream_count; i++) {
+        if (str_eq(c->streams[i].name, name)) {
+            *ret_stream = &c->streams[i];
+            return OK;
+        }
+        Str candidate = str_nearest(name, &c->streams[i].name, 1);
+        if (candidate.ptr && !near.ptr) near = candidate;
+    }
+    (void)err_set(err, ERR_CONFIG, "no stream «%.*s» in %.*s", STR_ARG(name), STR_ARG(c->path));
+    if (near.ptr) return err_hint(err, "did you mean «%.*s»?", STR_ARG(near));
+    return FAIL;
+}
+
 Status configuration_location(Configuration *c, Str text, Location *ret_location, Err *err)
 {
     const YamlNode *connections = c->options.connections;
     const YamlNode *named =
         connections && connections->kind == YAML_MAP ? yaml_get(connections, text) : NULL;
     if (named && named->kind == YAML_SCALAR) text = named->text;
+    if (named && str_eq(text, STR("embedded"))) text = STR("kafka://embedded");
     return location_parse(text, &c->arena, ret_location, err);
 }
 

@@ -4,6 +4,7 @@
 
 #include "foundation/config/substitute.h"
 #include "work/pipeline/pipeline.h"
+#include "work/stream/stream.h"
 
 /* The structs that the option tables fill; what is not looked into yet stays a node. */
 typedef struct NeuronOptions {
@@ -47,6 +48,27 @@ typedef struct PipelineOptions {
     int64_t parallel;
 } PipelineOptions;
 
+/* Where messages come from or go to: one of topic, table, file. */
+typedef struct StreamPlaceOptions {
+    OptionHead head;
+    Str connection, topic, table, file;
+    Str group, instance; /* from */
+    int32_t start;       /* from: earliest | latest */
+    int32_t mode;        /* to a table: append | upsert */
+    const YamlNode *key; /* to */
+    bool create, evolve; /* to a table */
+    int32_t format;      /* dead letters: envelope | raw */
+} StreamPlaceOptions;
+
+typedef struct StreamOptions {
+    OptionHead head;
+    StreamPlaceOptions from, to, dead_letter;
+    Str route_by;
+    const YamlNode *processors, *options;
+    int32_t unknown, delivery;
+    int64_t cycle_us, cycle_rows;
+} StreamOptions;
+
 typedef struct TestOptions {
     OptionHead head;
     Str pipeline, processor, name;
@@ -63,7 +85,8 @@ typedef struct ConfigurationOptions {
     FederationOptions federation;
     const YamlNode *connections;
     GroupList pipelines; /* PipelineOptions */
-    const YamlNode *streams, *quality, *alerts;
+    GroupList streams;   /* StreamOptions */
+    const YamlNode *quality, *alerts;
     GroupList tests; /* TestOptions */
     int64_t drain_us;
 } ConfigurationOptions;
@@ -79,6 +102,8 @@ typedef struct Configuration {
     MistakeList mistakes;
     PipelineConfig *pipelines; /* in the file's order; only complete when there are no mistakes */
     int32_t pipeline_count;
+    StreamConfig *streams; /* likewise */
+    int32_t stream_count;
 } Configuration;
 
 /* Read and check. Returns FAIL only when the file can't be read or is no YAML (one error);
@@ -94,7 +119,9 @@ void configuration_done(Configuration *configuration);
 /* FAIL: ERR_CONFIG naming the nearest pipeline. */
 MUST_USE Status configuration_pipeline(const Configuration *configuration, Str name,
                                        const PipelineConfig **ret_pipeline, Err *err);
-/* A connection's name, or a location as it is. */
+MUST_USE Status configuration_stream(const Configuration *configuration, Str name,
+                                     const StreamConfig **ret_stream, Err *err);
+/* A connection's name, or a location as it is. `embedded` is kafka://embedded. */
 MUST_USE Status configuration_location(Configuration *configuration, Str text,
                                        Location *ret_location, Err *err);
 /* Mistakes, one a line: file:line:column: what (the mend). */

@@ -8,6 +8,14 @@
 MUST_USE Status connections_check(Configuration *configuration, Err *err);
 /* PipelineOptions to PipelineConfig, with all further checks. */
 MUST_USE Status pipelines_make(Configuration *configuration, Err *err);
+/* StreamOptions to StreamConfig, with all further checks, expressions too. */
+MUST_USE Status streams_make(Configuration *configuration, Err *err);
+extern const OptionGroup STREAM_GROUP;
+/* An error as a mistake at the node. */
+void mistake_from(Configuration *configuration, const YamlNode *node, const Err *err);
+/* Where a scalar's text begins in the file. */
+void text_place(const Configuration *configuration, const YamlNode *node, int64_t *ret_line,
+                int64_t *ret_column);
 /* Schedules and `after:`. Mistakes are added; FAIL only when memory runs out. */
 MUST_USE Status timing_check(Configuration *configuration, Err *err);
 /* The list under `steps:`. */

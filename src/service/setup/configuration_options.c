@@ -1,6 +1,8 @@
 /* The option tables: every key that a configuration may have, with its meaning and default. */
 #include "service/setup/configuration.h"
 
+#include "service/setup/configuration_impl.h"
+
 #define FIELD(Type, field) (int64_t) offsetof(Type, field)
 
 static const Option NEURON_OPTIONS[] = {
@@ -301,8 +303,9 @@ static const Option CONFIGURATION_OPTIONS[] = {
      .group = &PIPELINE_GROUP,
      .summary = "Pipelines by name."},
     {.name = "streams",
-     .type = OPTION_NODE,
+     .type = OPTION_GROUPS,
      .offset = FIELD(ConfigurationOptions, streams),
+     .group = &STREAM_GROUP,
      .summary = "Streams by name."},
     {.name = "quality",
      .type = OPTION_NODE,

@@ -1,6 +1,8 @@
-/* The `tests:` of a configuration: a pipeline's steps over given rows. */
+/* The `tests:` of a configuration: a pipeline's steps over given rows, a stream's processors over
+ * given messages. */
 #include "service/setup/configuration_test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -98,8 +100,23 @@ static Status compare_rows(Comparison *k, Str output, Arena *arena, Err *err)
     return OK;
 }
 
-static Status run_steps(const PipelineConfig *pipeline, const Registry *registry, Str from, Str to,
-                        RunResult *result, Arena *arena, Err *err)
+/* The files of one test. */
+typedef struct TestFiles {
+    Str from, to;
+    Arena *arena;
+} TestFiles;
+
+/* What is tested: a pipeline's steps, or a stream's processors. */
+typedef struct Subject {
+    const PipelineConfig *pipeline;
+    const StreamConfig *stream;
+    int32_t processor; /* -1: whichever a message's type names */
+    int64_t refused_wanted;
+    const char *refused_name;
+} Subject;
+
+static Status run_steps(const PipelineConfig *pipeline, const Registry *registry,
+                        const TestFiles *files, int64_t *ret_refused, Err *err)
 {
     PipelineConfig config = {
         .steps = pipeline->steps,
@@ -109,53 +126,130 @@ static Status run_steps(const PipelineConfig *pipeline, const Registry *registry
         .rejects_elsewhere = true,
         .parallel = 1,
     };
-    TRY(location_parse(from, arena, &config.from, err));
-    TRY(location_parse(to, arena, &config.to, err));
-    TRY(location_parse(STR("/dev/null#ndjson"), arena, &config.reject_to, err));
+    TRY(location_parse(files->from, files->arena, &config.from, err));
+    TRY(location_parse(files->to, files->arena, &config.to, err));
+    TRY(location_parse(STR("/dev/null#ndjson"), files->arena, &config.reject_to, err));
     Budget budget;
     budget_init(&budget, "memory", NULL, INT64_C(1) << 30);
     PipelineEnv env = {.registry = registry, .budget = &budget};
     RunOptions options = {0};
-    return pipeline_run(&config, &options, &env, result, err);
+    RunResult result;
+    run_result_init(&result);
+    Status status = pipeline_run(&config, &options, &env, &result, err);
+    *ret_refused = result.rejected;
+    run_result_done(&result);
+    return status;
 }
 
-static Status test_files(const PipelineConfig *pipeline, const Registry *registry, Comparison *k,
+/* The stream with files in the place of its systems. */
+static Status run_processors(const Subject *subject, const Registry *registry,
+                             const TestFiles *files, int64_t *ret_refused, Err *err)
+{
+    StreamConfig config = *subject->stream;
+    config.topic = config.to_name = config.dead_letter_name = STR_NULL;
+    config.to_messages = true;
+    config.from_messages = false;
+    config.only = subject->processor;
+    config.mode = SINK_APPEND;
+    config.key_columns = NULL;
+    config.key_column_count = 0;
+    if (!subject->stream->to_messages) config.key = (StreamText){0};
+    config.dead_letters = config.dead_letters_elsewhere = config.dead_letter_messages = true;
+    config.format = DEAD_LETTER_ENVELOPE;
+    TRY(location_parse(files->from, files->arena, &config.from, err));
+    TRY(location_parse(files->to, files->arena, &config.to, err));
+    TRY(location_parse(STR("/dev/null#ndjson"), files->arena, &config.dead_letter_to, err));
+    Budget budget;
+    budget_init(&budget, "memory", NULL, INT64_C(1) << 30);
+    StreamEnv env = {.registry = registry, .budget = &budget, .drain = true};
+    StreamStats stats;
+    Status status = stream_stats_init(&stats, &config, err);
+    if (status == OK) status = stream_run(&config, &env, &stats, err);
+    *ret_refused = atomic_load(&stats.dead_lettered);
+    stream_stats_done(&stats);
+    return status;
+}
+
+static Status run_subject(const Subject *subject, const Registry *registry, const TestFiles *files,
+                          int64_t *ret_refused, Err *err)
+{
+    if (subject->stream) return run_processors(subject, registry, files, ret_refused, err);
+    return run_steps(subject->pipeline, registry, files, ret_refused, err);
+}
+
+static Status test_files(const Subject *subject, const Registry *registry, Comparison *k,
                          char from[64], char to[64], Err *err)
 {
     Arena arena = arena_make(INT64_C(256) << 20);
     CLEANUP(buf_done) Buf output = buf_make(INT64_C(1) << 28);
-    RunResult result;
-    run_result_init(&result);
     Err why = {0};
+    int64_t refused = 0;
     Status status = write_rows(k->test->input, from, err);
-    if (status == OK &&
-        run_steps(pipeline, registry, str_from(from), str_from(to), &result, &arena, &why) != OK) {
+    TestFiles files = {str_from(from), str_from(to), &arena};
+    if (status == OK && run_subject(subject, registry, &files, &refused, &why) != OK) {
         k->passed = false;
         status = buf_printf(k->report, err, "  failed: %s\n", why.message);
     } else if (status == OK) {
         status = file_load(str_from(to), &output, err);
         if (status == OK) status = compare_rows(k, buf_str(&output), &arena, err);
-        if (status == OK && result.rejected != k->test->rejects) {
+        if (status == OK && refused != subject->refused_wanted) {
             k->passed = false;
-            status = buf_printf(k->report, err, "  %lld rejects, wanted %lld\n",
-                                (long long)result.rejected, (long long)k->test->rejects);
+            status = buf_printf(k->report, err, "  %lld %s, wanted %lld\n", (long long)refused,
+                                subject->refused_name, (long long)subject->refused_wanted);
         }
     }
-    run_result_done(&result);
     arena_done(&arena);
     return status;
+}
+
+/* stream, or stream/type. */
+static Status find_processor(const Configuration *c, const TestOptions *test, Subject *subject,
+                             Err *err)
+{
+    Str name = test->processor;
+    int64_t slash = str_find_char(name, '/');
+    Str stream = slash < 0 ? name : str_slice(name, 0, slash);
+    Str type = slash < 0 ? STR_NULL : str_slice(name, slash + 1, name.len);
+    TRY(configuration_stream(c, stream, &subject->stream, err));
+    subject->processor = -1;
+    subject->refused_wanted = test->dead_letters;
+    subject->refused_name = "dead letters";
+    Str near = STR_NULL;
+    for (int32_t i = 0; i < subject->stream->processor_count && type.len; i++) {
+        Str known = subject->stream->processors[i].type;
+        if (str_eq(known, type)) subject->processor = i;
+        if (!near.ptr) near = str_nearest(type, &known, 1);
+    }
+    if (!type.len || subject->processor >= 0) return OK;
+    (void)err_set(err, ERR_CONFIG, "the stream «%.*s» has no processor «%.*s»", STR_ARG(stream),
+                  STR_ARG(type));
+    return near.ptr ? err_hint(err, "did you mean «%.*s»?", STR_ARG(near)) : FAIL;
+}
+
+static Status find_subject(const Configuration *c, const TestOptions *test, Subject *subject,
+                           Err *err)
+{
+    *subject = (Subject){.refused_wanted = test->rejects, .refused_name = "rejects"};
+    if (test->processor.len) return find_processor(c, test, subject, err);
+    if (test->pipeline.len)
+        return configuration_pipeline(c, test->pipeline, &subject->pipeline, err);
+    (void)err_set(err, ERR_CONFIG, "a test must name its `pipeline` or `processor`");
+    return err_hint(err, "pipeline: NAME, or processor: STREAM/TYPE");
+}
+
+static void remove_file(const char path[64])
+{
+    char journal[80];
+    (void)snprintf(journal, sizeof journal, "%s.neuron", path);
+    (void)unlink(path);
+    (void)unlink(journal);
 }
 
 Status configuration_test(const Configuration *c, const Registry *registry, const TestOptions *test,
                           bool *ret_passed, Buf *report, Err *err)
 {
-    const PipelineConfig *pipeline = NULL;
-    if (test->pipeline.len == 0) {
-        return err_set(err, ERR_CONFIG,
-                       "a test must name its `pipeline`; processors of streams "
-                       "can't be tested yet");
-    }
-    TRY(configuration_pipeline(c, test->pipeline, &pipeline, err));
+    Subject subject;
+    TRY(find_subject(c, test, &subject, err));
     Comparison k = {.test = test, .report = report, .passed = true};
     char from[64] = "/tmp/neuron-test-XXXXXX.ndjson";
     char to[64] = "/tmp/neuron-test-XXXXXX.ndjson";
@@ -163,15 +257,15 @@ Status configuration_test(const Configuration *c, const Registry *registry, cons
     if (fd < 0) return err_set(err, ERR_IO, "can't make a temporary file");
     file_close(fd);
     int64_t start = report->len;
-    Status status = test_files(pipeline, registry, &k, from, to, err);
-    (void)unlink(from);
-    (void)unlink(to);
+    Status status = test_files(&subject, registry, &k, from, to, err);
+    remove_file(from);
+    remove_file(to);
     TRY(status);
     *ret_passed = k.passed;
     CLEANUP(buf_done) Buf details = buf_make(INT64_C(1) << 28);
     TRY(buf_append(&details, str_slice(buf_str(report), start, report->len), err));
     report->len = start;
-    Str name = test->name.len ? test->name : test->pipeline;
+    Str name = test->name.len ? test->name : test->processor.len ? test->processor : test->pipeline;
     TRY(buf_printf(report, err, "%s %.*s\n", k.passed ? "ok  " : "FAIL", STR_ARG(name)));
     return buf_append(report, buf_str(&details), err);
 }

@@ -4,7 +4,7 @@
 #include "foundation/base/number.h"
 #include "service/setup/configuration_impl.h"
 
-static void mistake_from(Configuration *c, const YamlNode *node, const Err *err)
+void mistake_from(Configuration *c, const YamlNode *node, const Err *err)
 {
     mistake_add(&c->mistakes, node->line, node->column, str_from(err->hint), "%s", err->message);
 }

@@ -15,8 +15,8 @@ static const StepWord STEP_WORDS[] = {
 
 /* Where a scalar's text begins in the file: behind a quote, or on the line below a | at its first
  * letter. */
-static void text_place(const Configuration *c, const YamlNode *node, int64_t *ret_line,
-                       int64_t *ret_column)
+void text_place(const Configuration *c, const YamlNode *node, int64_t *ret_line,
+                int64_t *ret_column)
 {
     *ret_line = node->line;
     *ret_column = node->column + !node->plain;

@@ -13,11 +13,21 @@ typedef struct FlowGate {
     void *arg;
 } FlowGate;
 
+/* Gives refused rows another shape on their way to the reject port: batches of the reject schema
+ * in, of `schema` out. *ret_batch NULL: nothing is left to write. From the writer's thread. */
+typedef struct FlowRejectShape {
+    const Schema *schema; /* NULL: the reject schema, nothing is shaped */
+    Status (*shape)(void *arg, const Batch *rejects, Batch **ret_batch, Err *err);
+    void *arg;
+} FlowRejectShape;
+
 /* Shown while it runs; called from the writer's thread, at most 10 times a second. */
 typedef struct FlowProgress {
     int64_t extracted, loaded, rejected, bytes, elapsed_ns, rows_estimate;
     const char *phase; /* "read", "publish" */
 } FlowProgress;
+
+typedef struct FlowLedger FlowLedger;
 
 /* What flows. Everything is borrowed for the time of the call. */
 typedef struct FlowSpec {
@@ -40,6 +50,7 @@ typedef struct FlowSpec {
     bool rejects_allowed; /* else the first refused row ends the run, named */
     Sink *reject_sink;    /* where rejects go; NULL: the sink's own REJECT port */
     Str reject_name;
+    FlowRejectShape reject_shape;
     const Str *key; /* names refused rows */
     int32_t key_count;
 
@@ -50,6 +61,9 @@ typedef struct FlowSpec {
     int64_t revoke_margin_ns; /* how long before a revoke's deadline the cycle is given up */
     void (*progress)(void *arg, const FlowProgress *progress);
     void *progress_arg;
+    /* After each committed cycle: what it did. May be NULL. */
+    void (*committed)(void *arg, const FlowLedger *cycle);
+    void *committed_arg;
     const _Atomic bool *cancelled; /* an orderly end: ERR_CANCELLED, nothing of the cycle stays */
     const _Atomic bool *stop;      /* unbounded: finish the cycle, commit, end with OK */
 } FlowSpec;
@@ -57,14 +71,14 @@ typedef struct FlowSpec {
 /* Rows by what became of them. At the end of every committed cycle, and in the result:
  * extracted = dropped + rejected + loaded (checked; a gap is ERR_INTERNAL and nothing is
  * committed). */
-typedef struct FlowLedger {
+struct FlowLedger {
     int64_t extracted;   /* rows read, malformed ones included */
     int64_t transformed; /* rows that reached the sink */
     int64_t dropped;     /* by steps, and superseded in the sink */
     int64_t rejected;
     int64_t loaded;
     int64_t bytes;
-} FlowLedger;
+};
 
 typedef struct FlowResult {
     FlowLedger ledger; /* of committed cycles only */

@@ -19,7 +19,9 @@ typedef struct Writer {
     const FlowSpec *spec;
     int32_t out_port, reject_port;
     RejectWriter refused; /* by the sink */
+    bool one_cycle;       /* everything up to the end is one cycle */
     bool open;            /* a cycle has begun */
+    bool rejects_open;    /* in a reject sink of its own too */
     int64_t cycle;
     int64_t started_ns;
     FlowLedger ledger; /* of the open cycle */
@@ -49,13 +51,15 @@ static Status writer_init(Writer *self, Flow *flow, Err *err)
     self->held = 0;
     position_init(&self->position);
     const FlowSpec *spec = flow->spec;
+    self->one_cycle = !spec->cycle_rows_max && !spec->cycle_bytes_max && !spec->cycle_us_max;
     TRY(reject_writer_init(&self->refused, spec->key, spec->key_count, err));
     flow->result->position.handle = spec->source->handle;
     TRY(position_copy(&flow->result->position, &self->position, err));
     TRY(sink_port(spec->sink, PORT_OUT, spec->out_name, spec->schema, &self->out_port, err));
     if (!spec->rejects_allowed) return OK;
     CLEANUP(schema_unref_p) Schema *schema = NULL;
-    TRY(reject_schema(&schema, err));
+    if (spec->reject_shape.schema) schema = schema_ref(spec->reject_shape.schema);
+    else TRY(reject_schema(&schema, err));
     return sink_port(reject_sink(self), PORT_REJECT, spec->reject_name, schema, &self->reject_port,
                      err);
 }
@@ -72,11 +76,20 @@ static void writer_done(Writer *self)
     position_done(&self->position);
 }
 
+static Status rejects_begin(Writer *self, Err *err)
+{
+    if (self->rejects_open || !rejects_elsewhere(self)) return OK;
+    TRY(sink_begin(self->spec->reject_sink, self->cycle, err));
+    self->rejects_open = true;
+    return OK;
+}
+
 static Status cycle_begin(Writer *self, Err *err)
 {
     if (self->open) return OK;
     TRY(sink_begin(self->spec->sink, self->cycle, err));
-    if (rejects_elsewhere(self)) TRY(sink_begin(self->spec->reject_sink, self->cycle, err));
+    /* Many cycles: only those with refused rows bother the place for them. */
+    if (self->one_cycle) TRY(rejects_begin(self, err));
     self->open = true;
     self->started_ns = clock_mono_ns();
     self->ledger = (FlowLedger){0};
@@ -113,8 +126,14 @@ static Status refused_row_error(const Batch *rejects, Err *err)
 
 static Status write_rejects(Writer *self, Batch *rejects, Err *err)
 {
+    const FlowRejectShape *shape = &self->spec->reject_shape;
     if (!self->spec->rejects_allowed) return refused_row_error(rejects, err);
-    return sink_write(reject_sink(self), self->reject_port, rejects, NULL, err);
+    CLEANUP(batch_unref_p) Batch *shaped = NULL;
+    if (!shape->schema) shaped = batch_ref(rejects);
+    else TRY(shape->shape(shape->arg, rejects, &shaped, err));
+    if (!shaped) return OK;
+    TRY(rejects_begin(self, err));
+    return sink_write(reject_sink(self), self->reject_port, shaped, NULL, err);
 }
 
 static Status write_refused(Writer *self, int64_t *ret_rows, Err *err)
@@ -178,11 +197,12 @@ static SinkRun run_record(const Writer *self, const SinkCounts *counts)
 
 static Status commit_rejects(Writer *self, const SinkRun *run, Err *err)
 {
-    if (!rejects_elsewhere(self)) return OK;
+    if (!self->rejects_open) return OK;
     SinkCounts ignored = {0};
     CommitResult result = COMMIT_DONE;
     TRY(sink_apply(self->spec->reject_sink, NULL, &ignored, err));
     TRY(sink_commit(self->spec->reject_sink, &self->position, run, &result, err));
+    self->rejects_open = false;
     return OK;
 }
 
@@ -303,6 +323,7 @@ static Status cycle_commit(Writer *self, bool *ret_again, Err *err)
     if (result == COMMIT_PENDING) TRY(pending_add(self, err));
     else TRY(settle(self, &self->position, err));
     self->cycle++;
+    if (spec->committed) spec->committed(spec->committed_arg, &self->ledger);
     self->flow->result->publish_ns += clock_mono_ns() - start_ns;
     return OK;
 }
@@ -311,7 +332,8 @@ static Status cycle_abort(Writer *self, Err *err)
 {
     if (!self->open) return OK;
     TRY(sink_abort(self->spec->sink, err));
-    if (rejects_elsewhere(self)) TRY(sink_abort(self->spec->reject_sink, err));
+    if (self->rejects_open) TRY(sink_abort(self->spec->reject_sink, err));
+    self->rejects_open = false;
     CLEANUP(batch_unref_p) Batch *ignored = NULL;
     TRY(reject_writer_take(&self->refused, &ignored, err));
     self->open = false;
@@ -490,10 +512,8 @@ static Status pending_drain(Writer *self, Err *err)
 
 static Status writer_run(Writer *self, Err *err)
 {
-    const FlowSpec *spec = self->spec;
-    bool one_cycle = !spec->cycle_rows_max && !spec->cycle_bytes_max && !spec->cycle_us_max;
     /* One cycle: an empty source publishes too (a run record, an empty file). */
-    if (one_cycle) TRY(cycle_begin(self, err));
+    if (self->one_cycle) TRY(cycle_begin(self, err));
     TRY(writer_loop(self, err));
     self->progress_ns = 0;
     writer_progress(self, "publish");

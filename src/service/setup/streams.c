@@ -1,0 +1,454 @@
+/* Streams as configured: places looked up, processors with their texts, everything checked. */
+#include "foundation/base/hash.h"
+#include "service/setup/configuration_impl.h"
+
+/* One stream while it is made. */
+typedef struct Making {
+    Configuration *c;
+    const StreamOptions *o;
+    StreamConfig *s;
+} Making;
+
+typedef enum PlaceKind { PLACE_NONE, PLACE_TOPIC, PLACE_TABLE, PLACE_FILE } PlaceKind;
+
+static void mistake_at(const Making *m, const YamlNode *node, const char *hint, const char *what)
+{
+    if (!node) node = m->o->head.node;
+    bool map = node->kind != YAML_SCALAR && node->key_line;
+    mistake_add(&m->c->mistakes, map ? node->key_line : node->line,
+                map ? node->key_column : node->column, str_from(hint), "%s", what);
+}
+
+static bool is_scheme(const Location *location, const char *scheme)
+{
+    return str_eq(location->scheme, str_from(scheme));
+}
+
+static bool is_file(const Location *location)
+{
+    return is_scheme(location, "csv") || is_scheme(location, "ndjson");
+}
+
+static bool takes_messages(const Location *location)
+{
+    return is_scheme(location, "kafka") || is_scheme(location, "ndjson");
+}
+
+static bool is_same(const Location *a, const Location *b)
+{
+    return str_eq(a->scheme, b->scheme) && str_eq(a->url, b->url) && str_eq(a->path, b->path);
+}
+
+/* ---- places ---- */
+
+static bool has_connection(const Configuration *c, Str name)
+{
+    const YamlNode *connections = c->options.connections;
+    return connections && connections->kind == YAML_MAP && yaml_get(connections, name);
+}
+
+static Str nearest_connection(const Configuration *c, Str name)
+{
+    Str names[64];
+    int32_t count = 0;
+    const YamlNode *connections = c->options.connections;
+    const YamlNode *at = connections && connections->kind == YAML_MAP ? connections->first : NULL;
+    for (; at && count < 64; at = at->next) names[count++] = at->key;
+    return str_nearest(name, names, count);
+}
+
+/* The connection of a topic or table; false when it was a mistake. */
+static bool place_connection(const Making *m, const StreamPlaceOptions *p, Str name,
+                             const YamlNode *node, Location *ret_location)
+{
+    Err why = {0};
+    const YamlNode *said = option_node(&p->head, "connection");
+    if (configuration_location(m->c, name, ret_location, &why) == OK) return true;
+    if (has_connection(m->c, name)) return false; /* said already, at the connection */
+    Str near = nearest_connection(m->c, name);
+    if (near.len) (void)err_hint(&why, "did you mean the connection `%.*s`?", STR_ARG(near));
+    else if (!said) {
+        (void)err_hint(&why, "add `%.*s` to `connections`, or name another with `connection`",
+                       STR_ARG(name));
+    }
+    if (!said) (void)err_set(&why, ERR_CONFIG, "there is no connection `%.*s`", STR_ARG(name));
+    mistake_from(m->c, said ? said : node, &why);
+    return false;
+}
+
+static bool place_file(const Making *m, const StreamPlaceOptions *p, Location *ret_location)
+{
+    Err why = {0};
+    const YamlNode *node = option_node(&p->head, "file");
+    if (configuration_location(m->c, p->file, ret_location, &why) != OK) {
+        mistake_from(m->c, node, &why);
+        return false;
+    }
+    if (is_file(ret_location)) return true;
+    mistake_at(m, node, "name a file (x.ndjson), or use `connection` with `table` or `topic`",
+               "`file` must be a file");
+    return false;
+}
+
+static bool place_topic(const Making *m, const StreamPlaceOptions *p, Str otherwise,
+                        Location *ret_location)
+{
+    const YamlNode *node = option_node(&p->head, "topic");
+    Str name = p->connection.len ? p->connection : otherwise;
+    if (!place_connection(m, p, name, node, ret_location)) return false;
+    if (is_scheme(ret_location, "kafka")) return true;
+    mistake_at(m, node, "use `table` for a database, `file` for a file",
+               "a topic needs a connection to a broker (kafka://…)");
+    return false;
+}
+
+static bool place_table(const Making *m, const StreamPlaceOptions *p, Str otherwise,
+                        Location *ret_location)
+{
+    const YamlNode *node = option_node(&p->head, "table");
+    Str name = p->connection.len ? p->connection : otherwise;
+    if (!name.len) {
+        mistake_at(m, node, "name it: `connection: target`", "a table needs a connection");
+        return false;
+    }
+    if (!place_connection(m, p, name, node, ret_location)) return false;
+    if (!is_file(ret_location) && !is_scheme(ret_location, "kafka")) return true;
+    mistake_at(m, node, NULL, "a table needs a connection to a database");
+    return false;
+}
+
+/* Exactly one of topic, table, file. PLACE_NONE: a mistake, told already. */
+static PlaceKind place_kind(const Making *m, const StreamPlaceOptions *p, const char *known)
+{
+    int count = (p->topic.len > 0) + (p->table.len > 0) + (p->file.len > 0);
+    if (!p->head.node) return PLACE_NONE; /* missing: told already */
+    if (count != 1) {
+        mistake_at(m, p->head.node, known,
+                   count ? "only one place can be named" : "no place is named");
+        return PLACE_NONE;
+    }
+    return p->topic.len ? PLACE_TOPIC : p->table.len ? PLACE_TABLE : PLACE_FILE;
+}
+
+static Status broker_options(const Making *m, Location *location, Err *err)
+{
+    const YamlNode *options = m->o->options;
+    if (!options || yaml_is_null(options)) return OK;
+    if (options->kind != YAML_MAP) {
+        mistake_at(m, options, NULL, "`options` must be a map");
+        return OK;
+    }
+    for (const YamlNode *at = options->first; at; at = at->next) {
+        Str name;
+        TRY(arena_printf(&m->c->arena, &name, err, "rdkafka.%.*s", STR_ARG(at->key)));
+        TRY(location_set(location, &m->c->arena, name, at->text, err));
+    }
+    return OK;
+}
+
+/* ---- from ---- */
+
+static Status from_make(const Making *m, Err *err)
+{
+    const StreamPlaceOptions *p = &m->o->from;
+    StreamConfig *s = m->s;
+    Arena *arena = &m->c->arena;
+    PlaceKind kind = place_kind(m, p, "`topic: …` or `file: …`");
+    if (kind == PLACE_FILE) {
+        if (!place_file(m, p, &s->from) || is_scheme(&s->from, "ndjson")) return OK;
+        mistake_at(m, option_node(&p->head, "file"), "name a file of JSON lines (x.ndjson)",
+                   "messages are read from JSON lines");
+        return OK;
+    }
+    if (kind != PLACE_TOPIC || !place_topic(m, p, STR("events"), &s->from)) return OK;
+    s->topic = p->topic;
+    s->from_messages = true;
+    TRY(location_set(&s->from, arena, STR("group"), p->group.len ? p->group : s->name, err));
+    if (p->instance.len) TRY(location_set(&s->from, arena, STR("instance"), p->instance, err));
+    if (p->start == 1) TRY(location_set(&s->from, arena, STR("from"), STR("latest"), err));
+    return broker_options(m, &s->from, err);
+}
+
+/* ---- to ---- */
+
+static void key_text(const Making *m, const YamlNode *node, StreamText *ret_text)
+{
+    ret_text->text = node->text;
+    text_place(m->c, node, &ret_text->line, &ret_text->column);
+}
+
+static Status key_columns(const Making *m, const YamlNode *node, Err *err)
+{
+    StreamConfig *s = m->s;
+    bool one = node->kind == YAML_SCALAR;
+    int32_t count = one ? 1 : node->count;
+    Str *columns = ARENA_ARRAY(&m->c->arena, Str, count + 1);
+    if (!columns) return err_memory(err);
+    s->key_columns = columns;
+    key_text(m, one || !node->first ? node : node->first, &s->key);
+    for (const YamlNode *at = one ? node : node->first; at; at = one ? NULL : at->next) {
+        if (at->kind != YAML_SCALAR) mistake_at(m, at, NULL, "not a column's name");
+        columns[s->key_column_count++] = at->text;
+    }
+    return OK;
+}
+
+static Status key_make(const Making *m, PlaceKind kind, Err *err)
+{
+    const YamlNode *node = m->o->to.key;
+    if (!node || yaml_is_null(node)) return OK;
+    if (node->kind == YAML_MAP) {
+        mistake_at(m, node, NULL, "`key` must be an expression or a list of columns");
+        return OK;
+    }
+    if (kind == PLACE_TABLE) return key_columns(m, node, err);
+    if (kind == PLACE_FILE) {
+        mistake_at(m, node, "leave it out", "the lines of a file have no keys");
+    } else if (node->kind == YAML_LIST) {
+        mistake_at(m, node, "join columns: `key: a || '/' || b`",
+                   "the key of a message is one expression");
+    } else {
+        key_text(m, node, &m->s->key);
+    }
+    return OK;
+}
+
+static void mode_make(const Making *m, PlaceKind kind)
+{
+    const YamlNode *node = option_node(&m->o->to.head, "mode");
+    StreamConfig *s = m->s;
+    s->mode = m->o->to.mode == 1 ? SINK_UPSERT : SINK_APPEND;
+    if (!node) s->mode = s->key_column_count > 0 ? SINK_UPSERT : SINK_APPEND;
+    if (node && kind != PLACE_TABLE) mistake_at(m, node, NULL, "`mode` is for tables");
+    if (kind == PLACE_TABLE && s->mode == SINK_UPSERT && s->key_column_count == 0) {
+        mistake_at(m, node, "name its columns: `key: [id]`", "mode upsert needs a `key`");
+    }
+}
+
+static bool is_embedded(const Location *location)
+{
+    return str_starts(location->url, STR("kafka://embedded"));
+}
+
+static Status delivery_make(const Making *m, Err *err)
+{
+    const YamlNode *node = option_node(&m->o->head, "delivery");
+    bool once = m->o->delivery == 0;
+    bool embedded = is_embedded(&m->s->to) || is_embedded(&m->s->from);
+    if (once && node && embedded) {
+        mistake_at(m, node, "`delivery: at_least_once`",
+                   "the embedded broker keeps nothing, so that exactly_once means nothing on it");
+    }
+    Str value = once && !embedded ? STR("exactly_once") : STR("at_least_once");
+    return location_set(&m->s->to, &m->c->arena, STR("delivery"), value, err);
+}
+
+static Status to_make(const Making *m, Err *err)
+{
+    const StreamPlaceOptions *p = &m->o->to;
+    StreamConfig *s = m->s;
+    PlaceKind kind = place_kind(m, p, "`topic: …`, `table: …` or `file: …`");
+    bool ok = kind == PLACE_TOPIC   ? place_topic(m, p, STR("events"), &s->to)
+              : kind == PLACE_TABLE ? place_table(m, p, STR_NULL, &s->to)
+              : kind == PLACE_FILE  ? place_file(m, p, &s->to)
+                                    : false;
+    s->create = p->create;
+    s->evolve = p->evolve;
+    TRY(key_make(m, kind, err));
+    mode_make(m, kind);
+    s->to_messages = kind == PLACE_TOPIC || (ok && takes_messages(&s->to));
+    s->to_name = kind == PLACE_TOPIC ? p->topic : kind == PLACE_TABLE ? p->table : STR_NULL;
+    if (ok && kind == PLACE_FILE && !s->to_messages && str_eq(s->to.path, STR("-"))) {
+        mistake_at(m, option_node(&p->head, "file"), "`-#ndjson`",
+                   "standard output takes JSON lines");
+    }
+    if (!ok || kind != PLACE_TOPIC) return OK;
+    TRY(delivery_make(m, err));
+    return broker_options(m, &s->to, err);
+}
+
+/* ---- dead letters ---- */
+
+static bool letter_place(const Making *m, PlaceKind kind, Location *ret_location)
+{
+    const StreamPlaceOptions *p = &m->o->dead_letter;
+    const StreamPlaceOptions *to = &m->o->to;
+    Str name = to->connection;
+    if (kind == PLACE_FILE) return place_file(m, p, ret_location);
+    if (kind == PLACE_TABLE) {
+        return place_table(m, p, to->table.len ? name : STR_NULL, ret_location);
+    }
+    return kind == PLACE_TOPIC &&
+           place_topic(m, p, to->topic.len && name.len ? name : STR("events"), ret_location);
+}
+
+static Status letters_make(const Making *m, Err *err)
+{
+    const StreamPlaceOptions *p = &m->o->dead_letter;
+    StreamConfig *s = m->s;
+    if (!p->head.node) {
+        if (s->unknown != UNKNOWN_DEAD_LETTER) return OK;
+        mistake_at(m, option_node(&m->o->head, "unknown"), "name one: `dead_letter: { topic: … }`",
+                   "`unknown: dead_letter` needs a place for dead letters");
+        return OK;
+    }
+    PlaceKind kind = place_kind(m, p, "`topic: …`, `table: …` or `file: …`");
+    s->dead_letters = true;
+    s->format = (DeadLetterFormat)p->format;
+    s->dead_letter_name = kind == PLACE_TOPIC   ? p->topic
+                          : kind == PLACE_TABLE ? p->table
+                                                : STR_NULL;
+    if (!letter_place(m, kind, &s->dead_letter_to)) return OK;
+    s->dead_letter_messages = takes_messages(&s->dead_letter_to);
+    /* Beside the outputs in one transaction, where they share a system. */
+    bool beside = is_same(&s->to, &s->dead_letter_to);
+    s->dead_letters_elsewhere = kind == PLACE_FILE || !beside;
+    if (kind == PLACE_FILE && beside) {
+        mistake_at(m, p->head.node, "name another file", "outputs go to this file");
+    }
+    if (s->format == DEAD_LETTER_RAW && kind != PLACE_TOPIC) {
+        mistake_at(m, option_node(&p->head, "format"), "use the envelope",
+                   "`format: raw` needs a topic: only messages have headers");
+    }
+    if (kind != PLACE_TOPIC || !s->dead_letters_elsewhere) return OK;
+    return broker_options(m, &s->dead_letter_to, err);
+}
+
+/* ---- processors ---- */
+
+static void case_key(const Making *m, const YamlNode *node, StreamCase *to)
+{
+    bool where = str_eq(node->key, STR("where"));
+    if (!where && !str_eq(node->key, STR("select"))) {
+        static const Str NAMES[] = {{"where", 5}, {"select", 6}};
+        Str near = str_nearest(node->key, NAMES, 2);
+        mistake_add(&m->c->mistakes, node->key_line, node->key_column,
+                    near.len ? near : STR("where, select"), "unknown key `%.*s` in a case",
+                    STR_ARG(node->key));
+        return;
+    }
+    if (node->kind != YAML_SCALAR || node->text.len == 0) {
+        mistake_at(m, node, NULL,
+                   where ? "`where` must be an expression" : "`select` must be a select list");
+        return;
+    }
+    key_text(m, node, where ? &to->where : &to->select);
+}
+
+static Status cases_make(const Making *m, const YamlNode *node, StreamProcessor *to, Err *err)
+{
+    to->type = node->key;
+    bool one = node->kind == YAML_MAP;
+    if (node->kind == YAML_SCALAR || node->count == 0) {
+        mistake_at(m, node, "- select: …", "a processor is a list of cases");
+        return OK;
+    }
+    StreamCase *cases = ARENA_ARRAY(&m->c->arena, StreamCase, one ? 1 : node->count);
+    if (!cases) return err_memory(err);
+    to->cases = cases;
+    for (const YamlNode *at = one ? node : node->first; at; at = one ? NULL : at->next) {
+        if (at->kind != YAML_MAP || at->count == 0) {
+            mistake_at(m, at, "- { where: …, select: … }", "a case is a map");
+            continue;
+        }
+        StreamCase *made = &cases[to->case_count++];
+        for (const YamlNode *key = at->first; key; key = key->next) case_key(m, key, made);
+        bool last = !one && !at->next;
+        if (!one && !last && !made->where.text.len && !yaml_get(at, STR("where"))) {
+            mistake_at(m, at->next, "put it first, or give the one above a `where`",
+                       "this case is never reached: the one above takes every message");
+        }
+    }
+    return OK;
+}
+
+static Status processors_make(const Making *m, Err *err)
+{
+    const YamlNode *node = m->o->processors;
+    if (!node) return OK; /* told already */
+    if (node->kind != YAML_MAP || node->count == 0) {
+        mistake_at(m, node, "processors: { some_type: [ … ] }",
+                   "`processors` must be a map of types to cases");
+        return OK;
+    }
+    if (node->count > STREAM_PROCESSORS_MAX) {
+        mistake_at(m, node, NULL, "more than 256 processors");
+        return OK;
+    }
+    StreamProcessor *made = ARENA_ARRAY(&m->c->arena, StreamProcessor, node->count);
+    if (!made) return err_memory(err);
+    m->s->processors = made;
+    for (const YamlNode *at = node->first; at; at = at->next) {
+        TRY(cases_make(m, at, &made[m->s->processor_count++], err));
+    }
+    return OK;
+}
+
+/* ---- all ---- */
+
+static void on_mistake(void *arg, const StreamText *where, const Err *why)
+{
+    const Making *m = arg;
+    const YamlNode *node = m->o->head.node;
+    bool placed = where && where->line;
+    mistake_add(&m->c->mistakes, placed ? why->line : node->key_line,
+                placed ? why->column : node->key_column, str_from(why->hint), "%s", why->message);
+}
+
+static Status hash_make(const Making *m, Err *err)
+{
+    CLEANUP(buf_done) Buf text = buf_make(1 << 26);
+    const StreamConfig *s = m->s;
+    TRY(buf_append(&text, s->route_by.text, err));
+    for (int32_t i = 0; i < s->processor_count; i++) {
+        TRY(buf_printf(&text, err, "\n%.*s", STR_ARG(s->processors[i].type)));
+        for (int32_t k = 0; k < s->processors[i].case_count; k++) {
+            TRY(buf_append_char(&text, 0, err));
+            TRY(buf_append(&text, s->processors[i].cases[k].where.text, err));
+            TRY(buf_append_char(&text, 0, err));
+            TRY(buf_append(&text, s->processors[i].cases[k].select.text, err));
+        }
+    }
+    char hex[32];
+    hash_128_hex(hash_128(buf_str(&text)), hex);
+    return arena_copy(&m->c->arena, str_make(hex, 32), &m->s->config_hash, err);
+}
+
+static Status stream_make(const Making *m, Err *err)
+{
+    const StreamOptions *o = m->o;
+    StreamConfig *s = m->s;
+    *s = (StreamConfig){.name = o->head.name,
+                        .route_by = {.text = o->route_by},
+                        .unknown = (StreamUnknown)o->unknown,
+                        .only = -1,
+                        .cycle_us = int64_max(o->cycle_us, 1000),
+                        .cycle_rows = int64_max(o->cycle_rows, 1)};
+    if (!o->head.node) return OK; /* told already */
+    const YamlNode *route_by = option_node(&o->head, "route_by");
+    if (route_by) text_place(m->c, route_by, &s->route_by.line, &s->route_by.column);
+    TRY(from_make(m, err));
+    TRY(to_make(m, err));
+    TRY(letters_make(m, err));
+    TRY(processors_make(m, err));
+    if (s->unknown == UNKNOWN_PASS && !s->to_messages && o->to.head.node) {
+        mistake_at(m, option_node(&o->head, "unknown"), "drop or dead_letter",
+                   "`unknown: pass` can't put messages into a table");
+    }
+    TRY(hash_make(m, err));
+    Making arg = *m;
+    return stream_check(s, on_mistake, &arg, err);
+}
+
+Status streams_make(Configuration *c, Err *err)
+{
+    const GroupList *list = &c->options.streams;
+    c->streams = ARENA_ARRAY(&c->arena, StreamConfig, list->count ? list->count : 1);
+    if (!c->streams) return err_memory(err);
+    for (int32_t i = 0; i < list->count; i++) {
+        Making m = {c, list->items[i], &c->streams[i]};
+        TRY(stream_make(&m, err));
+        c->stream_count++;
+    }
+    return OK;
+}

@@ -1,0 +1,308 @@
+/* Running a stream: source, route, sink and dead letters put together, and again after losses. */
+#include "work/stream/stream.h"
+
+#include <stdio.h>
+
+#include "foundation/base/clock.h"
+#include "foundation/base/hash.h"
+#include "foundation/base/thread.h"
+#include "work/stream/stream_impl.h"
+
+#define WAIT_MIN_NS INT64_C(500000000)
+#define WAIT_MAX_NS INT64_C(15000000000)
+#define RATE_NS INT64_C(2000000000)
+#define CYCLE_BYTES_MAX (INT64_C(32) << 20)
+enum { LOADS_KEPT = 100 };
+
+/* One connected stretch: from opening everything to its end or the first error. Borrowed by source
+ * and sinks, so that it stays in place. */
+typedef struct Stretch {
+    const StreamConfig *config;
+    const StreamEnv *env;
+    StreamStats *stats;
+    char run_id[40];
+    Route route;
+    SourceReq source_req;
+    SinkReq sink_req, letter_req;
+    Source *source;
+    Sink *sink, *letter_sink;
+    SourceInfo info;
+    bool info_ready;
+    LoadState state;
+    DeadLetters letters;
+    Step *step;
+    int64_t committed_before; /* stats->consumed at its start */
+    int64_t rate_ns, rate_count;
+} Stretch;
+
+static Status run_id_new(char run_id[40], Err *err)
+{
+    uint8_t bytes[16];
+    TRY(hash_random(bytes, sizeof bytes, err));
+    char hex[32];
+    hash_128_hex(hash_128(str_make((const char *)bytes, sizeof bytes)), hex);
+    (void)snprintf(run_id, 40, "stream-%.32s", hex);
+    return OK;
+}
+
+/* ---- putting together ---- */
+
+static void requests(Stretch *s)
+{
+    const StreamConfig *c = s->config;
+    s->source_req = (SourceReq){
+        .location = &c->from,
+        .table = c->topic,
+        .bounded = s->env->drain,
+        .parallel = 1,
+        .open = true,
+        .paths = &s->route.paths,
+        .rejects = c->dead_letters,
+        .spool_folder = s->env->spool_folder,
+    };
+    s->sink_req = (SinkReq){
+        .location = &c->to,
+        .table = c->to_name,
+        .mode = c->mode,
+        .key = c->key_columns,
+        .key_count = c->key_column_count,
+        .create = c->create,
+        .evolve = c->evolve,
+        .pipeline = c->name,
+        .config_hash = c->config_hash,
+        .loads_max = LOADS_KEPT,
+        .rejects = c->dead_letters,
+        .reject_table = c->dead_letters_elsewhere ? STR_NULL : c->dead_letter_name,
+    };
+    s->letter_req = (SinkReq){
+        .location = &c->dead_letter_to,
+        .table = c->dead_letter_name,
+        .mode = SINK_APPEND,
+        .create = true,
+        .evolve = true,
+        .pipeline = c->name,
+        .reject_table = c->dead_letter_name,
+    };
+}
+
+static Status letters_make(Stretch *s, Err *err)
+{
+    const StreamConfig *c = s->config;
+    TRY(dead_letters_init(&s->letters, c, err));
+    if (!c->dead_letters || !c->dead_letters_elsewhere) return OK;
+    TRY(registry_sink(s->env->registry, &s->letter_req, &s->letter_sink, err));
+    if (!s->letter_sink->ops->state) return OK;
+    /* Where it is kept: what a killed run wrote before its cycle was committed is not doubled. */
+    CLEANUP(load_state_done) LoadState state;
+    load_state_init(&state);
+    TRY(sink_state(s->letter_sink, &state, err));
+    return position_copy(&state.position, &s->letters.position, err);
+}
+
+static Status stretch_open(Stretch *s, Err *err)
+{
+    const StreamConfig *c = s->config;
+    load_state_init(&s->state);
+    s->info.arena = arena_make(16 << 20);
+    TRY(run_id_new(s->run_id, err));
+    TRY(route_compile(&s->route, c, NULL, NULL, err));
+    requests(s);
+    Status status = registry_sink(s->env->registry, &s->sink_req, &s->sink, err);
+    if (status == OK && s->sink->ops->state) status = sink_state(s->sink, &s->state, err);
+    if (status != OK) return err_prefix(err, "target: ");
+    if (letters_make(s, err) != OK) return err_prefix(err, "dead letters: ");
+    status = registry_source(s->env->registry, &s->source_req, &s->source, err);
+    if (status == OK) status = source_describe(s->source, &s->info, err);
+    if (status != OK) return err_prefix(err, "source: ");
+    s->info_ready = true;
+    return route_step_new(&s->route, s->stats, &s->step, err);
+}
+
+static void stretch_close(Stretch *s)
+{
+    source_close(s->source);
+    sink_close(s->sink);
+    sink_close(s->letter_sink);
+    step_free(s->step);
+    dead_letters_done(&s->letters);
+    source_info_done(&s->info);
+    load_state_done(&s->state);
+    route_done(&s->route);
+}
+
+/* ---- while it runs ---- */
+
+static void on_committed(void *arg, const FlowLedger *cycle)
+{
+    Stretch *s = arg;
+    StreamStats *stats = s->stats;
+    int64_t gap = cycle->extracted - cycle->dropped - cycle->rejected - cycle->loaded;
+    atomic_fetch_add(&stats->consumed, cycle->extracted);
+    atomic_fetch_add(&stats->emitted, cycle->loaded);
+    atomic_fetch_add(&stats->filtered, cycle->dropped);
+    atomic_fetch_add(&stats->dead_lettered, cycle->rejected);
+    atomic_fetch_add(&stats->messages_failed, cycle->rejected);
+    atomic_fetch_add(&stats->ledger_gap, gap);
+    atomic_fetch_add(&stats->bytes, cycle->bytes);
+    atomic_fetch_add(&stats->cycles, 1);
+}
+
+static void measure_rate(Stretch *s, const FlowProgress *progress)
+{
+    int64_t elapsed_ns = progress->elapsed_ns - s->rate_ns;
+    if (elapsed_ns < RATE_NS && s->rate_ns > 0) return;
+    if (elapsed_ns <= 0) return;
+    double rate = (double)(progress->extracted - s->rate_count) * 1e9 / (double)elapsed_ns;
+    atomic_store(&s->stats->per_second_milli, (int64_t)(rate * 1000));
+    s->rate_ns = progress->elapsed_ns;
+    s->rate_count = progress->extracted;
+}
+
+static void on_progress(void *arg, const FlowProgress *progress)
+{
+    Stretch *s = arg;
+    StreamStats *stats = s->stats;
+    measure_rate(s, progress);
+    int64_t committed = atomic_load(&stats->consumed) - s->committed_before;
+    atomic_store(&stats->in_flight, int64_max(progress->extracted - committed, 0));
+    SourceStats source;
+    source_stats(s->source, &source);
+    atomic_store(&stats->lag_messages, source.lag_messages);
+    atomic_store(&stats->lag_us, source.lag_us);
+    atomic_store(&stats->rebalances, source.rebalances);
+    if (s->env->progress) s->env->progress(s->env->progress_arg, progress);
+}
+
+static int64_t queue_bytes(const Budget *budget)
+{
+    int64_t share = budget ? budget->max_bytes / 16 : INT64_MAX;
+    return int64_max(int64_min(share, 8 << 20), 256 << 10);
+}
+
+static FlowSpec flow_spec(Stretch *s)
+{
+    const StreamConfig *c = s->config;
+    FlowSpec spec = {
+        .source = s->source,
+        .sink = s->sink,
+        .steps = &s->step,
+        .step_count = 1,
+        .schema = s->route.out,
+        .out_name = c->to_name,
+        .run_id = str_from(s->run_id),
+        .epoch = s->state.epoch,
+        .start = s->info.replayable && s->state.position.count > 0 ? &s->state.position : NULL,
+        .advance = s->info.replayable,
+        .cycle_rows_max = c->cycle_rows,
+        .cycle_bytes_max = CYCLE_BYTES_MAX,
+        .cycle_us_max = c->cycle_us,
+        .drain = s->env->drain && s->info.unbounded,
+        .rejects_allowed = c->dead_letters,
+        .reject_sink = s->letter_sink,
+        .reject_name = c->dead_letter_name,
+        .expr = {.now_us = clock_now_us()},
+        .queue_bytes = queue_bytes(s->env->budget),
+        .revoke_margin_ns = INT64_C(500000000),
+        .progress = on_progress,
+        .progress_arg = s,
+        .committed = on_committed,
+        .committed_arg = s,
+        .stop = s->env->stop,
+    };
+    if (c->dead_letters && c->dead_letter_messages) {
+        spec.reject_shape =
+            (FlowRejectShape){s->letters.writer.schema, dead_letters_shape, &s->letters};
+    }
+    return spec;
+}
+
+static Status stretch_run(Stretch *s, Err *err)
+{
+    FlowSpec spec = flow_spec(s);
+    FlowResult result;
+    flow_result_init(&result);
+    s->committed_before = atomic_load(&s->stats->consumed);
+    atomic_store(&s->stats->state, STREAM_RUNNING);
+    Status status = flow_run(&spec, &result, err);
+    atomic_fetch_add(&s->stats->aborted_cycles, result.aborted_cycles);
+    atomic_store(&s->stats->in_flight, 0);
+    flow_result_done(&result);
+    if (status != OK && err->kind == ERR_DATA && !s->config->dead_letters) {
+        (void)err_hint(err, "mend the message, or name a `dead_letter:` place for such ones");
+    }
+    return status;
+}
+
+static Status stretch(const StreamConfig *config, const StreamEnv *env, StreamStats *stats,
+                      Err *err)
+{
+    Stretch s = {.config = config, .env = env, .stats = stats};
+    Status status = stretch_open(&s, err);
+    if (status == OK) status = stretch_run(&s, err);
+    stretch_close(&s);
+    return status;
+}
+
+/* ---- again after losses ---- */
+
+static bool is_stopped(const StreamEnv *env)
+{
+    return env->stop && atomic_load(env->stop);
+}
+
+static void remember(StreamStats *stats, const Err *why)
+{
+    pthread_mutex_lock(&stats->error_mutex);
+    if (why) stats->error = *why;
+    else err_clear(&stats->error);
+    pthread_mutex_unlock(&stats->error_mutex);
+}
+
+/* Until then, or until stopped. */
+static void wait_until(const StreamEnv *env, int64_t until_ns)
+{
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t cond;
+    thread_cond_init(&cond);
+    pthread_mutex_lock(&mutex);
+    while (clock_mono_ns() < until_ns && !is_stopped(env)) {
+        int64_t tick_ns = clock_mono_ns() + 100 * 1000000;
+        (void)thread_cond_wait(&cond, &mutex, int64_min(until_ns, tick_ns));
+    }
+    pthread_mutex_unlock(&mutex);
+    pthread_cond_destroy(&cond);
+}
+
+static int64_t deadline_of(const StreamEnv *env)
+{
+    return env->patience_us < 0 ? INT64_MAX : clock_mono_ns() + env->patience_us * 1000;
+}
+
+Status stream_run(const StreamConfig *config, const StreamEnv *env, StreamStats *stats, Err *err)
+{
+    Err local = {0};
+    if (!err) err = &local;
+    int64_t wait_ns = WAIT_MIN_NS, deadline_ns = deadline_of(env);
+    atomic_store(&stats->state, STREAM_STARTING);
+    Status status = OK;
+    while (!is_stopped(env)) {
+        int64_t cycles = atomic_load(&stats->cycles);
+        err_clear(err);
+        status = stretch(config, env, stats, err);
+        if (status == OK) break;
+        (void)err_prefix(err, "%.*s: ", STR_ARG(config->name));
+        remember(stats, err);
+        if (atomic_load(&stats->cycles) > cycles) {
+            wait_ns = WAIT_MIN_NS;
+            deadline_ns = deadline_of(env);
+        }
+        if (!err_is_retriable(err) || clock_mono_ns() + wait_ns >= deadline_ns) break;
+        atomic_store(&stats->state, STREAM_WAITING);
+        wait_until(env, clock_mono_ns() + wait_ns);
+        wait_ns = int64_min(wait_ns * 2, WAIT_MAX_NS);
+        atomic_fetch_add(&stats->restarts, 1);
+    }
+    if (status == OK) remember(stats, NULL);
+    atomic_store(&stats->state, status == OK ? STREAM_STOPPED : STREAM_FAILED);
+    return status;
+}

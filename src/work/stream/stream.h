@@ -1,0 +1,139 @@
+/* Streams: messages routed by their type through processors, delivered with their positions. */
+#ifndef NEURON_STREAM_H
+#define NEURON_STREAM_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "connect/registry.h"
+#include "work/flow/flow.h"
+
+/* A text of the configuration and where its first character stands; line 0: nowhere. */
+typedef struct StreamText {
+    Str text; /* empty: not given */
+    int64_t line, column;
+} StreamText;
+
+/* One case of a processor: the first whose `where` is true makes the output. */
+typedef struct StreamCase {
+    StreamText where;  /* not given: always */
+    StreamText select; /* not given: the message as it is */
+} StreamCase;
+
+typedef struct StreamProcessor {
+    Str type;
+    const StreamCase *cases;
+    int32_t case_count;
+} StreamProcessor;
+
+typedef enum StreamUnknown { UNKNOWN_DROP, UNKNOWN_DEAD_LETTER, UNKNOWN_PASS } StreamUnknown;
+typedef enum DeadLetterFormat { DEAD_LETTER_ENVELOPE, DEAD_LETTER_RAW } DeadLetterFormat;
+
+enum { STREAM_PROCESSORS_MAX = 256 };
+
+/* A stream as configured; texts live in the configuration's arena. */
+typedef struct StreamConfig {
+    Str name;
+    Location from;       /* a broker's with its options: group, delivery … */
+    Str topic;           /* empty: a file */
+    bool from_messages;  /* the source gives @topic, @partition, @offset, @key … */
+    StreamText route_by; /* an expression, as a rule a path */
+    const StreamProcessor *processors;
+    int32_t processor_count;
+    StreamUnknown unknown;
+    int32_t only; /* every message goes to this processor, whatever its type (tests); -1: none */
+
+    Location to;
+    Str to_name;      /* topic or table; empty: a file */
+    bool to_messages; /* the sink takes messages (a topic, JSON lines); else rows of one table */
+    StreamText key;   /* messages: an expression over the output; not given: no key */
+    SinkMode mode;    /* tables: append or upsert */
+    const Str *key_columns;
+    int32_t key_column_count;
+    bool create, evolve;
+
+    bool dead_letters;           /* false: the first message that fails ends the stream */
+    bool dead_letters_elsewhere; /* dead_letter_to; else a port of the sink itself */
+    bool dead_letter_messages;   /* messages in `format`; else rows of the reject schema */
+    Location dead_letter_to;
+    Str dead_letter_name; /* topic or table */
+    DeadLetterFormat format;
+
+    int64_t cycle_us, cycle_rows; /* a cycle ends at the first of both */
+    Str config_hash;
+} StreamConfig;
+
+/* ---- Statistics: written by the stream, read by anybody at any time ---- */
+
+typedef struct StreamTypeStats {
+    Str type; /* of the configuration */
+    /* messages = emitted + filtered + failed */
+    _Atomic int64_t messages, emitted, filtered, failed;
+} StreamTypeStats;
+
+typedef enum StreamState {
+    STREAM_STOPPED,
+    STREAM_STARTING,
+    STREAM_RUNNING,
+    STREAM_WAITING, /* for a system that can't be reached */
+    STREAM_FAILED
+} StreamState;
+
+/* Outlives the configuration's stream: init … done. */
+typedef struct StreamStats {
+    /* What committed cycles did: consumed = emitted + filtered + dead_lettered + ledger_gap, the
+     * gap being 0. `filtered` includes dropped messages of unknown type and superseded rows. */
+    _Atomic int64_t consumed, emitted, filtered, dead_lettered, ledger_gap;
+    _Atomic int64_t in_flight;       /* read, and not committed yet */
+    _Atomic int64_t messages_failed; /* = dead_lettered, by the guide's name */
+    /* As they pass, committed or not. */
+    _Atomic int64_t messages_processed; /* by a processor, without failing */
+    _Atomic int64_t unknown;
+    _Atomic int64_t bytes;
+    _Atomic int64_t routed, route_ns; /* for the average */
+    _Atomic int64_t per_second_milli; /* throughput, messages a second · 1000 */
+    _Atomic int64_t cycles, aborted_cycles, restarts;
+    _Atomic int64_t lag_messages, lag_us; /* -1: not known */
+    _Atomic int64_t rebalances;
+    _Atomic int state; /* StreamState */
+    StreamTypeStats *types;
+    int32_t type_count;
+    pthread_mutex_t error_mutex;
+    Err error; /* the last one; under error_mutex */
+} StreamStats;
+
+MUST_USE Status stream_stats_init(StreamStats *stats, const StreamConfig *config, Err *err);
+void stream_stats_done(StreamStats *stats);
+/* One JSON object: stream, status, the guide's four (messages_processed, messages_failed,
+ * average_processing_time in seconds, throughput_per_second), then all others. */
+MUST_USE Status stream_stats_json(StreamStats *stats, const StreamConfig *config, Buf *out,
+                                  Err *err);
+
+/* ---- Running ---- */
+
+typedef struct StreamEnv {
+    const Registry *registry;
+    Budget *budget;
+    Str spool_folder;
+    bool drain; /* end when everything was read, also where more can come */
+    /* How long a system that can't be reached is waited for before the stream fails; < 0: for
+     * ever. Counted anew after each committed cycle. */
+    int64_t patience_us;
+    const _Atomic bool *stop; /* finish the cycle, commit, end with OK */
+    void (*progress)(void *arg, const FlowProgress *progress);
+    void *progress_arg;
+} StreamEnv;
+
+/* Reads, routes and writes until the end of the source, `stop` or an error. Errors that can pass
+ * are waited out and the stream goes on from what was committed. `stats` is initialised; it is
+ * filled on failure too. */
+MUST_USE Status stream_run(const StreamConfig *config, const StreamEnv *env, StreamStats *stats,
+                           Err *err);
+
+/* Finds every mistake in expressions and output columns without touching a system: `mistake` is
+ * called for each (`where` NULL: of the stream as a whole). FAIL only when memory runs out. */
+typedef void StreamMistake(void *arg, const StreamText *where, const Err *err);
+MUST_USE Status stream_check(const StreamConfig *config, StreamMistake *mistake, void *arg,
+                             Err *err);
+
+#endif

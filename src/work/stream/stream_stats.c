@@ -1,0 +1,126 @@
+/* A stream's statistics: counted by its threads, read by anybody, shown as JSON. */
+#include <stdio.h>
+
+#include "foundation/base/mem.h"
+#include "foundation/codec/json_writer.h"
+#include "work/stream/stream.h"
+
+Status stream_stats_init(StreamStats *stats, const StreamConfig *config, Err *err)
+{
+    *stats = (StreamStats){.lag_messages = -1, .lag_us = -1};
+    pthread_mutex_init(&stats->error_mutex, NULL);
+    stats->types = mem_array(config->processor_count + 1, (int64_t)sizeof *stats->types);
+    if (!stats->types) return err_memory(err);
+    for (int32_t i = 0; i < config->processor_count; i++) {
+        Str type = config->processors[i].type;
+        char *copy = mem_strdup(type.ptr, type.len);
+        if (!copy) return err_memory(err);
+        stats->types[stats->type_count++].type = str_make(copy, type.len);
+    }
+    return OK;
+}
+
+void stream_stats_done(StreamStats *stats)
+{
+    for (int32_t i = 0; i < stats->type_count; i++)
+        mem_free((void *)(uintptr_t)stats->types[i].type.ptr);
+    mem_free(stats->types);
+    pthread_mutex_destroy(&stats->error_mutex);
+}
+
+static const char *state_name(int state)
+{
+    static const char *const NAMES[] = {"stopped", "starting", "running", "waiting", "failed"};
+    return state >= 0 && state < COUNT_OF(NAMES) ? NAMES[state] : "unknown";
+}
+
+static void put_count(JsonWriter *w, const char *key, int64_t value)
+{
+    json_key(w, key);
+    json_write_int64(w, value);
+}
+
+/* -1 is not known. */
+static void put_known(JsonWriter *w, const char *key, int64_t value, double unit)
+{
+    json_key(w, key);
+    if (value < 0) json_write_null(w);
+    else if (unit == 1) json_write_int64(w, value);
+    else json_write_double(w, (double)value * unit);
+}
+
+static void put_types(JsonWriter *w, StreamStats *stats)
+{
+    json_key(w, "types");
+    json_object_begin(w);
+    for (int32_t i = 0; i < stats->type_count; i++) {
+        StreamTypeStats *type = &stats->types[i];
+        json_key_str(w, type->type);
+        json_object_begin(w);
+        put_count(w, "messages", atomic_load(&type->messages));
+        put_count(w, "emitted", atomic_load(&type->emitted));
+        put_count(w, "filtered", atomic_load(&type->filtered));
+        put_count(w, "failed", atomic_load(&type->failed));
+        json_object_end(w);
+    }
+    json_object_end(w);
+}
+
+static void put_error(JsonWriter *w, StreamStats *stats)
+{
+    pthread_mutex_lock(&stats->error_mutex);
+    json_key(w, "error");
+    if (!stats->error.message[0]) json_write_null(w);
+    else {
+        json_object_begin(w);
+        json_key(w, "what");
+        json_write_text(w, str_from(stats->error.message));
+        json_key(w, "where");
+        json_write_text(w, str_from(stats->error.where));
+        json_key(w, "hint");
+        json_write_text(w, str_from(stats->error.hint));
+        json_object_end(w);
+    }
+    pthread_mutex_unlock(&stats->error_mutex);
+}
+
+static void put_guide(JsonWriter *w, StreamStats *stats)
+{
+    int64_t routed = atomic_load(&stats->routed);
+    double ns = (double)atomic_load(&stats->route_ns);
+    put_count(w, "messages_processed", atomic_load(&stats->messages_processed));
+    put_count(w, "messages_failed", atomic_load(&stats->messages_failed));
+    json_key(w, "average_processing_time");
+    json_write_double(w, routed ? ns / 1e9 / (double)routed : 0);
+    json_key(w, "throughput_per_second");
+    json_write_double(w, (double)atomic_load(&stats->per_second_milli) / 1000);
+}
+
+Status stream_stats_json(StreamStats *stats, const StreamConfig *config, Buf *out, Err *err)
+{
+    JsonWriter w = json_writer_make(out, err);
+    json_object_begin(&w);
+    json_key(&w, "stream");
+    json_write_text(&w, config->name);
+    json_key(&w, "status");
+    json_write_text(&w, str_from(state_name(atomic_load(&stats->state))));
+    put_guide(&w, stats);
+    put_count(&w, "consumed", atomic_load(&stats->consumed));
+    put_count(&w, "emitted", atomic_load(&stats->emitted));
+    put_count(&w, "filtered", atomic_load(&stats->filtered));
+    put_count(&w, "dead_lettered", atomic_load(&stats->dead_lettered));
+    put_count(&w, "in_flight", atomic_load(&stats->in_flight));
+    put_count(&w, "ledger_gap", atomic_load(&stats->ledger_gap));
+    put_count(&w, "unknown", atomic_load(&stats->unknown));
+    put_types(&w, stats);
+    put_known(&w, "lag_messages", atomic_load(&stats->lag_messages), 1);
+    put_known(&w, "lag_seconds", atomic_load(&stats->lag_us), 1e-6);
+    put_count(&w, "rebalances", atomic_load(&stats->rebalances));
+    put_count(&w, "bytes", atomic_load(&stats->bytes));
+    put_count(&w, "cycles", atomic_load(&stats->cycles));
+    put_count(&w, "aborted_cycles", atomic_load(&stats->aborted_cycles));
+    put_count(&w, "restarts", atomic_load(&stats->restarts));
+    put_error(&w, stats);
+    json_object_end(&w);
+    return json_writer_end(&w);
+}
