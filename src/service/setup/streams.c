@@ -243,6 +243,18 @@ static Status delivery_make(const Making *m, Err *err)
     return location_set(&m->s->to, &m->c->arena, STR("delivery"), value, err);
 }
 
+/* The transactional id: the same after a restart, so that what was left open ends at once; another
+ * for each neuron, so that replicas share the partitions. */
+static Status producer_id(const Making *m, Location *to, const char *of, Err *err)
+{
+    const StreamPlaceOptions *from = &m->o->from;
+    Str id, neuron = m->c->options.neuron.id;
+    const char *dash = from->instance.len ? "-" : "";
+    TRY(arena_printf(&m->c->arena, &id, err, "neuron-%.*s-%.*s%s%.*s%s", STR_ARG(neuron),
+                     STR_ARG(m->s->name), dash, STR_ARG(from->instance), of));
+    return location_set(to, &m->c->arena, STR("id"), id, err);
+}
+
 static Status to_make(const Making *m, Err *err)
 {
     const StreamPlaceOptions *p = &m->o->to;
@@ -264,6 +276,7 @@ static Status to_make(const Making *m, Err *err)
     }
     if (!ok || kind != PLACE_TOPIC) return OK;
     TRY(delivery_make(m, err));
+    TRY(producer_id(m, &s->to, "", err));
     return broker_options(m, &s->to, err);
 }
 
@@ -311,6 +324,7 @@ static Status letters_make(const Making *m, Err *err)
                    "`format: raw` needs a topic: only messages have headers");
     }
     if (kind != PLACE_TOPIC || !s->dead_letters_elsewhere) return OK;
+    TRY(producer_id(m, &s->dead_letter_to, "-dead", err));
     return broker_options(m, &s->dead_letter_to, err);
 }
 

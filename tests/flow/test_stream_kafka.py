@@ -1,0 +1,289 @@
+"""Streams against a real Kafka: the guide's processors, delivery through kills, dead letters, tables with offsets."""
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import time
+
+import pytest
+
+from conftest import PROGRAM
+from kafka import Kafka
+from test_stream import PROCESSORS, adds_up, payment, view
+
+KILLS = 60 if os.environ.get("NEURON_SOAK") else 8
+
+
+@pytest.fixture(scope="module")
+def kafka():
+    broker = Kafka()
+    assert broker.brokers.startswith("127.0.0.1:")
+    yield broker
+    broker.close()
+
+
+class Stream:
+    """One stream of the guide's shape on topics of its own."""
+
+    def __init__(self, neuron, kafka, partitions=4, to="topic: {target}, key: user_id", letters="topic: {dead}", rest="",
+                 processors=PROCESSORS, start=""):
+        self.neuron, self.kafka = neuron, kafka
+        self.source, self.target, self.dead = (kafka.topic(name, partitions) for name in ("in", "out", "dead"))
+        names = {"target": self.target, "dead": self.dead}
+        letters = f"    dead_letter: {{ {letters.format(**names)} }}\n" if letters else ""
+        neuron.write("neuron.yaml", f"""
+connections: {{ events: 'kafka://{kafka.brokers}', target: 'sqlite:///target.db' }}
+streams:
+  s:
+    from: {{ topic: {self.source}, group: {self.source}{start} }}
+{processors}    to: {{ {to.format(**names)} }}
+{letters}{rest}
+    options: {{ session.timeout.ms: 6000, heartbeat.interval.ms: 500 }}
+""")
+
+    def produce(self, *messages):
+        self.kafka.produce(self.source, [m if isinstance(m, (str, bytes)) or "value" in m else json.dumps(m)
+                                         for m in messages])
+
+    def drain(self, **options):
+        result = self.neuron.result("stream", "s", "--drain", **options)
+        adds_up(result)
+        return result
+
+    def begin(self):
+        return subprocess.Popen([PROGRAM, "stream", "s", "--json"], cwd=self.neuron.folder, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
+
+    def out(self):
+        return [json.loads(m.value()) for m in self.kafka.consume(self.target)]
+
+    def letters(self):
+        return [json.loads(m.value()) for m in self.kafka.consume(self.dead)]
+
+    def consumed(self):
+        return sum(max(n, 0) for n in self.kafka.committed(self.source, self.source).values())
+
+
+def until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it doesn't happen"
+        time.sleep(0.05)
+
+
+# ---- the guide ----
+
+def test_the_guides_processors(neuron, kafka):
+    s = Stream(neuron, kafka, partitions=1)
+    s.produce(view(7), payment("a", 10001), payment("b", 5), view(8, event_type="click"), {"type": "nope"}, "{bad",
+              payment("c", "many"), {"no": "type"})
+    result = s.drain()
+    assert (result["consumed"], result["emitted"], result["filtered"], result["dead_lettered"]) == (8, 3, 3, 2)
+    assert result["unknown"] == 2
+    messages = kafka.consume(s.target)
+    assert [json.loads(m.value()) for m in messages] == [
+        {"type": "user_activity_summary", "user_id": 7, "event_count": 1, "last_activity": "2024-01-01T00:00:00Z",
+         "activity_type": "page_view"},
+        {"type": "fraud_alert", "transaction_id": "a", "amount": 10001, "risk_score": 85,
+         "reason": "Large transaction amount"},
+        {"type": "transaction_processed", "transaction_id": "b", "status": "approved"}]
+    assert [m.key() for m in messages] == [b"7", None, None]
+    bad, many = s.letters()
+    assert bad["original_message"] == "{bad" and "JSON" in bad["error"] and bad["stage"] == "read"
+    assert (bad["topic"], bad["partition"], bad["offset"]) == (s.source, 0, 5) and bad["timestamp"].endswith("Z")
+    assert many["original_message"] == payment("c", "many") and many["processor"] == "transaction"
+    assert (many["type"], many["offset"], many["stage"]) == ("transaction", 6, "transaction/1")
+    assert s.consumed() == 8
+    assert s.drain()["consumed"] == 0
+
+
+def test_dead_letters_raw(neuron, kafka):
+    s = Stream(neuron, kafka, partitions=1, letters="topic: {dead}, format: raw")
+    s.produce({"value": b"\xff{", "key": b"k\x00", "headers": [("h", "v")], "timestamp": 1700000000123},
+              {"value": json.dumps(payment("c", "x"))})
+    assert s.drain()["dead_lettered"] == 2
+    first, second = kafka.consume(s.dead)
+    assert (first.value(), first.key(), first.timestamp()[1]) == (b"\xff{", b"k\x00", 1700000000123)
+    headers = dict(first.headers())
+    assert headers["h"] == b"v" and headers["dlq.topic"] == s.source.encode() and headers["dlq.offset"] == b"0"
+    assert b"JSON" in headers["dlq.error.message"] and headers["dlq.stage"] == b"read"
+    assert json.loads(second.value()) == payment("c", "x") and dict(second.headers())["dlq.stage"] == b"transaction/1"
+
+
+def test_unknown_messages_pass_with_key_headers_and_time(neuron, kafka):
+    s = Stream(neuron, kafka, partitions=1, rest="    unknown: pass\n")
+    s.produce({"value": '{"type": "x",  "n": 1.50}', "key": "k", "headers": [("h", "v")], "timestamp": 1700000000123})
+    assert s.drain()["emitted"] == 1
+    (message,) = kafka.consume(s.target)
+    assert (message.value(), message.key()) == (b'{"type": "x",  "n": 1.50}', b"k")
+    assert message.headers() == [("h", b"v")] and message.timestamp()[1] == 1700000000123
+
+
+def test_metadata_in_expressions(neuron, kafka):
+    s = Stream(neuron, kafka, partitions=1, processors="""
+    route_by: "@headers.kind"
+    processors:
+      a: [ { select: "@topic AS t, @partition AS p, @offset AS o, @key AS k, @headers.kind AS h, @timestamp AS at" } ]
+""", to="topic: {target}, key: k || '!'")
+    s.produce({"value": "{}", "key": "k1", "headers": [("kind", "a")], "timestamp": 1700000000123})
+    assert s.drain()["emitted"] == 1
+    (message,) = kafka.consume(s.target)
+    assert message.key() == b"k1!" and json.loads(message.value()) == {
+        "t": s.source, "p": 0, "o": 0, "k": "k1", "h": "a", "at": "2023-11-14T22:13:20.123Z"}
+
+
+# ---- delivery ----
+
+def messages_of(count):
+    chance = random.Random(5)
+    made = []
+    for i in range(count):
+        kind = chance.randrange(100)
+        if kind < 2:
+            made.append({"value": f"bad {i}"})
+            continue
+        message = (view(i) if kind < 45 else view(i, event_type="click") if kind < 55 else
+                   payment(i, 20000 if kind < 70 else 5) if kind < 97 else payment(i, "no number"))
+        made.append({"value": json.dumps(message), "key": str(i % 100)})
+    return made
+
+
+def named(message):
+    return message.get("user_id", message.get("transaction_id"))
+
+
+def wanted(made):
+    """Which messages are to come out, and which to become dead letters."""
+    out, dead = [], []
+    for message in made:
+        text = message["value"]
+        if text.startswith("bad"):
+            dead.append(text)
+            continue
+        body = json.loads(text)
+        if body.get("event_type") == "click":
+            continue
+        if body["type"] == "transaction" and isinstance(body["transaction"]["amount"], str):
+            dead.append(text)
+        else:
+            out.append(body.get("user_id", body.get("transaction", {}).get("id")))
+    return sorted(out), sorted(dead)
+
+
+def dead_texts(letters):
+    return sorted(m if isinstance(m, str) else json.dumps(m) for m in (letter["original_message"] for letter in letters))
+
+
+def kill_often(s, kills=KILLS):
+    chance = random.Random(11)
+    for _ in range(kills):
+        process = s.begin()
+        time.sleep(chance.uniform(0.1, 1.2))
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("delivery", ["exactly_once", "at_least_once"])
+def test_killed_at_any_moment(neuron, kafka, delivery):
+    s = Stream(neuron, kafka, rest=f"    delivery: {delivery}\n    cycle_rows: 400\n    cycle: 30ms\n",
+               start=", instance: one")
+    made = messages_of(40000)
+    kafka.produce(s.source, made)
+    kill_often(s)
+    s.drain()
+    out, dead = wanted(made)
+    got, letters = [named(m) for m in s.out()], dead_texts(s.letters())
+    if delivery == "exactly_once":
+        assert (sorted(got), letters) == (out, dead)
+    else:
+        assert (sorted(set(got)), sorted(set(letters))) == (out, dead)
+    assert s.consumed() == len(made) and s.drain()["consumed"] == 0
+
+
+@pytest.mark.parametrize("where", ["topic", "table"])
+def test_into_a_table_with_offsets_in_the_same_transaction(neuron, kafka, where):
+    letters = "connection: events, topic: {dead}" if where == "topic" else "connection: target, table: dead"
+    s = Stream(neuron, kafka, to="connection: target, table: t", letters=letters,
+               rest="    cycle_rows: 400\n    cycle: 30ms\n", start=", instance: one")
+    made = messages_of(20000)
+    kafka.produce(s.source, made)
+    kill_often(s)
+    s.drain()
+    out, dead = wanted(made)
+    with sqlite3.connect(os.path.join(neuron.folder, "target.db")) as db:
+        got = [row[0] for row in db.execute("SELECT coalesce(user_id, transaction_id) FROM t")]
+        assert sorted(int(n) for n in got) == out
+        if where == "table":
+            assert db.execute("SELECT count(*) FROM dead").fetchone()[0] == len(dead)
+    if where == "topic":
+        assert set(dead_texts(s.letters())) == set(dead)
+    assert s.drain()["consumed"] == 0
+    # What the group committed is of no account: the table knows.
+    kafka.produce(s.source, [json.dumps(view(99999999))])
+    assert s.drain()["consumed"] == 1
+
+
+def test_signals_end_it_in_order(neuron, kafka):
+    s = Stream(neuron, kafka)
+    s.produce(*[view(i) for i in range(1000)])
+    for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        process = s.begin()
+        s.produce(view(1), view(2))
+        wish = s.consumed() + 2
+        until(lambda wish=wish: s.consumed() >= wish)
+        begin = time.monotonic()
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == code, err
+        assert time.monotonic() - begin < 5
+        adds_up(json.loads(out))
+    assert len(s.out()) == 1004
+
+
+def test_two_members_share_the_partitions(neuron, kafka):
+    s = Stream(neuron, kafka, rest="    cycle: 30ms\n")
+    config = neuron.read("neuron.yaml")
+    neuron.write("other.yaml", "neuron: { id: other }\n" + config)
+    first = s.begin()
+    s.produce(*[view(i) for i in range(2000)])
+    until(lambda: s.consumed() == 2000)
+    second = subprocess.Popen([PROGRAM, "stream", "s", "--json", "-c", "other.yaml"], cwd=neuron.folder,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def members():
+        described = kafka.admin.describe_consumer_groups([s.source])[s.source].result(timeout=30)
+        return [len(member.assignment.topic_partitions) for member in described.members]
+
+    until(lambda: sorted(members()) == [2, 2])
+    s.produce(*[view(i) for i in range(2000, 4000)])
+    until(lambda: s.consumed() == 4000)
+    results = []
+    for process in (second, first):
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 143, err
+        results.append(json.loads(out))
+        adds_up(results[-1])
+    assert sum(r["consumed"] for r in results) == 4000 and all(r["consumed"] for r in results)
+    assert sorted(named(m) for m in s.out()) == list(range(4000))
+    assert any(r["rebalances"] > 1 for r in results)
+
+
+def test_without_a_broker_it_waits_then_says_so(neuron, kafka):
+    s = Stream(neuron, kafka)
+    neuron.write("neuron.yaml", neuron.read("neuron.yaml").replace(kafka.brokers, "127.0.0.1:1"))
+    begin = time.monotonic()
+    dead = neuron("stream", "s", "--drain", "--patience", "1s", code=3)
+    assert "no broker answers" in dead.stderr and time.monotonic() - begin < 40
+    assert s.out() == []
+
+
+def test_without_a_place_for_dead_letters_the_message_is_named(neuron, kafka):
+    s = Stream(neuron, kafka, partitions=1, letters="")
+    s.produce(view(1), "{bad", view(2))
+    failed = neuron("stream", "s", "--drain", code=1)
+    assert "offset 1" in failed.stderr and "dead_letter" in failed.stderr
+    assert s.consumed() <= 1
