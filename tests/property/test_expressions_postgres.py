@@ -124,3 +124,42 @@ def test_expressions_agree(server, seed):
             continue
         wrong.append(f"{expression}\n    PostgreSQL {their}\n    neuron     {our}")
     assert not wrong, f"{len(wrong)} of {len(expressions)} differ:\n" + "\n".join(wrong[:25])
+
+
+def templates(chance):
+    """Calls of to_char, to_date and to_timestamp over many patterns."""
+    date_parts = ["YYYY", "YY", "Y", "IYYY", "MM", "Month", "MON", "mon", "FMMonth", "Day", "DY", "fmday", "DD", "DDD", "D",
+                  "ID", "IDDD", "HH24", "HH12", "HH", "MI", "SS", "MS", "US", "FF2", "SSSSS", "AM", "p.m.", "Q", "WW", "W",
+                  "IW", "CC", "J", "BC", "RM", "rm", "DDth", "FMDDTH", "Y,YYY", "TZ", '"Year YYYY"', "FMMM", "FMHH12"]
+    for _ in range(150):
+        at = f"{chance.randint(1, 2999):04d}-{chance.randint(1, 12):02d}-{chance.randint(1, 28):02d} " \
+             f"{chance.randint(0, 23):02d}:{chance.randint(0, 59):02d}:{chance.choice(['00', '07.25', '59.999999'])}"
+        form = chance.choice(["-", " ", "/", ", "]).join(chance.sample(date_parts, chance.randint(1, 5)))
+        yield f"to_char(timestamp '{at}', '{form}')"
+    numbers = ["9", "99", "999", "0", "000", "9990", "09", "9,999", "99,999,999", "9.9", "99.99", "0.99", "999.90", "FM999.99",
+               "FM9,990.009", "FM0", "S999", "999S", "MI99.9", "99MI", "FM99MI", "PL99", "SG99", "99PR", "FM999.9PR", "999th",
+               "FM99TH", "990D99", "9G999", '"x"99', "99 99", "999D9"]
+    for _ in range(200):
+        value = chance.choice(["0", "0.1", "-0.1", "0.005", "1", "-1", "12", "-485", "485.75", "1234.5", "-99999", "123456789.987",
+                               "21", "112", "3", "0.999", "-0.004", "99.995"])
+        yield f"to_char({value}::numeric, '{chance.choice(numbers)}')"
+    reads = [("29.02.2024", "DD.MM.YYYY"), ("2023-02-29", "YYYY-MM-DD"), ("20240229", "YYYYMMDD"), ("29 Feb 2024", "DD Mon YYYY"),
+             ("february 5, 99", "Month DD, YY"), ("05/07/69", "MM/DD/YY"), ("05/07/70", "MM/DD/YY"), ("2024 60", "YYYY DDD"),
+             ("2024-13-01", "YYYY-MM-DD"), ("x", "YYYY"), ("  2024 - 1 - 2", "YYYY-MM-DD"), ("240229", "YYMMDD"),
+             ("5th Jan 2024", "DDth Mon YYYY"), ("2024/1/2", "YYYY-MM-DD"), ("2024-01-02T00", "YYYY-MM-DD"), ("44 BC", "YYYY BC")]
+    for text, form in reads:
+        yield f"to_date('{text}', '{form}')"
+    for text, form in [("2024-02-29 13:45:07.25", "YYYY-MM-DD HH24:MI:SS.US"), ("01:45 PM 2024-02-29", "HH12:MI AM YYYY-MM-DD"),
+                       ("12:00 am 2024-02-29", "HH:MI am YYYY-MM-DD"), ("13:00 2024-02-29", "HH12:MI YYYY-MM-DD"),
+                       ("2024-02-29 24:00:01", "YYYY-MM-DD HH24:MI:SS"), ("2024-02-29 10:61", "YYYY-MM-DD HH24:MI"),
+                       ("2024-02-29 01:02:03.5", "YYYY-MM-DD HH24:MI:SS.MS"), ("20240229134507", "YYYYMMDDHH24MISS")]:
+        yield f"to_timestamp('{text}', '{form}') AT TIME ZONE 'UTC'"
+
+
+def test_templates_agree(server):
+    expressions = list(templates(random.Random(11)))
+    theirs, _ = of_postgres(server, expressions)
+    wrong = [f"{expression}\n    PostgreSQL {their}\n    neuron     {our}"
+             for expression, their, our in zip(expressions, theirs, of_neuron(expressions))
+             if their != our and not (their[0] == "error" and our[0] in ("error", "mistake"))]
+    assert not wrong, f"{len(wrong)} of {len(expressions)} differ:\n" + "\n".join(wrong[:40])

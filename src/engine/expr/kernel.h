@@ -63,5 +63,7 @@ extern const FunctionTable DATETIME_FUNCTIONS;
 extern const FunctionTable DATETIME_PART_FUNCTIONS;
 extern const FunctionTable HASH_FUNCTIONS;
 extern const FunctionTable JSON_FUNCTIONS;
+extern const FunctionTable FORMAT_DATE_FUNCTIONS;
+extern const FunctionTable FORMAT_NUMBER_FUNCTIONS;
 
 #endif

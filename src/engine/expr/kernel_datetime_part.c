@@ -1,4 +1,4 @@
-/* Parts of dates and times: extract, date_trunc, age, to_char, to_date. */
+/* Parts of dates and times: extract, date_trunc, age. */
 #include <math.h>
 #include <stdio.h>
 
