@@ -8,6 +8,7 @@
 #include "connect/csv/csv_connector.h"
 #include "connect/kafka/kafka_connector.h"
 #include "connect/ndjson/ndjson_connector.h"
+#include "connect/postgres/postgres_connector.h"
 #include "connect/sqlite/sqlite_connector.h"
 #include "foundation/base/file.h"
 #include "foundation/codec/json_writer.h"
@@ -17,8 +18,8 @@ static const Command *const COMMANDS[] = {
     &COMMAND_EVAL, &COMMAND_VALIDATE, &COMMAND_SCHEMA, &COMMAND_INIT,
     &COMMAND_TEST, &COMMAND_STATE,    &COMMAND_VERIFY,
 };
-static const Connector *const CONNECTORS[] = {&sqlite_connector, &csv_connector, &ndjson_connector,
-                                              &kafka_connector};
+static const Connector *const CONNECTORS[] = {&postgres_connector, &sqlite_connector,
+                                              &csv_connector, &ndjson_connector, &kafka_connector};
 static const Registry REGISTRY = {CONNECTORS, COUNT_OF(CONNECTORS)};
 
 /* The one object that a signal handler can reach. */

@@ -1,0 +1,16 @@
+/* The PostgreSQL connector: tables and queries in, tables out. */
+#include "connect/postgres/postgres_connector.h"
+
+#include "connect/postgres/postgres_impl.h"
+
+static const char *const NO_OPTIONS[] = {NULL};
+
+const Connector postgres_connector = {
+    .scheme = "postgresql",
+    .title = "PostgreSQL databases",
+    .options = NO_OPTIONS,
+    .reads = true,
+    .writes = true,
+    .source_new = postgres_source_new,
+    .sink_new = NULL,
+};

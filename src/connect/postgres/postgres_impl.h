@@ -1,0 +1,58 @@
+/* What the files of the PostgreSQL connector share. */
+#ifndef NEURON_POSTGRES_IMPL_H
+#define NEURON_POSTGRES_IMPL_H
+
+#include "connect/postgres/postgres_type.h"
+#include "connect/registry.h"
+#include "store/db/postgres_db.h"
+
+enum { POSTGRES_SQL_MAX = 8 << 20 };
+
+/* A source's transaction: one snapshot, nothing written. */
+#define POSTGRES_READ_MODE "ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+/* ---- the query (postgres_query.c) ---- */
+
+/* The query with its :name parameters as literals, without a semicolon at its end. Texts, comments,
+ * casts (::) and slices (a[1:n]) are left alone; `\:` is a colon. ERR_CONFIG for a parameter
+ * without a value. */
+MUST_USE Status postgres_query_bind(PostgresDb *db, const SourceReq *req, Buf *out, Err *err);
+
+/* ---- what it gives (postgres_describe.c) ---- */
+
+/* The columns of a query: how each is read, and our schema. Zeroed, then made; done at the end. */
+typedef struct PostgresColumns {
+    int32_t count;
+    PostgresType *types;
+    Schema *schema;
+    bool cast; /* at least one is not read as it is */
+} PostgresColumns;
+void postgres_columns_done(PostgresColumns *columns);
+/* Describe `sql` in the open transaction. Two columns of one name are ERR_CONFIG. */
+MUST_USE Status postgres_columns_describe(PostgresDb *db, const char *sql, PostgresColumns *columns,
+                                          Err *err);
+/* The list for SELECT that reads them without loss: "a", "b"::text AS "b". */
+MUST_USE Status postgres_columns_list(const PostgresColumns *columns, Buf *out, Err *err);
+
+/* ---- cursors (postgres_cursor.c) ---- */
+
+/* The highest value of the cursor column so far, by the type's own order. Zeroed at first. */
+typedef struct PostgresCursor {
+    bool some;
+    int64_t number; /* integers, timestamps, dates */
+    double real;
+    Decimal decimal;
+    Buf text; /* text and UUID: by bytes */
+} PostgresCursor;
+/* ERR_CONFIG for a type that has no use as a cursor. */
+MUST_USE Status postgres_cursor_check(const Field *field, Err *err);
+/* Take a column's values in; infinities don't count. */
+MUST_USE Status postgres_cursor_note(PostgresCursor *cursor, const Column *column, Err *err);
+/* As the text that PostgreSQL reads back as the same value; nothing when there was none. */
+MUST_USE Status postgres_cursor_format(const PostgresCursor *cursor, TypeId type, Buf *out,
+                                       Err *err);
+
+MUST_USE Status postgres_source_new(const SourceReq *req, Source **ret_source, Err *err);
+MUST_USE Status postgres_sink_new(const SinkReq *req, Sink **ret_sink, Err *err);
+
+#endif

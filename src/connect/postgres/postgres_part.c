@@ -1,0 +1,207 @@
+/* One stream of a PostgreSQL source: rows of COPY gathered into batches. */
+#include "connect/postgres/postgres_source_impl.h"
+#include "engine/format/reject.h"
+#include "foundation/base/clock.h"
+#include "foundation/base/mem.h"
+#include "foundation/base/thread.h"
+
+/* How long a reader lets others give memory back before it takes its batch all the same. */
+enum { POSTGRES_REFUSALS_MAX = 50 };
+#define POSTGRES_ROOM_TICK_NS INT64_C(5000000)
+
+void postgres_part_done(PostgresPart *part)
+{
+    postgres_rows_done(&part->rows);
+    buf_done(&part->cursor.text);
+    *part = (PostgresPart){0};
+}
+
+/* ---- memory ---- */
+
+static void wait_a_moment(int64_t deadline_ns)
+{
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t cond;
+    thread_cond_init(&cond);
+    int64_t until_ns = int64_min(deadline_ns, clock_mono_ns() + POSTGRES_ROOM_TICK_NS);
+    pthread_mutex_lock(&mutex);
+    (void)thread_cond_wait(&cond, &mutex, until_ns);
+    pthread_mutex_unlock(&mutex);
+    pthread_cond_destroy(&cond);
+}
+
+/* Nothing is read while the budget is full; but one batch passes in the end, so that work goes on
+ * where it is full of what only later batches can free. */
+static bool room_wait(PostgresSource *self, PostgresPart *part, int64_t bytes, int64_t deadline_ns)
+{
+    if (!self->budget) return true;
+    while (!budget_reserve(self->budget, bytes)) {
+        if (clock_mono_ns() < deadline_ns) {
+            wait_a_moment(deadline_ns);
+            continue;
+        }
+        if (++part->refusals < POSTGRES_REFUSALS_MAX) return false;
+        budget_force(self->budget, bytes);
+        break;
+    }
+    part->refusals = 0;
+    return true;
+}
+
+/* ---- reading ---- */
+
+/* Take one row in; *ret_full true when the batch is full and the row waits. */
+static Status take_row(PostgresPart *part, Str row, bool *ret_full, Err *err)
+{
+    if (!part->header) {
+        TRY(postgres_rows_header(&row, err));
+        part->header = true;
+        if (row.len == 0) return OK;
+    }
+    if (postgres_rows_trailer(row)) return OK;
+    TRY(postgres_rows_add(&part->rows, row, ret_full, err));
+    part->pending = *ret_full ? row : STR_NULL;
+    if (!*ret_full) part->bytes += row.len;
+    return OK;
+}
+
+/* Gather rows until the batch is full, the stream ends or the deadline comes. */
+static Status gather(PostgresPart *part, int64_t deadline_ns, Err *err)
+{
+    bool full = false;
+    if (part->pending.ptr) TRY(take_row(part, part->pending, &full, err));
+    while (!full && !part->end) {
+        bool ready = false;
+        Str row = STR_NULL;
+        TRY(postgres_db_copy_poll(part->db, deadline_ns, &ready, &row, err));
+        if (!ready) return OK;
+        if (!row.ptr) part->end = true;
+        else TRY(take_row(part, row, &full, err));
+    }
+    return OK;
+}
+
+/* ---- batches ---- */
+
+static Status decode_columns(const PostgresSource *self, const PostgresPart *part, Batch *batch,
+                             PostgresBads *bads, Err *err)
+{
+    for (int32_t i = 0; i < self->columns.count; i++) {
+        Builder builder;
+        builder_init(&builder, self->columns.types[i].type, NULL);
+        Status status =
+            postgres_rows_column(&part->rows, i, self->columns.types[i].form, &builder, bads, err);
+        if (status == OK) status = builder_finish(&builder, &batch->columns[i], err);
+        builder_done(&builder);
+        TRY(status);
+    }
+    batch->rows = part->rows.rows;
+    return OK;
+}
+
+static Status refuse_run(const PostgresSource *self, const PostgresPart *part,
+                         const PostgresBad *bad, Err *err)
+{
+    Str name = self->columns.schema->fields[bad->column].name;
+    (void)err_set(err, ERR_DATA, "row %lld, column %.*s: %s",
+                  (long long)(part->ordinal + bad->row + 1), STR_ARG(name), bad->reason);
+    return err_where(err, "column %.*s", STR_ARG(name));
+}
+
+/* The rows with values that can't be held leave the batch and become rejects. */
+static Status divert_bad(const PostgresSource *self, const PostgresPart *part,
+                         const PostgresBads *bads, int32_t number, Batch **batch,
+                         Batch **ret_rejects, Err *err)
+{
+    RejectWriter writer;
+    TRY(reject_writer_init(&writer, NULL, 0, err));
+    int64_t words = (part->rows.rows + 63) / 64;
+    uint64_t *keep = mem_array(words, (int64_t)sizeof *keep);
+    Status status = keep ? OK : err_memory(err);
+    if (keep) memset(keep, 0xff, (size_t)words * sizeof *keep);
+    for (int64_t i = 0; i < bads->count && status == OK; i++) {
+        const PostgresBad *bad = &bads->items[i];
+        if (!bit_get((uint8_t *)keep, bad->row)) continue;
+        bit_clear((uint8_t *)keep, bad->row);
+        status = reject_writer_raw(&writer, STR("read"), number, part->ordinal + bad->row, 0,
+                                   self->columns.schema->fields[bad->column].name,
+                                   str_from(bad->reason), STR_NULL, err);
+    }
+    Batch *kept = NULL;
+    if (status == OK) status = batch_filter(*batch, (uint8_t *)keep, &kept, err);
+    if (status == OK) status = reject_writer_take(&writer, ret_rejects, err);
+    reject_writer_done(&writer);
+    mem_free(keep);
+    if (status != OK) {
+        batch_unref(kept);
+        return FAIL;
+    }
+    batch_unref(*batch);
+    *batch = kept;
+    return OK;
+}
+
+static Status note_cursor(const PostgresSource *self, PostgresPart *part, Batch *batch, Err *err)
+{
+    if (self->cursor < 0) return OK;
+    TRY(postgres_cursor_note(&part->cursor, &batch->columns[self->cursor], err));
+    CLEANUP(buf_done) Buf text = buf_make(1 << 21);
+    TypeId type = self->columns.schema->fields[self->cursor].type;
+    TRY(postgres_cursor_format(&part->cursor, type, &text, err));
+    return arena_copy(&batch->arena, buf_str(&text), &batch->span.cursor, err);
+}
+
+static Status batch_of_rows(PostgresSource *self, PostgresPart *part, int32_t number,
+                            SourceEvent *event, Err *err)
+{
+    CLEANUP(batch_unref_p) Batch *batch = NULL;
+    CLEANUP(postgres_bads_done) PostgresBads bads = {0};
+    TRY(batch_new(self->columns.schema, &batch, err));
+    TRY(decode_columns(self, part, batch, &bads, err));
+    batch->seq = part->seq;
+    batch->span = (Span){.part = number,
+                         .first = part->ordinal,
+                         .next = part->ordinal + part->rows.rows,
+                         .bytes = part->bytes};
+    TRY(note_cursor(self, part, batch, err));
+    if (bads.count && !self->source.req->rejects) {
+        return refuse_run(self, part, &bads.items[0], err);
+    }
+    if (bads.count) TRY(divert_bad(self, part, &bads, number, &batch, &event->rejects, err));
+    if (event->rejects) event->rejects->span = batch->span;
+    part->seq++;
+    part->ordinal += part->rows.rows;
+    part->bytes = 0;
+    event->kind = SOURCE_BATCH;
+    event->batch = TAKE(batch);
+    return OK;
+}
+
+Status postgres_part_next(PostgresSource *self, PostgresPart *part, int32_t number,
+                          int64_t deadline_ns, SourceEvent *ret_event, Err *err)
+{
+    SourceEvent event = {.kind = SOURCE_IDLE};
+    int64_t charge = POSTGRES_BATCH_BYTES * 3 / 2;
+    bool more = !part->end || part->pending.ptr;
+    if (!more) event.kind = SOURCE_END;
+    if (!more || !room_wait(self, part, charge, deadline_ns)) {
+        *ret_event = event;
+        return OK;
+    }
+    Status status = gather(part, deadline_ns, err);
+    if (status == OK && part->rows.rows > 0) {
+        status = batch_of_rows(self, part, number, &event, err);
+    } else if (status == OK && part->end) {
+        event.kind = SOURCE_END;
+    }
+    postgres_rows_clear(&part->rows);
+    if (self->budget && event.batch) {
+        event.batch->budget = self->budget;
+        event.batch->charge_bytes = charge;
+    } else if (self->budget) {
+        budget_release(self->budget, charge);
+    }
+    TRY(status);
+    *ret_event = event;
+    return OK;
+}

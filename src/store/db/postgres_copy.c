@@ -1,0 +1,107 @@
+/* COPY in a session with PostgreSQL: rows in and out as the server's own bytes. */
+#include <limits.h>
+
+#include "foundation/base/clock.h"
+#include "foundation/base/number.h"
+#include "store/db/postgres_db_impl.h"
+
+/* Pieces of at most this size go to libpq at once. */
+enum { COPY_PIECE_MAX = 1 << 20 };
+
+static Status copy_start(PostgresDb *db, const char *sql, ExecStatusType want, Err *err)
+{
+    TRY(postgres_check(db, err));
+    if (!PQsendQuery(db->conn, sql)) return postgres_db_error(db, NULL, err);
+    CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
+    TRY(postgres_result(db, &result, err));
+    if (PQresultStatus(result) == want) return OK;
+    Status status = postgres_db_error(db, result, err);
+    while (PQstatus(db->conn) != CONNECTION_BAD) {
+        CLEANUP(postgres_db_clear_p) PGresult *more = PQgetResult(db->conn);
+        if (!more) break;
+    }
+    return status;
+}
+
+/* What follows the data: the command's end, then nothing. */
+static Status copy_finish(PostgresDb *db, int64_t *ret_rows, Err *err)
+{
+    Status status = OK;
+    while (true) {
+        CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
+        TRY(postgres_result(db, &result, err));
+        if (!result) return status;
+        if (PQresultStatus(result) != PGRES_COMMAND_OK) {
+            if (status == OK) status = postgres_db_error(db, result, err);
+            if (PQstatus(db->conn) == CONNECTION_BAD) return status;
+        } else if (ret_rows) {
+            (void)number_parse_int64(str_from(PQcmdTuples(result)), ret_rows);
+        }
+    }
+}
+
+Status postgres_db_copy_in(PostgresDb *db, const char *sql, Err *err)
+{
+    return copy_start(db, sql, PGRES_COPY_IN, err);
+}
+
+Status postgres_db_copy_put(PostgresDb *db, Str bytes, Err *err)
+{
+    while (bytes.len > 0) {
+        TRY(postgres_check(db, err));
+        int64_t piece = int64_min(bytes.len, COPY_PIECE_MAX);
+        if (PQputCopyData(db->conn, bytes.ptr, (int)piece) != 1) {
+            return postgres_db_error(db, NULL, err);
+        }
+        bytes = str_slice(bytes, piece, bytes.len);
+    }
+    return OK;
+}
+
+Status postgres_db_copy_end(PostgresDb *db, int64_t *ret_rows, Err *err)
+{
+    if (PQputCopyEnd(db->conn, NULL) != 1) return postgres_db_error(db, NULL, err);
+    return copy_finish(db, ret_rows, err);
+}
+
+void postgres_db_copy_abort(PostgresDb *db)
+{
+    Err ignored = {0};
+    if (PQputCopyEnd(db->conn, "given up") == 1) IGNORE(copy_finish(db, NULL, &ignored));
+}
+
+Status postgres_db_copy_out(PostgresDb *db, const char *sql, Err *err)
+{
+    return copy_start(db, sql, PGRES_COPY_OUT, err);
+}
+
+Status postgres_db_copy_poll(PostgresDb *db, int64_t deadline_ns, bool *ret_ready, Str *ret_row,
+                             Err *err)
+{
+    PQfreemem(db->row);
+    db->row = NULL;
+    *ret_ready = true;
+    bool broken = false;
+    while (true) {
+        int len = PQgetCopyData(db->conn, &db->row, 1);
+        if (LIKELY(len > 0)) {
+            *ret_row = str_make(db->row, len);
+            return OK;
+        }
+        if (len == -1) {
+            *ret_row = STR_NULL;
+            return copy_finish(db, NULL, err);
+        }
+        if (len < -1 || broken) return postgres_db_error(db, NULL, err);
+        TRY(postgres_wait(db, false, deadline_ns, ret_ready, err));
+        if (!*ret_ready) return OK;
+        /* What the server said last may stand in the buffer: the next round tells. */
+        broken = !PQconsumeInput(db->conn);
+    }
+}
+
+Status postgres_db_copy_get(PostgresDb *db, Str *ret_row, Err *err)
+{
+    bool ready = false;
+    return postgres_db_copy_poll(db, -1, &ready, ret_row, err);
+}

@@ -1,0 +1,23 @@
+/* What the files of the PostgreSQL session share. */
+#ifndef NEURON_POSTGRES_DB_IMPL_H
+#define NEURON_POSTGRES_DB_IMPL_H
+
+#include "store/db/postgres_db.h"
+
+struct PostgresDb {
+    PGconn *conn;
+    PGcancel *cancel;
+    _Atomic bool cancelled;
+    char *row; /* the last row of COPY … TO STDOUT, libpq's memory */
+};
+
+/* Wait until there is something to read (or, with `write`, room to write). *ret_ready false at the
+ * deadline; a negative one waits until the session is cancelled or breaks. */
+MUST_USE Status postgres_wait(PostgresDb *db, bool write, int64_t deadline_ns, bool *ret_ready,
+                              Err *err);
+/* The next result, NULL when there is none any more; waits as above. */
+MUST_USE Status postgres_result(PostgresDb *db, PGresult **ret_result, Err *err);
+/* ERR_CANCELLED when the session was cancelled. */
+MUST_USE Status postgres_check(PostgresDb *db, Err *err);
+
+#endif

@@ -1,0 +1,124 @@
+/* PostgreSQL's SQLSTATEs and libpq's messages as errors of our kinds. */
+#include "store/db/postgres_error.h"
+
+typedef struct StateKind {
+    const char *prefix; /* the longest that fits counts: longer ones stand first */
+    ErrKind kind;
+} StateKind;
+
+static const StateKind STATES[] = {
+    {"57014", ERR_TIMEOUT},    /* statement_timeout, or an administrator's cancel */
+    {"57P", ERR_CONNECT},      /* shutdown, crash, starting up */
+    {"25006", ERR_PERMISSION}, /* the transaction or the server is read-only */
+    {"25P03", ERR_TIMEOUT},    /* idle in transaction for too long */
+    {"08", ERR_CONNECT},       {"53300", ERR_CONNECT}, /* too many connections */
+    {"53", ERR_SPACE},         {"40", ERR_DEADLOCK},
+    {"55P03", ERR_DEADLOCK}, /* a lock was not to be had in time */
+    {"55", ERR_SCHEMA},        {"28", ERR_PERMISSION},
+    {"42501", ERR_PERMISSION}, {"42P01", ERR_NOT_FOUND},
+    {"42703", ERR_NOT_FOUND},  {"42883", ERR_NOT_FOUND},
+    {"42704", ERR_NOT_FOUND},  {"3D000", ERR_NOT_FOUND},
+    {"3F000", ERR_NOT_FOUND},  {"22", ERR_DATA},
+    {"21", ERR_DATA},          {"23", ERR_CONSTRAINT},
+    {"44", ERR_CONSTRAINT},    {"P0", ERR_CONSTRAINT},
+    {"54", ERR_LIMIT},         {"58", ERR_IO},
+    {"XX001", ERR_IO},         {"XX002", ERR_IO},
+    {"XX", ERR_INTERNAL},
+};
+
+ErrKind postgres_error_kind(const char *sqlstate, bool cancelled)
+{
+    if (cancelled && strncmp(sqlstate, "57014", 5) == 0) return ERR_CANCELLED;
+    for (int64_t i = 0; i < COUNT_OF(STATES); i++) {
+        if (strncmp(sqlstate, STATES[i].prefix, strlen(STATES[i].prefix)) == 0) {
+            return STATES[i].kind;
+        }
+    }
+    return ERR_SCHEMA;
+}
+
+static Status mend(const char *sqlstate, Err *err)
+{
+    if (strcmp(sqlstate, "42P01") == 0) {
+        return err_hint(err, "check the name and its schema (the user's search_path counts)");
+    }
+    if (strcmp(sqlstate, "42501") == 0) {
+        return err_hint(err, "the database's owner must GRANT it to the user of the URL");
+    }
+    if (strncmp(sqlstate, "28", 2) == 0) {
+        return err_hint(err, "check user and password of the URL, or .pgpass");
+    }
+    if (strcmp(sqlstate, "3D000") == 0) return err_hint(err, "check the database of the URL");
+    if (strcmp(sqlstate, "53100") == 0) return err_hint(err, "the server's disk is full");
+    if (strcmp(sqlstate, "57014") == 0 && err && err->kind == ERR_TIMEOUT) {
+        return err_hint(err, "see statement_timeout on the server");
+    }
+    return FAIL;
+}
+
+/* «Key (id)=(1) already exists» helps; «Failing row contains (…)» would show the whole row. */
+static bool detail_is_fit(const char *detail)
+{
+    return detail && strncmp(detail, "Failing row", 11) != 0;
+}
+
+Status postgres_error_result(const PGresult *result, bool cancelled, Err *err)
+{
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+    const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
+    if (!sqlstate) sqlstate = "";
+    if (!message) message = "an answer that was not expected";
+    (void)err_set(err, postgres_error_kind(sqlstate, cancelled), "postgresql: %s%s%s%s", message,
+                  detail_is_fit(detail) ? " (" : "", detail_is_fit(detail) ? detail : "",
+                  detail_is_fit(detail) ? ")" : "");
+    if (err && strlen(sqlstate) == 5) memcpy(err->sqlstate, sqlstate, 6);
+    const char *table = PQresultErrorField(result, PG_DIAG_TABLE_NAME);
+    const char *column = PQresultErrorField(result, PG_DIAG_COLUMN_NAME);
+    if (column) (void)err_where(err, "column %s", column);
+    else if (table) (void)err_where(err, "table %s", table);
+    if (hint) return err_hint(err, "%s", hint);
+    return mend(sqlstate, err);
+}
+
+/* In a verbose message of the server stands «FATAL:  28P01: …»; the word before is translated. */
+static const char *find_sqlstate(const char *message)
+{
+    for (const char *at = strstr(message, ":  "); at; at = strstr(at + 1, ":  ")) {
+        const char *state = at + 3;
+        int64_t len = (int64_t)strspn(state, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+        if (len == 5 && state[5] == ':') return state;
+    }
+    return NULL;
+}
+
+/* The last line with a message counts: with several hosts each has its own. */
+static Str message_line(const char *message)
+{
+    Str rest = str_trim(str_from(message));
+    Str line = STR_NULL, found = STR_NULL;
+    while (rest.len && str_next_part(&rest, '\n', &line)) {
+        bool more = line.len && (line.ptr[0] == '\t' || str_starts(line, STR("LOCATION")));
+        if (line.len && !more) found = line;
+    }
+    return found;
+}
+
+Status postgres_error_connection(const PGconn *conn, bool opening, Err *err)
+{
+    const char *message = PQerrorMessage(conn);
+    const char *state = find_sqlstate(message);
+    Str line = message_line(message);
+    if (!line.len) line = STR("the connection is lost");
+    char sqlstate[6] = "";
+    if (state) memcpy(sqlstate, state, 5);
+    ErrKind kind = state ? postgres_error_kind(sqlstate, false) : ERR_CONNECT;
+    if (!state && PQconnectionNeedsPassword(conn)) kind = ERR_PERMISSION;
+    (void)err_set(err, kind, "postgresql: %.*s", STR_ARG(line));
+    if (err) memcpy(err->sqlstate, sqlstate, 6);
+    if (state) return mend(sqlstate, err);
+    if (kind == ERR_PERMISSION) return err_hint(err, "give a password in the URL or in .pgpass");
+    if (!opening) return FAIL;
+    return err_hint(err, "is the server running there, and does it take connections from here?");
+}

@@ -1,0 +1,16 @@
+/* PostgreSQL's SQLSTATEs and libpq's messages as errors of our kinds. */
+#ifndef NEURON_POSTGRES_ERROR_H
+#define NEURON_POSTGRES_ERROR_H
+
+#include <libpq-fe.h>
+
+#include "foundation/base/err.h"
+
+/* The kind of a five-character SQLSTATE; `cancelled`: we asked for the cancellation (57014). */
+ErrKind postgres_error_kind(const char *sqlstate, bool cancelled);
+/* FAIL with what a failed result says. */
+Status postgres_error_result(const PGresult *result, bool cancelled, Err *err);
+/* FAIL with what the connection says: opening failed (`opening`), or it broke. */
+Status postgres_error_connection(const PGconn *conn, bool opening, Err *err);
+
+#endif
