@@ -185,7 +185,7 @@ Status postgres_source_new(const SourceReq *req, Source **ret_source, Err *err)
     }
     PostgresSource *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
-    self->source = (Source){&POSTGRES_SOURCE_OPS, req};
+    self->source = (Source){.ops = &POSTGRES_SOURCE_OPS, .req = req};
     self->base = buf_make(POSTGRES_SQL_MAX);
     self->sql = buf_make(POSTGRES_SQL_MAX);
     *ret_source = &self->source;
