@@ -214,6 +214,7 @@ CsvField csv_field_quoted(Str raw)
         field.bad = true;
         return field;
     }
+    if (LIKELY(str_find_char(field.text, '"') < 0)) return field;
     /* Inside, quotes come in pairs. */
     for (int64_t i = 0; i < field.text.len; i++) {
         if (field.text.ptr[i] != '"') continue;

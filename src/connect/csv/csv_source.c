@@ -20,6 +20,8 @@ typedef struct CsvSource {
     uint64_t *bad; /* bit per read row: a value did not fit */
     int64_t row_capacity;
     bool not_utf8; /* the chunk is not, as a whole */
+    int64_t
+        next_quote; /* in the chunk, at or behind the row looked at; its size when there is none */
     _Atomic bool cancelled;
 } CsvSource;
 
@@ -85,8 +87,21 @@ static Status refuse(CsvSource *self, int64_t row, int64_t ordinal, Str column, 
     return err_where(err, "%.*s:%lld", STR_ARG(name), (long long)line);
 }
 
+/* Rows come in order: quotes are looked for only behind the last one found. */
+static bool row_has_quote(CsvSource *self, Str row)
+{
+    const char *data = (const char *)self->chunks.chunk->data;
+    int64_t start = row.ptr - data;
+    if (self->next_quote < start) {
+        int64_t left = self->chunks.scan.used - start;
+        const char *quote = left > 0 ? memchr(row.ptr, '"', (size_t)left) : NULL;
+        self->next_quote = quote ? quote - data : INT64_MAX;
+    }
+    return self->next_quote < start + row.len;
+}
+
 /* What is wrong with the row's shape; NULL: nothing. */
-static const char *shape_mistake(const CsvSource *self, int64_t row, char text[128])
+static const char *shape_mistake(CsvSource *self, int64_t row, char text[128])
 {
     const CsvChunks *c = &self->chunks;
     int64_t first;
@@ -96,14 +111,14 @@ static const char *shape_mistake(const CsvSource *self, int64_t row, char text[1
                        self->schema->count);
         return text;
     }
-    if (c->scan.quotes) {
+    Str whole = csv_row_text(c, row);
+    if (c->scan.quotes && row_has_quote(self, whole)) {
         for (int64_t i = 0; i < count; i++) {
             if (csv_field(c, first + i, i + 1 == count).bad) {
                 return "text behind a closing quote, or a quote that isn't doubled";
             }
         }
     }
-    Str whole = csv_row_text(c, row);
     if (self->not_utf8 && !str_is_utf8(whole)) return "not UTF-8";
     if (c->scan.nul && str_find_char(whole, 0) >= 0) return "a NUL byte";
     return NULL;
@@ -132,7 +147,15 @@ static Status append_doubled(Builder *b, Str text, Status *status, bool *ret_ok,
     return OK;
 }
 
-static Status read_column(CsvSource *self, int32_t column, int64_t rows, Err *err)
+static bool field_is_null(const CsvSource *self, const CsvField *field)
+{
+    if (field->quoted) return false;
+    return field->text.len == 0 ||
+           (self->options.has_null && str_eq(field->text, self->options.null));
+}
+
+/* Views into the chunk. */
+static Status read_texts(CsvSource *self, int32_t column, int64_t rows, Err *err)
 {
     const CsvChunks *c = &self->chunks;
     Builder *b = &self->builders[column];
@@ -140,18 +163,36 @@ static Status read_column(CsvSource *self, int32_t column, int64_t rows, Err *er
     const char *base = (const char *)c->chunk->data;
     int32_t heap = 0;
     TRY(builder_reserve(b, rows, err));
-    if (b->type == TYPE_TEXT) TRY(builder_heap(b, c->chunk, &heap, err));
+    TRY(builder_heap(b, c->chunk, &heap, err));
     for (int64_t at = 0; at < rows; at++) {
         CsvField field = csv_field(c, self->rows[at] + column, last);
         Str text = field.text;
-        bool null = !field.quoted &&
-                    (text.len == 0 || (self->options.has_null && str_eq(text, self->options.null)));
-        if (null) {
+        if (field_is_null(self, &field)) {
             TRY(builder_null(b, err));
-            continue;
+        } else if (UNLIKELY(field.doubled)) {
+            Status status = OK;
+            bool ok;
+            TRY(append_doubled(b, text, &status, &ok, err));
+            TRY(status);
+        } else {
+            builder_padded_view(b, heap, text.ptr - base, (int32_t)text.len);
         }
-        if (b->type == TYPE_TEXT && !field.doubled) {
-            TRY(builder_view(b, heap, text.ptr - base, (int32_t)text.len, err));
+    }
+    return OK;
+}
+
+static Status read_column(CsvSource *self, int32_t column, int64_t rows, Err *err)
+{
+    const CsvChunks *c = &self->chunks;
+    Builder *b = &self->builders[column];
+    bool last = column + 1 == self->schema->count;
+    if (b->type == TYPE_TEXT) return read_texts(self, column, rows, err);
+    TRY(builder_reserve(b, rows, err));
+    for (int64_t at = 0; at < rows; at++) {
+        CsvField field = csv_field(c, self->rows[at] + column, last);
+        Str text = field.text;
+        if (field_is_null(self, &field)) {
+            TRY(builder_null(b, err));
             continue;
         }
         Status status = OK;
@@ -187,6 +228,7 @@ static Status choose_rows(CsvSource *self, int64_t *ret_rows, Err *err)
     memset(self->bad, 0, (size_t)(c->scan.row_count / 64 + 1) * 8);
     self->not_utf8 =
         c->scan.non_ascii && !str_is_utf8(str_make((const char *)c->chunk->data, c->scan.used));
+    self->next_quote = -1;
     int64_t chosen = 0;
     for (int64_t row = c->file_start && self->options.header; row < c->scan.row_count; row++) {
         if (self->schema->count > 1 && csv_row_is_empty(c, row)) continue;

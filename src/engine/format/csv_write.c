@@ -19,29 +19,44 @@ static bool word_is_special(uint64_t word, char delimiter)
             zero_bytes(word ^ BYTES('\n')) | zero_bytes(word ^ BYTES('\r'))) != 0;
 }
 
-static bool needs_quotes(Str text, char delimiter)
+/* Copies the text; does a byte of it need quotes around all? Longer text by overlapping words. */
+static bool copy_text(Str text, char delimiter, char *to)
 {
-    if (text.len == 0) return true;
-    char first = text.ptr[0], last = text.ptr[text.len - 1];
-    bool special = first == ' ' || last == ' ' || first == '\t' || last == '\t';
     uint64_t word;
-    int64_t at = 0;
-    for (; text.len - at >= 8 && !special; at += 8) {
+    bool special = false;
+    if (text.len < 8) {
+        for (int64_t i = 0; i < text.len; i++) {
+            char c = text.ptr[i];
+            special |= c == delimiter || c == '"' || c == '\n' || c == '\r';
+            to[i] = c;
+        }
+        return special;
+    }
+    for (int64_t at = 0; at < text.len - 8; at += 8) {
         memcpy(&word, text.ptr + at, 8);
-        special = word_is_special(word, delimiter);
+        memcpy(to + at, &word, 8);
+        special |= word_is_special(word, delimiter);
     }
-    for (; at < text.len && !special; at++) {
-        char c = text.ptr[at];
-        special = c == delimiter || c == '"' || c == '\n' || c == '\r';
-    }
-    return special;
+    memcpy(&word, text.ptr + text.len - 8, 8);
+    memcpy(to + text.len - 8, &word, 8);
+    return special | word_is_special(word, delimiter);
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
 }
 
 static Status put_text(Buf *out, Str text, char delimiter, Err *err)
 {
-    if (LIKELY(!needs_quotes(text, delimiter))) return buf_append(out, text, err);
     TRY(buf_reserve(out, text.len * 2 + 2, err));
     char *to = out->data + out->len;
+    bool quotes = text.len == 0 || is_blank(text.ptr[0]) || is_blank(text.ptr[text.len - 1]) ||
+                  copy_text(text, delimiter, to);
+    if (LIKELY(!quotes)) {
+        out->len += text.len;
+        return OK;
+    }
     *to++ = '"';
     for (int64_t i = 0; i < text.len; i++) {
         if (text.ptr[i] == '"') *to++ = '"';

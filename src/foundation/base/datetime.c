@@ -129,16 +129,50 @@ static bool scan_fraction(Scan *s, int32_t digits_max, int32_t *ret_us)
     return true;
 }
 
+/* Do eight bytes look like `pattern`, digits where it has 0, else the very same? */
+static inline bool matches_8(const char *text, const char *pattern)
+{
+    uint64_t bytes, zeros, digits = 0;
+    memcpy(&bytes, text, 8);
+    memcpy(&zeros, pattern, 8);
+    for (int i = 0; i < 8; i++) {
+        /* With a digit's value, 0 … 9, added bit 7 is still off; without one only 0 is right. */
+        uint8_t add = pattern[i] == '0' ? 0x76 : 0x7f;
+        memcpy((char *)&digits + i, &add, 1);
+    }
+    bytes ^= zeros;
+    return (((bytes + digits) | bytes) & UINT64_C(0x8080808080808080)) == 0;
+}
+
+static inline int32_t two_digits(const char *text)
+{
+    return (text[0] - '0') * 10 + (text[1] - '0');
+}
+
+/* HH:MM:SS. */
+static bool scan_usual_clock(Scan *s, int32_t *ret_hour, int32_t *ret_minute, int32_t *ret_second)
+{
+    const char *at = s->at;
+    if (s->end - at < 8 || !matches_8(at, "00:00:00")) return false;
+    *ret_hour = two_digits(at);
+    *ret_minute = two_digits(at + 3);
+    *ret_second = two_digits(at + 6);
+    s->at += 8;
+    return true;
+}
+
 static bool scan_time(Scan *s, int32_t fraction_max, int64_t *ret_us)
 {
     int32_t hour = 0, minute = 0, second = 0, us = 0;
-    if (!scan_number(s, 2, &hour) || !scan_char(s, ':') || !scan_number(s, 2, &minute)) {
-        return false;
+    bool usual = scan_usual_clock(s, &hour, &minute, &second);
+    if (!usual) {
+        if (!scan_number(s, 2, &hour) || !scan_char(s, ':') || !scan_number(s, 2, &minute)) {
+            return false;
+        }
+        usual = scan_char(s, ':');
+        if (usual && !scan_number(s, 2, &second)) return false;
     }
-    if (scan_char(s, ':')) {
-        if (!scan_number(s, 2, &second)) return false;
-        if (scan_char(s, '.') && !scan_fraction(s, fraction_max, &us)) return false;
-    }
+    if (usual && scan_char(s, '.') && !scan_fraction(s, fraction_max, &us)) return false;
     bool sixty = fraction_max > 6 && second == 60;
     if (hour > 24 || minute > 59 || (second > 59 && !sixty)) return false;
     int64_t total = hour * HOUR_US + minute * MINUTE_US + second * SECOND_US + us;
@@ -169,17 +203,32 @@ static bool scan_zone(Scan *s, int64_t *ret_offset_us)
     return true;
 }
 
+/* YYYY-MM-DD. */
+static bool scan_usual_date(Scan *s, int64_t *ret_days)
+{
+    const char *at = s->at;
+    if (s->end - at < 10 || !matches_8(at, "0000-00-")) return false;
+    uint32_t tens = (uint32_t)(uint8_t)at[8] - '0', ones = (uint32_t)(uint8_t)at[9] - '0';
+    int32_t year = two_digits(at) * 100 + two_digits(at + 2), month = two_digits(at + 5);
+    int32_t day = (int32_t)(tens * 10 + ones);
+    if (tens > 9 || ones > 9 || year == 0 || !datetime_is_date(year, month, day)) return false;
+    s->at += 10;
+    *ret_days = datetime_days_from_civil(year, month, day);
+    return true;
+}
+
 static bool scan_date(Scan *s, bool long_years, int64_t *ret_days)
 {
+    if (!long_years) return scan_usual_date(s, ret_days);
     int32_t year = 0, month = 0, day = 0;
-    int32_t digits = long_years ? count_digits(s) : 4;
+    int32_t digits = count_digits(s);
     if (digits < 4 || digits > 7 || !scan_number(s, digits, &year)) return false;
     if (!scan_char(s, '-') || !scan_number(s, 2, &month)) return false;
     if (!scan_char(s, '-') || !scan_number(s, 2, &day)) return false;
     if (year == 0) return false;
     Str rest = str_make(s->at, s->end - s->at);
     int64_t astronomical = year;
-    if (long_years && str_ends(rest, STR(" BC"))) {
+    if (str_ends(rest, STR(" BC"))) {
         s->end -= 3;
         astronomical = 1 - (int64_t)year;
     }

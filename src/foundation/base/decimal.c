@@ -237,27 +237,41 @@ DecimalResult decimal_parse(Str text, Decimal *ret_value)
     return scan_finish(scan, ret_value);
 }
 
-int64_t decimal_format(Decimal value, char *ret_text)
+/* Values past 64 bits, digit by digit. */
+static int64_t format_long(Decimal value, char *ret_text)
 {
     char digits[DECIMAL_TEXT_MAX];
     char *at = digits + sizeof digits;
     Uint128 left = magnitude(value.value);
-    int32_t count = 0;
-    while (left > UINT64_MAX) {
+    for (int32_t count = 0; left != 0 || count <= value.scale;) {
         *--at = (char)('0' + (int)(left % 10));
         left /= 10;
-        if (++count == value.scale) *--at = '.';
-    }
-    uint64_t low = (uint64_t)left;
-    while (low != 0 || count <= value.scale) {
-        *--at = (char)('0' + low % 10);
-        low /= 10;
         if (++count == value.scale) *--at = '.';
     }
     if (value.value < 0) *--at = '-';
     int64_t len = digits + sizeof digits - at;
     memcpy(ret_text, at, (size_t)len);
     return len;
+}
+
+int64_t decimal_format(Decimal value, char *ret_text)
+{
+    Uint128 size = magnitude(value.value);
+    if (UNLIKELY(size > UINT64_MAX)) return format_long(value, ret_text);
+    uint64_t left = (uint64_t)size;
+    int32_t count = number_digit_count(left);
+    if (count <= value.scale) count = value.scale + 1;
+    bool negative = value.value < 0;
+    ret_text[0] = '-';
+    char *end = ret_text + negative + count + (value.scale > 0);
+    char *at = end;
+    if (value.scale > 0) {
+        left = number_put_digits(at, value.scale, left);
+        at -= value.scale + 1;
+        *at = '.';
+    }
+    (void)number_put_digits(at, count - value.scale, left);
+    return end - ret_text;
 }
 
 /* ---- conversions ---- */

@@ -19,13 +19,29 @@ Hash128 hash_128(Str bytes)
     return (Hash128){.low = hash.low64, .high = hash.high64};
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Eight hexadecimal digits at once: the nibbles spread over eight bytes, the first one on top. */
+static void put_hex_8(uint32_t value, char *to)
+{
+    uint64_t x = value;
+    x = (x | x << 16) & UINT64_C(0x0000ffff0000ffff);
+    x = (x | x << 8) & UINT64_C(0x00ff00ff00ff00ff);
+    x = (x | x << 4) & EACH(0x0f);
+    uint64_t letters = ((x + EACH(0x76)) >> 7) & EACH(1); /* 1 where the nibble is past 9 */
+    x += EACH('0') + letters * ('a' - '0' - 10);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    x = __builtin_bswap64(x);
+#endif
+    memcpy(to, &x, 8);
+}
+
 void hash_128_hex(Hash128 hash, char ret_hex[32])
 {
-    static const char DIGITS[] = "0123456789abcdef";
-    for (int32_t i = 0; i < 16; i++) {
-        ret_hex[i] = DIGITS[(hash.high >> (60 - 4 * i)) & 15];
-        ret_hex[16 + i] = DIGITS[(hash.low >> (60 - 4 * i)) & 15];
-    }
+    put_hex_8((uint32_t)(hash.high >> 32), ret_hex);
+    put_hex_8((uint32_t)hash.high, ret_hex + 8);
+    put_hex_8((uint32_t)(hash.low >> 32), ret_hex + 16);
+    put_hex_8((uint32_t)hash.low, ret_hex + 24);
 }
 
 Status hash_digest(const char *name, Str bytes, uint8_t ret_digest[HASH_DIGEST_MAX],

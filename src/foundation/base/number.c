@@ -165,30 +165,46 @@ NumberResult number_parse_double(Str text, double *ret_value)
     return NUMBER_OK;
 }
 
-static const char PAIRS[] = "00010203040506070809101112131415161718192021222324252627282930313233"
-                            "34353637383940414243444546474849505152535455565758596061626364656667"
-                            "6869707172737475767778798081828384858687888990919293949596979899";
+const char NUMBER_PAIRS[201] =
+    "00010203040506070809101112131415161718192021222324252627282930313233"
+    "34353637383940414243444546474849505152535455565758596061626364656667"
+    "6869707172737475767778798081828384858687888990919293949596979899";
+
+int32_t number_digit_count(uint64_t value)
+{
+    static const uint64_t LEAST[] = {0,
+                                     10,
+                                     100,
+                                     1000,
+                                     10000,
+                                     100000,
+                                     1000000,
+                                     10000000,
+                                     100000000,
+                                     1000000000,
+                                     UINT64_C(10000000000),
+                                     UINT64_C(100000000000),
+                                     UINT64_C(1000000000000),
+                                     UINT64_C(10000000000000),
+                                     UINT64_C(100000000000000),
+                                     UINT64_C(1000000000000000),
+                                     UINT64_C(10000000000000000),
+                                     UINT64_C(100000000000000000),
+                                     UINT64_C(1000000000000000000),
+                                     UINT64_C(10000000000000000000)};
+    /* 1233 / 4096 is a little more than log10(2): the guess is right or one too low. */
+    int32_t guess = (64 - __builtin_clzll(value | 1)) * 1233 >> 12;
+    return guess + (value >= LEAST[guess]);
+}
 
 int64_t number_format_int64(int64_t value, char *ret_text)
 {
-    char digits[24];
-    char *at = digits + sizeof digits;
     uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    while (left >= 100) {
-        at -= 2;
-        memcpy(at, PAIRS + (left % 100) * 2, 2);
-        left /= 100;
-    }
-    if (left >= 10) {
-        at -= 2;
-        memcpy(at, PAIRS + left * 2, 2);
-    } else {
-        *--at = (char)('0' + left);
-    }
-    if (value < 0) *--at = '-';
-    int64_t len = digits + sizeof digits - at;
-    memcpy(ret_text, at, (size_t)len);
-    return len;
+    int32_t count = number_digit_count(left);
+    bool negative = value < 0;
+    ret_text[0] = '-';
+    (void)number_put_digits(ret_text + negative + count, count, left);
+    return negative + count;
 }
 
 /* The shortest of 15, 16 or 17 significant digits that reads back the same, as d.ddde±xx. */

@@ -160,10 +160,15 @@ int64_t str_utf8_prefix(Str s)
     while (i < s.len) {
         uint64_t word = 0x80;
         if (s.len - i >= 8) memcpy(&word, bytes + i, 8);
-        if (!(word & UINT64_C(0x8080808080808080))) {
+        uint64_t high = word & UINT64_C(0x8080808080808080);
+        if (!high) {
             i += 8;
             continue;
         }
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        /* ASCII in front of the first other byte. */
+        i += __builtin_ctzll(high) / 8;
+#endif
         int64_t step = utf8_char(bytes + i, s.len - i);
         if (step == 0) return i;
         i += step;
