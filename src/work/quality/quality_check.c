@@ -1,0 +1,274 @@
+/* A quality check: rules compiled against a schema, fed with batches, judged at the end. */
+#include "foundation/base/mem.h"
+#include "work/quality/quality_check_impl.h"
+
+#define CHECK_ARENA_MAX (INT64_C(64) << 20)
+
+Status quality_check_new(const CheckOptions *options, QualityCheck **ret_check, Err *err)
+{
+    QualityCheck *check = mem_zalloc((int64_t)sizeof *check);
+    if (!check) return err_memory(err);
+    check->o = *options;
+    check->arena = arena_make(CHECK_ARENA_MAX);
+    check->whole = -1;
+    reject_list_init(&check->rejects);
+    if (row_mix_init(&check->mix, err) != OK || check_compile(check, err) != OK) {
+        quality_check_free(check);
+        return FAIL;
+    }
+    *ret_check = check;
+    return OK;
+}
+
+void quality_check_free(QualityCheck *check)
+{
+    if (!check) return;
+    for (int32_t i = 0; i < check->where_count; i++) {
+        expr_free(check->wheres[i].expr);
+        mem_free(check->wheres[i].bits);
+    }
+    for (int32_t i = 0; i < check->repeat_count; i++) {
+        repeat_count_free(check->repeats[i].repeats);
+        mem_free(check->repeats[i].result.first);
+    }
+    for (int32_t i = 0; i < check->rule_count; i++) {
+        expr_free(check->rules[i].good);
+        value_set_free(check->rules[i].set);
+    }
+    reject_list_done(&check->rejects);
+    mem_free(check->words);
+    mem_free(check->hashes);
+    mem_free(check->bad);
+    mem_free(check->mask);
+    arena_done(&check->arena);
+    mem_free(check);
+}
+
+int64_t quality_check_rows(const QualityCheck *check)
+{
+    return check->rows;
+}
+
+void quality_check_unreadable(QualityCheck *check, int64_t rows)
+{
+    check->unreadable += rows;
+}
+
+/* ---- a batch ---- */
+
+static Status make_room(QualityCheck *check, int64_t rows, Err *err)
+{
+    if (rows <= check->room) return OK;
+    int64_t words = (rows + 63) / 64;
+    mem_free(check->words);
+    mem_free(check->hashes);
+    mem_free(check->bad);
+    mem_free(check->mask);
+    check->words = mem_array(rows, 16);
+    check->hashes = mem_array(rows, (int64_t)sizeof *check->hashes);
+    check->bad = mem_array(words, 8);
+    check->mask = mem_array(words, 8);
+    check->room = 0;
+    for (int32_t i = 0; i < check->where_count; i++) {
+        mem_free(check->wheres[i].bits);
+        check->wheres[i].bits = mem_array(words, 8);
+        if (!check->wheres[i].bits) return err_memory(err);
+    }
+    if (!check->words || !check->hashes || !check->bad || !check->mask) return err_memory(err);
+    check->room = rows;
+    return OK;
+}
+
+static Status measure_wheres(QualityCheck *check, const Batch *batch, Err *err)
+{
+    ExprRun run = {.now_us = check->o.now_us};
+    for (int32_t i = 0; i < check->where_count; i++) {
+        WhereState *where = &check->wheres[i];
+        if (!where->expr) continue;
+        TRY(expr_filter(where->expr, &run, batch, where->bits, &check->rejects, err));
+        if (check->rejects.count && !where->error.len) {
+            TRY(arena_printf(&check->arena, &where->error, err,
+                             "its `where` fails for row %lld: %.*s",
+                             (long long)(check->rows + check->rejects.items[0].row + 1),
+                             STR_ARG(check->rejects.items[0].reason)));
+        }
+        reject_list_clear(&check->rejects);
+    }
+    return OK;
+}
+
+/* The lines of the first rows of each class, while the batch is at hand. */
+static void note_lines(QualityCheck *check, ColumnState *state, const TypeCensus *before,
+                       const Batch *batch)
+{
+    for (int i = 0; i < VALUE_CLASS_COUNT; i++) {
+        int64_t have = int64_min(state->census.counts[i], CENSUS_ROWS_KEPT);
+        for (int64_t k = int64_min(before->counts[i], CENSUS_ROWS_KEPT); k < have; k++) {
+            int64_t row = state->census.rows[i][k] - check->rows;
+            state->lines[i][k] = check->o.line ? check->o.line(check->o.line_arg, batch, row) : 0;
+        }
+    }
+}
+
+static void measure_columns(QualityCheck *check, const Batch *batch)
+{
+    for (int32_t i = 0; i < check->o.schema->count; i++) {
+        ColumnState *state = &check->columns[i];
+        TypeCensus before = state->census;
+        type_census_add(&state->census, &batch->columns[i], check->rows, check->o.text_file);
+        note_lines(check, state, &before, batch);
+    }
+}
+
+/* The rows that count: those of the `where`, without those that have a NULL where that is asked. */
+static const uint64_t *repeat_mask(QualityCheck *check, const RepeatState *state,
+                                   const Batch *batch)
+{
+    const uint64_t *where = state->where < 0 ? NULL : check->wheres[state->where].bits;
+    if (!state->skip_nulls) return where;
+    for (int64_t word = 0; word * 64 < batch->rows; word++) {
+        check->mask[word] = where ? where[word] : ~UINT64_C(0);
+        for (int32_t i = 0; i < state->count; i++) {
+            const Column *column = &batch->columns[state->columns[i]];
+            uint64_t valid = ~UINT64_C(0);
+            if (column->valid) {
+                memcpy(&valid, column->valid->data + column->offset / 8 + word * 8, 8);
+            }
+            check->mask[word] &= valid;
+        }
+    }
+    return check->mask;
+}
+
+static Status measure_repeats(QualityCheck *check, const Batch *batch, Err *err)
+{
+    for (int32_t i = 0; i < check->repeat_count; i++) {
+        RepeatState *state = &check->repeats[i];
+        row_mix_begin(&check->mix, check->hashes, batch->rows);
+        for (int32_t c = 0; c < state->count; c++) {
+            TRY(row_mix_column(&check->mix, &batch->columns[state->columns[c]], check->words,
+                               check->hashes, err));
+        }
+        TRY(repeat_count_add(state->repeats, check->hashes, batch->rows, check->rows,
+                             repeat_mask(check, state, batch), err));
+    }
+    return OK;
+}
+
+static Status add_reasons(QualityCheck *check, const RuleState *state, uint64_t *bad, int64_t rows,
+                          RejectList *reasons, Err *err)
+{
+    for (int64_t word = 0; word * 64 < rows; word++) {
+        uint64_t fresh = check->bad[word] & ~bad[word];
+        bad[word] |= fresh;
+        for (; reasons && fresh; fresh &= fresh - 1) {
+            Str reason = STR_NULL;
+            Reject reject = {.row = word * 64 + __builtin_ctzll(fresh),
+                             .kind = ERR_QUALITY,
+                             .position = -1,
+                             .column = state->rule->column};
+            TRY(arena_printf(&reasons->arena, &reason, err, "the rule %.*s",
+                             STR_ARG(state->rule->name)));
+            reject.reason = reason;
+            TRY(reject_list_add(reasons, &reject, err));
+        }
+    }
+    return OK;
+}
+
+Status quality_check_update(QualityCheck *check, const Batch *batch, uint64_t *ret_bad,
+                            RejectList *ret_reasons, Err *err)
+{
+    if (ret_bad) memset(ret_bad, 0, (size_t)((batch->rows + 63) / 64) * 8);
+    if (batch->rows == 0) return OK;
+    TRY(make_room(check, batch->rows, err));
+    TRY(measure_wheres(check, batch, err));
+    measure_columns(check, batch);
+    TRY(measure_repeats(check, batch, err));
+    for (int32_t i = 0; i < check->rule_count; i++) {
+        RuleState *state = &check->rules[i];
+        if (state->error.len) continue;
+        TRY(rule_measure(check, state, batch, err));
+        if (!rule_is_row(state->rule->kind)) continue;
+        TRY(evidence_add(check, state, batch, err));
+        if (!ret_bad || state->rule->on_fail != ON_FAIL_REJECT) continue;
+        TRY(add_reasons(check, state, ret_bad, batch->rows, ret_reasons, err));
+    }
+    check->rows += batch->rows;
+    return OK;
+}
+
+/* ---- pieces ---- */
+
+static void merge_rule(QualityCheck *check, RuleState *state, RuleState *next, Err *err)
+{
+    state->considered += next->considered;
+    state->failed += next->failed;
+    state->mails += next->mails;
+    state->good_mails += next->good_mails;
+    state->dates += next->dates;
+    state->good_dates += next->good_dates;
+    state->newest_us = int64_max(state->newest_us, next->newest_us);
+    moments_merge(&state->moments, &next->moments);
+    if (!state->error.len && next->error.len) {
+        IGNORE(arena_copy(&check->arena, next->error, &state->error, err)); /* stays without text */
+    }
+    for (int32_t i = 0; i < next->evidence_count; i++) {
+        if (state->evidence_count == state->evidence_max) return;
+        Evidence *to = &state->evidence[state->evidence_count], from = next->evidence[i];
+        *to = (Evidence){.row = from.row + check->rows, .line = from.line};
+        if (arena_copy(&check->arena, from.key, &to->key, err) != OK) return;
+        if (arena_copy(&check->arena, from.value, &to->value, err) != OK) return;
+        if (arena_copy(&check->arena, from.reason, &to->reason, err) != OK) return;
+        state->evidence_count++;
+    }
+}
+
+Status quality_check_merge(QualityCheck *check, QualityCheck *next, Err *err)
+{
+    for (int32_t i = 0; i < check->o.schema->count; i++) {
+        ColumnState *to = &check->columns[i], *from = &next->columns[i];
+        for (int c = 0; c < VALUE_CLASS_COUNT; c++) {
+            int64_t have = int64_min(to->census.counts[c], CENSUS_ROWS_KEPT);
+            for (int64_t k = have; k < CENSUS_ROWS_KEPT; k++) {
+                to->lines[c][k] = from->lines[c][k - have];
+            }
+        }
+        type_census_merge(&to->census, &from->census, check->rows);
+    }
+    for (int32_t i = 0; i < check->repeat_count; i++) {
+        TRY(repeat_count_merge(check->repeats[i].repeats, next->repeats[i].repeats, check->rows,
+                               err));
+    }
+    for (int32_t i = 0; i < check->rule_count; i++) {
+        merge_rule(check, &check->rules[i], &next->rules[i], err);
+    }
+    check->rows += next->rows;
+    check->unreadable += next->unreadable;
+    return OK;
+}
+
+/* ---- the end ---- */
+
+static Status finish_repeats(QualityCheck *check, Err *err)
+{
+    for (int32_t i = 0; i < check->repeat_count; i++) {
+        RepeatState *state = &check->repeats[i];
+        TRY(repeat_count_finish(state->repeats, state->wanted, &state->result, err));
+    }
+    return OK;
+}
+
+Status quality_check_finish(QualityCheck *check, QualityReport **ret_report, Err *err)
+{
+    TRY(finish_repeats(check, err));
+    QualityReport *report = mem_zalloc((int64_t)sizeof *report);
+    if (!report) return err_memory(err);
+    report->arena = arena_make(CHECK_ARENA_MAX);
+    if (check_judge(check, report, err) != OK) {
+        quality_report_free(report);
+        return FAIL;
+    }
+    *ret_report = report;
+    return OK;
+}

@@ -1,0 +1,89 @@
+/* What a quality check found: verdict, score, every rule with its value and evidence. */
+#ifndef NEURON_QUALITY_REPORT_H
+#define NEURON_QUALITY_REPORT_H
+
+#include "work/quality/quality_set.h"
+#include "work/quality/type_census.h"
+
+typedef enum Verdict {
+    VERDICT_PASS,
+    VERDICT_LEARNING, /* not enough history to judge by */
+    VERDICT_WARN,
+    VERDICT_FAIL,
+    VERDICT_ERROR, /* could not be evaluated: never taken for a pass */
+} Verdict;
+const char *verdict_name(Verdict verdict);
+const char *severity_name(Severity severity);
+
+/* A failed row: where it stands, and by which key and value. */
+typedef struct Evidence {
+    int64_t row;  /* from 1, in the order read */
+    int64_t line; /* of the file; 0: unknown */
+    Str key;      /* JSON object; empty: no key named */
+    Str value;    /* JSON; empty: the rule has no single column */
+    Str reason;   /* of expressions that failed; else empty */
+} Evidence;
+
+typedef struct RuleResult {
+    const QualityRule *rule;
+    Verdict verdict;
+    bool has_value;
+    double value;
+    const char *unit; /* "%", "s" or "" */
+    Str threshold;    /* the condition that decided, as written */
+    bool has_limit;   /* `limit` is its number */
+    double limit;
+    Severity severity;               /* of warn, fail, error */
+    int64_t considered, failed_rows; /* failed_rows -1: rows don't fail this rule */
+    const Evidence *evidence;
+    int32_t evidence_count;
+    Str error; /* VERDICT_ERROR: why; else a remark, or empty */
+} RuleResult;
+
+typedef struct ColumnResult {
+    Str name, type;
+    int64_t nulls;
+    bool mixed;
+    TypeCensus census;
+    int64_t lines[VALUE_CLASS_COUNT][CENSUS_ROWS_KEPT]; /* 0: unknown */
+} ColumnResult;
+
+/* Texts and lists live in the arena; rules belong to the set, which must live as long. */
+typedef struct QualityReport {
+    Arena arena;
+    Str dataset;
+    int64_t at_us, duration_ns;
+    int64_t total_records, repeats, unreadable;
+    double null_percentage, duplicate_percentage;
+    double score, min_score;
+    Verdict verdict;
+    int32_t type_issues;
+    const RuleResult *rules;
+    int32_t rule_count;
+    const ColumnResult *columns;
+    int32_t column_count;
+    Str location;
+} QualityReport;
+
+void quality_report_free(QualityReport *report);
+DEFINE_FREE_P(QualityReport, quality_report_free)
+
+int32_t quality_report_count(const QualityReport *report, Verdict verdict);
+/* Issues as the guide counts them: types that don't go together, rules that failed or could not be
+ * evaluated. */
+int32_t quality_report_issues(const QualityReport *report);
+
+typedef enum ReportFormat {
+    REPORT_TABLE,
+    REPORT_JSON,
+    REPORT_HTML,
+    REPORT_MARKDOWN,
+    REPORT_JUNIT,
+} ReportFormat;
+/* By name; ERR_USAGE. */
+MUST_USE Status report_format_find(Str name, ReportFormat *ret_format, Err *err);
+/* JSON is one object without a line break at its end. `color`: of the table. */
+MUST_USE Status quality_report_write(const QualityReport *report, ReportFormat format, bool color,
+                                     Buf *out, Err *err);
+
+#endif

@@ -1,0 +1,242 @@
+/* Runs a check over a dataset: source, batches, report. */
+#include "work/quality/quality_run.h"
+
+#include <stdatomic.h>
+
+#include "foundation/base/clock.h"
+#include "foundation/base/mem.h"
+
+#define WAIT_NS INT64_C(1000000000)
+#define PROGRESS_NS INT64_C(200000000)
+
+typedef struct QualityRun {
+    const QualitySet *set;
+    const QualityEnv *env;
+    SourceReq req;
+    Budget states; /* of what the check holds: batches keep their part of the whole */
+    Source *source;
+    SourceInfo info;
+    bool info_ready;
+    int64_t now_us;
+    QualityCheck *check;
+    Expr *where;
+    uint64_t *keep;
+    int64_t keep_rows;
+    RejectList refused;
+    int64_t shown_ns;
+} QualityRun;
+
+static void run_done(QualityRun *run)
+{
+    quality_check_free(run->check);
+    expr_free(run->where);
+    mem_free(run->keep);
+    reject_list_done(&run->refused);
+    source_close(run->source);
+    if (run->info_ready) source_info_done(&run->info);
+}
+
+/* ---- other datasets ---- */
+
+typedef Status (*BatchEach)(void *arg, const Batch *batch, Err *err);
+
+static Status read_all(Source *source, const QualityEnv *env, BatchEach each, void *arg, Err *err)
+{
+    TRY(source_open(source, NULL, env->budget, err));
+    for (int32_t part = 0; part < source_parts(source); part++) {
+        bool more = true;
+        while (more) {
+            SourceEvent event;
+            if (env->cancelled && atomic_load(env->cancelled)) {
+                return err_set(err, ERR_CANCELLED, "cancelled");
+            }
+            TRY(source_next(source, part, clock_mono_ns() + WAIT_NS, &event, err));
+            more = event.kind != SOURCE_END;
+            CLEANUP(batch_unref_p) Batch *batch = event.batch;
+            batch_unref(event.rejects);
+            if (batch) TRY(each(arg, batch, err));
+        }
+    }
+    return OK;
+}
+
+static Status read_other(const QualityEnv *env, const OtherData *other, Str query, BatchEach each,
+                         void *arg, Err *err)
+{
+    SourceReq req = {.location = &other->location,
+                     .table = query.len ? STR_NULL : other->table,
+                     .query = query,
+                     .parallel = 1,
+                     .spool_folder = env->spool_folder};
+    Source *source = NULL;
+    SourceInfo info;
+    TRY(registry_source(env->registry, &req, &source, err));
+    Status status = source_describe(source, &info, err);
+    if (status == OK) {
+        source_info_done(&info);
+        status = read_all(source, env, each, arg, err);
+    }
+    source_close(source);
+    return status == OK ? OK : err_prefix(err, "%.*s: ", STR_ARG(other->location.text));
+}
+
+static Status count_batch(void *arg, const Batch *batch, Err *err UNUSED)
+{
+    int64_t *rows = arg;
+    *rows += batch->rows;
+    return OK;
+}
+
+static Status other_count(void *arg, const OtherData *other, int64_t *ret_rows, Err *err)
+{
+    *ret_rows = 0;
+    return read_other(arg, other, STR_NULL, count_batch, ret_rows, err);
+}
+
+typedef struct FieldEach {
+    const OtherData *other;
+    Status (*each)(void *to, const Column *column, Err *err);
+    void *to;
+} FieldEach;
+
+static Status field_batch(void *arg, const Batch *batch, Err *err)
+{
+    const FieldEach *field = arg;
+    int32_t at = schema_find(batch->schema, field->other->field);
+    if (at >= 0) return field->each(field->to, &batch->columns[at], err);
+    return err_set(err, ERR_CONFIG, "no column «%.*s»", STR_ARG(field->other->field));
+}
+
+static Status other_values(void *arg, const OtherData *other,
+                           Status (*each)(void *to, const Column *column, Err *err), void *to,
+                           Err *err)
+{
+    FieldEach field = {other, each, to};
+    return read_other(arg, other, STR_NULL, field_batch, &field, err);
+}
+
+/* ---- the dataset ---- */
+
+static bool is_text_file(const QualitySet *set)
+{
+    return str_eq(set->from.scheme, STR("csv"));
+}
+
+static Status open_source(QualityRun *run, Err *err)
+{
+    const QualitySet *set = run->set;
+    run->req = (SourceReq){.location = &set->from,
+                           .table = set->table,
+                           .query = set->query,
+                           .params = set->params,
+                           .param_count = set->param_count,
+                           .parallel = 1,
+                           .rejects = true,
+                           .spool_folder = run->env->spool_folder};
+    TRY(registry_source(run->env->registry, &run->req, &run->source, err));
+    TRY(source_describe(run->source, &run->info, err));
+    run->info_ready = true;
+    return OK;
+}
+
+static Status keep_rows(QualityRun *run, Batch **batch, Err *err)
+{
+    ExprRun expr = {.now_us = run->now_us};
+    Batch *kept = NULL;
+    if ((*batch)->rows > run->keep_rows) {
+        mem_free(run->keep);
+        run->keep_rows = (*batch)->rows;
+        run->keep = mem_array((run->keep_rows + 63) / 64, 8);
+        if (!run->keep) return err_memory(err);
+    }
+    TRY(expr_filter(run->where, &expr, *batch, run->keep, &run->refused, err));
+    if (run->refused.count) {
+        return err_set(err, ERR_DATA, "--where fails for a row: %.*s",
+                       STR_ARG(run->refused.items[0].reason));
+    }
+    TRY(batch_filter(*batch, (const uint8_t *)run->keep, &kept, err));
+    batch_unref(*batch);
+    *batch = kept;
+    return OK;
+}
+
+static void show(QualityRun *run)
+{
+    int64_t now_ns = clock_mono_ns();
+    if (!run->env->progress || now_ns - run->shown_ns < PROGRESS_NS) return;
+    run->shown_ns = now_ns;
+    run->env->progress(run->env->progress_arg, quality_check_rows(run->check),
+                       run->info.rows_estimate);
+}
+
+static Status take(QualityRun *run, SourceEvent *event, Err *err)
+{
+    CLEANUP(batch_unref_p) Batch *batch = event->batch;
+    CLEANUP(batch_unref_p) Batch *rejects = event->rejects;
+    if (rejects) quality_check_unreadable(run->check, rejects->rows);
+    if (!batch) return OK;
+    if (run->where) TRY(keep_rows(run, &batch, err));
+    TRY(quality_check_update(run->check, batch, NULL, NULL, err));
+    show(run);
+    return OK;
+}
+
+static Status read_dataset(QualityRun *run, Err *err)
+{
+    TRY(source_open(run->source, NULL, run->env->budget, err));
+    for (int32_t part = 0; part < source_parts(run->source); part++) {
+        bool more = true;
+        while (more) {
+            SourceEvent event;
+            if (run->env->cancelled && atomic_load(run->env->cancelled)) {
+                return err_set(err, ERR_CANCELLED, "cancelled");
+            }
+            TRY(source_next(run->source, part, clock_mono_ns() + WAIT_NS, &event, err));
+            more = event.kind != SOURCE_END;
+            TRY(take(run, &event, err));
+        }
+    }
+    return OK;
+}
+
+static Status run_check(QualityRun *run, QualityReport **ret_report, Err *err)
+{
+    TRY(open_source(run, err));
+    if (run->info.unbounded) {
+        return err_set(err, ERR_CONFIG, "%.*s never ends; check it by a window of a stream",
+                       STR_ARG(run->set->from.text));
+    }
+    Str where = run->env->where;
+    if (where.len) {
+        TRY(expr_compile(where, run->info.schema, NULL, TYPE_BOOL, &run->where, err));
+    }
+    OtherSide other = {(void *)(uintptr_t)run->env, other_count, other_values};
+    CheckOptions options = {.set = run->set,
+                            .schema = run->info.schema,
+                            .text_file = is_text_file(run->set),
+                            .budget = &run->states,
+                            .spool_folder = run->env->spool_folder,
+                            .now_us = run->now_us,
+                            .history = run->env->history,
+                            .other = &other};
+    TRY(quality_check_new(&options, &run->check, err));
+    TRY(read_dataset(run, err));
+    return quality_check_finish(run->check, ret_report, err);
+}
+
+Status quality_run(const QualitySet *set, const QualityEnv *env, QualityReport **ret_report,
+                   Err *err)
+{
+    QualityRun run = {.set = set, .env = env, .now_us = clock_now_us()};
+    int64_t start_ns = clock_mono_ns();
+    int64_t memory = env->budget ? env->budget->max_bytes * 3 / 4 : INT64_MAX;
+    budget_init(&run.states, "quality", env->budget, memory);
+    reject_list_init(&run.refused);
+    QualityReport *report = NULL;
+    Status status = run_check(&run, &report, err);
+    run_done(&run);
+    if (status != OK) return FAIL;
+    report->duration_ns = clock_mono_ns() - start_ns;
+    *ret_report = report;
+    return OK;
+}

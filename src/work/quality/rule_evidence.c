@@ -1,0 +1,72 @@
+/* The first failed rows of a rule: where they stand, their keys and values. */
+#include "engine/format/json_write.h"
+#include "foundation/codec/json_writer.h"
+#include "work/quality/quality_check_impl.h"
+
+enum { EVIDENCE_TEXT_MAX = 2000 };
+
+/* Cut values stay JSON: what is too long is shown as its beginning. */
+static Status put_value(const Column *column, int64_t row, Buf *out, Err *err)
+{
+    int64_t from = out->len;
+    TRY(json_write_value(column, row, out, err));
+    if (out->len - from <= EVIDENCE_TEXT_MAX) return OK;
+    CLEANUP(buf_done) Buf whole = buf_make(INT64_C(1) << 31);
+    TRY(json_write_plain(column, row, &whole, err));
+    out->len = from;
+    Str text = str_slice(buf_str(&whole), 0, EVIDENCE_TEXT_MAX);
+    text.len = str_utf8_prefix(text);
+    return json_put_text_lossy(out, text, err);
+}
+
+static Status key_text(QualityCheck *check, const Batch *batch, int64_t row, Str *ret_key, Err *err)
+{
+    *ret_key = STR_NULL;
+    if (check->key_count == 0) return OK;
+    CLEANUP(buf_done) Buf out = buf_make(INT64_C(1) << 31);
+    TRY(buf_append_char(&out, '{', err));
+    for (int32_t i = 0; i < check->key_count; i++) {
+        if (i) TRY(buf_append_char(&out, ',', err));
+        TRY(json_put_text_lossy(&out, check->o.schema->fields[check->key[i]].name, err));
+        TRY(buf_append_char(&out, ':', err));
+        TRY(put_value(&batch->columns[check->key[i]], row, &out, err));
+    }
+    TRY(buf_append_char(&out, '}', err));
+    return arena_copy(&check->arena, buf_str(&out), ret_key, err);
+}
+
+static Str reason_of(const QualityCheck *check, int64_t row)
+{
+    for (int64_t i = 0; i < check->rejects.count; i++) {
+        if (check->rejects.items[i].row == row) return check->rejects.items[i].reason;
+    }
+    return STR_NULL;
+}
+
+static Status add_row(QualityCheck *check, RuleState *state, const Batch *batch, int64_t row,
+                      Err *err)
+{
+    Evidence *to = &state->evidence[state->evidence_count];
+    *to = (Evidence){.row = check->rows + row + 1};
+    if (check->o.line) to->line = check->o.line(check->o.line_arg, batch, row);
+    TRY(key_text(check, batch, row, &to->key, err));
+    TRY(arena_copy(&check->arena, reason_of(check, row), &to->reason, err));
+    state->evidence_count++;
+    if (state->rule->kind == RULE_ROW) return OK;
+    if (check->o.set->mask) return arena_copy(&check->arena, STR("\"***\""), &to->value, err);
+    CLEANUP(buf_done) Buf out = buf_make(INT64_C(1) << 31);
+    TRY(put_value(&batch->columns[state->columns[0]], row, &out, err));
+    return arena_copy(&check->arena, buf_str(&out), &to->value, err);
+}
+
+Status evidence_add(QualityCheck *check, RuleState *state, const Batch *batch, Err *err)
+{
+    for (int64_t word = 0; word * 64 < batch->rows; word++) {
+        if (state->evidence_count == state->evidence_max) return OK;
+        for (uint64_t bits = check->bad[word]; bits; bits &= bits - 1) {
+            if (state->evidence_count == state->evidence_max) return OK;
+            TRY(add_row(check, state, batch, word * 64 + __builtin_ctzll(bits), err));
+        }
+    }
+    return OK;
+}

@@ -1,0 +1,103 @@
+"""`neuron check`: the guide's report on files and tables, all formats, exit codes."""
+
+import json
+import os
+import sqlite3
+import xml.etree.ElementTree
+
+import pytest
+
+PEOPLE = """id,name,email,date,age
+1,Ann,ann@x.org,2024-01-01,34
+2,Bob,bob(at)x.org,2024-02-30,x
+3,Cy,,2024-03-01,36
+4,Dee,dee@x.org,2024-03-02,41
+1,Ann,ann@x.org,2024-01-01,34
+""" + "".join(f"{i},Eve,e@x.co,2024-03-02,41\n" for i in range(5, 11))
+
+
+def rule(report, name):
+    return next(r for r in report["rules"] if r["name"] == name)
+
+
+def test_the_guides_report_on_a_file(neuron):
+    neuron.write("people.csv", PEOPLE)
+    report = json.loads(neuron("check", "people.csv", "--json", code=1).stdout)
+    assert report["dataset_name"] == "people" and report["total_records"] == 11
+    assert report["metrics"]["null_percentage"] == pytest.approx(100 / 55)
+    assert report["metrics"]["duplicate_percentage"] == pytest.approx(100 / 11)
+    assert report["metrics"]["completeness"] == pytest.approx(100 - 100 / 55)
+    assert report["metrics"]["uniqueness"] == pytest.approx(1000 / 11)
+    assert report["metrics"]["consistency"] == pytest.approx(90)  # of e-mails; dates: 10 of 11
+    # 100 - 2 columns of mixed types - 1 rule
+    assert report["quality_score"] == 80 and report["verdict"] == "fail"
+    mixed = {i["column"]: i for i in report["issues"] if i.get("type") == "mixed_data_types"}
+    assert set(mixed) == {"date", "age"}
+    failed = next(i for i in report["issues"] if i.get("rule"))
+    assert failed["rule"] == "uniqueness" and failed["threshold"] == 99
+    assert failed["failed_rows"] == 1 and failed["severity"] == "medium"
+
+
+def test_a_table_and_json_lines_give_the_same_numbers(neuron):
+    rows = [(i, f"p{i % 7}@x.org" if i % 5 else None, f"2024-01-{i % 28 + 1:02}") for i in range(100)]
+    rows += rows[:4]
+    with sqlite3.connect(os.path.join(neuron.folder, "x.db")) as db:
+        db.execute("CREATE TABLE t(id INTEGER, email TEXT, date TEXT)")
+        db.executemany("INSERT INTO t VALUES (?,?,?)", rows)
+    neuron.write("t.csv", "id,email,date\n" + "".join(f"{a},{b or ''},{c}\n" for a, b, c in rows))
+    neuron.write("t.ndjson", "".join(json.dumps({"id": a, "email": b, "date": c}) + "\n" for a, b, c in rows))
+    reports = [json.loads(neuron("check", *args, "--json", code=1).stdout)
+               for args in (["t.csv"], ["t.ndjson"], ["sqlite:///x.db", "--table", "t"])]
+    for report in reports:
+        assert report["metrics"] == reports[0]["metrics"] and report["quality_score"] == 80
+    assert reports[0]["metrics"]["duplicate_percentage"] == pytest.approx(400 / 104)
+
+
+def test_formats(neuron):
+    neuron.write("people.csv", PEOPLE)
+    table = neuron("check", "people.csv", code=1).stdout
+    assert table.startswith("FAIL people 80/100  1 of 3 rules failed")
+    suite = xml.etree.ElementTree.fromstring(
+        neuron("check", "people.csv", "--format", "junit", code=1).stdout.encode())
+    assert suite.tag == "testsuite" and suite.get("failures") == "3" and len(suite) == 5
+    neuron("check", "people.csv", "--format", "html", "-o", "r.html", code=1)
+    page = neuron.read("r.html")
+    assert page.startswith("<!doctype html>") and "http" not in page
+    assert "| fail | uniqueness | 90.91 % |" in neuron("check", "people.csv", "--format", "markdown", code=1).stdout
+
+
+def test_a_good_file_and_an_empty_one_exit_0(neuron):
+    neuron.write("good.csv", "id,x\n" + "".join(f"{i},a{i}\n" for i in range(1000)))
+    assert neuron("check", "good.csv").stdout.startswith("PASS good 100/100  3 rules  1 000 rows")
+    neuron.write("empty.csv", "id,x\n")
+    empty = json.loads(neuron("check", "empty.csv", "--json").stdout)
+    assert empty["empty"] is True and empty["quality_score"] == 100 and empty["total_records"] == 0
+    assert empty["metrics"]["null_percentage"] == 0 and empty["metrics"]["completeness"] == 100
+
+
+def test_where_looks_at_some_rows(neuron):
+    neuron.write("people.csv", PEOPLE)
+    report = json.loads(neuron("check", "people.csv", "--where", "id > 4", "--json").stdout)
+    assert report["total_records"] == 6 and report["metrics"]["uniqueness"] == 100
+
+
+def test_mistakes_are_named(neuron):
+    assert "no format «pdf»" in neuron("check", "x.csv", "--format", "pdf", code=2).stderr
+    assert "missing.csv" in neuron("check", "missing.csv", code=1).stderr
+    neuron.write("people.csv", PEOPLE)
+    assert "no column" in neuron("check", "people.csv", "--where", "agee > 4", code=2).stderr
+    assert "no column «idd»" in neuron("check", "people.csv", "--key", "idd", code=2).stderr
+
+
+def test_rows_that_cant_be_read_are_no_pass(neuron):
+    neuron.write("bad.csv", "a,b\n1,2\n3\n4,5\n")
+    report = json.loads(neuron("check", "bad.csv", "--json", code=1).stdout)
+    assert report["total_records"] == 2 and rule(report, "readable_rows")["failed_rows"] == 1
+
+
+def test_repeats_are_counted_exactly_in_little_memory(neuron):
+    count = 400000
+    neuron.write("many.csv", "a,b\n" + "".join(f"{i % 350000},x{i % 350000}\n" for i in range(count)))
+    for memory in ("512MB", "8MB"):
+        report = json.loads(neuron("check", "many.csv", "--memory", memory, "--json", code=1).stdout)
+        assert rule(report, "uniqueness")["failed_rows"] == count - 350000
