@@ -23,10 +23,11 @@ typedef struct SinkReq {
     double max_delete; /* mirror: largest share of rows it may delete, 0…1 */
     Str pipeline;      /* name in neuron_loads; empty: no record is kept (copy) */
     Str config_hash;
-    int64_t loads_max;  /* records kept in neuron_loads; 0: all */
-    bool at_least_once; /* brokers: no transaction; a commit may be PENDING */
-    bool rejects;       /* refused rows are given back instead of ending the run */
-    Str reject_table;   /* a table beside the data for rejects; empty: none here */
+    int64_t loads_max;        /* records kept in neuron_loads; 0: all */
+    bool at_least_once;       /* brokers: no transaction; a commit may be PENDING */
+    bool rejects;             /* refused rows are given back instead of ending the run */
+    Str reject_table;         /* a table beside the data for rejects; empty: none here */
+    const _Atomic bool *stop; /* true: don't wait for a system any longer; NULL: never */
 } SinkReq;
 
 /* What describe found: the plan. Lists of texts live in `arena`. */

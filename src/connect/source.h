@@ -33,7 +33,8 @@ typedef struct SourceReq {
     const PathSet *paths;  /* open: the paths to extract; complete before source_open */
     bool rejects;          /* malformed rows are given as rejects instead of ending the run */
     Str spool_folder;
-    int64_t batch_bytes; /* wished input bytes per batch; 0: the connector's own */
+    int64_t batch_bytes;      /* wished input bytes per batch; 0: the connector's own */
+    const _Atomic bool *stop; /* true: don't wait for a system any longer; NULL: never */
 } SourceReq;
 
 /* What describe found. Texts in `arena`. */
@@ -73,11 +74,21 @@ typedef struct SourceEvent {
     int64_t deadline_ns; /* clock_mono_ns */
 } SourceEvent;
 
-/* How far behind a source is. */
+enum { SOURCE_LAG_PARTS = 64 };
+
+/* How far behind one part is. */
+typedef struct SourceLag {
+    int32_t part;
+    int64_t messages; /* -1: not known */
+    int64_t us;       /* age of the oldest message that was not read yet; -1: not known */
+} SourceLag;
+
+/* How far behind a source is: in all (the sum, the oldest), and its first parts. */
 typedef struct SourceStats {
-    int64_t lag_messages; /* -1: not known */
-    int64_t lag_us;       /* age of the oldest message that was not read yet; -1: not known */
+    int64_t lag_messages, lag_us;
     int64_t rebalances;
+    SourceLag parts[SOURCE_LAG_PARTS];
+    int32_t part_count;
 } SourceStats;
 
 typedef struct Source Source;

@@ -121,6 +121,7 @@ static Status take_part(KafkaSource *self, rd_kafka_topic_partition_t *item, Err
     int64_t committed = item->offset >= 0 ? item->offset : -1;
     int64_t start = position_next(&self->from, item->partition);
     if (start < 0) start = committed;
+    if (start < 0 && self->place.tail > 0) start = int64_max(low, high - self->place.tail);
     if (start < 0) start = self->place.latest ? high : low;
     if (start < low) return gone_already(self, item->partition, start, low, err);
     item->offset = start;
@@ -135,6 +136,7 @@ static Status take_part(KafkaSource *self, rd_kafka_topic_partition_t *item, Err
         part->epoch = self->epoch;
         part->start = part->next = start;
         part->committed = committed;
+        part->eof = part->last_us = 0;
     }
     pthread_mutex_unlock(&self->parts.mutex);
     return status;

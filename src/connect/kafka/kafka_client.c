@@ -1,6 +1,7 @@
 /* Makes librdkafka's clients, and turns what they say into errors with a mend. */
 #include "connect/kafka/kafka_client.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "foundation/base/clock.h"
@@ -252,11 +253,30 @@ static Status metadata_error(KafkaClient *client, rd_kafka_resp_err_t code, Err 
     return FAIL;
 }
 
+enum { ASK_TURN_MS = 500 };
+
+/* Asked in short turns, so that a stop is seen. */
+static Status wait_metadata(KafkaClient *client, rd_kafka_topic_t *topic, int timeout_ms,
+                            const struct rd_kafka_metadata **ret_metadata, Err *err)
+{
+    int64_t deadline_ns = clock_mono_ns() + (int64_t)timeout_ms * 1000000;
+    for (;;) {
+        rd_kafka_resp_err_t code =
+            rd_kafka_metadata(client->rk, 0, topic, ret_metadata, ASK_TURN_MS);
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return OK;
+        bool silent = code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT;
+        if (!silent || clock_mono_ns() >= deadline_ns) return metadata_error(client, code, err);
+        if (client->stop && atomic_load(client->stop)) {
+            return err_set(err, ERR_CANCELLED, "stopped while waiting for a broker");
+        }
+        (void)rd_kafka_poll(client->rk, 20); /* a refused connection answers at once */
+    }
+}
+
 Status kafka_client_ping(KafkaClient *client, int timeout_ms, Err *err)
 {
     const struct rd_kafka_metadata *metadata = NULL;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(client->rk, 0, NULL, &metadata, timeout_ms);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return metadata_error(client, code, err);
+    TRY(wait_metadata(client, NULL, timeout_ms, &metadata, err));
     rd_kafka_metadata_destroy(metadata);
     return OK;
 }
@@ -265,8 +285,7 @@ static Status ask_metadata(KafkaClient *client, rd_kafka_topic_t *topic, int tim
                            int32_t *ret_partitions, Err *err)
 {
     const struct rd_kafka_metadata *metadata = NULL;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(client->rk, 0, topic, &metadata, timeout_ms);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return metadata_error(client, code, err);
+    TRY(wait_metadata(client, topic, timeout_ms, &metadata, err));
     Status status = OK;
     const rd_kafka_metadata_topic_t *first = &metadata->topics[0];
     if (metadata->topic_cnt != 1) {

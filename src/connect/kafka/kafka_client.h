@@ -14,6 +14,7 @@ typedef struct KafkaClient {
     const KafkaPlace *place;
     void *owner; /* for callbacks: ((KafkaClient *)rd_kafka_opaque(rk))->owner */
     rd_kafka_t *rk;
+    const _Atomic bool *stop; /* of the request: brokers are waited for no longer; may be NULL */
     pthread_mutex_t mutex;
     char trouble[KAFKA_TROUBLE_MAX]; /* what librdkafka last complained of; under mutex */
 } KafkaClient;

@@ -19,6 +19,8 @@ typedef struct KafkaPart {
     int64_t next;      /* first offset that was not handed out */
     int64_t end;       /* the partition's end when it was first assigned; -1: never was */
     int64_t committed; /* what settled committed last in this assignment */
+    int64_t eof;       /* offset at which the broker last said: nothing more */
+    int64_t last_us;   /* timestamp of the last message handed out; 0: none */
 } KafkaPart;
 
 /* Embedded: init … done. The writer's thread settles while the reader's reads: both hold `mutex`

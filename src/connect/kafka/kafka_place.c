@@ -128,6 +128,9 @@ static Status parse_options(KafkaPlace *place, Err *err)
     if (from.len && !place->latest && !str_eq(from, STR("earliest"))) {
         return bad_option(place, "from", from, "earliest or latest", err);
     }
+    Str tail = location_option(location, STR("tail"));
+    bool counts = number_parse_int64(tail, &place->tail) == NUMBER_OK && place->tail > 0;
+    if (tail.len && !counts) return bad_option(place, "tail", tail, "a number of messages", err);
     Str delivery = location_option(location, STR("delivery"));
     if (str_eq(delivery, STR("exactly_once"))) place->delivery = KAFKA_EXACTLY_ONCE;
     else if (str_eq(delivery, STR("at_least_once"))) place->delivery = KAFKA_AT_LEAST_ONCE;

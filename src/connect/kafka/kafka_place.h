@@ -21,6 +21,7 @@ typedef struct KafkaPlace {
     Str group, instance;
     Str id; /* transactional id; empty: not given */
     bool latest;
+    int64_t tail; /* begin so many before the end of each partition; 0: not given */
     KafkaDelivery delivery;
     Arena arena;
 } KafkaPlace;

@@ -393,6 +393,7 @@ Status kafka_sink_new(const SinkReq *req, Sink **ret_sink, Err *err)
     position_init(&self->sent);
     reject_list_init(&self->refused);
     kafka_producer_init(&self->producer, &self->place);
+    self->producer.client.stop = req->stop;
     if (check_request(self, err) != OK) {
         kafka_sink_close(&self->sink);
         return FAIL;

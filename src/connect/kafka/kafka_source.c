@@ -106,6 +106,7 @@ static void note_end(KafkaSource *self, const rd_kafka_message_t *message)
     KafkaPart *part = kafka_parts_assigned(&self->parts, message->partition);
     if (part) part->flowing = true;
     if (part && message->offset >= part->end) part->reached = true;
+    if (part) part->eof = message->offset;
     pthread_mutex_unlock(&self->parts.mutex);
 }
 
@@ -210,6 +211,14 @@ static Status fetch(KafkaSource *self, int64_t deadline_ns, Err *err)
 
 /* ---- batches ---- */
 
+static int64_t message_us(const rd_kafka_message_t *message)
+{
+    rd_kafka_timestamp_type_t type;
+    int64_t ms = rd_kafka_message_timestamp(message, &type);
+    bool known = type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && ms > 0 && ms < INT64_MAX / 1000;
+    return known ? ms * 1000 : 0;
+}
+
 /* Is the message one that this assignment is to give? Advances the part behind it if so. */
 static bool claim(KafkaSource *self, const rd_kafka_message_t *message, int64_t *ret_epoch)
 {
@@ -223,6 +232,7 @@ static bool claim(KafkaSource *self, const rd_kafka_message_t *message, int64_t 
     }
     if (wanted) {
         part->next = message->offset + 1;
+        part->last_us = message_us(message);
         *ret_epoch = part->epoch;
     }
     pthread_mutex_unlock(&self->parts.mutex);
@@ -376,6 +386,7 @@ static const SourceOps KAFKA_SOURCE_OPS = {
     .revoked = kafka_source_revoked,
     .settled = kafka_source_settled,
     .rewind = kafka_source_rewind,
+    .stats = kafka_source_stats,
     .cancel = kafka_source_cancel,
     .close = kafka_source_close,
 };
@@ -413,6 +424,7 @@ Status kafka_source_new(const SourceReq *req, Source **ret_source, Err *err)
     position_init(&self->from);
     kafka_parts_init(&self->parts);
     kafka_client_init(&self->client, &self->place, self);
+    self->client.stop = req->stop;
     pthread_mutex_init(&self->pump.mutex, NULL);
     thread_cond_init(&self->pump.cond);
     if (check_request(self, err) != OK) {

@@ -72,6 +72,10 @@ void kafka_leave(KafkaSource *self);
 MUST_USE Status kafka_pump_start(KafkaSource *self, Err *err);
 void kafka_pump_stop(KafkaSource *self);
 
+/* ---- kafka_lag.c ---- */
+
+void kafka_source_stats(const Source *source, SourceStats *ret_stats);
+
 /* ---- kafka_source.c ---- */
 
 /* Messages that wait are let go. */

@@ -107,6 +107,11 @@ static Status post_resume(Request *r, Err *err)
     return CALL(r, stream_pause, r->name, false, &r->out, err);
 }
 
+static Status post_messages(Request *r, Err *err)
+{
+    return CALL(r, stream_send, r->name, buf_str(&r->body), &r->out, err);
+}
+
 static Status get_quality(Request *r, Err *err)
 {
     return CALL(r, quality_list, &r->out, err);
@@ -198,6 +203,8 @@ const Route API_ROUTES[] = {
      NULL},
     {"POST", "/api/v1/streams/{name}/resume", ACCESS_TOKEN, 202, post_resume, "Resume a stream.",
      NULL},
+    {"POST", "/api/v1/streams/{name}/messages", ACCESS_TOKEN, 202, post_messages,
+     "Send JSON lines to the stream's topic.", NULL},
     {"GET", "/api/v1/quality", ACCESS_TOKEN, 200, get_quality, "Datasets with their last report.",
      NULL},
     {"GET", "/api/v1/quality/trends", ACCESS_TOKEN, 200, get_trends, "Scores over some days.",

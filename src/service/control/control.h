@@ -51,7 +51,10 @@ typedef struct Control {
 
     Status (*stream_list)(void *arg, Buf *out, Err *err); /* with their statistics */
     Status (*stream_get)(void *arg, Str name, Buf *out, Err *err);
+    /* Kept over restarts. */
     Status (*stream_pause)(void *arg, Str name, bool pause, Buf *out, Err *err);
+    /* JSON lines into the topic that the stream reads; answers {accepted}. Waits for the broker. */
+    Status (*stream_send)(void *arg, Str name, Str lines, Buf *out, Err *err);
 
     Status (*quality_list)(void *arg, Buf *out, Err *err); /* datasets with their last report */
     Status (*quality_reports)(void *arg, const ControlFilter *filter, Buf *out, Err *err);

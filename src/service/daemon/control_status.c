@@ -55,6 +55,7 @@ static Health write_dependencies(Daemon *d, JsonWriter *w)
         write_dependency(w, job->tick_name, good, str_from(job->last_error), job->failing_since_us);
     }
     pthread_mutex_unlock(&d->lock);
+    jobs = streams_health(d, w) == HEALTH_HEALTHY && jobs;
     json_object_end(w);
     if (!store || !atomic_load(&d->ready)) return HEALTH_UNHEALTHY;
     return jobs ? HEALTH_HEALTHY : HEALTH_DEGRADED;
@@ -138,6 +139,7 @@ static Status control_metrics(void *arg, bool openmetrics, Buf *out, Err *err)
 {
     Daemon *d = arg;
     int64_t waiting = 0;
+    streams_metrics(d);
     metrics_set(METRIC_BUDGET_USED, (double)budget_used(&d->budget), NO_LABELS);
     if (state_outbox_count(d->store, &waiting, NULL) == OK) {
         metrics_set(METRIC_OUTBOX, (double)waiting, NO_LABELS);
@@ -230,6 +232,10 @@ void control_make(Daemon *d, Control *ret_control)
         .run_cancel = control_run_cancel,
         .run_list = control_run_list,
         .run_get = control_run_get,
+        .stream_list = control_stream_list,
+        .stream_get = control_stream_get,
+        .stream_pause = control_stream_pause,
+        .stream_send = control_stream_send,
         .reload = control_reload,
         .config_update = control_config_update,
         .stop = control_stop,

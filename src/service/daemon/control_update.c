@@ -35,8 +35,10 @@ static Status check_paused(Daemon *d, const JsonValue *map, Err *err)
 {
     if (map->kind != JSON_OBJECT) return err_set(err, ERR_USAGE, "paused must be an object");
     for (const JsonValue *at = map->first; at; at = at->next) {
-        if (!job_find(d, JOB_PIPELINE, at->key) && !job_find(d, JOB_DATASET, at->key)) {
-            return err_set(err, ERR_USAGE, "paused: no pipeline «%.*s»", STR_ARG(at->key));
+        if (!job_find(d, JOB_PIPELINE, at->key) && !job_find(d, JOB_DATASET, at->key) &&
+            !stream_find(d, at->key)) {
+            return err_set(err, ERR_USAGE, "paused: no pipeline or stream «%.*s»",
+                           STR_ARG(at->key));
         }
         if (at->kind != JSON_BOOL) {
             return err_set(err, ERR_USAGE, "paused.%.*s must be true or false", STR_ARG(at->key));
@@ -76,6 +78,8 @@ static void set_paused(Daemon *d, Str name, bool paused)
         if (str_eq(d->jobs[i].name, name)) d->jobs[i].paused = paused;
     }
     pthread_mutex_unlock(&d->lock);
+    Stream *stream = stream_find(d, name);
+    if (stream) stream_pause(stream, paused);
 }
 
 static Status set_schedule(Daemon *d, const JsonValue *at, Err *err)

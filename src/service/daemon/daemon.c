@@ -88,6 +88,7 @@ static Status parts_start(Daemon *d, Err *err)
     TRY(state_store_open(o->state, &d->store, err));
     d->store_ok = true;
     TRY(jobs_make(d, err));
+    TRY(streams_new(d, err));
     control_make(d, &d->control);
     ApiOptions api = {.listen = o->http.listen,
                       .token = o->http.token,
@@ -185,6 +186,7 @@ static void drain(Daemon *d, int *ret_signal)
 static void parts_stop(Daemon *d)
 {
     api_stop(TAKE(d->api));
+    part_streams_stop(d);
     jobs_done(d);
     state_store_close(TAKE(d->store));
     if (d->signal_fd >= 0) (void)close(d->signal_fd);
@@ -214,6 +216,7 @@ static Status live(Daemon *d, int64_t end_ns, int *ret_signal, Err *err)
         LOG(LOG_INFO, "daemon", "ending", log_int("signal", *ret_signal));
     }
     jobs_drain(d);
+    streams_drain(d);
     if (status == OK) drain(d, ret_signal);
     if (status == OK) parts_end(d);
     parts_stop(d);

@@ -72,6 +72,8 @@ typedef struct Daemon {
     Control control;
     struct Api *api;
     struct Federate *federate; /* part_federation.c */
+    Stream **streams;          /* part_streams.c; in the configuration's order */
+    int32_t stream_count;
     int signal_fd, event_fd;
     int64_t started_us, started_ns;
     bool reloaded; /* this is the life after a reload: no runs at start */
@@ -123,6 +125,23 @@ typedef struct DaemonPart {
 /* part_federation.c */
 MUST_USE Status part_federation_start(Daemon *d, Err *err);
 void part_federation_stop(Daemon *d);
+/* part_streams.c */
+MUST_USE Status streams_new(Daemon *d, Err *err);
+MUST_USE Status part_streams_start(Daemon *d, Err *err);
+/* Ask all for an orderly end, without waiting. */
+void streams_drain(Daemon *d);
+void part_streams_stop(Daemon *d);
+/* NULL: no such stream. */
+Stream *stream_find(Daemon *d, Str name);
+/* control_streams.c */
+/* In an open object: each stream's health. */
+Health streams_health(Daemon *d, JsonWriter *w);
+/* Their numbers into the registry of metrics. */
+void streams_metrics(Daemon *d);
+Status control_stream_list(void *arg, Buf *out, Err *err);
+Status control_stream_get(void *arg, Str name, Buf *out, Err *err);
+Status control_stream_pause(void *arg, Str name, bool pause, Buf *out, Err *err);
+Status control_stream_send(void *arg, Str name, Str lines, Buf *out, Err *err);
 void parts_begin(Daemon *d);
 void parts_end(Daemon *d);
 

@@ -2,7 +2,9 @@
 #include "service/daemon/daemon_impl.h"
 
 static const DaemonPart PARTS[] = {
-    {"federation", part_federation_start, part_federation_stop}, {NULL, NULL, NULL}, /* the end */
+    {"federation", part_federation_start, part_federation_stop},
+    {"streams", part_streams_start, part_streams_stop},
+    {NULL, NULL, NULL}, /* the end */
 };
 
 void parts_begin(Daemon *d)

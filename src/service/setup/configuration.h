@@ -66,6 +66,8 @@ typedef struct StreamOptions {
     Str route_by;
     const YamlNode *processors, *options;
     int32_t unknown, delivery;
+    Str max_rejects;
+    const YamlNode *window, *check; /* not there yet: refused */
     int64_t cycle_us, cycle_rows;
 } StreamOptions;
 

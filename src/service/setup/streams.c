@@ -1,5 +1,6 @@
 /* Streams as configured: places looked up, processors with their texts, everything checked. */
 #include "foundation/base/hash.h"
+#include "foundation/base/number.h"
 #include "service/setup/configuration_impl.h"
 
 /* One stream while it is made. */
@@ -328,6 +329,34 @@ static Status letters_make(const Making *m, Err *err)
     return broker_options(m, &s->dead_letter_to, err);
 }
 
+/* `10% in 1m`. */
+static bool parse_breaker(Str text, double *ret_share, int64_t *ret_us)
+{
+    int64_t at = str_find(text, STR(" in "));
+    int64_t percent = str_find_char(text, '%');
+    if (at < 0 || percent < 0 || percent > at) return false;
+    Str number = str_trim(str_slice(text, 0, percent));
+    bool good = str_trim(str_slice(text, percent + 1, at)).len == 0 &&
+                number_parse_double(number, ret_share) == NUMBER_OK &&
+                option_parse_duration(str_trim(str_slice(text, at + 4, text.len)), ret_us);
+    *ret_share /= 100;
+    return good && *ret_share >= 0 && *ret_share <= 1 && *ret_us >= 1000000;
+}
+
+static void breaker_make(const Making *m)
+{
+    Str text = m->o->max_rejects;
+    if (text.len && !parse_breaker(text, &m->s->max_rejects, &m->s->max_rejects_us)) {
+        mistake_at(m, option_node(&m->o->head, "max_rejects"), "write it like `10% in 1m`",
+                   "`max_rejects` must be a share of the messages of at least a second");
+    }
+    static const char *const LATER[] = {"window", "check"};
+    for (int32_t i = 0; i < COUNT_OF(LATER); i++) {
+        const YamlNode *node = option_node(&m->o->head, LATER[i]);
+        if (node) mistake_at(m, node, "leave it out", "windows of a stream are not there yet");
+    }
+}
+
 /* ---- processors ---- */
 
 static void case_key(const Making *m, const YamlNode *node, StreamCase *to)
@@ -444,6 +473,7 @@ static Status stream_make(const Making *m, Err *err)
     TRY(from_make(m, err));
     TRY(to_make(m, err));
     TRY(letters_make(m, err));
+    breaker_make(m);
     TRY(processors_make(m, err));
     if (s->unknown == UNKNOWN_PASS && !s->to_messages && o->to.head.node) {
         mistake_at(m, option_node(&o->head, "unknown"), "drop or dead_letter",

@@ -5,6 +5,7 @@
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
 #include "foundation/codec/json_writer.h"
+#include "foundation/obs/metrics.h"
 #include "work/stream/stream_impl.h"
 
 /* Processors of messages that have none. */
@@ -334,6 +335,21 @@ static Status run_all(RouteRun *r, Batch **ret_out, Err *err)
     return route_output_make(&self->output, r->in, self->places, self->parts, ret_out, err);
 }
 
+static void measure(RouteStep *self, const Batch *batch, int64_t ns)
+{
+    StreamStats *stats = self->stats;
+    if (batch->rows == 0) return;
+    atomic_fetch_add(&stats->routed, batch->rows);
+    atomic_fetch_add(&stats->route_ns, ns);
+    metrics_observe(METRIC_STREAM_PROCESSING, (double)ns / 1e9 / (double)batch->rows,
+                    LABELS(self->route->config->name));
+    int32_t at = schema_find(batch->schema, STR("@timestamp"));
+    if (at < 0 || column_is_null(&batch->columns[at], 0)) return;
+    int64_t first_us = column_int64(&batch->columns[at])[0];
+    int64_t oldest_us = atomic_load(&stats->oldest_us);
+    if (oldest_us == 0 || first_us < oldest_us) atomic_store(&stats->oldest_us, first_us);
+}
+
 static Status route_step_run(Step *step, const ExprRun *run, Batch *in, RejectWriter *rejects,
                              Batch **ret_out, Err *err)
 {
@@ -343,8 +359,7 @@ static Status route_step_run(Step *step, const ExprRun *run, Batch *in, RejectWr
     int64_t start_ns = clock_mono_ns();
     Status status = batch->rows > 0 ? run_all(&r, ret_out, err) : OK;
     parts_clear(self);
-    atomic_fetch_add(&self->stats->routed, batch->rows);
-    atomic_fetch_add(&self->stats->route_ns, clock_mono_ns() - start_ns);
+    measure(self, batch, clock_mono_ns() - start_ns);
     return status;
 }
 

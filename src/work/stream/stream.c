@@ -6,6 +6,7 @@
 #include "foundation/base/clock.h"
 #include "foundation/base/hash.h"
 #include "foundation/base/thread.h"
+#include "foundation/obs/metrics.h"
 #include "work/stream/stream_impl.h"
 
 #define WAIT_MIN_NS INT64_C(500000000)
@@ -30,8 +31,10 @@ typedef struct Stretch {
     bool info_ready;
     LoadState state;
     DeadLetters letters;
+    Breaker breaker;
     Step *step;
     int64_t committed_before; /* stats->consumed at its start */
+    int64_t rebalances_before;
     int64_t rate_ns, rate_count;
 } Stretch;
 
@@ -59,6 +62,7 @@ static void requests(Stretch *s)
         .paths = &s->route.paths,
         .rejects = c->dead_letters,
         .spool_folder = s->env->spool_folder,
+        .stop = s->env->stop,
     };
     s->sink_req = (SinkReq){
         .location = &c->to,
@@ -73,6 +77,7 @@ static void requests(Stretch *s)
         .loads_max = LOADS_KEPT,
         .rejects = c->dead_letters,
         .reject_table = c->dead_letters_elsewhere ? STR_NULL : c->dead_letter_name,
+        .stop = s->env->stop,
     };
     s->letter_req = (SinkReq){
         .location = &c->dead_letter_to,
@@ -82,6 +87,7 @@ static void requests(Stretch *s)
         .evolve = true,
         .pipeline = c->name,
         .reject_table = c->dead_letter_name,
+        .stop = s->env->stop,
     };
 }
 
@@ -107,6 +113,7 @@ static Status stretch_open(Stretch *s, Err *err)
     TRY(run_id_new(s->run_id, err));
     TRY(route_compile(&s->route, c, NULL, NULL, err));
     requests(s);
+    breaker_init(&s->breaker, c, s->env->breaker_off);
     Status status = registry_sink(s->env->registry, &s->sink_req, &s->sink, err);
     if (status == OK && s->sink->ops->state) status = sink_state(s->sink, &s->state, err);
     if (status != OK) return err_prefix(err, "target: ");
@@ -132,6 +139,16 @@ static void stretch_close(Stretch *s)
 
 /* ---- while it runs ---- */
 
+static void state_set(const StreamEnv *env, StreamStats *stats, StreamState state, const Err *why)
+{
+    if (atomic_exchange(&stats->state, (int)state) == (int)state) return;
+    if (!why) atomic_store(&stats->trouble_since_us, 0);
+    else if (atomic_load(&stats->trouble_since_us) == 0) {
+        atomic_store(&stats->trouble_since_us, clock_now_us());
+    }
+    if (env->changed) env->changed(env->changed_arg, state, why);
+}
+
 static void on_committed(void *arg, const FlowLedger *cycle)
 {
     Stretch *s = arg;
@@ -145,6 +162,13 @@ static void on_committed(void *arg, const FlowLedger *cycle)
     atomic_fetch_add(&stats->ledger_gap, gap);
     atomic_fetch_add(&stats->bytes, cycle->bytes);
     atomic_fetch_add(&stats->cycles, 1);
+    int64_t left = atomic_load(&stats->in_flight) - cycle->extracted;
+    atomic_store(&stats->in_flight, int64_max(left, 0));
+    breaker_add(&s->breaker, cycle->extracted, cycle->rejected);
+    int64_t oldest_us = atomic_exchange(&stats->oldest_us, 0);
+    if (oldest_us <= 0) return;
+    double age = (double)int64_max(clock_now_us() - oldest_us, 0) / 1e6;
+    metrics_observe(METRIC_STREAM_END_TO_END, age, LABELS(s->config->name));
 }
 
 static void measure_rate(Stretch *s, const FlowProgress *progress)
@@ -169,7 +193,11 @@ static void on_progress(void *arg, const FlowProgress *progress)
     source_stats(s->source, &source);
     atomic_store(&stats->lag_messages, source.lag_messages);
     atomic_store(&stats->lag_us, source.lag_us);
-    atomic_store(&stats->rebalances, source.rebalances);
+    atomic_store(&stats->rebalances, s->rebalances_before + source.rebalances);
+    pthread_mutex_lock(&stats->mutex);
+    stats->lag = source;
+    pthread_mutex_unlock(&stats->mutex);
+    state_set(s->env, stats, STREAM_RUNNING, NULL);
     if (s->env->progress) s->env->progress(s->env->progress_arg, progress);
 }
 
@@ -205,6 +233,7 @@ static FlowSpec flow_spec(Stretch *s)
         .revoke_margin_ns = INT64_C(500000000),
         .progress = on_progress,
         .progress_arg = s,
+        .gate = {breaker_check, &s->breaker},
         .committed = on_committed,
         .committed_arg = s,
         .stop = s->env->stop,
@@ -222,7 +251,7 @@ static Status stretch_run(Stretch *s, Err *err)
     FlowResult result;
     flow_result_init(&result);
     s->committed_before = atomic_load(&s->stats->consumed);
-    atomic_store(&s->stats->state, STREAM_RUNNING);
+    s->rebalances_before = atomic_load(&s->stats->rebalances);
     Status status = flow_run(&spec, &result, err);
     atomic_fetch_add(&s->stats->aborted_cycles, result.aborted_cycles);
     atomic_store(&s->stats->in_flight, 0);
@@ -252,10 +281,10 @@ static bool is_stopped(const StreamEnv *env)
 
 static void remember(StreamStats *stats, const Err *why)
 {
-    pthread_mutex_lock(&stats->error_mutex);
+    pthread_mutex_lock(&stats->mutex);
     if (why) stats->error = *why;
     else err_clear(&stats->error);
-    pthread_mutex_unlock(&stats->error_mutex);
+    pthread_mutex_unlock(&stats->mutex);
 }
 
 /* Until then, or until stopped. */
@@ -278,12 +307,30 @@ static int64_t deadline_of(const StreamEnv *env)
     return env->patience_us < 0 ? INT64_MAX : clock_mono_ns() + env->patience_us * 1000;
 }
 
+/* The end of a run as a state; an orderly end while something was waited for is a good one. */
+static Status run_end(const StreamEnv *env, StreamStats *stats, Status status, Err *err)
+{
+    if (status != OK && is_stopped(env) && (err->kind == ERR_CANCELLED || err_is_retriable(err))) {
+        status = OK;
+        err_clear(err);
+    }
+    if (status == OK) {
+        remember(stats, NULL);
+        state_set(env, stats, STREAM_STOPPED, NULL);
+        return OK;
+    }
+    state_set(env, stats, err->kind == ERR_LIMIT ? STREAM_HELD : STREAM_FAILED, err);
+    return FAIL;
+}
+
 Status stream_run(const StreamConfig *config, const StreamEnv *env, StreamStats *stats, Err *err)
 {
     Err local = {0};
     if (!err) err = &local;
     int64_t wait_ns = WAIT_MIN_NS, deadline_ns = deadline_of(env);
-    atomic_store(&stats->state, STREAM_STARTING);
+    if (atomic_load(&stats->state) != STREAM_WAITING) {
+        state_set(env, stats, STREAM_STARTING, NULL);
+    }
     Status status = OK;
     while (!is_stopped(env)) {
         int64_t cycles = atomic_load(&stats->cycles);
@@ -296,13 +343,12 @@ Status stream_run(const StreamConfig *config, const StreamEnv *env, StreamStats 
             wait_ns = WAIT_MIN_NS;
             deadline_ns = deadline_of(env);
         }
-        if (!err_is_retriable(err) || clock_mono_ns() + wait_ns >= deadline_ns) break;
-        atomic_store(&stats->state, STREAM_WAITING);
+        bool over = deadline_ns != INT64_MAX && clock_mono_ns() + wait_ns >= deadline_ns;
+        if (!err_is_retriable(err) || over) break;
+        state_set(env, stats, STREAM_WAITING, err);
         wait_until(env, clock_mono_ns() + wait_ns);
         wait_ns = int64_min(wait_ns * 2, WAIT_MAX_NS);
         atomic_fetch_add(&stats->restarts, 1);
     }
-    if (status == OK) remember(stats, NULL);
-    atomic_store(&stats->state, status == OK ? STREAM_STOPPED : STREAM_FAILED);
-    return status;
+    return run_end(env, stats, status, err);
 }

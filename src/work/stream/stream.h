@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "connect/registry.h"
+#include "foundation/codec/json_writer.h"
 #include "work/flow/flow.h"
 
 /* A text of the configuration and where its first character stands; line 0: nowhere. */
@@ -59,6 +60,10 @@ typedef struct StreamConfig {
     Str dead_letter_name; /* topic or table */
     DeadLetterFormat format;
 
+    /* Breaker: with a larger share (0…1) of dead letters in so long the stream is held. 0: none. */
+    double max_rejects;
+    int64_t max_rejects_us;
+
     int64_t cycle_us, cycle_rows; /* a cycle ends at the first of both */
     Str config_hash;
 } StreamConfig;
@@ -76,8 +81,11 @@ typedef enum StreamState {
     STREAM_STARTING,
     STREAM_RUNNING,
     STREAM_WAITING, /* for a system that can't be reached */
-    STREAM_FAILED
+    STREAM_FAILED,
+    STREAM_PAUSED,
+    STREAM_HELD /* by its breaker, until it is resumed */
 } StreamState;
+const char *stream_state_name(StreamState state);
 
 /* Outlives the configuration's stream: init … done. */
 typedef struct StreamStats {
@@ -95,17 +103,22 @@ typedef struct StreamStats {
     _Atomic int64_t cycles, aborted_cycles, restarts;
     _Atomic int64_t lag_messages, lag_us; /* -1: not known */
     _Atomic int64_t rebalances;
-    _Atomic int state; /* StreamState */
+    _Atomic int64_t oldest_us;        /* timestamp of the open cycle's oldest message; 0: none */
+    _Atomic int state;                /* StreamState */
+    _Atomic int64_t trouble_since_us; /* 0: none */
     StreamTypeStats *types;
     int32_t type_count;
-    pthread_mutex_t error_mutex;
-    Err error; /* the last one; under error_mutex */
+    pthread_mutex_t mutex;
+    Err error;       /* the last one; under mutex */
+    SourceStats lag; /* by part; under mutex */
 } StreamStats;
 
 MUST_USE Status stream_stats_init(StreamStats *stats, const StreamConfig *config, Err *err);
 void stream_stats_done(StreamStats *stats);
-/* One JSON object: stream, status, the guide's four (messages_processed, messages_failed,
+/* Members of an open object: the guide's four (messages_processed, messages_failed,
  * average_processing_time in seconds, throughput_per_second), then all others. */
+void stream_stats_write(StreamStats *stats, JsonWriter *w);
+/* One JSON object: stream, status, and those. */
 MUST_USE Status stream_stats_json(StreamStats *stats, const StreamConfig *config, Buf *out,
                                   Err *err);
 
@@ -120,15 +133,54 @@ typedef struct StreamEnv {
      * ever. Counted anew after each committed cycle. */
     int64_t patience_us;
     const _Atomic bool *stop; /* finish the cycle, commit, end with OK */
+    bool breaker_off;         /* somebody let the stream go on in spite of its breaker */
+    /* The state changed (never twice the same); `why` with WAITING, FAILED and HELD. May be NULL.
+     */
+    void (*changed)(void *arg, StreamState state, const Err *why);
+    void *changed_arg;
     void (*progress)(void *arg, const FlowProgress *progress);
     void *progress_arg;
 } StreamEnv;
 
 /* Reads, routes and writes until the end of the source, `stop` or an error. Errors that can pass
  * are waited out and the stream goes on from what was committed. `stats` is initialised; it is
- * filled on failure too. */
+ * filled on failure too. The breaker's error is ERR_LIMIT, with the state HELD. */
 MUST_USE Status stream_run(const StreamConfig *config, const StreamEnv *env, StreamStats *stats,
                            Err *err);
+
+/* ---- On a thread of its own ---- */
+
+typedef struct Stream Stream;
+
+/* Everything is borrowed and outlives the stream. `env.stop`, `drain` and `patience_us` are the
+ * stream's own. */
+typedef struct StreamOptionsRun {
+    const StreamConfig *config;
+    StreamEnv env;
+    bool paused; /* from the start */
+} StreamOptionsRun;
+
+/* Ready to start. All calls may come from any thread, but for free. */
+MUST_USE Status stream_new(const StreamOptionsRun *options, Stream **ret_stream, Err *err);
+/* Starts its thread: the stream runs, waits for systems as long as it takes, and after any other
+ * failure tries again after 30 s, a minute … 5 minutes. */
+MUST_USE Status stream_start(Stream *stream, Err *err);
+/* Pausing finishes the cycle and commits it; resuming also ends a wait and lets a held stream go
+ * on, its breaker being off for as long as it looks back. Returns at once. */
+void stream_pause(Stream *stream, bool pause);
+bool stream_is_paused(Stream *stream);
+/* Ask for an orderly end; returns at once. */
+void stream_stop(Stream *stream);
+/* Stops it, waits for its end, frees. NULL is fine. */
+void stream_free(Stream *stream);
+/* Readable while the stream lives. */
+StreamStats *stream_stats(Stream *stream);
+const StreamConfig *stream_config(const Stream *stream);
+
+/* Lines of JSON as messages into the topic that the stream reads. FAIL: ERR_USAGE (a line is no
+ * JSON, the source is no topic), ERR_CONNECT. */
+MUST_USE Status stream_send(const StreamConfig *config, const StreamEnv *env, Str lines,
+                            int64_t *ret_count, Err *err);
 
 /* Finds every mistake in expressions and output columns without touching a system: `mistake` is
  * called for each (`where` NULL: of the stream as a whole). FAIL only when memory runs out. */

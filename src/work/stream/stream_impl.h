@@ -77,6 +77,23 @@ MUST_USE Status route_output_make(RouteOutput *output, const Batch *in, const Ro
 /* Borrows the compiled route and the statistics. */
 MUST_USE Status route_step_new(Route *route, StreamStats *stats, Step **ret_step, Err *err);
 
+/* ---- breaker.c ---- */
+
+enum { BREAKER_BUCKETS = 60 };
+
+/* What became of the messages of the last while. Used by the writer's thread alone. */
+typedef struct Breaker {
+    const StreamConfig *config;
+    int64_t off_until_ns;  /* clock_mono_ns */
+    int64_t bucket_ns, at; /* the newest bucket: clock_mono_ns / bucket_ns */
+    int64_t consumed[BREAKER_BUCKETS], rejected[BREAKER_BUCKETS];
+} Breaker;
+void breaker_init(Breaker *breaker, const StreamConfig *config, bool off);
+/* Before a cycle is committed; FAIL: ERR_LIMIT, it would be too many. For FlowGate. */
+MUST_USE Status breaker_check(void *breaker, Sink *sink, const SinkRun *run, Err *err);
+/* After it was. */
+void breaker_add(Breaker *breaker, int64_t consumed, int64_t rejected);
+
 /* ---- dead_letter.c ---- */
 
 /* Gives reject batches the configured shape. Embedded. */

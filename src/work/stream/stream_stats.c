@@ -8,7 +8,7 @@
 Status stream_stats_init(StreamStats *stats, const StreamConfig *config, Err *err)
 {
     *stats = (StreamStats){.lag_messages = -1, .lag_us = -1};
-    pthread_mutex_init(&stats->error_mutex, NULL);
+    pthread_mutex_init(&stats->mutex, NULL);
     stats->types = mem_array(config->processor_count + 1, (int64_t)sizeof *stats->types);
     if (!stats->types) return err_memory(err);
     for (int32_t i = 0; i < config->processor_count; i++) {
@@ -25,13 +25,14 @@ void stream_stats_done(StreamStats *stats)
     for (int32_t i = 0; i < stats->type_count; i++)
         mem_free((void *)(uintptr_t)stats->types[i].type.ptr);
     mem_free(stats->types);
-    pthread_mutex_destroy(&stats->error_mutex);
+    pthread_mutex_destroy(&stats->mutex);
 }
 
-static const char *state_name(int state)
+const char *stream_state_name(StreamState state)
 {
-    static const char *const NAMES[] = {"stopped", "starting", "running", "waiting", "failed"};
-    return state >= 0 && state < COUNT_OF(NAMES) ? NAMES[state] : "unknown";
+    static const char *const NAMES[] = {"stopped", "starting", "running", "waiting",
+                                        "failed",  "paused",   "held"};
+    return NAMES[state];
 }
 
 static void put_count(JsonWriter *w, const char *key, int64_t value)
@@ -68,7 +69,7 @@ static void put_types(JsonWriter *w, StreamStats *stats)
 
 static void put_error(JsonWriter *w, StreamStats *stats)
 {
-    pthread_mutex_lock(&stats->error_mutex);
+    pthread_mutex_lock(&stats->mutex);
     json_key(w, "error");
     if (!stats->error.message[0]) json_write_null(w);
     else {
@@ -81,7 +82,7 @@ static void put_error(JsonWriter *w, StreamStats *stats)
         json_write_text(w, str_from(stats->error.hint));
         json_object_end(w);
     }
-    pthread_mutex_unlock(&stats->error_mutex);
+    pthread_mutex_unlock(&stats->mutex);
 }
 
 static void put_guide(JsonWriter *w, StreamStats *stats)
@@ -96,6 +97,45 @@ static void put_guide(JsonWriter *w, StreamStats *stats)
     json_write_double(w, (double)atomic_load(&stats->per_second_milli) / 1000);
 }
 
+static void put_parts(JsonWriter *w, StreamStats *stats)
+{
+    json_key(w, "partitions");
+    json_array_begin(w);
+    pthread_mutex_lock(&stats->mutex);
+    for (int32_t i = 0; i < stats->lag.part_count; i++) {
+        const SourceLag *part = &stats->lag.parts[i];
+        json_object_begin(w);
+        put_count(w, "partition", part->part);
+        put_known(w, "lag_messages", part->messages, 1);
+        put_known(w, "lag_seconds", part->us, 1e-6);
+        json_object_end(w);
+    }
+    pthread_mutex_unlock(&stats->mutex);
+    json_array_end(w);
+}
+
+void stream_stats_write(StreamStats *stats, JsonWriter *w)
+{
+    put_guide(w, stats);
+    put_count(w, "consumed", atomic_load(&stats->consumed));
+    put_count(w, "emitted", atomic_load(&stats->emitted));
+    put_count(w, "filtered", atomic_load(&stats->filtered));
+    put_count(w, "dead_lettered", atomic_load(&stats->dead_lettered));
+    put_count(w, "in_flight", atomic_load(&stats->in_flight));
+    put_count(w, "ledger_gap", atomic_load(&stats->ledger_gap));
+    put_count(w, "unknown", atomic_load(&stats->unknown));
+    put_types(w, stats);
+    put_known(w, "lag_messages", atomic_load(&stats->lag_messages), 1);
+    put_known(w, "lag_seconds", atomic_load(&stats->lag_us), 1e-6);
+    put_parts(w, stats);
+    put_count(w, "rebalances", atomic_load(&stats->rebalances));
+    put_count(w, "bytes", atomic_load(&stats->bytes));
+    put_count(w, "cycles", atomic_load(&stats->cycles));
+    put_count(w, "aborted_cycles", atomic_load(&stats->aborted_cycles));
+    put_count(w, "restarts", atomic_load(&stats->restarts));
+    put_error(w, stats);
+}
+
 Status stream_stats_json(StreamStats *stats, const StreamConfig *config, Buf *out, Err *err)
 {
     JsonWriter w = json_writer_make(out, err);
@@ -103,24 +143,8 @@ Status stream_stats_json(StreamStats *stats, const StreamConfig *config, Buf *ou
     json_key(&w, "stream");
     json_write_text(&w, config->name);
     json_key(&w, "status");
-    json_write_text(&w, str_from(state_name(atomic_load(&stats->state))));
-    put_guide(&w, stats);
-    put_count(&w, "consumed", atomic_load(&stats->consumed));
-    put_count(&w, "emitted", atomic_load(&stats->emitted));
-    put_count(&w, "filtered", atomic_load(&stats->filtered));
-    put_count(&w, "dead_lettered", atomic_load(&stats->dead_lettered));
-    put_count(&w, "in_flight", atomic_load(&stats->in_flight));
-    put_count(&w, "ledger_gap", atomic_load(&stats->ledger_gap));
-    put_count(&w, "unknown", atomic_load(&stats->unknown));
-    put_types(&w, stats);
-    put_known(&w, "lag_messages", atomic_load(&stats->lag_messages), 1);
-    put_known(&w, "lag_seconds", atomic_load(&stats->lag_us), 1e-6);
-    put_count(&w, "rebalances", atomic_load(&stats->rebalances));
-    put_count(&w, "bytes", atomic_load(&stats->bytes));
-    put_count(&w, "cycles", atomic_load(&stats->cycles));
-    put_count(&w, "aborted_cycles", atomic_load(&stats->aborted_cycles));
-    put_count(&w, "restarts", atomic_load(&stats->restarts));
-    put_error(&w, stats);
+    json_write_text(&w, str_from(stream_state_name((StreamState)atomic_load(&stats->state))));
+    stream_stats_write(stats, &w);
     json_object_end(&w);
     return json_writer_end(&w);
 }

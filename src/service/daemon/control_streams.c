@@ -1,0 +1,187 @@
+/* What Control tells of streams: lists, health, metrics; pausing, sending. */
+#include <stdio.h>
+
+#include "service/daemon/daemon_impl.h"
+
+static void write_text(JsonWriter *w, const char *key, Str text)
+{
+    json_key(w, key);
+    json_write_text_or_null(w, text.len ? text : STR_NULL);
+}
+
+static StreamState state_of(StreamStats *stats)
+{
+    return (StreamState)atomic_load(&stats->state);
+}
+
+static void write_stream(Stream *stream, JsonWriter *w)
+{
+    const StreamConfig *config = stream_config(stream);
+    StreamStats *stats = stream_stats(stream);
+    json_object_begin(w);
+    write_text(w, "name", config->name);
+    write_text(w, "state", str_from(stream_state_name(state_of(stats))));
+    json_key(w, "paused");
+    json_write_bool(w, stream_is_paused(stream));
+    write_time(w, "trouble_since", atomic_load(&stats->trouble_since_us));
+    write_text(w, "from", config->from.text);
+    write_text(w, "from_topic", config->topic);
+    write_text(w, "to", config->to.text);
+    write_text(w, "to_name", config->to_name);
+    stream_stats_write(stats, w);
+    json_object_end(w);
+}
+
+Status control_stream_list(void *arg, Buf *out, Err *err)
+{
+    Daemon *d = arg;
+    JsonWriter w = json_writer_make(out, err);
+    json_object_begin(&w);
+    json_key(&w, "streams");
+    json_array_begin(&w);
+    for (int32_t i = 0; i < d->stream_count; i++) write_stream(d->streams[i], &w);
+    json_array_end(&w);
+    json_object_end(&w);
+    return json_writer_end(&w);
+}
+
+static Status find(Daemon *d, Str name, Stream **ret_stream, Err *err)
+{
+    const StreamConfig *config = NULL;
+    *ret_stream = stream_find(d, name);
+    if (*ret_stream) return OK;
+    if (configuration_stream(d->config, name, &config, err) == OK) {
+        return err_set(err, ERR_NOT_FOUND, "the stream %.*s does not run here", STR_ARG(name));
+    }
+    if (err) err->kind = ERR_NOT_FOUND;
+    return FAIL;
+}
+
+Status control_stream_get(void *arg, Str name, Buf *out, Err *err)
+{
+    Stream *stream = NULL;
+    TRY(find(arg, name, &stream, err));
+    JsonWriter w = json_writer_make(out, err);
+    write_stream(stream, &w);
+    return json_writer_end(&w);
+}
+
+/* As the federation's update does it, so that it is kept over restarts. */
+Status control_stream_pause(void *arg, Str name, bool pause, Buf *out, Err *err)
+{
+    Stream *stream = NULL;
+    CLEANUP(buf_done) Buf update = buf_make(1 << 16);
+    CLEANUP(buf_done) Buf ignored = buf_make(1 << 16);
+    TRY(find(arg, name, &stream, err));
+    JsonWriter w = json_writer_make(&update, err);
+    json_object_begin(&w);
+    json_key(&w, "paused");
+    json_object_begin(&w);
+    json_key_str(&w, name);
+    json_write_bool(&w, pause);
+    json_object_end(&w);
+    json_object_end(&w);
+    TRY(json_writer_end(&w));
+    TRY(control_config_update(arg, buf_str(&update), &ignored, err));
+    return control_stream_get(arg, name, out, err);
+}
+
+Status control_stream_send(void *arg, Str name, Str lines, Buf *out, Err *err)
+{
+    Daemon *d = arg;
+    Stream *stream = NULL;
+    TRY(find(d, name, &stream, err));
+    StreamEnv env = {.registry = d->options->registry, .stop = &d->draining};
+    int64_t count = 0;
+    TRY(stream_send(stream_config(stream), &env, lines, &count, err));
+    return buf_printf(out, err, "{\"accepted\":%lld}", (long long)count);
+}
+
+/* ---- health ---- */
+
+/* Where something is wrong: what; empty: nothing. */
+static Str trouble_of(StreamStats *stats, char text[ERR_MESSAGE_MAX])
+{
+    StreamState state = state_of(stats);
+    if (atomic_load(&stats->ledger_gap) != 0) return STR("messages are missing from the ledger");
+    if (state != STREAM_WAITING && state != STREAM_FAILED && state != STREAM_HELD) return STR("");
+    pthread_mutex_lock(&stats->mutex);
+    copy_text(text, ERR_MESSAGE_MAX, str_from(stats->error.message));
+    pthread_mutex_unlock(&stats->mutex);
+    return text[0] ? str_from(text) : str_from(stream_state_name(state));
+}
+
+Health streams_health(Daemon *d, JsonWriter *w)
+{
+    Health health = HEALTH_HEALTHY;
+    for (int32_t i = 0; i < d->stream_count; i++) {
+        char text[ERR_MESSAGE_MAX], key[256];
+        StreamStats *stats = stream_stats(d->streams[i]);
+        Str error = trouble_of(stats, text), name = stream_config(d->streams[i])->name;
+        (void)snprintf(key, sizeof key, "stream:%.*s", (int)int64_min(name.len, 200), name.ptr);
+        json_key(w, key);
+        json_object_begin(w);
+        write_text(w, "status", error.len ? STR("unhealthy") : STR("healthy"));
+        write_text(w, "state", str_from(stream_state_name(state_of(stats))));
+        if (error.len) write_text(w, "error", error);
+        if (error.len) write_time(w, "since", atomic_load(&stats->trouble_since_us));
+        json_object_end(w);
+        if (error.len) health = HEALTH_DEGRADED;
+    }
+    return health;
+}
+
+/* ---- metrics ---- */
+
+static void set(Metric metric, double value, Str name)
+{
+    metrics_set(metric, value, LABELS(name));
+}
+
+static void type_metrics(const StreamConfig *config, StreamTypeStats *type)
+{
+    const struct {
+        const char *outcome;
+        int64_t count;
+    } COUNTS[] = {{"processed", atomic_load(&type->emitted)},
+                  {"filtered", atomic_load(&type->filtered)},
+                  {"failed", atomic_load(&type->failed)}};
+    for (int32_t i = 0; i < COUNT_OF(COUNTS); i++) {
+        metrics_set(METRIC_STREAM_MESSAGES, (double)COUNTS[i].count,
+                    LABELS(config->name, type->type, str_from(COUNTS[i].outcome)));
+    }
+}
+
+static void lag_metrics(const StreamConfig *config, StreamStats *stats)
+{
+    pthread_mutex_lock(&stats->mutex);
+    for (int32_t i = 0; i < stats->lag.part_count; i++) {
+        const SourceLag *part = &stats->lag.parts[i];
+        char number[16];
+        (void)snprintf(number, sizeof number, "%d", part->part);
+        const Str *labels = LABELS(config->name, config->topic, str_from(number));
+        if (part->messages >= 0) {
+            metrics_set(METRIC_STREAM_LAG_RECORDS, (double)part->messages, labels);
+        }
+        if (part->us >= 0) metrics_set(METRIC_STREAM_LAG_SECONDS, (double)part->us / 1e6, labels);
+    }
+    pthread_mutex_unlock(&stats->mutex);
+}
+
+void streams_metrics(Daemon *d)
+{
+    for (int32_t i = 0; i < d->stream_count; i++) {
+        const StreamConfig *config = stream_config(d->streams[i]);
+        StreamStats *stats = stream_stats(d->streams[i]);
+        for (int32_t k = 0; k < stats->type_count; k++) type_metrics(config, &stats->types[k]);
+        metrics_set(METRIC_STREAM_MESSAGES, (double)atomic_load(&stats->dead_lettered),
+                    LABELS(config->name, STR(""), STR("dead_letter")));
+        metrics_set(METRIC_STREAM_MESSAGES, (double)atomic_load(&stats->unknown),
+                    LABELS(config->name, STR(""), STR("unknown")));
+        set(METRIC_STREAM_REBALANCES, (double)atomic_load(&stats->rebalances), config->name);
+        set(METRIC_STREAM_LEDGER_GAP, (double)atomic_load(&stats->ledger_gap), config->name);
+        set(METRIC_STREAM_RUNNING, state_of(stats) == STREAM_RUNNING, config->name);
+        set(METRIC_STREAM_RESTARTS, (double)atomic_load(&stats->restarts), config->name);
+        lag_metrics(config, stats);
+    }
+}

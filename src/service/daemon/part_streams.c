@@ -1,0 +1,69 @@
+/* Streams as a part of the daemon: each on a thread of its own, none in the way of another. */
+#include "foundation/base/mem.h"
+#include "service/daemon/daemon_impl.h"
+
+/* One line where something changes, not one for each attempt. */
+static void on_changed(void *arg, StreamState state, const Err *why)
+{
+    const StreamConfig *config = arg;
+    LogField name = log_text("stream", config->name);
+    if (why) {
+        metrics_add(METRIC_ERRORS, 1, LABELS(STR("stream"), str_from(err_kind_name(why->kind))));
+    }
+    if (state == STREAM_RUNNING) LOG(LOG_INFO, "stream", "runs", name);
+    else if (state == STREAM_STOPPED) LOG(LOG_INFO, "stream", "stopped", name);
+    else if (state == STREAM_WAITING) {
+        LOG_ERR(LOG_WARN, "stream", "something can't be reached; tried again until it is", why,
+                name);
+    } else if (state == STREAM_FAILED) {
+        LOG_ERR(LOG_ERROR, "stream", "failed; tried again later", why, name);
+    } else if (state == STREAM_HELD) {
+        LOG_ERR(LOG_ERROR, "stream", "held by its breaker until it is resumed", why, name);
+    }
+}
+
+Status streams_new(Daemon *d, Err *err)
+{
+    int32_t count = d->config->stream_count;
+    d->streams = mem_array(count + 1, (int64_t)sizeof *d->streams);
+    if (!d->streams) return err_memory(err);
+    for (int32_t i = 0; i < count; i++) {
+        StreamConfig *config = &d->config->streams[i];
+        StreamOptionsRun options = {.config = config,
+                                    .env = {.registry = d->options->registry,
+                                            .budget = &d->budget,
+                                            .changed = on_changed,
+                                            .changed_arg = config}};
+        TRY(stream_new(&options, &d->streams[d->stream_count], err));
+        d->stream_count++;
+    }
+    return OK;
+}
+
+Status part_streams_start(Daemon *d, Err *err)
+{
+    for (int32_t i = 0; i < d->stream_count; i++) TRY(stream_start(d->streams[i], err));
+    return OK;
+}
+
+void streams_drain(Daemon *d)
+{
+    for (int32_t i = 0; i < d->stream_count; i++) stream_stop(d->streams[i]);
+}
+
+void part_streams_stop(Daemon *d)
+{
+    streams_drain(d);
+    for (int32_t i = 0; i < d->stream_count; i++) stream_free(d->streams[i]);
+    d->stream_count = 0;
+    mem_free(d->streams);
+    d->streams = NULL;
+}
+
+Stream *stream_find(Daemon *d, Str name)
+{
+    for (int32_t i = 0; i < d->stream_count; i++) {
+        if (str_eq(stream_config(d->streams[i])->name, name)) return d->streams[i];
+    }
+    return NULL;
+}
