@@ -1,0 +1,300 @@
+/* Rows on their way: encoded, sent by COPY, halved where the server refuses; rejects beside them. */
+#include "connect/postgres/postgres_sink.h"
+#include "foundation/base/mem.h"
+
+#define ROWS_BYTES_MAX (INT64_C(1) << 34)
+
+static const char HEADER[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0";
+enum { HEADER_LEN = 19 };
+
+void postgres_rows_out_done(PostgresRowsOut *rows)
+{
+    buf_done(&rows->bytes);
+    mem_free(rows->ends);
+    mem_free(rows->rows);
+    *rows = (PostgresRowsOut){.bytes = buf_make(ROWS_BYTES_MAX)};
+}
+
+static Status rows_reserve(PostgresRowsOut *rows, int64_t more, Err *err)
+{
+    if (rows->count + more <= rows->capacity) return OK;
+    int64_t capacity = int64_max(rows->capacity * 2, rows->count + more);
+    int64_t *ends = mem_realloc(rows->ends, capacity * (int64_t)sizeof *ends);
+    if (!ends) return err_memory(err);
+    rows->ends = ends;
+    int64_t *numbers = mem_realloc(rows->rows, capacity * (int64_t)sizeof *numbers);
+    if (!numbers) return err_memory(err);
+    rows->rows = numbers;
+    rows->capacity = capacity;
+    return OK;
+}
+
+static void rows_clear(PostgresRowsOut *rows)
+{
+    buf_clear(&rows->bytes);
+    rows->count = 0;
+}
+
+/* ---- encoding ---- */
+
+static Status refuse(RejectList *refused, int64_t row, ErrKind kind, const char *sqlstate,
+                     Str column, Str reason, Err *err)
+{
+    Reject reject = {.row = row, .kind = kind, .position = -1, .column = column, .reason = reason};
+    int64_t len = int64_min((int64_t)strlen(sqlstate), 5);
+    memcpy(reject.sqlstate, sqlstate, (size_t)len);
+    return reject_list_add(refused, &reject, err);
+}
+
+static Status put_prefix(PostgresSink *self, const PostgresTable *table, const Batch *batch,
+                         int64_t row, Buf *out, Err *err)
+{
+    int32_t extra = table->prefix == POSTGRES_PREFIX_NONE ? 0 : 2;
+    TRY(buf_reserve(out, 2, err));
+    (void)postgres_put16(out->data + out->len, table->schema->count + extra);
+    out->len += 2;
+    switch (table->prefix) {
+    case POSTGRES_PREFIX_STAGE:
+        TRY(postgres_put_int64(out, self->next_ord, err));
+        return postgres_put_int64(out, batch_ordinal(batch, row), err);
+    case POSTGRES_PREFIX_REJECT:
+        TRY(postgres_put_bytes(out, self->run_id.data, self->run_id.len, err));
+        return postgres_put_int64(out, self->reject_seq, err);
+    case POSTGRES_PREFIX_NONE:
+        break;
+    }
+    return OK;
+}
+
+/* *ret_encoded false: a value can't be held, and nothing was added. */
+static Status row_encode(PostgresSink *self, PostgresTable *table, const Batch *batch, int64_t row,
+                         RejectList *refused, bool *ret_encoded, Err *err)
+{
+    PostgresEncoder *e = &self->encoder;
+    int64_t start = e->out->len;
+    TRY(put_prefix(self, table, batch, row, e->out, err));
+    for (int32_t i = 0; i < table->schema->count; i++) {
+        TRY(postgres_encode(e, &table->columns[i], &batch->columns[i], row, err));
+        if (LIKELY(!e->reason)) continue;
+        if (table->prefix == POSTGRES_PREFIX_REJECT) {
+            /* The row's data has it too, escaped. */
+            e->reason = NULL;
+            TRY(postgres_put_null(e->out, err));
+            continue;
+        }
+        e->out->len = start;
+        Str reason = str_from(e->reason);
+        e->reason = NULL;
+        *ret_encoded = false;
+        ErrKind kind = strncmp(e->sqlstate, "23", 2) == 0 ? ERR_CONSTRAINT : ERR_DATA;
+        return refuse(refused, row, kind, e->sqlstate, table->schema->fields[i].name, reason, err);
+    }
+    *ret_encoded = true;
+    return OK;
+}
+
+/* A key column that is NULL, or -1. */
+static int32_t null_key(const PostgresSink *self, const PostgresTable *table, const Batch *batch,
+                        int64_t row)
+{
+    const SinkReq *req = self->sink.req;
+    if (!self->keyed || table != &self->out) return -1;
+    for (int32_t i = 0; i < req->key_count; i++) {
+        int32_t column = schema_find(table->schema, req->key[i]);
+        if (column >= 0 && column_is_null(&batch->columns[column], row)) return column;
+    }
+    return -1;
+}
+
+Status postgres_rows_encode(PostgresSink *self, PostgresTable *table, const Batch *batch,
+                            PostgresRowsOut *rows, RejectList *refused, Err *err)
+{
+    TRY(rows_reserve(rows, batch->rows, err));
+    self->encoder.out = &rows->bytes;
+    self->encoder.reason = NULL;
+    for (int64_t row = 0; row < batch->rows; row++) {
+        int32_t null = null_key(self, table, batch, row);
+        if (UNLIKELY(null >= 0)) {
+            TRY(refuse(refused, row, ERR_CONSTRAINT, "23502", table->schema->fields[null].name,
+                       STR("the key is NULL"), err));
+            continue;
+        }
+        bool encoded = false;
+        TRY(row_encode(self, table, batch, row, refused, &encoded, err));
+        if (UNLIKELY(!encoded)) continue;
+        rows->ends[rows->count] = rows->bytes.len;
+        rows->rows[rows->count++] = row;
+        if (table->prefix == POSTGRES_PREFIX_REJECT) self->reject_seq++;
+        else self->next_ord++;
+    }
+    return OK;
+}
+
+/* ---- sending ---- */
+
+static Status copy_begin(PostgresSink *self, const PostgresTable *table, const char *stage,
+                         Err *err)
+{
+    Buf *sql = &self->sql;
+    buf_clear(sql);
+    TRY(buf_append(sql, STR("COPY "), err));
+    if (stage) {
+        TRY(buf_append(sql, str_from(stage), err));
+    } else {
+        TRY(postgres_db_quote_table(sql, buf_str(&table->name), err));
+        TRY(buf_append(sql, STR(" ("), err));
+        TRY(postgres_table_names(table, "", sql, err));
+        TRY(buf_append_char(sql, ')', err));
+    }
+    TRY(buf_append(sql, STR(" FROM STDIN (FORMAT binary)"), err));
+    TRY(buf_terminate(sql, err));
+    TRY(postgres_db_copy_in(self->db, sql->data, err));
+    return postgres_db_copy_put(self->db, str_make(HEADER, HEADER_LEN), err);
+}
+
+static Status copy_end(PostgresSink *self, Err *err)
+{
+    static const char TRAILER[] = "\377\377";
+    /* When the put fails, the end says why. */
+    Err ignored = {0};
+    IGNORE(postgres_db_copy_put(self->db, str_make(TRAILER, 2), &ignored));
+    return postgres_db_copy_end(self->db, NULL, err);
+}
+
+static Str rows_slice(const PostgresRowsOut *rows, int64_t from, int64_t to)
+{
+    int64_t start = from ? rows->ends[from - 1] : 0;
+    return str_make(rows->bytes.data + start, (to ? rows->ends[to - 1] : 0) - start);
+}
+
+static const char *stage_name(const PostgresSink *self)
+{
+    return self->staged ? "pg_temp.neuron_stage" : NULL;
+}
+
+static Status copy_range(PostgresSink *self, int64_t from, int64_t to, Err *err)
+{
+    TRY(copy_begin(self, &self->out, stage_name(self), err));
+    Err ignored = {0};
+    IGNORE(postgres_db_copy_put(self->db, rows_slice(&self->rows, from, to), &ignored));
+    return copy_end(self, err);
+}
+
+static bool is_refusal(const Err *err)
+{
+    return err->kind == ERR_CONSTRAINT || err->kind == ERR_DATA;
+}
+
+/* The column that the server's error names. */
+static Str error_column(const Err *err)
+{
+    Str where = str_from(err->where);
+    return str_starts(where, STR("column ")) ? str_slice(where, 7, where.len) : STR_NULL;
+}
+
+/* Send the rows [from, to) behind a savepoint; where the server refuses, halve until the row is
+ * found. */
+static Status send_range(PostgresSink *self, int64_t from, int64_t to, RejectList *refused,
+                         Err *err)
+{
+    if (from == to) return OK;
+    TRY(postgres_db_exec(self->db, "SAVEPOINT neuron_copy", err));
+    if (copy_range(self, from, to, err) == OK) {
+        return postgres_db_exec(self->db, "RELEASE neuron_copy", err);
+    }
+    if (!is_refusal(err)) return FAIL;
+    Err cause = *err;
+    err_clear(err);
+    TRY(postgres_db_exec(self->db, "ROLLBACK TO neuron_copy; RELEASE neuron_copy", err));
+    if (to - from == 1) {
+        self->written--;
+        return refuse(refused, self->rows.rows[from], cause.kind, cause.sqlstate,
+                      error_column(&cause), str_from(cause.message), err);
+    }
+    int64_t middle = from + (to - from) / 2;
+    TRY(send_range(self, from, middle, refused, err));
+    if (refused->count && !self->sink.req->rejects) return OK; /* one is enough to end the run */
+    return send_range(self, middle, to, refused, err);
+}
+
+/* Nothing can refuse these rows: one COPY for the whole cycle. */
+static Status send_stream(PostgresSink *self, Err *err)
+{
+    if (!self->copying) {
+        TRY(copy_begin(self, &self->out, stage_name(self), err));
+        self->copying = true;
+    }
+    if (postgres_db_copy_put(self->db, buf_str(&self->rows.bytes), err) == OK) return OK;
+    Err ignored = {0};
+    self->copying = false;
+    /* The server's own words are better than «broken pipe». */
+    if (postgres_db_copy_end(self->db, NULL, &ignored) != OK && ignored.sqlstate[0]) *err = ignored;
+    return FAIL;
+}
+
+Status postgres_rows_send(PostgresSink *self, RejectList *refused, Err *err)
+{
+    self->written += self->rows.count;
+    Status status = self->staged && !self->out.checked
+                        ? send_stream(self, err)
+                        : send_range(self, 0, self->rows.count, refused, err);
+    rows_clear(&self->rows);
+    return status;
+}
+
+Status postgres_copy_stop(PostgresSink *self, Err *err)
+{
+    if (!self->copying) return OK;
+    self->copying = false;
+    return copy_end(self, err);
+}
+
+/* ---- rejects ---- */
+
+static Status reject_stage(PostgresSink *self, Err *err)
+{
+    Buf *sql = &self->sql;
+    buf_clear(sql);
+    TRY(buf_append(sql,
+                   STR("CREATE TEMP TABLE IF NOT EXISTS neuron_reject_stage (run_id text,"
+                       " seq bigint"),
+                   err));
+    for (int32_t i = 0; i < self->reject.schema->count; i++) {
+        TRY(buf_append(sql, STR(", "), err));
+        TRY(postgres_db_quote(sql, self->reject.schema->fields[i].name, err));
+        TRY(buf_append_char(sql, ' ', err));
+        TRY(buf_append(sql, self->reject.columns[i].stage, err));
+    }
+    TRY(buf_append(sql, STR(") ON COMMIT DROP; TRUNCATE pg_temp.neuron_reject_stage"), err));
+    return postgres_sink_run(self, err);
+}
+
+static Status reject_insert(PostgresSink *self, Err *err)
+{
+    Buf *sql = &self->sql;
+    buf_clear(sql);
+    TRY(buf_append(sql, STR("INSERT INTO "), err));
+    TRY(postgres_db_quote_table(sql, buf_str(&self->reject.name), err));
+    TRY(buf_append(sql, STR(" (run_id, seq, "), err));
+    TRY(postgres_table_names(&self->reject, "", sql, err));
+    TRY(buf_append(sql, STR(") SELECT run_id, seq, "), err));
+    TRY(postgres_table_names(&self->reject, "", sql, err));
+    TRY(buf_append(sql, STR(" FROM pg_temp.neuron_reject_stage ON CONFLICT DO NOTHING"), err));
+    return postgres_sink_run(self, err);
+}
+
+Status postgres_rejects_flush(PostgresSink *self, Err *err)
+{
+    PostgresTable *table = &self->reject;
+    if (!self->has_reject) return OK;
+    TRY(postgres_copy_stop(self, err));
+    TRY(postgres_table_prepare(self, table, err));
+    if (self->rejects.count == 0) return OK;
+    TRY(reject_stage(self, err));
+    TRY(copy_begin(self, table, "pg_temp.neuron_reject_stage", err));
+    Err ignored = {0};
+    IGNORE(postgres_db_copy_put(self->db, buf_str(&self->rejects.bytes), &ignored));
+    TRY(copy_end(self, err));
+    rows_clear(&self->rejects);
+    return reject_insert(self, err);
+}

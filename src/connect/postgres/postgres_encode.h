@@ -1,0 +1,138 @@
+/* Columns of batches into rows of binary COPY, each value in the form of the target's type. */
+#ifndef NEURON_POSTGRES_ENCODE_H
+#define NEURON_POSTGRES_ENCODE_H
+
+#include "engine/column/batch.h"
+#include "foundation/base/buf.h"
+
+/* What a target column takes. */
+typedef enum PostgresKind {
+    POSTGRES_KIND_BOOL,
+    POSTGRES_KIND_INT2,
+    POSTGRES_KIND_INT4,
+    POSTGRES_KIND_INT8,
+    POSTGRES_KIND_FLOAT4,
+    POSTGRES_KIND_FLOAT8,
+    POSTGRES_KIND_NUMERIC,
+    POSTGRES_KIND_TEXT, /* text, varchar(n), char(n), enumerations, xml */
+    POSTGRES_KIND_BYTEA,
+    POSTGRES_KIND_JSON,
+    POSTGRES_KIND_JSONB,
+    POSTGRES_KIND_DATE,
+    POSTGRES_KIND_TIME,
+    POSTGRES_KIND_TIMESTAMP,
+    POSTGRES_KIND_TIMESTAMPTZ,
+    POSTGRES_KIND_INTERVAL,
+    POSTGRES_KIND_UUID,
+    POSTGRES_KIND_ARRAY, /* staged as text: the literal of an array; the server casts it */
+    POSTGRES_KIND_OTHER, /* staged as text; the server casts it */
+} PostgresKind;
+
+/* How the values of one field get into it. */
+typedef enum PostgresRoute {
+    POSTGRES_ROUTE_NONE,    /* not at all: the plan says so */
+    POSTGRES_ROUTE_SAME,    /* the same type: a copy of bytes */
+    POSTGRES_ROUTE_CHECKED, /* looked at value by value; what would change is refused */
+    POSTGRES_ROUTE_LOSSY,   /* as CHECKED, but something is lost on the way, which the plan names */
+} PostgresRoute;
+
+/* One target column. Texts live in the table's arena. */
+typedef struct PostgresColumn {
+    PostgresKind kind;
+    PostgresRoute route;
+    Str declared;       /* the column's type as PostgreSQL writes it */
+    Str stage;          /* type of the stage's column */
+    int32_t limit;      /* TEXT: characters it holds, 0: any number */
+    int32_t precision;  /* NUMERIC: digits, 0: any number */
+    int32_t scale;      /* NUMERIC with a precision */
+    int32_t fraction;   /* times: digits of a second, 0 … 6 */
+    bool checked;       /* the server may refuse a value that the encoder takes (domain, enum …) */
+    bool by_text;       /* has no equality of its own: compared by its text */
+    bool no_null;       /* refuse NULL here: the server would */
+    bool identity;      /* GENERATED ALWAYS AS IDENTITY */
+} PostgresColumn;
+
+/* How a field of that type gets into the column. `ret_note` (static text, may be empty) is what the
+ * plan says about it. */
+PostgresRoute postgres_route(TypeId from, const PostgresColumn *to, const char **ret_note);
+
+/* Encodes cell after cell. One thread. `reason` is set (static text) and nothing was appended where
+ * the column can't hold the value without changing it. */
+typedef struct PostgresEncoder {
+    Buf *out;
+    Buf scratch;
+    const char *reason;
+    const char *sqlstate; /* of the reason */
+} PostgresEncoder;
+
+MUST_USE Status postgres_encode(PostgresEncoder *encoder, const PostgresColumn *to,
+                                const Column *column, int64_t row, Err *err);
+/* The values that are not simply the same type. */
+MUST_USE Status postgres_encode_checked(PostgresEncoder *encoder, const PostgresColumn *to,
+                                        const Column *column, int64_t row, Err *err);
+/* value * 10^-scale as the numeric column holds it, or a reason. */
+MUST_USE Status postgres_encode_numeric(PostgresEncoder *encoder, const PostgresColumn *to,
+                                        Decimal value, Err *err);
+/* From a decimal's text of any length: [-]digits[.digits], NaN, Infinity, -Infinity. */
+MUST_USE Status postgres_encode_numeric_text(PostgresEncoder *encoder, const PostgresColumn *to,
+                                             Str text, Err *err);
+/* The literal of a PostgreSQL array ({1,2,NULL}) from a JSON array; *ret_ok false: it is none. */
+MUST_USE Status postgres_array_literal(Str json, Buf *out, bool *ret_ok, Err *err);
+
+/* Big-endian stores; return the place behind. */
+static inline char *postgres_put16(char *to, int32_t value)
+{
+    uint16_t swapped = __builtin_bswap16((uint16_t)value);
+    memcpy(to, &swapped, 2);
+    return to + 2;
+}
+static inline char *postgres_put32(char *to, int32_t value)
+{
+    uint32_t swapped = __builtin_bswap32((uint32_t)value);
+    memcpy(to, &swapped, 4);
+    return to + 4;
+}
+static inline char *postgres_put64(char *to, int64_t value)
+{
+    uint64_t swapped = __builtin_bswap64((uint64_t)value);
+    memcpy(to, &swapped, 8);
+    return to + 8;
+}
+
+/* A value of `count` bytes with its length in front. */
+MUST_USE static inline Status postgres_put_bytes(Buf *out, const void *bytes, int64_t count,
+                                                 Err *err)
+{
+    TRY(buf_reserve(out, count + 4, err));
+    char *at = postgres_put32(out->data + out->len, (int32_t)count);
+    if (count) memcpy(at, bytes, (size_t)count);
+    out->len += count + 4;
+    return OK;
+}
+MUST_USE static inline Status postgres_put_null(Buf *out, Err *err)
+{
+    TRY(buf_reserve(out, 4, err));
+    (void)postgres_put32(out->data + out->len, -1);
+    out->len += 4;
+    return OK;
+}
+MUST_USE static inline Status postgres_put_int32(Buf *out, int32_t value, Err *err)
+{
+    TRY(buf_reserve(out, 8, err));
+    (void)postgres_put32(postgres_put32(out->data + out->len, 4), value);
+    out->len += 8;
+    return OK;
+}
+MUST_USE static inline Status postgres_put_int64(Buf *out, int64_t value, Err *err)
+{
+    TRY(buf_reserve(out, 12, err));
+    (void)postgres_put64(postgres_put32(out->data + out->len, 8), value);
+    out->len += 12;
+    return OK;
+}
+
+/* PostgreSQL counts from 2000-01-01. */
+#define POSTGRES_EPOCH_US INT64_C(946684800000000)
+enum { POSTGRES_EPOCH_DAYS = 10957 };
+
+#endif

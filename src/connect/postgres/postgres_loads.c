@@ -1,0 +1,212 @@
+/* neuron_loads in PostgreSQL: each published run with its epoch, watermark and counts. */
+#include "connect/postgres/postgres_sink.h"
+#include "foundation/base/clock.h"
+#include "foundation/base/number.h"
+
+/* A run of many cycles (a stream) keeps one row, whose epoch and counts grow. */
+static const char CREATE_LOADS[] =
+    "CREATE TABLE IF NOT EXISTS neuron_loads ("
+    "pipeline text NOT NULL, run_id text NOT NULL, epoch bigint NOT NULL,"
+    " cycle bigint NOT NULL DEFAULT 0, watermark text, position text,"
+    " started_at timestamptz NOT NULL DEFAULT now(),"
+    " published_at timestamptz NOT NULL DEFAULT now(), status text NOT NULL DEFAULT 'success',"
+    " records_extracted bigint NOT NULL DEFAULT 0, records_transformed bigint NOT NULL DEFAULT 0,"
+    " records_dropped bigint NOT NULL DEFAULT 0, records_rejected bigint NOT NULL DEFAULT 0,"
+    " records_loaded bigint NOT NULL DEFAULT 0, inserted bigint NOT NULL DEFAULT 0,"
+    " updated bigint NOT NULL DEFAULT 0, unchanged bigint NOT NULL DEFAULT 0,"
+    " deleted bigint NOT NULL DEFAULT 0, config_hash text, PRIMARY KEY (pipeline, epoch))";
+
+typedef struct Int64Text {
+    char text[NUMBER_TEXT_MAX];
+} Int64Text;
+
+static Str int64_text(int64_t value, Int64Text *text)
+{
+    return str_make(text->text, number_format_int64(value, text->text));
+}
+
+static int64_t field_int64(const PGresult *result, int column)
+{
+    int64_t value = 0;
+    (void)number_parse_int64(postgres_db_text(result, 0, column), &value);
+    return value;
+}
+
+static Status has_loads(PostgresDb *db, bool *ret_has, Err *err)
+{
+    int64_t there = 0;
+    TRY(postgres_db_int64(db, "SELECT count(to_regclass('neuron_loads'))", NULL, 0, &there, err));
+    *ret_has = there > 0;
+    return OK;
+}
+
+/* Two that create the table at once: one of them loses with one of these. */
+static bool lost_race(const Err *err)
+{
+    return strcmp(err->sqlstate, "23505") == 0 || strcmp(err->sqlstate, "42P07") == 0 ||
+           strcmp(err->sqlstate, "42710") == 0;
+}
+
+Status postgres_loads_create(PostgresDb *db, Err *err)
+{
+    bool has = false;
+    TRY(has_loads(db, &has, err));
+    if (has || postgres_db_exec(db, CREATE_LOADS, err) == OK) return OK;
+    if (lost_race(err)) {
+        err_clear(err);
+        return OK;
+    }
+    (void)err_prefix(err, "the table neuron_loads can't be created: ");
+    if (err->kind != ERR_PERMISSION && err->kind != ERR_SCHEMA) return FAIL;
+    return err_hint(err, "the pipeline keeps its watermark there: grant CREATE on the schema, or "
+                         "create the table beforehand");
+}
+
+Status postgres_loads_state(PostgresDb *db, Str pipeline, LoadState *ret_state, Err *err)
+{
+    bool has = false;
+    TRY(has_loads(db, &has, err));
+    if (!has) return OK;
+    CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
+    TRY(postgres_db_query(db,
+                          "SELECT epoch, run_id, position,"
+                          " (extract(epoch FROM published_at) * 1000000)::bigint"
+                          " FROM neuron_loads WHERE pipeline = $1 ORDER BY epoch DESC LIMIT 1",
+                          &pipeline, 1, &result, err));
+    if (PQntuples(result) == 0) return OK;
+    ret_state->epoch = field_int64(result, 0);
+    Str run_id = str_slice(postgres_db_text(result, 0, 1), 0, (int64_t)sizeof ret_state->run_id - 1);
+    if (run_id.len) memcpy(ret_state->run_id, run_id.ptr, (size_t)run_id.len);
+    ret_state->run_id[run_id.len] = 0;
+    ret_state->published_at_us = field_int64(result, 3);
+    Str position = postgres_db_text(result, 0, 2);
+    return position.len ? position_parse(position, &ret_state->position, err) : OK;
+}
+
+static Status fenced(PostgresSink *self, Err *err)
+{
+    (void)err_set(err, ERR_FENCED,
+                  "another run of «%.*s» published meanwhile (this run began at epoch %lld)",
+                  STR_ARG(self->sink.req->pipeline), (long long)self->epoch);
+    return err_hint(err, "nothing of this run was published; the next run takes up from there");
+}
+
+/* The first cycle of a run makes its row, with the position of the one before; later ones move it
+ * on. The primary key makes two that want the same epoch wait for each other. */
+static const char FENCE_FIRST[] =
+    "INSERT INTO neuron_loads (pipeline, run_id, epoch, cycle, position, watermark)"
+    " SELECT $1, $2, $3::bigint + 1, $4::bigint,"
+    " (SELECT l.position FROM neuron_loads AS l WHERE l.pipeline = $1 AND l.epoch = $3::bigint),"
+    " (SELECT l.watermark FROM neuron_loads AS l WHERE l.pipeline = $1 AND l.epoch = $3::bigint)"
+    " WHERE NOT EXISTS (SELECT FROM neuron_loads AS n WHERE n.pipeline = $1"
+    " AND n.epoch > $3::bigint) ON CONFLICT (pipeline, epoch) DO NOTHING";
+static const char FENCE_NEXT[] =
+    "UPDATE neuron_loads SET epoch = epoch + 1, cycle = $4::bigint"
+    " WHERE pipeline = $1 AND run_id = $2 AND epoch = $3::bigint"
+    " AND NOT EXISTS (SELECT FROM neuron_loads AS n WHERE n.pipeline = $1"
+    " AND n.epoch > $3::bigint)";
+
+Status postgres_loads_fence(PostgresSink *self, Str run_id, Err *err)
+{
+    Int64Text epoch, cycle;
+    Str params[] = {self->sink.req->pipeline, run_id, int64_text(self->epoch, &epoch),
+                    int64_text(self->cycle, &cycle)};
+    CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
+    const char *sql = self->cycle == 0 ? FENCE_FIRST : FENCE_NEXT;
+    if (postgres_db_query(self->db, sql, params, 4, &result, err) != OK) {
+        return strcmp(err->sqlstate, "23505") == 0 ? fenced(self, err) : FAIL;
+    }
+    if (!str_eq(str_from(PQcmdTuples(result)), STR("1"))) return fenced(self, err);
+    self->fenced = true;
+    return OK;
+}
+
+static const char RECORD[] =
+    "UPDATE neuron_loads SET"
+    " position = CASE WHEN $3 = 'advance' THEN $4 ELSE position END,"
+    " watermark = CASE WHEN $3 = 'advance' THEN $5 ELSE watermark END,"
+    " started_at = 'epoch'::timestamptz + $6::bigint * interval '1 microsecond',"
+    " published_at = clock_timestamp(), config_hash = $7,"
+    " records_extracted = records_extracted + $8::bigint,"
+    " records_transformed = records_transformed + $9::bigint,"
+    " records_dropped = records_dropped + $10::bigint,"
+    " records_rejected = records_rejected + $11::bigint,"
+    " records_loaded = records_loaded + $12::bigint, inserted = inserted + $13::bigint,"
+    " updated = updated + $14::bigint, unchanged = unchanged + $15::bigint,"
+    " deleted = deleted + $16::bigint WHERE pipeline = $1 AND epoch = $2::bigint";
+
+Status postgres_loads_record(PostgresSink *self, const Position *position, const SinkRun *run,
+                             Err *err)
+{
+    CLEANUP(buf_done) Buf json = buf_make(1 << 24);
+    TRY(position_format(position, &json, err));
+    const int64_t counts[] = {run->extracted,      run->transformed,      run->dropped,
+                              run->rejected,       run->counts.loaded,    run->counts.inserted,
+                              run->counts.updated, run->counts.unchanged, run->counts.deleted};
+    Int64Text epoch, started, texts[COUNT_OF(counts)];
+    Str params[16] = {
+        self->sink.req->pipeline,
+        int64_text(self->epoch + 1, &epoch),
+        run->advance ? STR("advance") : STR("stay"),
+        buf_str(&json),
+        position->cursor.len ? buf_str(&position->cursor) : STR_NULL,
+        int64_text(run->started_us, &started),
+        self->sink.req->config_hash,
+    };
+    for (int64_t i = 0; i < COUNT_OF(counts); i++) params[7 + i] = int64_text(counts[i], &texts[i]);
+    CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
+    TRY(postgres_db_query(self->db, RECORD, params, COUNT_OF(params), &result, err));
+    if (str_eq(str_from(PQcmdTuples(result)), STR("1"))) return OK;
+    return fenced(self, err);
+}
+
+/* An insert of the next epoch waits for whoever is at it: afterwards the answer is final. */
+static Status wait_for_writer(PostgresDb *db, Str pipeline, Err *err)
+{
+    TRY(postgres_db_exec(db, "SET LOCAL lock_timeout = '30s'", err));
+    CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
+    TRY(postgres_db_query(db,
+                          "INSERT INTO neuron_loads (pipeline, run_id, epoch) SELECT $1, 'probe',"
+                          " coalesce(max(epoch), 0) + 1 FROM neuron_loads WHERE pipeline = $1"
+                          " ON CONFLICT (pipeline, epoch) DO NOTHING",
+                          &pipeline, 1, &result, err));
+    return OK;
+}
+
+static Status read_outcome(PostgresDb *db, Str pipeline, Str run_id, int64_t cycle,
+                           Outcome *ret_outcome, SinkCounts *ret_counts, Err *err)
+{
+    Int64Text text;
+    Str params[] = {pipeline, run_id, int64_text(cycle, &text)};
+    CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
+    TRY(postgres_db_query(db,
+                          "SELECT records_loaded, inserted, updated, unchanged, deleted"
+                          " FROM neuron_loads WHERE pipeline = $1 AND run_id = $2"
+                          " AND cycle >= $3::bigint",
+                          params, 3, &result, err));
+    *ret_outcome = OUTCOME_NOT_COMMITTED;
+    if (PQntuples(result) == 0) return OK;
+    *ret_outcome = OUTCOME_COMMITTED;
+    *ret_counts = (SinkCounts){.loaded = field_int64(result, 0),
+                               .inserted = field_int64(result, 1),
+                               .updated = field_int64(result, 2),
+                               .unchanged = field_int64(result, 3),
+                               .deleted = field_int64(result, 4)};
+    return OK;
+}
+
+Status postgres_loads_outcome(PostgresDb *db, Str pipeline, Str run_id, int64_t cycle,
+                              Outcome *ret_outcome, SinkCounts *ret_counts, Err *err)
+{
+    bool has = false;
+    *ret_outcome = OUTCOME_NOT_COMMITTED;
+    TRY(has_loads(db, &has, err));
+    if (!has) return OK;
+    TRY(postgres_db_begin(db, "ISOLATION LEVEL READ COMMITTED", err));
+    Status status = wait_for_writer(db, pipeline, err);
+    if (status == OK) {
+        status = read_outcome(db, pipeline, run_id, cycle, ret_outcome, ret_counts, err);
+    }
+    postgres_db_rollback(db);
+    return status;
+}

@@ -1,0 +1,14 @@
+/* The plan of a load into PostgreSQL. */
+#ifndef NEURON_POSTGRES_PLAN_H
+#define NEURON_POSTGRES_PLAN_H
+
+#include "connect/postgres/postgres_sink.h"
+
+/* Open the session when there is none. */
+MUST_USE Status postgres_sink_connect(PostgresSink *self, Err *err);
+/* Inspect the target and decide how rows get into it. */
+MUST_USE Status postgres_sink_look(PostgresSink *self, Str name, const Schema *schema, Err *err);
+/* Statements, DDL, types and warnings of what would be done; the target was looked at. */
+MUST_USE Status postgres_plan(PostgresSink *self, SinkPlan *plan, Err *err);
+
+#endif

@@ -1,0 +1,463 @@
+/* Writes into a PostgreSQL table: straight by COPY, or through a stage; a cycle is one transaction
+ * with the watermark and the run record. */
+#include "connect/postgres/postgres_sink.h"
+
+#include "connect/postgres/postgres_plan.h"
+#include "foundation/base/clock.h"
+#include "foundation/base/mem.h"
+
+enum { PORT_NUMBER_OUT = 0, PORT_NUMBER_REJECT = 1 };
+#define RECONNECT_NS INT64_C(250000000)
+enum { REJECTS_WAIT_MAX = 1 << 20 }; /* bytes of rejects that wait for the end of COPY */
+
+Status postgres_sink_run(PostgresSink *self, Err *err)
+{
+    TRY(buf_terminate(&self->sql, err));
+    return postgres_db_exec(self->db, self->sql.data, err);
+}
+
+/* ---- session ---- */
+
+static void session_close(PostgresSink *self)
+{
+    pthread_mutex_lock(&self->mutex);
+    PostgresDb *db = TAKE(self->db);
+    self->cancelled = false;
+    pthread_mutex_unlock(&self->mutex);
+    postgres_db_close(db);
+}
+
+Status postgres_sink_connect(PostgresSink *self, Err *err)
+{
+    if (self->db) return OK;
+    PostgresDb *db = NULL;
+    TRY(postgres_db_open(self->sink.req->location->url, &db, err));
+    pthread_mutex_lock(&self->mutex);
+    self->db = db;
+    pthread_mutex_unlock(&self->mutex);
+    return OK;
+}
+
+static bool session_is_lost(const PostgresSink *self)
+{
+    return !self->db || self->cancelled || PQstatus(postgres_db_conn(self->db)) == CONNECTION_BAD;
+}
+
+/* ---- what to do with rows ---- */
+
+static bool mode_needs_key(SinkMode mode)
+{
+    return mode == SINK_UPSERT || mode == SINK_MIRROR;
+}
+
+static Status check_key(const PostgresSink *self, const Schema *schema, Err *err)
+{
+    const SinkReq *req = self->sink.req;
+    if (mode_needs_key(req->mode) && req->key_count == 0) {
+        (void)err_set(err, ERR_CONFIG, "mode upsert needs a key");
+        return err_hint(err, "name its columns: `key: [id]` or --key id");
+    }
+    for (int32_t i = 0; i < req->key_count; i++) {
+        if (schema_find(schema, req->key[i]) >= 0) continue;
+        (void)err_set(err, ERR_CONFIG, "the key column «%.*s» is not among the columns to load",
+                      STR_ARG(req->key[i]));
+        Str near = schema_nearest(schema, req->key[i]);
+        if (near.len) return err_hint(err, "did you mean «%.*s»?", STR_ARG(near));
+        return FAIL;
+    }
+    if (schema->open) {
+        return err_set(err, ERR_CONFIG, "a table needs known columns; name them in a select");
+    }
+    return OK;
+}
+
+static Status check_key_types(const PostgresSink *self, Err *err)
+{
+    const SinkReq *req = self->sink.req;
+    for (int32_t i = 0; i < req->key_count && self->keyed; i++) {
+        const PostgresColumn *column = &self->out.columns[schema_find(self->out.schema, req->key[i])];
+        if (column->kind != POSTGRES_KIND_JSON) continue;
+        return err_set(err, ERR_CONFIG, "the key column «%.*s» is of type json, which can't be "
+                       "compared", STR_ARG(req->key[i]));
+    }
+    return OK;
+}
+
+/* Replace deletes all and writes anew; where other tables refer to the rows, it merges and deletes
+ * what is missing, so that what they refer to stays. */
+Status postgres_sink_look(PostgresSink *self, Str name, const Schema *schema, Err *err)
+{
+    const SinkReq *req = self->sink.req;
+    TRY(check_key(self, schema, err));
+    TRY(postgres_table_inspect(self, &self->out, name, schema, req->create, req->evolve, err));
+    /* An incremental append with a key reads the rows at the watermark again: they are merged too.
+     */
+    bool again = req->mode == SINK_APPEND && req->key_count > 0 && req->cursor.len > 0;
+    bool referred = req->mode == SINK_REPLACE && self->out.referred && req->key_count > 0;
+    self->keyed = mode_needs_key(req->mode) || again || referred;
+    self->deletes = req->mode == SINK_MIRROR || referred;
+    self->staged = self->keyed || self->out.cast;
+    self->out.prefix = self->staged ? POSTGRES_PREFIX_STAGE : POSTGRES_PREFIX_NONE;
+    return check_key_types(self, err);
+}
+
+static bool deletes_first(const PostgresSink *self)
+{
+    return self->sink.req->mode == SINK_REPLACE && !self->deletes && self->cycle == 0 &&
+           self->out.exists;
+}
+
+/* ---- state ---- */
+
+static Status sink_of_plan(Sink *sink, const Schema *schema, SinkPlan *plan, Err *err)
+{
+    PostgresSink *self = (PostgresSink *)sink;
+    TRY(postgres_sink_connect(self, err));
+    TRY(postgres_sink_look(self, sink->req->table, schema, err));
+    return postgres_plan(self, plan, err);
+}
+
+static Status postgres_sink_state(Sink *sink, LoadState *ret_state, Err *err)
+{
+    PostgresSink *self = (PostgresSink *)sink;
+    TRY(postgres_sink_connect(self, err));
+    return postgres_loads_state(self->db, sink->req->pipeline, ret_state, err);
+}
+
+static Status transaction_begin(PostgresSink *self, Err *err)
+{
+    TRY(postgres_db_begin(self->db, "ISOLATION LEVEL READ COMMITTED", err));
+    self->open = true;
+    return postgres_db_exec(self->db,
+                            "SET LOCAL jit = off; SELECT set_config('work_mem', '64MB', true)"
+                            " WHERE pg_size_bytes(current_setting('work_mem')) < 67108864",
+                            err);
+}
+
+static Status sink_abort_open(Sink *sink, Err *err);
+
+static Status set_state(PostgresSink *self, const Position *position, Err *err)
+{
+    CLEANUP(load_state_done) LoadState state;
+    load_state_init(&state);
+    TRY(postgres_loads_create(self->db, err));
+    TRY(transaction_begin(self, err));
+    TRY(postgres_loads_state(self->db, self->sink.req->pipeline, &state, err));
+    self->epoch = state.epoch;
+    self->cycle = 0;
+    SinkRun run = {.run_id = STR("set by hand"), .started_us = clock_now_us(), .advance = true};
+    TRY(postgres_loads_fence(self, run.run_id, err));
+    TRY(postgres_loads_record(self, position, &run, err));
+    TRY(postgres_db_exec(self->db, "COMMIT", err));
+    self->open = false;
+    return OK;
+}
+
+static Status postgres_sink_state_set(Sink *sink, const Position *position, Err *err)
+{
+    PostgresSink *self = (PostgresSink *)sink;
+    TRY(postgres_sink_connect(self, err));
+    Status status = set_state(self, position, err);
+    if (status != OK) IGNORE(sink_abort_open(sink, NULL));
+    return status;
+}
+
+static Status postgres_sink_open(Sink *sink, Str run_id, int64_t epoch, Err *err)
+{
+    PostgresSink *self = (PostgresSink *)sink;
+    TRY(postgres_sink_connect(self, err));
+    if (sink->req->pipeline.len) TRY(postgres_loads_create(self->db, err));
+    buf_clear(&self->run_id);
+    self->epoch = epoch;
+    return buf_append(&self->run_id, run_id, err);
+}
+
+static Status postgres_sink_port(Sink *sink, SinkPortKind kind, Str name, const Schema *schema,
+                                 int32_t *ret_port, Err *err)
+{
+    PostgresSink *self = (PostgresSink *)sink;
+    if (kind == PORT_STATE) return err_set(err, ERR_CONFIG, "postgresql has no state port");
+    if (kind == PORT_REJECT) {
+        *ret_port = PORT_NUMBER_REJECT;
+        self->has_reject = true;
+        self->reject.prefix = POSTGRES_PREFIX_REJECT;
+        return postgres_table_inspect(self, &self->reject, name, schema, true, true, err);
+    }
+    *ret_port = PORT_NUMBER_OUT;
+    self->has_out = true;
+    return postgres_sink_look(self, name, schema, err);
+}
+
+/* ---- a cycle ---- */
+
+/* A session that broke while nothing was under way is opened anew. */
+static Status begin_connected(PostgresSink *self, Err *err)
+{
+    if (session_is_lost(self)) session_close(self);
+    bool fresh = !self->db;
+    TRY(postgres_sink_connect(self, err));
+    if (transaction_begin(self, err) == OK) return OK;
+    if (fresh || err->kind != ERR_CONNECT) return FAIL;
+    err_clear(err);
+    session_close(self);
+    TRY(postgres_sink_connect(self, err));
+    return transaction_begin(self, err);
+}
+
+static Status fence(PostgresSink *self, Err *err)
+{
+    if (!self->sink.req->pipeline.len || !self->has_out || self->fenced) return OK;
+    return postgres_loads_fence(self, buf_str(&self->run_id), err);
+}
+
+static Status delete_all(PostgresSink *self, Err *err)
+{
+    buf_clear(&self->sql);
+    TRY(buf_append(&self->sql, STR("DELETE FROM "), err));
+    TRY(postgres_db_quote_table(&self->sql, buf_str(&self->out.name), err));
+    if (postgres_sink_run(self, err) == OK) return OK;
+    if (strcmp(err->sqlstate, "23503") != 0) return FAIL;
+    return err_hint(err, "other tables refer to these rows: name the key (`key: [id]`), so that "
+                         "rows are merged and only those that are missing are deleted");
+}
+
+static Status out_begin(PostgresSink *self, Err *err)
+{
+    if (self->staged && !deletes_first(self)) return postgres_stage_create(self, err);
+    TRY(fence(self, err));
+    if (self->staged) TRY(postgres_stage_create(self, err));
+    TRY(postgres_table_prepare(self, &self->out, err));
+    return deletes_first(self) ? delete_all(self, err) : OK;
+}
+
+static Status postgres_sink_begin(Sink *sink, int64_t cycle, Err *err)
+{
+    PostgresSink *self = (PostgresSink *)sink;
+    TRY(begin_connected(self, err));
+    self->cycle = cycle;
+    self->written = 0;
+    self->next_ord = 1;
+    self->fenced = false;
+    self->copying = false;
+    self->rejects.count = 0;
+    buf_clear(&self->rejects.bytes);
+    return self->has_out ? out_begin(self, err) : OK;
+}
+
+static Status write_refused(RejectWriter *rejects, const Batch *batch, const RejectList *refused,
+                            Err *err)
+{
+    if (refused->count == 0) return OK;
+    if (rejects) return reject_writer_add(rejects, STR("load"), batch, refused, err);
+    return err_set(err, refused->items[0].kind, "%.*s", STR_ARG(refused->items[0].reason));
+}
+
+static Status write_rejects(PostgresSink *self, const Batch *batch, Err *err)
+{
+    RejectList refused;
+    reject_list_init(&refused);
+    Status status =
+        postgres_rows_encode(self, &self->reject, batch, &self->rejects, &refused, err);
+    if (status == OK) status = write_refused(NULL, batch, &refused, err);
+    reject_list_done(&refused);
+    TRY(status);
+    return self->rejects.bytes.len > REJECTS_WAIT_MAX ? postgres_rejects_flush(self, err) : OK;
+}
+
+static Status postgres_sink_write(Sink *sink, int32_t port, Batch *batch, RejectWriter *rejects,
+                                  Err *err)
+{
+    PostgresSink *self = (PostgresSink *)sink;
+    if (port == PORT_NUMBER_REJECT) return write_rejects(self, batch, err);
+    RejectList refused;
+    reject_list_init(&refused);
+    Status status = postgres_rows_encode(self, &self->out, batch, &self->rows, &refused, err);
+    if (status == OK) status = write_refused(rejects, batch, &refused, err);
+    bool stop = refused.count > 0 && !sink->req->rejects;
+    reject_list_clear(&refused);
+    if (status == OK && !stop) status = postgres_rows_send(self, &refused, err);
+    if (status == OK) status = write_refused(rejects, batch, &refused, err);
+    reject_list_done(&refused);
+    return status;
+}
+
+static Status postgres_sink_apply(Sink *sink, RejectWriter *rejects, SinkCounts *ret_counts,
+                                  Err *err)
+{
+    PostgresSink *self = (PostgresSink *)sink;
+    *ret_counts = (SinkCounts){0};
+    if (!self->has_out) return OK;
+    TRY(postgres_copy_stop(self, err));
+    TRY(fence(self, err));
+    TRY(postgres_table_prepare(self, &self->out, err));
+    if (self->staged) return postgres_merge(self, rejects, ret_counts, err);
+    ret_counts->loaded = self->written;
+    ret_counts->inserted = self->written;
+    return OK;
+}
+
+static void table_committed(PostgresTable *table)
+{
+    if (!table->prepared) return;
+    table->prepared = false;
+    table->exists = true;
+    table->new_count = 0;
+}
+
+/* The next cycle sees the tables as this one left them. */
+static void cycle_end(PostgresSink *self)
+{
+    self->open = false;
+    self->unknown = false;
+    if (self->fenced) self->epoch++;
+    self->fenced = false;
+    table_committed(&self->out);
+    table_committed(&self->reject);
+}
+
+/* *ret_result DONE, or UNKNOWN when nobody knows whether the server got it. */
+static Status commit_send(PostgresSink *self, CommitResult *ret_result, Err *err)
+{
+    CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
+    if (self->cancelled) return err_set(err, ERR_CANCELLED, "cancelled");
+    *ret_result = COMMIT_DONE;
+    if (postgres_db_query(self->db, "COMMIT", NULL, 0, &result, err) == OK) {
+        if (str_eq(str_from(PQcmdStatus(result)), STR("COMMIT"))) return OK;
+        return err_set(err, ERR_INTERNAL, "postgresql: the transaction was rolled back at COMMIT");
+    }
+    bool answered = err->sqlstate[0] && PQstatus(postgres_db_conn(self->db)) != CONNECTION_BAD;
+    if (answered) return FAIL;
+    err_clear(err);
+    *ret_result = COMMIT_UNKNOWN;
+    return OK;
+}
+
+static Status postgres_sink_commit(Sink *sink, const Position *position, const SinkRun *run,
+                                   CommitResult *ret_result, Err *err)
+{
+    PostgresSink *self = (PostgresSink *)sink;
+    TRY(postgres_rejects_flush(self, err));
+    if (self->fenced) TRY(postgres_loads_record(self, position, run, err));
+    TRY(commit_send(self, ret_result, err));
+    if (*ret_result == COMMIT_DONE) {
+        cycle_end(self);
+        return OK;
+    }
+    self->unknown = true;
+    session_close(self);
+    return OK;
+}
+
+/* The server may be on its way up again: the caller asks once more. */
+static Status outcome_unknown(Outcome *ret_outcome, Err *err)
+{
+    if (!err_is_retriable(err)) return FAIL;
+    err_clear(err);
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t cond;
+    thread_cond_init(&cond);
+    pthread_mutex_lock(&mutex);
+    (void)thread_cond_wait(&cond, &mutex, clock_mono_ns() + RECONNECT_NS);
+    pthread_mutex_unlock(&mutex);
+    pthread_cond_destroy(&cond);
+    *ret_outcome = OUTCOME_UNKNOWN;
+    return OK;
+}
+
+static Status postgres_sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outcome *ret_outcome,
+                                    SinkCounts *ret_counts, Err *err)
+{
+    PostgresSink *self = (PostgresSink *)sink;
+    *ret_outcome = OUTCOME_UNKNOWN;
+    if (!sink->req->pipeline.len) return OK;
+    if (self->open || session_is_lost(self)) session_close(self);
+    Status status = postgres_sink_connect(self, err);
+    if (status == OK) {
+        status = postgres_loads_outcome(self->db, sink->req->pipeline, run_id, cycle, ret_outcome,
+                                        ret_counts, err);
+    }
+    if (status != OK) return outcome_unknown(ret_outcome, err);
+    if (self->unknown && *ret_outcome == OUTCOME_COMMITTED) cycle_end(self);
+    if (*ret_outcome != OUTCOME_UNKNOWN) self->open = false;
+    return OK;
+}
+
+static Status sink_abort_open(Sink *sink, Err *err UNUSED)
+{
+    PostgresSink *self = (PostgresSink *)sink;
+    self->open = self->unknown = self->fenced = false;
+    self->out.prepared = self->reject.prepared = false;
+    if (!self->db) return OK;
+    if (session_is_lost(self)) {
+        session_close(self);
+        return OK;
+    }
+    if (self->copying) postgres_db_copy_abort(self->db);
+    self->copying = false;
+    postgres_db_rollback(self->db);
+    if (PQtransactionStatus(postgres_db_conn(self->db)) != PQTRANS_IDLE) session_close(self);
+    return OK;
+}
+
+static void postgres_sink_cancel(Sink *sink)
+{
+    PostgresSink *self = (PostgresSink *)sink;
+    pthread_mutex_lock(&self->mutex);
+    if (self->db) {
+        self->cancelled = true;
+        postgres_db_cancel(self->db);
+    }
+    pthread_mutex_unlock(&self->mutex);
+}
+
+static void postgres_sink_close(Sink *sink)
+{
+    PostgresSink *self = (PostgresSink *)sink;
+    session_close(self);
+    postgres_table_done(&self->out);
+    postgres_table_done(&self->reject);
+    postgres_rows_out_done(&self->rows);
+    postgres_rows_out_done(&self->rejects);
+    buf_done(&self->encoder.scratch);
+    buf_done(&self->run_id);
+    buf_done(&self->sql);
+    pthread_mutex_destroy(&self->mutex);
+    mem_free(self);
+}
+
+static const SinkOps POSTGRES_SINK_OPS = {
+    .describe = sink_of_plan,
+    .state = postgres_sink_state,
+    .state_set = postgres_sink_state_set,
+    .open = postgres_sink_open,
+    .port = postgres_sink_port,
+    .begin = postgres_sink_begin,
+    .write = postgres_sink_write,
+    .apply = postgres_sink_apply,
+    .commit = postgres_sink_commit,
+    .outcome = postgres_sink_outcome,
+    .abort = sink_abort_open,
+    .cancel = postgres_sink_cancel,
+    .close = postgres_sink_close,
+};
+
+Status postgres_sink_new(const SinkReq *req, Sink **ret_sink, Err *err)
+{
+    if (!req->table.len && !req->reject_table.len) {
+        (void)err_set(err, ERR_CONFIG, "no target table for %.*s", STR_ARG(req->location->text));
+        return err_hint(err, "name it: --table, or `table:` in the pipeline");
+    }
+    PostgresSink *self = mem_zalloc((int64_t)sizeof *self);
+    if (!self) return err_memory(err);
+    self->sink = (Sink){&POSTGRES_SINK_OPS, req};
+    pthread_mutex_init(&self->mutex, NULL);
+    self->run_id = buf_make(256);
+    self->sql = buf_make(POSTGRES_SQL_MAX);
+    self->encoder.scratch = buf_make(INT64_C(1) << 30);
+    postgres_rows_out_done(&self->rows);
+    postgres_rows_out_done(&self->rejects);
+    postgres_table_done(&self->out);
+    postgres_table_done(&self->reject);
+    *ret_sink = &self->sink;
+    return OK;
+}

@@ -1,0 +1,126 @@
+/* The PostgreSQL sink's state, shared by its files. */
+#ifndef NEURON_POSTGRES_SINK_H
+#define NEURON_POSTGRES_SINK_H
+
+#include "connect/postgres/postgres_encode.h"
+#include "connect/postgres/postgres_impl.h"
+#include "foundation/base/thread.h"
+
+/* What stands in front of the fields in a row that is sent. */
+typedef enum PostgresPrefix {
+    POSTGRES_PREFIX_NONE,
+    POSTGRES_PREFIX_STAGE,  /* neuron_ord, neuron_row */
+    POSTGRES_PREFIX_REJECT, /* run_id, seq */
+} PostgresPrefix;
+
+/* One written table: the target itself, or the table for rejects. */
+typedef struct PostgresTable {
+    Schema *schema;
+    Buf name;     /* as the user wrote it */
+    bool exists;  /* before this cycle */
+    bool prepared; /* created or widened in this cycle's transaction */
+    bool referred; /* other tables have foreign keys to it */
+    bool empty;   /* has no rows (as far as this cycle's transaction sees) */
+    PostgresColumn *columns; /* per field */
+    int32_t *new_columns;    /* fields that the table lacks */
+    int32_t new_count;
+    bool checked; /* the server may refuse values in a column */
+    bool cast;    /* some columns are staged as text */
+    PostgresPrefix prefix;
+    Arena arena;
+} PostgresTable;
+
+/* Rows in the form of COPY, and where each ends. */
+typedef struct PostgresRowsOut {
+    Buf bytes;
+    int64_t *ends;  /* of row i, in bytes */
+    int64_t *rows;  /* its row in the batch */
+    int64_t count, capacity;
+} PostgresRowsOut;
+
+/* Staged: rows go to pg_temp.neuron_stage (neuron_ord, neuron_row, columns…), apply merges them.
+ * Otherwise COPY goes straight into the target. All in one transaction per cycle. */
+typedef struct PostgresSink {
+    Sink sink;
+    PostgresDb *db;        /* NULL: not connected */
+    pthread_mutex_t mutex; /* guards db against the thread that cancels */
+    bool cancelled;        /* db was told to stop: it is of no more use */
+    Buf run_id;
+    int64_t epoch; /* of the last published run or cycle */
+    PostgresTable out, reject;
+    bool has_out, has_reject;
+    bool staged;
+    bool keyed;   /* rows of a key replace each other */
+    bool deletes; /* what was not staged is deleted at the end */
+    bool open;    /* in a transaction */
+    bool copying; /* COPY into the stage is under way */
+    bool fenced;  /* this cycle's epoch is taken */
+    bool unknown; /* the answer to COMMIT got lost */
+    int64_t cycle;
+    int64_t written;    /* rows of this cycle */
+    int64_t next_ord;   /* number of the next row staged in this cycle, from 1 */
+    int64_t reject_seq; /* rejects written in this run */
+    PostgresRowsOut rows;    /* the batch being written */
+    PostgresRowsOut rejects; /* rejects that wait for the end of COPY */
+    PostgresEncoder encoder;
+    Buf sql; /* scratch */
+} PostgresSink;
+
+/* Run what stands in self->sql. */
+MUST_USE Status postgres_sink_run(PostgresSink *self, Err *err);
+
+/* ---- tables (postgres_table.c) ---- */
+
+/* Does the target exist, which of the schema's columns does it lack, what do the others take.
+ * ERR_SCHEMA where the request forbids what would be needed, or a column can't take its field. */
+MUST_USE Status postgres_table_inspect(PostgresSink *self, PostgresTable *table, Str name,
+                                       const Schema *schema, bool create, bool evolve, Err *err);
+/* The statements that prepare would run, one call of `each` per statement. */
+MUST_USE Status postgres_table_ddl(const PostgresSink *self, const PostgresTable *table,
+                                   Status (*each)(void *arg, Str sql, Err *err), void *arg,
+                                   Err *err);
+/* CREATE TABLE or ALTER TABLE ADD COLUMN, inside the open transaction. */
+MUST_USE Status postgres_table_prepare(PostgresSink *self, PostgresTable *table, Err *err);
+void postgres_table_done(PostgresTable *table);
+/* "a", "b", … of the fields. */
+MUST_USE Status postgres_table_names(const PostgresTable *table, const char *prefix, Buf *sql,
+                                     Err *err);
+
+/* ---- rows (postgres_copy.c) ---- */
+
+void postgres_rows_out_done(PostgresRowsOut *rows);
+/* Encode the batch's rows behind those that are there; the ones that can't be held go to `refused`.
+ */
+MUST_USE Status postgres_rows_encode(PostgresSink *self, PostgresTable *table, const Batch *batch,
+                                     PostgresRowsOut *rows, RejectList *refused, Err *err);
+/* Send self->rows; the rows that the server refuses are found by halving and go to `refused`. */
+MUST_USE Status postgres_rows_send(PostgresSink *self, RejectList *refused, Err *err);
+/* Begin and end COPY into the stage. */
+MUST_USE Status postgres_copy_stop(PostgresSink *self, Err *err);
+/* Write the rejects that wait into their table. */
+MUST_USE Status postgres_rejects_flush(PostgresSink *self, Err *err);
+
+/* ---- merge (postgres_merge.c) ---- */
+
+MUST_USE Status postgres_stage_create(PostgresSink *self, Err *err);
+MUST_USE Status postgres_merge(PostgresSink *self, RejectWriter *rejects, SinkCounts *counts,
+                               Err *err);
+/* The exact statements of the merge, for the plan. */
+MUST_USE Status postgres_merge_sql(const PostgresSink *self, SinkPlan *plan, Err *err);
+
+/* ---- neuron_loads (postgres_loads.c) ---- */
+
+MUST_USE Status postgres_loads_state(PostgresDb *db, Str pipeline, LoadState *ret_state, Err *err);
+/* Make the table when it is missing, in a transaction of its own. */
+MUST_USE Status postgres_loads_create(PostgresDb *db, Err *err);
+/* Take epoch + 1 in the open transaction: waits for a writer that is about to take it too, and
+ * fails with ERR_FENCED when somebody else has. */
+MUST_USE Status postgres_loads_fence(PostgresSink *self, Str run_id, Err *err);
+/* Fill the row of the taken epoch. */
+MUST_USE Status postgres_loads_record(PostgresSink *self, const Position *position,
+                                      const SinkRun *run, Err *err);
+/* Did that cycle of the run commit? Waits for a transaction that is still at it. */
+MUST_USE Status postgres_loads_outcome(PostgresDb *db, Str pipeline, Str run_id, int64_t cycle,
+                                       Outcome *ret_outcome, SinkCounts *ret_counts, Err *err);
+
+#endif
