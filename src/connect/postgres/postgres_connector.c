@@ -12,5 +12,5 @@ const Connector postgres_connector = {
     .reads = true,
     .writes = true,
     .source_new = postgres_source_new,
-    .sink_new = NULL,
+    .sink_new = postgres_sink_new,
 };

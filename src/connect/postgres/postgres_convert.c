@@ -1,4 +1,5 @@
-/* Values into columns of another type: as long as nothing about them changes, else with a reason. */
+/* Values into columns of another type: as long as nothing about them changes, else with a reason.
+ */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,26 +173,22 @@ static bool text_to_int64(Str text, int64_t *ret_value)
            str_eq(text, str_make(digits, number_format_int64(*ret_value, digits)));
 }
 
-static bool to_int64(const Column *column, int64_t row, int64_t *ret_value)
+static bool numeric_to_int64(const Column *column, int64_t row, int64_t *ret_value)
 {
     double real;
-    switch (column->type) {
-    case TYPE_INT64:
-        *ret_value = column_int64(column)[row];
-        return true;
-    case TYPE_DOUBLE:
-        return real_to_int64(column_double(column)[row], ret_value);
-    case TYPE_NUMERIC: {
-        if (numeric_is_real(column, row, &real)) return real_to_int64(real, ret_value);
-        Decimal least =
-            decimal_normalize((Decimal){column_numeric(column)[row], column_scale(column, row)});
-        return least.scale == 0 && decimal_to_int64(least, ret_value) == DECIMAL_OK;
-    }
-    case TYPE_TEXT:
-        return text_to_int64(column_text(column, row), ret_value);
-    default:
-        return false;
-    }
+    if (numeric_is_real(column, row, &real)) return real_to_int64(real, ret_value);
+    Decimal least =
+        decimal_normalize((Decimal){column_numeric(column)[row], column_scale(column, row)});
+    return least.scale == 0 && decimal_to_int64(least, ret_value) == DECIMAL_OK;
+}
+
+static bool to_int64(const Column *column, int64_t row, int64_t *ret_value)
+{
+    if (column->type == TYPE_INT64) *ret_value = column_int64(column)[row];
+    if (column->type == TYPE_INT64) return true;
+    if (column->type == TYPE_DOUBLE) return real_to_int64(column_double(column)[row], ret_value);
+    if (column->type == TYPE_NUMERIC) return numeric_to_int64(column, row, ret_value);
+    return column->type == TYPE_TEXT && text_to_int64(column_text(column, row), ret_value);
 }
 
 static Status convert_integer(PostgresEncoder *e, const PostgresColumn *to, const Column *column,
@@ -217,30 +214,30 @@ static bool decimal_to_real(Decimal value, double *ret_real)
     return decimal_from_double(*ret_real, &back) == DECIMAL_OK && decimal_compare(back, value) == 0;
 }
 
+static bool int64_to_real(int64_t value, double *ret_real)
+{
+    int64_t back = 0;
+    *ret_real = (double)value;
+    return real_to_int64(*ret_real, &back) && back == value;
+}
+
+static bool text_to_real(Str text, double *ret_real)
+{
+    char back[NUMBER_TEXT_MAX];
+    return number_parse_double(text, ret_real) == NUMBER_OK &&
+           str_eq(text, str_make(back, number_format_double(*ret_real, back)));
+}
+
 static bool to_real(const Column *column, int64_t row, double *ret_real)
 {
-    switch (column->type) {
-    case TYPE_DOUBLE:
-        *ret_real = column_double(column)[row];
-        return true;
-    case TYPE_INT64: {
-        int64_t value = column_int64(column)[row], back = 0;
-        *ret_real = (double)value;
-        return real_to_int64(*ret_real, &back) && back == value;
-    }
-    case TYPE_NUMERIC:
-        if (numeric_is_real(column, row, ret_real)) return true;
-        return decimal_to_real((Decimal){column_numeric(column)[row], column_scale(column, row)},
-                               ret_real);
-    case TYPE_TEXT: {
-        char text[NUMBER_TEXT_MAX];
-        return number_parse_double(column_text(column, row), ret_real) == NUMBER_OK &&
-               str_eq(column_text(column, row),
-                      str_make(text, number_format_double(*ret_real, text)));
-    }
-    default:
-        return false;
-    }
+    if (column->type == TYPE_DOUBLE) *ret_real = column_double(column)[row];
+    if (column->type == TYPE_DOUBLE) return true;
+    if (column->type == TYPE_INT64) return int64_to_real(column_int64(column)[row], ret_real);
+    if (column->type == TYPE_TEXT) return text_to_real(column_text(column, row), ret_real);
+    if (column->type != TYPE_NUMERIC) return false;
+    if (numeric_is_real(column, row, ret_real)) return true;
+    return decimal_to_real((Decimal){column_numeric(column)[row], column_scale(column, row)},
+                           ret_real);
 }
 
 /* A float4 that is the same number, or is written the same with its six digits. */

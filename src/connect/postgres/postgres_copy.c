@@ -1,4 +1,5 @@
-/* Rows on their way: encoded, sent by COPY, halved where the server refuses; rejects beside them. */
+/* Rows on their way: encoded, sent by COPY, halved where the server refuses; rejects beside them.
+ */
 #include "connect/postgres/postgres_sink.h"
 #include "foundation/base/mem.h"
 

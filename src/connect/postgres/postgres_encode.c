@@ -49,7 +49,8 @@ static int32_t numeric_groups(Uint128 value, int32_t scale, uint16_t groups[NUME
         groups[count++] = (uint16_t)(value % 10000);
         value /= 10000;
     }
-    for (uint64_t low = (uint64_t)value; low; low /= 10000) groups[count++] = (uint16_t)(low % 10000);
+    for (uint64_t low = (uint64_t)value; low; low /= 10000)
+        groups[count++] = (uint16_t)(low % 10000);
     while (count > 0 && groups[count - 1] == 0) count--;
     return count;
 }
@@ -59,8 +60,8 @@ static bool numeric_fits(PostgresEncoder *e, const PostgresColumn *to, Uint128 v
 {
     if (!to->precision) return true;
     int32_t beyond = scale - to->scale;
-    if (beyond > 0 && (beyond > DECIMAL_DIGITS_MAX ||
-                       value % (Uint128)decimal_power10(beyond) != 0)) {
+    if (beyond > 0 &&
+        (beyond > DECIMAL_DIGITS_MAX || value % (Uint128)decimal_power10(beyond) != 0)) {
         (void)refuse(e, "22003", "the column would round this number");
         return false;
     }
@@ -188,8 +189,8 @@ Status postgres_encode_numeric_text(PostgresEncoder *e, const PostgresColumn *to
     return OK;
 }
 
-static Status encode_numeric_row(PostgresEncoder *e, const PostgresColumn *to,
-                                 const Column *column, int64_t row, Err *err)
+static Status encode_numeric_row(PostgresEncoder *e, const PostgresColumn *to, const Column *column,
+                                 int64_t row, Err *err)
 {
     Int128 value = column_numeric(column)[row];
     uint8_t scale = column_scale(column, row);

@@ -40,16 +40,16 @@ typedef enum PostgresRoute {
 typedef struct PostgresColumn {
     PostgresKind kind;
     PostgresRoute route;
-    Str declared;       /* the column's type as PostgreSQL writes it */
-    Str stage;          /* type of the stage's column */
-    int32_t limit;      /* TEXT: characters it holds, 0: any number */
-    int32_t precision;  /* NUMERIC: digits, 0: any number */
-    int32_t scale;      /* NUMERIC with a precision */
-    int32_t fraction;   /* times: digits of a second, 0 … 6 */
-    bool checked;       /* the server may refuse a value that the encoder takes (domain, enum …) */
-    bool by_text;       /* has no equality of its own: compared by its text */
-    bool no_null;       /* refuse NULL here: the server would */
-    bool identity;      /* GENERATED ALWAYS AS IDENTITY */
+    Str declared;      /* the column's type as PostgreSQL writes it */
+    Str stage;         /* type of the stage's column */
+    int32_t limit;     /* TEXT: characters it holds, 0: any number */
+    int32_t precision; /* NUMERIC: digits, 0: any number */
+    int32_t scale;     /* NUMERIC with a precision */
+    int32_t fraction;  /* times: digits of a second, 0 … 6 */
+    bool checked;      /* the server may refuse a value that the encoder takes (domain, enum …) */
+    bool by_text;      /* has no equality of its own: compared by its text */
+    bool no_null;      /* refuse NULL here: the server would */
+    bool identity;     /* GENERATED ALWAYS AS IDENTITY */
 } PostgresColumn;
 
 /* How a field of that type gets into the column. `ret_note` (static text, may be empty) is what the

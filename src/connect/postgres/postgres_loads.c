@@ -75,7 +75,8 @@ Status postgres_loads_state(PostgresDb *db, Str pipeline, LoadState *ret_state, 
                           &pipeline, 1, &result, err));
     if (PQntuples(result) == 0) return OK;
     ret_state->epoch = field_int64(result, 0);
-    Str run_id = str_slice(postgres_db_text(result, 0, 1), 0, (int64_t)sizeof ret_state->run_id - 1);
+    Str run_id =
+        str_slice(postgres_db_text(result, 0, 1), 0, (int64_t)sizeof ret_state->run_id - 1);
     if (run_id.len) memcpy(ret_state->run_id, run_id.ptr, (size_t)run_id.len);
     ret_state->run_id[run_id.len] = 0;
     ret_state->published_at_us = field_int64(result, 3);

@@ -28,8 +28,8 @@ static bool is_key(const PostgresSink *self, int32_t i)
 static bool is_compared(const PostgresSink *self, int32_t i)
 {
     const SinkReq *req = self->sink.req;
-    return !is_key(self, i) && !in_list(self->out.schema->fields[i].name, req->ignore_for_change,
-                                        req->ignore_count);
+    return !is_key(self, i) &&
+           !in_list(self->out.schema->fields[i].name, req->ignore_for_change, req->ignore_count);
 }
 
 static bool is_cast(const PostgresColumn *column)
@@ -117,15 +117,13 @@ static Status put_supersede(const PostgresSink *self, Buf *sql, Err *err)
                    err));
     TRY(put_key(self, sql, "s.", err));
     TRY(buf_append(sql, STR(" ORDER BY "), err));
-    int32_t cursor = self->sink.req->cursor.len
-                         ? schema_find(self->out.schema, self->sink.req->cursor)
-                         : -1;
+    int32_t cursor =
+        self->sink.req->cursor.len ? schema_find(self->out.schema, self->sink.req->cursor) : -1;
     if (cursor >= 0) {
         TRY(put_staged(self, sql, cursor, err));
         TRY(buf_append(sql, STR(" DESC NULLS LAST, "), err));
     }
-    TRY(buf_append(sql,
-                   STR("neuron_ord DESC) AS n FROM pg_temp.neuron_stage AS s WHERE ("), err));
+    TRY(buf_append(sql, STR("neuron_ord DESC) AS n FROM pg_temp.neuron_stage AS s WHERE ("), err));
     TRY(put_key(self, sql, "s.", err));
     TRY(buf_append(sql, STR(") IN (SELECT "), err));
     TRY(put_key(self, sql, "", err));
@@ -188,8 +186,8 @@ static Status put_insert(const PostgresSink *self, bool range, Buf *sql, Err *er
 {
     TRY(put_table(self, sql, "INSERT INTO ", " (", err));
     TRY(postgres_table_names(&self->out, "", sql, err));
-    TRY(buf_append(sql, has_identity(self) ? STR(") OVERRIDING SYSTEM VALUE SELECT ")
-                                           : STR(") SELECT "),
+    TRY(buf_append(sql,
+                   has_identity(self) ? STR(") OVERRIDING SYSTEM VALUE SELECT ") : STR(") SELECT "),
                    err));
     for (int32_t i = 0; i < self->out.schema->count; i++) {
         if (i) TRY(buf_append(sql, STR(", "), err));
@@ -275,8 +273,7 @@ Status postgres_stage_create(PostgresSink *self, Err *err)
 {
     Buf *sql = &self->sql;
     buf_clear(sql);
-    TRY(buf_append(sql,
-                   STR("CREATE TEMP TABLE neuron_stage (neuron_ord bigint, neuron_row bigint"),
+    TRY(buf_append(sql, STR("CREATE TEMP TABLE neuron_stage (neuron_ord bigint, neuron_row bigint"),
                    err));
     for (int32_t i = 0; i < self->out.schema->count; i++) {
         TRY(put_name(self, sql, ", ", i, err));

@@ -75,10 +75,13 @@ static Status check_key_types(const PostgresSink *self, Err *err)
 {
     const SinkReq *req = self->sink.req;
     for (int32_t i = 0; i < req->key_count && self->keyed; i++) {
-        const PostgresColumn *column = &self->out.columns[schema_find(self->out.schema, req->key[i])];
+        const PostgresColumn *column =
+            &self->out.columns[schema_find(self->out.schema, req->key[i])];
         if (column->kind != POSTGRES_KIND_JSON) continue;
-        return err_set(err, ERR_CONFIG, "the key column «%.*s» is of type json, which can't be "
-                       "compared", STR_ARG(req->key[i]));
+        return err_set(err, ERR_CONFIG,
+                       "the key column «%.*s» is of type json, which can't be "
+                       "compared",
+                       STR_ARG(req->key[i]));
     }
     return OK;
 }
@@ -256,8 +259,7 @@ static Status write_rejects(PostgresSink *self, const Batch *batch, Err *err)
 {
     RejectList refused;
     reject_list_init(&refused);
-    Status status =
-        postgres_rows_encode(self, &self->reject, batch, &self->rejects, &refused, err);
+    Status status = postgres_rows_encode(self, &self->reject, batch, &self->rejects, &refused, err);
     if (status == OK) status = write_refused(NULL, batch, &refused, err);
     reject_list_done(&refused);
     TRY(status);

@@ -16,11 +16,11 @@ typedef enum PostgresPrefix {
 /* One written table: the target itself, or the table for rejects. */
 typedef struct PostgresTable {
     Schema *schema;
-    Buf name;     /* as the user wrote it */
-    bool exists;  /* before this cycle */
-    bool prepared; /* created or widened in this cycle's transaction */
-    bool referred; /* other tables have foreign keys to it */
-    bool empty;   /* has no rows (as far as this cycle's transaction sees) */
+    Buf name;                /* as the user wrote it */
+    bool exists;             /* before this cycle */
+    bool prepared;           /* created or widened in this cycle's transaction */
+    bool referred;           /* other tables have foreign keys to it */
+    bool empty;              /* has no rows (as far as this cycle's transaction sees) */
     PostgresColumn *columns; /* per field */
     int32_t *new_columns;    /* fields that the table lacks */
     int32_t new_count;
@@ -33,8 +33,8 @@ typedef struct PostgresTable {
 /* Rows in the form of COPY, and where each ends. */
 typedef struct PostgresRowsOut {
     Buf bytes;
-    int64_t *ends;  /* of row i, in bytes */
-    int64_t *rows;  /* its row in the batch */
+    int64_t *ends; /* of row i, in bytes */
+    int64_t *rows; /* its row in the batch */
     int64_t count, capacity;
 } PostgresRowsOut;
 
@@ -57,9 +57,9 @@ typedef struct PostgresSink {
     bool fenced;  /* this cycle's epoch is taken */
     bool unknown; /* the answer to COMMIT got lost */
     int64_t cycle;
-    int64_t written;    /* rows of this cycle */
-    int64_t next_ord;   /* number of the next row staged in this cycle, from 1 */
-    int64_t reject_seq; /* rejects written in this run */
+    int64_t written;         /* rows of this cycle */
+    int64_t next_ord;        /* number of the next row staged in this cycle, from 1 */
+    int64_t reject_seq;      /* rejects written in this run */
     PostgresRowsOut rows;    /* the batch being written */
     PostgresRowsOut rejects; /* rejects that wait for the end of COPY */
     PostgresEncoder encoder;

@@ -6,10 +6,25 @@
 
 /* pg_type's OIDs of what has a binary form of its own here. */
 enum {
-    OID_BOOL = 16, OID_BYTEA = 17, OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23, OID_TEXT = 25,
-    OID_JSON = 114, OID_FLOAT4 = 700, OID_FLOAT8 = 701, OID_BPCHAR = 1042, OID_VARCHAR = 1043,
-    OID_DATE = 1082, OID_TIME = 1083, OID_TIMESTAMP = 1114, OID_TIMESTAMPTZ = 1184,
-    OID_INTERVAL = 1186, OID_NUMERIC = 1700, OID_UUID = 2950, OID_JSONB = 3802,
+    OID_BOOL = 16,
+    OID_BYTEA = 17,
+    OID_INT8 = 20,
+    OID_INT2 = 21,
+    OID_INT4 = 23,
+    OID_TEXT = 25,
+    OID_JSON = 114,
+    OID_FLOAT4 = 700,
+    OID_FLOAT8 = 701,
+    OID_BPCHAR = 1042,
+    OID_VARCHAR = 1043,
+    OID_DATE = 1082,
+    OID_TIME = 1083,
+    OID_TIMESTAMP = 1114,
+    OID_TIMESTAMPTZ = 1184,
+    OID_INTERVAL = 1186,
+    OID_NUMERIC = 1700,
+    OID_UUID = 2950,
+    OID_JSONB = 3802,
 };
 
 typedef struct KindOfType {
@@ -18,15 +33,24 @@ typedef struct KindOfType {
 } KindOfType;
 
 static const KindOfType KINDS[] = {
-    {OID_BOOL, POSTGRES_KIND_BOOL},           {OID_BYTEA, POSTGRES_KIND_BYTEA},
-    {OID_INT8, POSTGRES_KIND_INT8},           {OID_INT2, POSTGRES_KIND_INT2},
-    {OID_INT4, POSTGRES_KIND_INT4},           {OID_TEXT, POSTGRES_KIND_TEXT},
-    {OID_JSON, POSTGRES_KIND_JSON},           {OID_FLOAT4, POSTGRES_KIND_FLOAT4},
-    {OID_FLOAT8, POSTGRES_KIND_FLOAT8},       {OID_BPCHAR, POSTGRES_KIND_TEXT},
-    {OID_VARCHAR, POSTGRES_KIND_TEXT},        {OID_DATE, POSTGRES_KIND_DATE},
-    {OID_TIME, POSTGRES_KIND_TIME},           {OID_TIMESTAMP, POSTGRES_KIND_TIMESTAMP},
-    {OID_TIMESTAMPTZ, POSTGRES_KIND_TIMESTAMPTZ}, {OID_INTERVAL, POSTGRES_KIND_INTERVAL},
-    {OID_NUMERIC, POSTGRES_KIND_NUMERIC},     {OID_UUID, POSTGRES_KIND_UUID},
+    {OID_BOOL, POSTGRES_KIND_BOOL},
+    {OID_BYTEA, POSTGRES_KIND_BYTEA},
+    {OID_INT8, POSTGRES_KIND_INT8},
+    {OID_INT2, POSTGRES_KIND_INT2},
+    {OID_INT4, POSTGRES_KIND_INT4},
+    {OID_TEXT, POSTGRES_KIND_TEXT},
+    {OID_JSON, POSTGRES_KIND_JSON},
+    {OID_FLOAT4, POSTGRES_KIND_FLOAT4},
+    {OID_FLOAT8, POSTGRES_KIND_FLOAT8},
+    {OID_BPCHAR, POSTGRES_KIND_TEXT},
+    {OID_VARCHAR, POSTGRES_KIND_TEXT},
+    {OID_DATE, POSTGRES_KIND_DATE},
+    {OID_TIME, POSTGRES_KIND_TIME},
+    {OID_TIMESTAMP, POSTGRES_KIND_TIMESTAMP},
+    {OID_TIMESTAMPTZ, POSTGRES_KIND_TIMESTAMPTZ},
+    {OID_INTERVAL, POSTGRES_KIND_INTERVAL},
+    {OID_NUMERIC, POSTGRES_KIND_NUMERIC},
+    {OID_UUID, POSTGRES_KIND_UUID},
     {OID_JSONB, POSTGRES_KIND_JSONB},
 };
 
@@ -169,8 +193,8 @@ static Status inspect_table(PostgresSink *self, PostgresTable *table, bool *foun
     table->empty = !table->exists;
     if (!table->exists) return OK;
     table->referred = result_true(result, 0, 2);
-    return inspect_columns(self, table, postgres_db_text(result, 0, 0),
-                           result_true(result, 0, 1), found, err);
+    return inspect_columns(self, table, postgres_db_text(result, 0, 0), result_true(result, 0, 1),
+                           found, err);
 }
 
 /* ---- new columns ---- */
@@ -191,11 +215,16 @@ static bool native_is_plain(Str native)
 /* Types that ours don't tell apart; a new column keeps the one of the source. */
 static bool native_is_kept(const Field *field)
 {
-    static const char *const NAMES[] = {
-        "jsonb", "json", "inet", "cidr", "macaddr", "macaddr8", "xml", "timetz",
-        "time with time zone", "tsvector", "tsquery", "int4range", "int8range", "numrange",
-        "tsrange", "tstzrange", "daterange", "point", "line", "lseg", "box", "path", "polygon",
-        "circle", "pg_lsn", "varbit", "bit varying", "jsonpath"};
+    static const char *const NAMES[] = {"jsonb",     "json",      "inet",
+                                        "cidr",      "macaddr",   "macaddr8",
+                                        "xml",       "timetz",    "time with time zone",
+                                        "tsvector",  "tsquery",   "int4range",
+                                        "int8range", "numrange",  "tsrange",
+                                        "tstzrange", "daterange", "point",
+                                        "line",      "lseg",      "box",
+                                        "path",      "polygon",   "circle",
+                                        "pg_lsn",    "varbit",    "bit varying",
+                                        "jsonpath"};
     if (!native_is_plain(field->native)) return false;
     if (str_ends(field->native, STR("[]"))) return true;
     for (int64_t i = 0; i < COUNT_OF(NAMES); i++) {
@@ -217,12 +246,24 @@ static bool declared_has(Str declared, const char *part)
 static const char *type_of_dynamic(Str declared)
 {
     static const char *const WORDS[][2] = {
-        {"BOOL", "boolean"},          {"TIMESTAMPTZ", "timestamptz"}, {"TIMESTAMP", "timestamp"},
-        {"DATETIME", "timestamp"},    {"DATE", "date"},               {"TIME", "time"},
-        {"INT", "bigint"},            {"UUID", "uuid"},               {"JSON", "jsonb"},
-        {"CHAR", "text"},             {"CLOB", "text"},               {"TEXT", "text"},
-        {"DECIMAL", "numeric"},       {"NUMERIC", "numeric"},         {"BLOB", "bytea"},
-        {"REAL", "double precision"}, {"FLOA", "double precision"},   {"DOUB", "double precision"},
+        {"BOOL", "boolean"},
+        {"TIMESTAMPTZ", "timestamptz"},
+        {"TIMESTAMP", "timestamp"},
+        {"DATETIME", "timestamp"},
+        {"DATE", "date"},
+        {"TIME", "time"},
+        {"INT", "bigint"},
+        {"UUID", "uuid"},
+        {"JSON", "jsonb"},
+        {"CHAR", "text"},
+        {"CLOB", "text"},
+        {"TEXT", "text"},
+        {"DECIMAL", "numeric"},
+        {"NUMERIC", "numeric"},
+        {"BLOB", "bytea"},
+        {"REAL", "double precision"},
+        {"FLOA", "double precision"},
+        {"DOUB", "double precision"},
     };
     for (int64_t i = 0; i < COUNT_OF(WORDS); i++) {
         if (declared_has(declared, WORDS[i][0])) return WORDS[i][1];
@@ -233,7 +274,8 @@ static const char *type_of_dynamic(Str declared)
 static Status new_type(PostgresTable *table, const Field *field, Str *ret_type, Err *err)
 {
     bool other = field->type == TYPE_TEXT || field->type == TYPE_JSON;
-    if (other && native_is_kept(field)) return arena_copy(&table->arena, field->native, ret_type, err);
+    if (other && native_is_kept(field))
+        return arena_copy(&table->arena, field->native, ret_type, err);
     if (field->type == TYPE_NUMERIC && field->precision > 0 && field->scale >= 0) {
         return arena_printf(&table->arena, ret_type, err, "numeric(%d,%d)", field->precision,
                             field->scale);
@@ -292,7 +334,8 @@ static Status find_route(PostgresTable *table, int32_t i, Err *err)
     table->checked = table->checked || column->checked;
     table->cast = table->cast || is_cast(column);
     if (column->route != POSTGRES_ROUTE_NONE) return OK;
-    (void)err_set(err, ERR_SCHEMA, "column «%.*s»: %s can't be put into %.*s of «%.*s» without loss",
+    (void)err_set(err, ERR_SCHEMA,
+                  "column «%.*s»: %s can't be put into %.*s of «%.*s» without loss",
                   STR_ARG(field->name), type_name(field->type), STR_ARG(column->declared),
                   STR_ARG(buf_str(&table->name)));
     return err_hint(err, "cast it in a select, e.g. `\"%.*s\"::text`", STR_ARG(field->name));
