@@ -86,7 +86,7 @@ void postgres_table_done(PostgresTable *table);
 MUST_USE Status postgres_table_names(const PostgresTable *table, const char *prefix, Buf *sql,
                                      Err *err);
 
-/* ---- rows (postgres_copy.c) ---- */
+/* ---- rows (postgres_send.c) ---- */
 
 void postgres_rows_out_done(PostgresRowsOut *rows);
 /* Encode the batch's rows behind those that are there; the ones that can't be held go to `refused`.
