@@ -229,6 +229,11 @@ int32_t metrics_label(Metric metric, Str label)
     return -1;
 }
 
+const char *metrics_label_names(Metric metric)
+{
+    return FAMILIES[metric].labels;
+}
+
 void metrics_reset(void)
 {
     pthread_mutex_lock(&registry.lock);
@@ -323,7 +328,7 @@ static Status put_family(Buf *out, Metric metric, bool openmetrics, Err *err)
     return OK;
 }
 
-static void read_process(void)
+void metrics_read_process(void)
 {
     ProcessStats stats = process_stats_read();
     metrics_set(METRIC_PROCESS_CPU, stats.cpu_seconds, NO_LABELS);
@@ -335,7 +340,7 @@ static void read_process(void)
 
 Status metrics_write(bool openmetrics, Buf *out, Err *err)
 {
-    read_process();
+    metrics_read_process();
     Status status = OK;
     pthread_mutex_lock(&registry.lock);
     for (int32_t i = 0; i < METRIC_COUNT && status == OK; i++) {

@@ -40,7 +40,11 @@ const char *metrics_name(Metric metric);
 Metric metrics_find(Str name);
 /* Position of a label in the family's labels; -1 when it has none of that name. */
 int32_t metrics_label(Metric metric, Str label);
+/* All of them, with commas between; empty when it has none. */
+const char *metrics_label_names(Metric metric);
 
+/* The process's own numbers (process_…) as they are now. */
+void metrics_read_process(void);
 /* Prometheus text 0.0.4, or OpenMetrics 1.0. Reads the process's own numbers first. */
 MUST_USE Status metrics_write(bool openmetrics, Buf *out, Err *err);
 /* For tests: forget all series. */

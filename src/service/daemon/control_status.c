@@ -140,6 +140,7 @@ static Status control_metrics(void *arg, bool openmetrics, Buf *out, Err *err)
     Daemon *d = arg;
     int64_t waiting = 0;
     streams_metrics(d);
+    system_gauges(d);
     metrics_set(METRIC_BUDGET_USED, (double)budget_used(&d->budget), NO_LABELS);
     if (state_outbox_count(d->store, &waiting, NULL) == OK) {
         metrics_set(METRIC_OUTBOX, (double)waiting, NO_LABELS);
@@ -236,6 +237,9 @@ void control_make(Daemon *d, Control *ret_control)
         .stream_get = control_stream_get,
         .stream_pause = control_stream_pause,
         .stream_send = control_stream_send,
+
+        .alert_list = control_alert_list,
+        .alert_silence = control_alert_silence,
         .reload = control_reload,
         .config_update = control_config_update,
         .stop = control_stop,

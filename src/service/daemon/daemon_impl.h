@@ -8,6 +8,7 @@
 #include "foundation/codec/json_writer.h"
 #include "foundation/obs/log.h"
 #include "foundation/obs/metrics.h"
+#include "service/alert/alert.h"
 #include "service/control/control.h"
 #include "service/daemon/daemon.h"
 #include "service/schedule/schedule.h"
@@ -74,6 +75,8 @@ typedef struct Daemon {
     struct Federate *federate; /* part_federation.c */
     Stream **streams;          /* part_streams.c; in the configuration's order */
     int32_t stream_count;
+
+    _Atomic(struct Alerts *) alerts; /* part_alert.c */
     int signal_fd, event_fd;
     int64_t started_us, started_ns;
     bool reloaded; /* this is the life after a reload: no runs at start */
@@ -142,6 +145,12 @@ Status control_stream_list(void *arg, Buf *out, Err *err);
 Status control_stream_get(void *arg, Str name, Buf *out, Err *err);
 Status control_stream_pause(void *arg, Str name, bool pause, Buf *out, Err *err);
 Status control_stream_send(void *arg, Str name, Str lines, Buf *out, Err *err);
+
+/* part_alert.c */
+MUST_USE Status part_alert_start(Daemon *d, Err *err);
+void part_alert_stop(Daemon *d);
+/* Memory and disks into the metrics. */
+void system_gauges(const Daemon *d);
 void parts_begin(Daemon *d);
 void parts_end(Daemon *d);
 
@@ -167,6 +176,8 @@ Status control_run_start(void *arg, Str pipeline, Str trigger, char *ret_run_id,
 Status control_run_cancel(void *arg, Str run_id, Buf *out, Err *err);
 Status control_run_list(void *arg, const ControlFilter *filter, Buf *out, Err *err);
 Status control_run_get(void *arg, Str run_id, Buf *out, Err *err);
+Status control_alert_list(void *arg, Buf *out, Err *err);
+Status control_alert_silence(void *arg, const ControlSilence *silence, Buf *out, Err *err);
 void write_pipelines(Daemon *d, JsonWriter *w);
 void write_time(JsonWriter *w, const char *key, int64_t us);
 

@@ -55,6 +55,7 @@ static void note_failure(Daemon *d, const Ticket *ticket, const Err *why)
                              kind, &err) != OK) {
         store_failed("a failed attempt could not be kept", &err, ticket);
     }
+    alerts_wake(atomic_load(&d->alerts));
 }
 
 /* The run waits again, in the store too. Owns the ticket. */

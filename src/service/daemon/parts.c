@@ -4,6 +4,7 @@
 static const DaemonPart PARTS[] = {
     {"federation", part_federation_start, part_federation_stop},
     {"streams", part_streams_start, part_streams_stop},
+    {"alerts", part_alert_start, part_alert_stop},
     {NULL, NULL, NULL}, /* the end */
 };
 

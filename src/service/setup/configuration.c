@@ -34,6 +34,7 @@ static Status check(Configuration *c, const SubstituteFrom *from, Err *err)
     TRY(connections_check(c, err));
     TRY(pipelines_make(c, err));
     TRY(streams_make(c, err));
+    TRY(alerts_make(c, err));
     return timing_check(c, err);
 }
 

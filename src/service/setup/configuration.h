@@ -3,6 +3,7 @@
 #define NEURON_CONFIGURATION_H
 
 #include "foundation/config/substitute.h"
+#include "service/alert/alert.h"
 #include "work/pipeline/pipeline.h"
 #include "work/stream/stream.h"
 
@@ -71,6 +72,38 @@ typedef struct StreamOptions {
     int64_t cycle_us, cycle_rows;
 } StreamOptions;
 
+typedef struct AlertThresholdOptions {
+    OptionHead head;
+    double disk, memory;
+    int64_t lag_us, failures, within_us;
+} AlertThresholdOptions;
+
+typedef struct AlertRuleOptions {
+    OptionHead head;
+    Str name, when, severity, summary;
+    int64_t for_us, keep_us;
+    const YamlNode *labels;
+    bool enabled;
+} AlertRuleOptions;
+
+typedef struct AlertReceiverOptions {
+    OptionHead head;
+    Str name, webhook, alertmanager, slack, token, secret;
+    TextList command;
+    bool federation, resolved;
+} AlertReceiverOptions;
+
+typedef struct AlertsOptions {
+    OptionHead head;
+    bool defaults;
+    AlertThresholdOptions thresholds;
+    GroupList rules;     /* AlertRuleOptions */
+    GroupList receivers; /* AlertReceiverOptions */
+    TextList group_by;
+    int64_t interval_us, group_interval_us, repeat_us, retry_us;
+    Str external_url;
+} AlertsOptions;
+
 typedef struct TestOptions {
     OptionHead head;
     Str pipeline, processor, name;
@@ -88,7 +121,8 @@ typedef struct ConfigurationOptions {
     const YamlNode *connections;
     GroupList pipelines; /* PipelineOptions */
     GroupList streams;   /* StreamOptions */
-    const YamlNode *quality, *alerts;
+    const YamlNode *quality;
+    AlertsOptions alerts;
     GroupList tests; /* TestOptions */
     int64_t drain_us;
 } ConfigurationOptions;
@@ -106,6 +140,7 @@ typedef struct Configuration {
     int32_t pipeline_count;
     StreamConfig *streams; /* likewise */
     int32_t stream_count;
+    AlertSettings alerts;
 } Configuration;
 
 /* Read and check. Returns FAIL only when the file can't be read or is no YAML (one error);

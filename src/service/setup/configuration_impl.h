@@ -18,6 +18,9 @@ void text_place(const Configuration *configuration, const YamlNode *node, int64_
                 int64_t *ret_column);
 /* Schedules and `after:`. Mistakes are added; FAIL only when memory runs out. */
 MUST_USE Status timing_check(Configuration *configuration, Err *err);
+/* `alerts:` and the rules that are on by default, into configuration->alerts. */
+MUST_USE Status alerts_make(Configuration *configuration, Err *err);
+extern const OptionGroup ALERTS_GROUP;
 /* The list under `steps:`. */
 MUST_USE Status steps_make(Configuration *configuration, const YamlNode *node,
                            PipelineConfig *pipeline, Err *err);

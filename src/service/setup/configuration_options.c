@@ -1,5 +1,6 @@
 /* The option tables: every key that a configuration may have, with its meaning and default. */
 #include "service/setup/configuration.h"
+#include "service/setup/configuration_impl.h"
 
 #include "service/setup/configuration_impl.h"
 
@@ -312,8 +313,9 @@ static const Option CONFIGURATION_OPTIONS[] = {
      .offset = FIELD(ConfigurationOptions, quality),
      .summary = "Sets of quality rules by name."},
     {.name = "alerts",
-     .type = OPTION_NODE,
+     .type = OPTION_GROUP,
      .offset = FIELD(ConfigurationOptions, alerts),
+     .group = &ALERTS_GROUP,
      .summary = "Alert conditions and receivers."},
     {.name = "tests",
      .type = OPTION_ITEMS,

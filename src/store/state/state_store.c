@@ -38,6 +38,10 @@ static const char TABLES[] =
     "CREATE TABLE IF NOT EXISTS tokens(url TEXT NOT NULL, id TEXT NOT NULL, token TEXT NOT NULL,"
     " PRIMARY KEY(url, id));"
     "CREATE TABLE IF NOT EXISTS alerts(fingerprint TEXT PRIMARY KEY NOT NULL, state TEXT NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS notices(id INTEGER PRIMARY KEY AUTOINCREMENT, receiver TEXT NOT"
+    " NULL, body TEXT NOT NULL, at_us INTEGER NOT NULL, attempts INTEGER NOT NULL, due_us INTEGER"
+    " NOT NULL);"
+    "CREATE INDEX IF NOT EXISTS notices_receiver ON notices(receiver, id);"
     "CREATE TABLE IF NOT EXISTS ticks(name TEXT NOT NULL, scheduled_us INTEGER NOT NULL, owner TEXT"
     " NOT NULL, PRIMARY KEY(name, scheduled_us)) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS pairs(key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL);";

@@ -125,6 +125,31 @@ MUST_USE Status state_alert_put(StateStore *store, Str fingerprint, Str state, E
 MUST_USE Status state_alert_drop(StateStore *store, Str fingerprint, Err *err);
 MUST_USE Status state_alert_list(StateStore *store, StateAlertEach each, void *arg, Err *err);
 
+/* Notices about alerts: a queue for each receiver. */
+typedef struct StateNotice {
+    int64_t id;
+    Str receiver, body;
+    int64_t at_us;
+    int64_t attempts; /* that failed */
+    int64_t due_us;   /* not before */
+} StateNotice;
+/* A state to keep; empty: to forget. */
+typedef struct StateAlert {
+    Str fingerprint, state;
+} StateAlert;
+/* States and the notices about them, as one transaction. Of each receiver the newest `keep` notices
+ * stay. Attempts and ids of `notices` are ignored. */
+MUST_USE Status state_alerts_save(StateStore *store, const StateAlert *alerts, int32_t alert_count,
+                                  const StateNotice *notices, int32_t notice_count, int64_t keep,
+                                  Err *err);
+/* The receiver's oldest, when there is one, due or not. */
+typedef Status (*StateNoticeEach)(void *arg, const StateNotice *notice, Err *err);
+MUST_USE Status state_notice_first(StateStore *store, Str receiver, StateNoticeEach each, void *arg,
+                                   Err *err);
+MUST_USE Status state_notice_later(StateStore *store, int64_t id, int64_t due_us, Err *err);
+MUST_USE Status state_notice_done(StateStore *store, int64_t id, Err *err);
+MUST_USE Status state_notice_count(StateStore *store, int64_t *ret_count, Err *err);
+
 /* Who runs a tick: the first to take it. `name` is a pipeline or a dataset with its kind before it
  * ("pipeline:sales"). */
 MUST_USE Status state_tick_take(StateStore *store, Str name, int64_t scheduled_us, Str owner,
