@@ -180,10 +180,10 @@ def test_unknown_topic_and_dead_broker_end_in_time(neuron, kafka):
 
 
 def test_the_embedded_broker(neuron, kafka):
-    refused = neuron("copy", "x.ndjson", "kafka://embedded/t", code=2)
+    refused = neuron("copy", "x.ndjson", "kafka://embedded/t#delivery=exactly_once", code=2)
     assert "no transactions" in refused.stderr
     neuron.write("in.ndjson", '{"a": 1}\n' * 100)
-    assert neuron.result("copy", "in.ndjson", "kafka://embedded/t#delivery=at_least_once")["records_loaded"] == 100
+    assert neuron.result("copy", "in.ndjson", "kafka://embedded/t")["records_loaded"] == 100
     assert neuron.result("copy", "kafka://embedded/t", "out.ndjson")["records_loaded"] == 0  # of its own process
 
 

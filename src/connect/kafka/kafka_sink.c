@@ -112,7 +112,7 @@ static bool exactly_once(const KafkaSink *self)
     if (self->place.delivery != KAFKA_DELIVERY_UNSET) {
         return self->place.delivery == KAFKA_EXACTLY_ONCE;
     }
-    return !self->sink.req->at_least_once;
+    return !self->sink.req->at_least_once && !self->place.embedded;
 }
 
 static Status kafka_sink_describe(Sink *sink, const Schema *schema, SinkPlan *plan, Err *err)
