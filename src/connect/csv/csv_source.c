@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "connect/csv/csv_impl.h"
+#include "foundation/base/buf.h"
 #include "foundation/base/mem.h"
 
 typedef struct CsvSource {
@@ -22,6 +23,7 @@ typedef struct CsvSource {
     bool not_utf8; /* the chunk is not, as a whole */
     int64_t
         next_quote; /* in the chunk, at or behind the row looked at; its size when there is none */
+    Buf unquoted;   /* a field with its doubled quotes made single */
     _Atomic bool cancelled;
 } CsvSource;
 
@@ -138,12 +140,12 @@ static Status value_mistake(CsvSource *self, int32_t column, int64_t at, Str tex
                   reason, err);
 }
 
-static Status append_doubled(Builder *b, Str text, Status *status, bool *ret_ok, Err *err)
+static Status append_doubled(CsvSource *self, Builder *b, Str text, Status *status, bool *ret_ok,
+                             Err *err)
 {
-    char *copy = mem_alloc(text.len + 1);
-    if (!copy) return err_memory(err);
-    *ret_ok = csv_append(b, csv_unquote(text, copy), status, err);
-    mem_free(copy);
+    buf_clear(&self->unquoted);
+    TRY(buf_reserve(&self->unquoted, text.len + 1, err));
+    *ret_ok = csv_append(b, csv_unquote(text, self->unquoted.data), status, err);
     return OK;
 }
 
@@ -172,7 +174,7 @@ static Status read_texts(CsvSource *self, int32_t column, int64_t rows, Err *err
         } else if (UNLIKELY(field.doubled)) {
             Status status = OK;
             bool ok;
-            TRY(append_doubled(b, text, &status, &ok, err));
+            TRY(append_doubled(self, b, text, &status, &ok, err));
             TRY(status);
         } else {
             builder_padded_view(b, heap, text.ptr - base, (int32_t)text.len);
@@ -197,7 +199,7 @@ static Status read_column(CsvSource *self, int32_t column, int64_t rows, Err *er
         }
         Status status = OK;
         bool ok = false;
-        if (field.doubled) TRY(append_doubled(b, text, &status, &ok, err));
+        if (field.doubled) TRY(append_doubled(self, b, text, &status, &ok, err));
         else ok = csv_append(b, text, &status, err);
         TRY(status);
         if (ok) continue;
@@ -322,6 +324,7 @@ static void csv_source_close(Source *source)
     mem_free(self->rows);
     mem_free(self->row_numbers);
     mem_free(self->bad);
+    buf_done(&self->unquoted);
     mem_free(self);
 }
 
@@ -346,6 +349,7 @@ Status csv_source_new(const SourceReq *req, Source **ret_source, Err *err)
     CsvSource *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
     self->source = (Source){.ops = &CSV_SOURCE_OPS, .req = req};
+    self->unquoted = buf_make(INT64_C(1) << 31);
     *ret_source = &self->source;
     return OK;
 }

@@ -321,7 +321,6 @@ static inline uint64_t is_wide(Int128 value)
 
 static bool small_values(const Vector *v, int64_t rows)
 {
-    if (v->scales) return false;
     const Int128 *data = vector_numeric(v);
     uint64_t wide = 0;
     for (int64_t i = 0; i < (v->mask ? rows : 1); i++) {
@@ -333,7 +332,10 @@ static bool small_values(const Vector *v, int64_t rows)
 static bool add_fast(KernelCall *call, bool subtract)
 {
     const Vector *a = &call->args[0], *b = &call->args[1];
-    if (a->scales || b->scales || a->scale != b->scale) return false;
+    uint8_t scale_a, scale_b;
+    bool alike = number_one_scale(a, call->rows, &scale_a) &&
+                 number_one_scale(b, call->rows, &scale_b) && scale_a == scale_b;
+    if (!alike) return false;
     Int128 *out = vector_numeric(call->result);
     const Int128 *from_a = vector_numeric(a), *from_b = vector_numeric(b);
     uint64_t wide = 0;
@@ -348,7 +350,7 @@ static bool add_fast(KernelCall *call, bool subtract)
         out[i] = (Int128)sum;
     }
     if (wide) return false;
-    memset(call->result->scales, a->scale, (size_t)call->rows);
+    memset(call->result->scales, scale_a, (size_t)call->rows);
     return true;
 }
 
@@ -364,8 +366,11 @@ static Status kernel_sub_numeric(KernelCall *call, Err *err UNUSED)
 static Status kernel_mul_numeric(KernelCall *call, Err *err UNUSED)
 {
     const Vector *a = &call->args[0], *b = &call->args[1];
-    bool fast = !a->scales && !b->scales && a->scale + b->scale <= DECIMAL_SCALE_MAX &&
-                small_values(a, call->rows) && small_values(b, call->rows);
+    uint8_t scale_a, scale_b;
+    bool fast = number_one_scale(a, call->rows, &scale_a) &&
+                number_one_scale(b, call->rows, &scale_b) &&
+                scale_a + scale_b <= DECIMAL_SCALE_MAX && small_values(a, call->rows) &&
+                small_values(b, call->rows);
     if (!fast) return numeric_loop(call, &NUMERIC_MUL);
     /* 62 bits times 62 bits stay below 10^38. */
     Int128 *out = vector_numeric(call->result);
@@ -373,7 +378,7 @@ static Status kernel_mul_numeric(KernelCall *call, Err *err UNUSED)
         out[i] = (Int128)(int64_t)vector_numeric(a)[i & a->mask] *
                  (int64_t)vector_numeric(b)[i & b->mask];
     }
-    memset(call->result->scales, a->scale + b->scale, (size_t)call->rows);
+    memset(call->result->scales, scale_a + scale_b, (size_t)call->rows);
     return OK;
 }
 

@@ -24,6 +24,17 @@ static inline NumberValue number_at(const Vector *v, int64_t row)
     return number_of(vector_numeric(v)[row & v->mask], vector_scale(v, row));
 }
 
+/* One scale for all rows, so that their values may be taken as integers; no doubles among them. */
+static inline bool number_one_scale(const Vector *v, int64_t rows, uint8_t *ret_scale)
+{
+    uint8_t scale = vector_scale(v, 0), differs = scale == NUMERIC_SCALE_DOUBLE;
+    if (v->scales && v->mask) {
+        for (int64_t i = 0; i < rows; i++) differs |= v->scales[i] ^ scale;
+    }
+    *ret_scale = scale;
+    return !differs;
+}
+
 static inline double number_double(NumberValue n)
 {
     return n.is_double ? n.real : decimal_to_double(n.decimal);

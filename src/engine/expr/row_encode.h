@@ -32,15 +32,16 @@ MUST_USE static inline Status encode_bool(Buf *out, bool value, Err *err)
 MUST_USE static inline Status encode_decimal(Buf *out, Decimal value, Err *err)
 {
     value = decimal_normalize(value);
-    char bytes[17];
-    bytes[0] = (char)value.scale;
+    TRY(buf_reserve(out, 18, err));
+    char *to = out->data + out->len;
     int64_t small = (int64_t)value.value;
-    if (LIKELY(small == value.value)) {
-        memcpy(bytes + 1, &small, 8);
-        return encode_tagged(out, 0x02, bytes, 9, err);
-    }
-    memcpy(bytes + 1, &value.value, 16);
-    return encode_tagged(out, 0x04, bytes, 17, err);
+    bool is_small = small == value.value;
+    to[0] = is_small ? 0x02 : 0x04;
+    to[1] = (char)value.scale;
+    if (LIKELY(is_small)) memcpy(to + 2, &small, 8);
+    else memcpy(to + 2, &value.value, 16);
+    out->len += is_small ? 10 : 18;
+    return OK;
 }
 
 /* Text of `tag`: its length, then its bytes. */

@@ -7,13 +7,13 @@
 #define BYTES(byte) (UINT64_C(0x0101010101010101) * (uint8_t)(byte))
 
 /* The high bit of each byte of `word` that is zero (and perhaps of bytes above such a one). */
-static uint64_t zero_bytes(uint64_t word)
+static inline uint64_t zero_bytes(uint64_t word)
 {
     return (word - BYTES(0x01)) & ~word & BYTES(0x80);
 }
 
 /* Does one of eight bytes need quotes around the text? */
-static bool word_is_special(uint64_t word, char delimiter)
+static inline bool word_is_special(uint64_t word, char delimiter)
 {
     return (zero_bytes(word ^ BYTES(delimiter)) | zero_bytes(word ^ BYTES('"')) |
             zero_bytes(word ^ BYTES('\n')) | zero_bytes(word ^ BYTES('\r'))) != 0;

@@ -77,7 +77,7 @@ static int32_t month_days(int64_t year, int32_t month)
 
 bool datetime_is_date(int64_t year, int32_t month, int32_t day)
 {
-    return month >= 1 && month <= 12 && day >= 1 && day <= month_days(year, month);
+    return month >= 1 && month <= 12 && day >= 1 && (day <= 28 || day <= month_days(year, month));
 }
 
 /* ---- reading ---- */
@@ -129,19 +129,17 @@ static bool scan_fraction(Scan *s, int32_t digits_max, int32_t *ret_us)
     return true;
 }
 
-/* Do eight bytes look like `pattern`, digits where it has 0, else the very same? */
-static inline bool matches_8(const char *text, const char *pattern)
+/* Do eight bytes look like `pattern`, digits where it has 0, else the very same? In `room` each
+ * byte is what may be added to the byte xor the pattern's without reaching 0x80: 0x76 to a digit's
+ * value, 0x7f to nothing. */
+static inline bool matches_8(const char *text, const char pattern[9], const char room[9])
 {
-    uint64_t bytes, zeros, digits = 0;
+    uint64_t bytes, zeros, add;
     memcpy(&bytes, text, 8);
     memcpy(&zeros, pattern, 8);
-    for (int i = 0; i < 8; i++) {
-        /* With a digit's value, 0 … 9, added bit 7 is still off; without one only 0 is right. */
-        uint8_t add = pattern[i] == '0' ? 0x76 : 0x7f;
-        memcpy((char *)&digits + i, &add, 1);
-    }
+    memcpy(&add, room, 8);
     bytes ^= zeros;
-    return (((bytes + digits) | bytes) & UINT64_C(0x8080808080808080)) == 0;
+    return (((bytes + add) | bytes) & UINT64_C(0x8080808080808080)) == 0;
 }
 
 static inline int32_t two_digits(const char *text)
@@ -153,7 +151,7 @@ static inline int32_t two_digits(const char *text)
 static bool scan_usual_clock(Scan *s, int32_t *ret_hour, int32_t *ret_minute, int32_t *ret_second)
 {
     const char *at = s->at;
-    if (s->end - at < 8 || !matches_8(at, "00:00:00")) return false;
+    if (s->end - at < 8 || !matches_8(at, "00:00:00", "vv\x7fvv\x7fvv")) return false;
     *ret_hour = two_digits(at);
     *ret_minute = two_digits(at + 3);
     *ret_second = two_digits(at + 6);
@@ -203,17 +201,25 @@ static bool scan_zone(Scan *s, int64_t *ret_offset_us)
     return true;
 }
 
+/* Of years from 1 on, in 32 bits. */
+static int32_t usual_days(int32_t year, int32_t month, int32_t day)
+{
+    uint32_t y = (uint32_t)(year - (month <= 2)), m = (uint32_t)(month > 2 ? month - 3 : month + 9);
+    uint32_t days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + (uint32_t)day;
+    return (int32_t)days - 719469;
+}
+
 /* YYYY-MM-DD. */
 static bool scan_usual_date(Scan *s, int64_t *ret_days)
 {
     const char *at = s->at;
-    if (s->end - at < 10 || !matches_8(at, "0000-00-")) return false;
+    if (s->end - at < 10 || !matches_8(at, "0000-00-", "vvvv\x7fvv\x7f")) return false;
     uint32_t tens = (uint32_t)(uint8_t)at[8] - '0', ones = (uint32_t)(uint8_t)at[9] - '0';
     int32_t year = two_digits(at) * 100 + two_digits(at + 2), month = two_digits(at + 5);
     int32_t day = (int32_t)(tens * 10 + ones);
     if (tens > 9 || ones > 9 || year == 0 || !datetime_is_date(year, month, day)) return false;
     s->at += 10;
-    *ret_days = datetime_days_from_civil(year, month, day);
+    *ret_days = usual_days(year, month, day);
     return true;
 }
 

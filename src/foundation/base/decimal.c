@@ -470,6 +470,15 @@ static DecimalResult rescale(Decimal a, int32_t scale, Rounding rounding, Decima
         *ret_value = (Decimal){0, keep};
         return DECIMAL_OK;
     }
+    int64_t small = (int64_t)a.value;
+    if (small == a.value && scale >= 0 && cut <= 18) {
+        /* Division of 128 bits is a call; nearly all values are smaller. */
+        uint64_t left = (uint64_t)magnitude(small), part = (uint64_t)decimal_power10(cut);
+        uint64_t whole = left / part, rest = left % part;
+        whole += rounding == ROUND_HALF && rest >= part - rest;
+        *ret_value = (Decimal){with_sign(whole, small < 0), keep};
+        return DECIMAL_OK;
+    }
     Uint128 unit = (Uint128)decimal_power10(cut);
     Uint128 size = magnitude(a.value);
     Uint128 value = size / unit;

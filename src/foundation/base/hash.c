@@ -22,7 +22,7 @@ Hash128 hash_128(Str bytes)
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 /* Eight hexadecimal digits at once: the nibbles spread over eight bytes, the first one on top. */
-static void put_hex_8(uint32_t value, char *to)
+static inline void put_hex_8(uint32_t value, char *to)
 {
     uint64_t x = value;
     x = (x | x << 16) & UINT64_C(0x0000ffff0000ffff);
