@@ -14,6 +14,8 @@ class Core:
     def __init__(self, port=0):
         self.neurons, self.heartbeats, self.commands = {}, [], []
         self.tokens, self.registrations, self.down = {}, 0, False
+        self.refused = 0  # requests with a token that is none
+        self.heartbeat_id = None  # instead of a number
         core = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -101,6 +103,7 @@ class Core:
         if not header.startswith("Bearer "):
             return 401, {"success": False, "error": "Missing or invalid authorization header"}
         if header[7:] not in self.tokens:
+            self.refused += 1
             return 401, {"success": False, "error": "Invalid or expired token"}
         if (method, path) == ("POST", "/api/api-neurons/heartbeat"):
             return self.heartbeat(data)
@@ -123,7 +126,7 @@ class Core:
                 {"code": "invalid_type", "path": ["status"], "message": "Required"}]}
         self.heartbeats.append(data)
         pending = sum(c["status"] == "pending" for c in self.commands)
-        return 200, {"success": True, "data": {"heartbeatId": len(self.heartbeats), "pendingCommands": pending,
+        return 200, {"success": True, "data": {"heartbeatId": self.heartbeat_id or len(self.heartbeats), "pendingCommands": pending,
                                                "timestamp": "2026-11-24T02:33:27.117Z"}}
 
     def command_step(self, command_id, step, data):

@@ -111,3 +111,46 @@ def test_work_goes_on_while_the_core_is_away(neuron, core):
     core.down = False
     wait_for(lambda: any("pipeline_name" in json.dumps(beat) for beat in core.heartbeats), "late report", 90)
     assert run.end() == 143
+
+
+def test_a_refused_token_is_tried_seldom(neuron, core):
+    run = Running(neuron, core.url)
+    try:
+        wait_for(lambda: core.heartbeats, "heartbeat")
+        kept = dict(core.tokens)
+        core.tokens.clear()
+        wait_for(lambda: core.refused >= 1, "refusal")
+        refused, registered = core.refused, core.registrations
+        time.sleep(4)  # heartbeats are due each second
+        assert core.refused - refused <= 3 and core.registrations - registered <= 2
+        core.tokens.update(kept)  # the core has its secret again
+        seen = len(core.heartbeats)
+        wait_for(lambda: len(core.heartbeats) > seen, "heartbeat with the old token")
+        assert run.end() == 143
+    finally:
+        run.process.kill()
+        run.process.wait()
+
+
+def test_what_a_heartbeat_says(neuron, core):
+    run = Running(neuron, core.url)
+    try:
+        wait_for(lambda: len(core.heartbeats) > 1, "heartbeats")
+        assert run.end() == 143
+    finally:
+        run.process.kill()
+        run.process.wait()
+    assert core.heartbeats[-1]["status"] == "inactive"
+    for beat in core.heartbeats:
+        assert beat["healthScore"] == 100
+        assert all(0 <= beat["systemMetrics"][key] <= 100 for key in ("cpu_usage", "memory_usage", "disk_usage"))
+
+
+def test_a_reply_of_another_kind_is_none(neuron, core):
+    core.heartbeat_id = "one"
+    run = Running(neuron, core.url)
+    try:
+        wait_for(lambda: len(core.heartbeats) > 0 and "outcome=strange" in run.logged(), "doubt")
+    finally:
+        run.process.kill()
+        run.process.wait()

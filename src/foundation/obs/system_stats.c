@@ -2,11 +2,10 @@
 #include "foundation/obs/system_stats.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 #include "foundation/base/file.h"
+#include "foundation/base/number.h"
 
 enum { PATH_TEXT_MAX = 512, FILE_TEXT_MAX = 64 << 10 };
 
@@ -90,10 +89,31 @@ double system_disk_used(Str path)
     return all > 0 ? used / all : -1;
 }
 
-double system_load(void)
+/* "cpu  user nice system idle iowait irq softirq steal guest guest_nice"; guest is in user. */
+static bool read_ticks(SystemCpu *ret_cpu)
 {
-    double load = 0;
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    if (getloadavg(&load, 1) != 1 || processors <= 0) return 0;
-    return load / (double)processors;
+    CLEANUP(buf_done) Buf text = buf_make(1 << 20);
+    if (!load(NULL, "/proc/stat", &text)) return false;
+    Str rest = buf_str(&text), line = STR_NULL, part = STR_NULL;
+    if (!str_next_part(&rest, '\n', &line) || !str_starts(line, STR("cpu "))) return false;
+    line = str_trim(str_slice(line, 4, line.len));
+    SystemCpu cpu = {0};
+    for (int32_t i = 0; i < 8 && str_next_part(&line, ' ', &part); i++) {
+        int64_t ticks = 0;
+        if (number_parse_int64(part, &ticks) != NUMBER_OK) return false;
+        cpu.total += ticks;
+        if (i != 3 && i != 4) cpu.busy += ticks;
+    }
+    *ret_cpu = cpu;
+    return true;
+}
+
+double system_cpu_used(SystemCpu *last)
+{
+    SystemCpu now = *last;
+    if (!read_ticks(&now)) return 0;
+    int64_t total = now.total - last->total, busy = now.busy - last->busy;
+    *last = now;
+    if (total <= 0 || busy <= 0) return 0;
+    return busy >= total ? 1 : (double)busy / (double)total;
 }

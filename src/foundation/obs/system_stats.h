@@ -17,7 +17,10 @@ SystemMemory system_memory_read(const char *root);
 /* The share of the file system at `path` that is used, as df shows it; negative: could not be
  * read. */
 double system_disk_used(Str path);
-/* Load average of the last minute per processor, as a share that may pass 1. */
-double system_load(void);
+/* What the processors did since the last call, as a share from 0 to 1; since boot at first. */
+typedef struct SystemCpu {
+    int64_t busy, total; /* ticks */
+} SystemCpu;
+double system_cpu_used(SystemCpu *last);
 
 #endif

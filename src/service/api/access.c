@@ -85,7 +85,7 @@ static bool has_token(const Request *r)
 
 bool request_allowed(Request *r)
 {
-    bool open = r->route && r->route->access == ACCESS_OPEN;
+    bool open = r->route && r->route->access <= ACCESS_OPEN;
     bool page = r->route && str_eq(str_from(r->route->path), STR("/"));
     if (open && !page) return true;
     if (!host_is_ours(r) || !origin_is_ours(r)) {

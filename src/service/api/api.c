@@ -110,6 +110,10 @@ static void answer(Request *r)
     char allow[32];
     r->route = route_find(r->method, r->path, &r->name, allow);
     if (!request_allowed(r)) return;
+    if (!r->api->options.control && !(r->route && r->route->access == ACCESS_LIVE)) {
+        request_problem(r, 503, "Service Unavailable", "the neuron begins anew; ask again");
+        return;
+    }
     if (!r->route && allow[0]) {
         request_problem(r, 405, "Method Not Allowed", "this path has other methods");
         r->allow = allow[0] == 'P' ? "POST" : "GET, HEAD";
@@ -151,12 +155,16 @@ static void add_headers(const Request *r, struct MHD_Response *response)
     }
     (void)MHD_add_response_header(response, "Content-Type", r->type);
     if (r->allow) (void)MHD_add_response_header(response, "Allow", r->allow);
+    if (r->status == 503) (void)MHD_add_response_header(response, "Retry-After", "1");
     if (r->status == 401) (void)MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
 }
 
 static enum MHD_Result send_answer(Request *r)
 {
+    Api *api = r->api;
+    pthread_mutex_lock(&api->using);
     answer(r);
+    pthread_mutex_unlock(&api->using);
     count_request(r);
     size_t len = (size_t)r->out.len;
     struct MHD_Response *response =
@@ -258,6 +266,55 @@ static Status daemon_open(Api *api, const struct addrinfo *at, Err *err)
     return OK;
 }
 
+/* Copies of the options in the place of those that were. */
+static Status options_set(Api *api, const ApiOptions *options, Err *err)
+{
+    Arena arena = arena_make(1 << 20);
+    ApiOptions copy = *options;
+    Status status = arena_copy(&arena, options->listen, &copy.listen, err);
+    if (status == OK) status = arena_copy(&arena, options->token, &copy.token, err);
+    if (status != OK) {
+        arena_done(&arena);
+        return status;
+    }
+    int64_t colon = copy.listen.len - 1;
+    while (colon > 0 && copy.listen.ptr[colon] != ':') colon--;
+    pthread_mutex_lock(&api->using);
+    arena_done(&api->arena);
+    api->arena = arena;
+    api->options = copy;
+    api->host = str_slice(copy.listen, 0, colon);
+    pthread_mutex_unlock(&api->using);
+    return OK;
+}
+
+static void api_free(Api *api)
+{
+    arena_done(&api->arena);
+    pthread_cond_destroy(&api->idle);
+    pthread_mutex_destroy(&api->lock);
+    pthread_mutex_destroy(&api->using);
+    mem_free(api);
+}
+
+Status api_attach(Api *api, const ApiOptions *options, Err *err)
+{
+    return options_set(api, options, err);
+}
+
+void api_detach(Api *api)
+{
+    if (!api) return;
+    pthread_mutex_lock(&api->using);
+    api->options.control = NULL;
+    pthread_mutex_unlock(&api->using);
+}
+
+bool api_listens(const Api *api, Str listen)
+{
+    return str_eq(api->options.listen, listen);
+}
+
 Status api_start(const ApiOptions *options, Api **ret_api, Err *err)
 {
     char host[256];
@@ -267,16 +324,14 @@ Status api_start(const ApiOptions *options, Api **ret_api, Err *err)
     Status status = api ? OK : err_memory(err);
     if (status == OK) {
         pthread_mutex_init(&api->lock, NULL);
+        pthread_mutex_init(&api->using, NULL);
         thread_cond_init(&api->idle);
-        api->options = *options;
-        int64_t colon = options->listen.len - 1;
-        while (options->listen.ptr[colon] != ':') colon--;
-        api->host = str_slice(options->listen, 0, colon);
-        status = daemon_open(api, list, err);
+        status = options_set(api, options, err);
+        if (status == OK) status = daemon_open(api, list, err);
     }
     freeaddrinfo(list);
     if (status != OK) {
-        mem_free(api);
+        if (api) api_free(api);
         return status;
     }
     *ret_api = api;
@@ -294,9 +349,7 @@ void api_stop(Api *api)
     pthread_mutex_unlock(&api->lock);
     MHD_stop_daemon(api->daemon);
     if (fd >= 0) (void)close(fd);
-    pthread_cond_destroy(&api->idle);
-    pthread_mutex_destroy(&api->lock);
-    mem_free(api);
+    api_free(api);
 }
 
 int32_t api_port(const Api *api)

@@ -6,7 +6,7 @@
 
 typedef struct Api Api;
 
-/* Texts are borrowed and outlive the API. */
+/* Texts are copied; `control` outlives the API or its detachment. */
 typedef struct ApiOptions {
     Str listen; /* address:port; [v6]:port; port 0: any free one */
     Str token;  /* empty: none */
@@ -17,6 +17,12 @@ typedef struct ApiOptions {
 /* Listens and serves on one thread of its own. ERR_CONFIG for an address that is none, ERR_IO for
  * one that is taken. */
 MUST_USE Status api_start(const ApiOptions *options, Api **ret_api, Err *err);
+/* The next life of the same neuron at the same address: until api_attach everything but /livez is
+ * answered with 503; no call of Control goes on when api_detach returns. */
+void api_detach(Api *api);
+MUST_USE Status api_attach(Api *api, const ApiOptions *options, Err *err);
+/* True when it listens where `listen` says. */
+bool api_listens(const Api *api, Str listen);
 /* Stops listening, lets requests end. */
 void api_stop(Api *api);
 DEFINE_FREE_P(Api, api_stop)

@@ -4,6 +4,7 @@
 
 #include <microhttpd.h>
 
+#include "foundation/base/arena.h"
 #include "foundation/base/thread.h"
 #include "service/api/api.h"
 
@@ -12,7 +13,7 @@ enum { API_BODY_MAX = 1 << 20, API_ANSWER_MAX = 64 << 20 };
 /* One request, and its answer as it grows. */
 typedef struct Request {
     struct MHD_Connection *connection;
-    const Api *api;
+    Api *api;
     const struct Route *route;
     Str method, path;
     Str name; /* what stands for {name} in the route */
@@ -24,7 +25,8 @@ typedef struct Request {
     int64_t start_ns;
 } Request;
 
-typedef enum RouteAccess { ACCESS_OPEN, ACCESS_METRICS, ACCESS_TOKEN } RouteAccess;
+/* LIVE: open, and needs no Control. */
+typedef enum RouteAccess { ACCESS_LIVE, ACCESS_OPEN, ACCESS_METRICS, ACCESS_TOKEN } RouteAccess;
 
 /* `path` may hold one {name}. */
 typedef struct Route {
@@ -39,7 +41,9 @@ extern const Route API_ROUTES[];
 extern const int32_t API_ROUTE_COUNT;
 
 struct Api {
-    ApiOptions options;
+    Arena arena;           /* of the options' texts */
+    ApiOptions options;    /* control NULL: detached; under `using` */
+    pthread_mutex_t using; /* held while a request uses the options */
     struct MHD_Daemon *daemon;
     int32_t port;
     Str host; /* of `listen` */

@@ -13,7 +13,7 @@ static Status get_health(Request *r, Err *err)
 {
     Health health = HEALTH_UNHEALTHY;
     TRY(CALL(r, health, &health, &r->out, err));
-    if (health == HEALTH_UNHEALTHY) r->status = 503;
+    if (health == HEALTH_UNHEALTHY || !CONTROL(r)->ready(CONTROL(r)->arg)) r->status = 503;
     return OK;
 }
 
@@ -181,7 +181,7 @@ static Status get_page(Request *r, Err *err)
 const Route API_ROUTES[] = {
     {"GET", "/", ACCESS_OPEN, 200, get_page, "The status page.", NULL},
     {"GET", "/health", ACCESS_OPEN, 200, get_health, "Health of every part.", NULL},
-    {"GET", "/livez", ACCESS_OPEN, 200, get_live, "The process is alive.", NULL},
+    {"GET", "/livez", ACCESS_LIVE, 200, get_live, "The process is alive.", NULL},
     {"GET", "/readyz", ACCESS_OPEN, 200, get_ready, "Ready to work; 503 while ending.", NULL},
     {"GET", "/metrics", ACCESS_METRICS, 200, get_metrics, "Prometheus metrics.", NULL},
     {"GET", "/openapi.json", ACCESS_TOKEN, 200, get_openapi, "This description.", NULL},

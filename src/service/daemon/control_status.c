@@ -56,8 +56,11 @@ static Health write_dependencies(Daemon *d, JsonWriter *w)
     }
     pthread_mutex_unlock(&d->lock);
     jobs = streams_health(d, w) == HEALTH_HEALTHY && jobs;
+    jobs = links_write(d, w) && jobs;
     json_object_end(w);
-    if (!store || !atomic_load(&d->ready)) return HEALTH_UNHEALTHY;
+    /* While it drains its parts are as they were; `draining` says the rest. */
+    bool up = atomic_load(&d->ready) || atomic_load(&d->draining);
+    if (!store || !up) return HEALTH_UNHEALTHY;
     return jobs ? HEALTH_HEALTHY : HEALTH_DEGRADED;
 }
 

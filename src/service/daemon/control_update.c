@@ -92,7 +92,11 @@ static Status set_schedule(Daemon *d, const JsonValue *at, Err *err)
 static Status apply(Daemon *d, const Update *u, Err *err)
 {
     if (u->has_level) log_level_set(u->level);
-    if (u->heartbeat_s) d->config->options.federation.heartbeat_us = u->heartbeat_s * 1000000;
+    if (u->heartbeat_s) {
+        pthread_mutex_lock(&d->lock);
+        d->heartbeat_us = u->heartbeat_s * 1000000;
+        pthread_mutex_unlock(&d->lock);
+    }
     for (const JsonValue *at = u->schedules ? u->schedules->first : NULL; at; at = at->next) {
         TRY(set_schedule(d, at, err));
     }

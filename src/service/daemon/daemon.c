@@ -81,6 +81,28 @@ static Status descriptors_open(Daemon *d, Err *err)
     return err_errno(err, errno, "signals can't be watched");
 }
 
+/* The same address goes on listening over a reload. A new one that can't be had is no reason to end
+ * what runs: the old one stays. */
+static Status api_open(Daemon *d, Err *err)
+{
+    const HttpOptions *o = &d->config->options.http;
+    Api *api = NULL;
+    ApiOptions options = {.listen = o->listen,
+                          .token = o->token,
+                          .metrics_public = o->metrics_public,
+                          .control = &d->control};
+    if (!*d->api) return api_start(&options, d->api, err);
+    if (api_listens(*d->api, o->listen)) return api_attach(*d->api, &options, err);
+    Err why = {0};
+    if (api_start(&options, &api, &why) == OK) {
+        api_stop(*d->api);
+        *d->api = api;
+        return OK;
+    }
+    LOG_ERR(LOG_ERROR, "daemon", "the old address stays", &why);
+    return api_attach(*d->api, &options, err);
+}
+
 static Status parts_start(Daemon *d, Err *err)
 {
     const ConfigurationOptions *o = &d->config->options;
@@ -89,12 +111,9 @@ static Status parts_start(Daemon *d, Err *err)
     d->store_ok = true;
     TRY(jobs_make(d, err));
     TRY(streams_new(d, err));
+    TRY(links_make(d, err));
     control_make(d, &d->control);
-    ApiOptions api = {.listen = o->http.listen,
-                      .token = o->http.token,
-                      .metrics_public = o->http.metrics_public,
-                      .control = &d->control};
-    TRY(api_start(&api, &d->api, err));
+    TRY(api_open(d, err));
     config_update_restore(d);
     ticks_begin(d);
     TRY(jobs_start(d, err));
@@ -185,9 +204,9 @@ static void drain(Daemon *d, int *ret_signal)
 
 static void parts_stop(Daemon *d)
 {
-    api_stop(TAKE(d->api));
     part_streams_stop(d);
     jobs_done(d);
+    links_done(d);
     state_store_close(TAKE(d->store));
     if (d->signal_fd >= 0) (void)close(d->signal_fd);
     if (d->event_fd >= 0) (void)close(d->event_fd);
@@ -201,7 +220,7 @@ static void say_ready(Daemon *d)
     (void)sd_notify(0, "READY=1");
     LOG(LOG_INFO, "daemon", "ready", log_text("id", d->config->options.neuron.id),
         log_text("version", STR(NEURON_VERSION)),
-        log_text("listen", d->config->options.http.listen), log_int("port", api_port(d->api)),
+        log_text("listen", d->config->options.http.listen), log_int("port", api_port(*d->api)),
         log_int("pipelines", d->config->pipeline_count));
 }
 
@@ -218,19 +237,21 @@ static Status live(Daemon *d, int64_t end_ns, int *ret_signal, Err *err)
     jobs_drain(d);
     streams_drain(d);
     if (status == OK) drain(d, ret_signal);
+    api_detach(*d->api);
     if (status == OK) parts_end(d);
     parts_stop(d);
     return status;
 }
 
 /* One life: from a configuration to its end. */
-static Status live_once(const DaemonOptions *options, bool reloaded, int64_t end_ns,
+static Status live_once(const DaemonOptions *options, bool reloaded, Api **api, int64_t end_ns,
                         DaemonEnd *ret_end, int *ret_signal, Err *err)
 {
     Configuration config;
     Daemon d = {.options = options,
                 .config = &config,
                 .reloaded = reloaded,
+                .api = api,
                 .signal_fd = -1,
                 .event_fd = -1,
                 .started_us = clock_now_us(),
@@ -254,10 +275,12 @@ Status daemon_run(const DaemonOptions *options, int *ret_exit, Err *err)
     int64_t end_ns = options->for_us > 0 ? clock_mono_ns() + options->for_us * 1000 : INT64_MAX;
     DaemonEnd end = END_NONE;
     int number = 0;
+    CLEANUP(api_stop_p) Api *api = NULL;
     do {
         bool reloaded = end == END_RELOAD;
-        TRY(live_once(options, reloaded, end_ns, &end, &number, err));
+        TRY(live_once(options, reloaded, &api, end_ns, &end, &number, err));
     } while (end == END_RESTART || end == END_RELOAD);
+    api_stop(TAKE(api));
     *ret_exit = number ? 128 + number : 0;
     LOG(LOG_INFO, "daemon", "ended", log_int("exit", *ret_exit));
     return OK;

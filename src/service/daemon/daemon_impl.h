@@ -71,7 +71,7 @@ typedef struct Daemon {
     StateStore *store;
     Budget budget;
     Control control;
-    struct Api *api;
+    struct Api **api;          /* lives over reloads; daemon.c */
     struct Federate *federate; /* part_federation.c */
     Stream **streams;          /* part_streams.c; in the configuration's order */
     int32_t stream_count;
@@ -92,7 +92,10 @@ typedef struct Daemon {
     pthread_cond_t changed;
     Ticket *first, *last;
     int32_t ticket_count, running_count;
-    int64_t checked_ns; /* when the state store was last tried */
+    int64_t checked_ns;   /* when the state store was last tried */
+    int64_t heartbeat_us; /* told from outside; 0: as configured */
+    struct Link *links;   /* connections.c */
+    int32_t link_count;
     bool store_ok;
     char store_error[512];
 } Daemon;
@@ -153,6 +156,15 @@ void part_alert_stop(Daemon *d);
 void system_gauges(const Daemon *d);
 void parts_begin(Daemon *d);
 void parts_end(Daemon *d);
+
+/* ---- connections.c: what is known of the configured connections ---- */
+MUST_USE Status links_make(Daemon *d, Err *err);
+void links_done(Daemon *d);
+/* A run between the two locations ended: with `why` NULL both work; else the one that it tells of
+ * does not. Thread-safe. */
+void links_note(Daemon *d, Str from, Str to, const Err *why);
+/* Members of an open object; false when one is out of order. */
+bool links_write(Daemon *d, JsonWriter *w);
 
 /* ---- ticks.c ---- */
 /* At the start: runs that were cut off, missed ticks, the run at start. */

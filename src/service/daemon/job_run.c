@@ -136,6 +136,9 @@ static void settle(Daemon *d, Ticket *ticket, const PipelineConfig *pipeline, Ru
     ticket->attempts++;
     r->attempts = (int32_t)ticket->attempts;
     tell(ticket, r, why);
+    if (r->status == RUN_SUCCESS || failed) {
+        links_note(d, pipeline->from.text, pipeline->to.text, failed ? why : NULL);
+    }
     if (failed) note_failure(d, ticket, why);
     /* Cut off by the end of the neuron: it is taken up again at the next start. */
     bool cut = r->status == RUN_CANCELLED && atomic_load(&d->draining);

@@ -67,6 +67,7 @@ static void refresh(void *arg)
 {
     metrics_read_process();
     system_gauges(arg);
+    streams_metrics(arg);
 }
 
 /* Failed attempts are in the store: a restart forgets none. */

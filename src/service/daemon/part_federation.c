@@ -6,11 +6,14 @@ Status part_federation_start(Daemon *d, Err *err)
 {
     const ConfigurationOptions *o = &d->config->options;
     if (o->federation.url.len == 0) return OK;
+    pthread_mutex_lock(&d->lock);
+    int64_t heartbeat_us = d->heartbeat_us ? d->heartbeat_us : o->federation.heartbeat_us;
+    pthread_mutex_unlock(&d->lock);
     FederateOptions options = {.url = o->federation.url,
                                .id = o->neuron.id,
                                .name = o->neuron.name,
                                .type = o->neuron.type,
-                               .heartbeat_us = o->federation.heartbeat_us,
+                               .heartbeat_us = heartbeat_us,
                                .store = d->store,
                                .control = &d->control};
     return federate_start(&options, &d->federate, err);

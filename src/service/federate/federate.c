@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "foundation/base/mem.h"
-#include "foundation/obs/system_stats.h"
 #include "service/federate/federate_impl.h"
 
 #define REGISTER_MAX_NS (300 * FEDERATE_S_NS)
@@ -84,6 +83,7 @@ static void try_register(Federate *f, Arena *arena)
                      .body = buf_str(&body),
                      .status = 201,
                      .needed = "token",
+                     .kind = JSON_STRING,
                      .open = true};
         outcome = federate_call(f, &call, arena, &data);
     }
@@ -93,8 +93,8 @@ static void try_register(Federate *f, Arena *arena)
     if (outcome == CALL_DOWN && f->up == false) tell_taken(f, arena);
     int64_t wait_ns = (5 * FEDERATE_S_NS) << int64_min(f->register_failures++, 6);
     f->register_ns = clock_mono_ns() + int64_min(wait_ns, REGISTER_MAX_NS);
-    /* With a refused token: perhaps the core's old secret is back. */
-    if (f->token.len) f->beat_ns = f->register_ns;
+    /* With a refused token: perhaps the core's old secret is back. One try after each of these. */
+    if (f->token.len) f->beat_ns = clock_mono_ns();
 }
 
 /* ---- heartbeat ---- */
@@ -105,14 +105,14 @@ static int64_t health_score(Health health)
     return SCORES[health];
 }
 
-static void write_system(JsonWriter *w)
+static void write_system(Federate *f, JsonWriter *w)
 {
     SystemMemory memory = system_memory_read(NULL);
     double used = memory.limit ? (double)memory.used / (double)memory.limit : 0;
     json_key(w, "systemMetrics");
     json_object_begin(w);
     json_key(w, "cpu_usage");
-    json_write_double(w, system_load() * 100);
+    json_write_double(w, system_cpu_used(&f->cpu) * 100);
     json_key(w, "memory_usage");
     json_write_double(w, used * 100);
     json_key(w, "disk_usage");
@@ -136,7 +136,7 @@ static Status beat_body(Federate *f, Str status, const Buf *day, Buf *out, Err *
     (void)snprintf(pid, sizeof pid, "%d", (int)getpid());
     write_text(&w, "processId", str_from(pid));
     write_text(&w, "buildVersion", STR(NEURON_VERSION));
-    write_system(&w);
+    write_system(f, &w);
     json_key(&w, "applicationMetrics");
     json_object_begin(&w);
     json_key(&w, "analytics");
@@ -167,7 +167,8 @@ static Outcome send_beat(Federate *f, Str status, Arena *arena)
                  .path = STR("/api/api-neurons/heartbeat"),
                  .body = buf_str(&body),
                  .status = 200,
-                 .needed = "heartbeatId"};
+                 .needed = "heartbeatId",
+                 .kind = JSON_NUMBER};
     Outcome outcome = federate_call(f, &call, arena, &data);
     if (outcome != CALL_OK) return outcome;
     metrics_set(METRIC_FEDERATION_LAST_HEARTBEAT, (double)clock_now_us() / 1e6, NO_LABELS);
@@ -189,10 +190,14 @@ static void beat(Federate *f, Arena *arena)
         f->beat_failures = 0;
         return;
     }
-    if (outcome == CALL_TOKEN && !f->rejected) {
+    if (outcome == CALL_TOKEN) {
+        if (!f->rejected) {
+            f->register_ns = now_ns;
+            LOG(LOG_ERROR, "federation", "the token is refused, registering again");
+        }
         f->rejected = true;
-        f->register_ns = now_ns;
-        LOG(LOG_ERROR, "federation", "the token is refused, registering again");
+        f->beat_ns = INT64_MAX; /* until the next try to register */
+        return;
     }
     int64_t retry_ns = (5 * FEDERATE_S_NS) << int64_min(f->beat_failures++, 2);
     f->beat_ns = int64_min(f->beat_ns, now_ns + retry_ns);

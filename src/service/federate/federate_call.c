@@ -21,7 +21,8 @@ static Outcome judge(const Call *call, const HttpReply *reply, Str text, Arena *
     const JsonValue *success = json ? json_member(root, STR("success")) : NULL;
     const JsonValue *data = json ? json_member(root, STR("data")) : NULL;
     if (!success || success->kind != JSON_BOOL || !success->boolean) return CALL_STRANGE;
-    if (call->needed && !json_member(data, str_from(call->needed))) return CALL_STRANGE;
+    const JsonValue *needed = call->needed ? json_member(data, str_from(call->needed)) : NULL;
+    if (call->needed && (!needed || needed->kind != call->kind)) return CALL_STRANGE;
     if (ret_data) *ret_data = data;
     return CALL_OK;
 }
@@ -78,7 +79,8 @@ Outcome federate_call(Federate *f, const Call *call, Arena *arena, const JsonVal
             outcome = judge(call, &reply, text, arena, ret_data);
         }
     }
-    note(f, call, outcome, reply.status, &err);
+    /* A call that was cut off at the end says nothing of the core. */
+    if (err.kind != ERR_CANCELLED) note(f, call, outcome, reply.status, &err);
     http_reply_done(&reply);
     return outcome;
 }

@@ -198,7 +198,8 @@ static Outcome tell(Federate *f, const Order *order, const char *verb, Str body)
                      .path = buf_str(&path),
                      .body = body,
                      .status = 200,
-                     .needed = "commandId"};
+                     .needed = "commandId",
+                     .kind = JSON_STRING};
         outcome = federate_call(f, &call, &arena, NULL);
     }
     arena_done(&arena);

@@ -9,6 +9,7 @@
 #include "foundation/net/http_client.h"
 #include "foundation/obs/log.h"
 #include "foundation/obs/metrics.h"
+#include "foundation/obs/system_stats.h"
 #include "service/federate/federate.h"
 
 #define FEDERATE_S_NS INT64_C(1000000000)
@@ -44,6 +45,7 @@ struct Federate {
     int64_t register_ns, beat_ns, beat_due_ns, poll_ns, report_ns, analytics_ns;
     int32_t register_failures, beat_failures;
     bool commands_open, no_analytics, letters_wait;
+    SystemCpu cpu;
     Buf day; /* the running totals of the UTC day, as last delivered */
 };
 
@@ -53,6 +55,7 @@ typedef struct Call {
     Str path, body;
     int32_t status;     /* expected */
     const char *needed; /* member of data that must be there; NULL: none */
+    JsonKind kind;      /* its kind */
     bool open;          /* without a token */
 } Call;
 

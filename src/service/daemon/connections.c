@@ -1,0 +1,119 @@
+/* The configured connections as runs and streams last found them: nobody is asked for it. */
+#include "foundation/base/clock.h"
+#include "foundation/base/mem.h"
+#include "service/daemon/daemon_impl.h"
+
+enum { LINK_ERROR_SIZE = 512 };
+typedef enum LinkState { LINK_UNKNOWN, LINK_GOOD, LINK_BAD } LinkState;
+
+/* Under the daemon's lock. */
+typedef struct Link {
+    Str name, text; /* as messages show it, secrets masked */
+    LinkState state;
+    int64_t checked_us, since_us;
+    char error[LINK_ERROR_SIZE];
+} Link;
+
+Status links_make(Daemon *d, Err *err)
+{
+    const YamlNode *map = d->config->options.connections;
+    d->links = mem_array((map ? map->count : 0) + 1, (int64_t)sizeof *d->links);
+    if (!d->links) return err_memory(err);
+    for (const YamlNode *at = map ? map->first : NULL; at; at = at->next) {
+        Location location = {0};
+        if (at->kind != YAML_SCALAR) continue;
+        if (location_parse(at->text, &d->config->arena, &location, NULL) != OK) continue;
+        d->links[d->link_count++] = (Link){.name = at->key, .text = location.text};
+    }
+    return OK;
+}
+
+void links_done(Daemon *d)
+{
+    mem_free(d->links);
+    d->links = NULL;
+    d->link_count = 0;
+}
+
+/* Under the lock. */
+static void set(Daemon *d, Str text, const Err *why)
+{
+    int64_t now_us = clock_now_us();
+    for (int32_t i = 0; i < d->link_count; i++) {
+        Link *link = &d->links[i];
+        if (!str_eq(link->text, text)) continue;
+        LinkState state = why ? LINK_BAD : LINK_GOOD;
+        if (link->state != state) link->since_us = now_us;
+        link->state = state;
+        link->checked_us = now_us;
+        copy_text(link->error, sizeof link->error, why ? str_from(why->message) : STR_NULL);
+    }
+}
+
+/* Errors of other kinds come from a system that answers. */
+static bool is_out_of_reach(const Err *why)
+{
+    return why->kind == ERR_CONNECT || why->kind == ERR_TIMEOUT || why->kind == ERR_NOT_FOUND ||
+           why->kind == ERR_PERMISSION || why->kind == ERR_IO;
+}
+
+void links_note(Daemon *d, Str from, Str to, const Err *why)
+{
+    Str message = why ? str_from(why->message) : STR_NULL;
+    bool of_source = str_find(message, STR("source: ")) >= 0;
+    bool of_target = str_find(message, STR("target: ")) >= 0;
+    if (why && (!is_out_of_reach(why) || of_source == of_target)) return;
+    pthread_mutex_lock(&d->lock);
+    if (!why || of_source) set(d, from, why);
+    if (!why || of_target) set(d, to, why);
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* Streams tell of their systems all the time. */
+static void look_at_streams(Daemon *d)
+{
+    for (int32_t i = 0; i < d->stream_count; i++) {
+        const StreamConfig *c = stream_config(d->streams[i]);
+        StreamStats *stats = stream_stats(d->streams[i]);
+        int state = atomic_load(&stats->state);
+        if (state == STREAM_RUNNING) links_note(d, c->from.text, c->to.text, NULL);
+        if (state != STREAM_WAITING && state != STREAM_FAILED) continue;
+        pthread_mutex_lock(&stats->mutex);
+        Err why = stats->error;
+        pthread_mutex_unlock(&stats->mutex);
+        links_note(d, c->from.text, c->to.text, &why);
+    }
+}
+
+static void write_link(const Link *link, JsonWriter *w)
+{
+    static const char *const NAMES[] = {"unknown", "healthy", "unhealthy"};
+    char key[256] = "connection:";
+    copy_text(key + 11, sizeof key - 11, link->name);
+    json_key(w, key);
+    json_object_begin(w);
+    json_key(w, "status");
+    json_write_text(w, str_from(NAMES[link->state]));
+    json_key(w, "location");
+    json_write_text(w, link->text);
+    write_time(w, "checked_at", link->checked_us);
+    if (link->state == LINK_BAD) {
+        json_key(w, "error");
+        json_write_text(w, str_from(link->error));
+        write_time(w, "since", link->since_us);
+    }
+    json_object_end(w);
+}
+
+bool links_write(Daemon *d, JsonWriter *w)
+{
+    bool good = true;
+    look_at_streams(d);
+    pthread_mutex_lock(&d->lock);
+    for (int32_t i = 0; i < d->link_count; i++) {
+        write_link(&d->links[i], w);
+        good = good && d->links[i].state != LINK_BAD;
+    }
+    pthread_mutex_unlock(&d->lock);
+    return good;
+}
