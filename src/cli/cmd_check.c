@@ -1,10 +1,12 @@
 /* neuron check: a quality report on a dataset of the configuration, or on any location. */
 #include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "cli/command.h"
 #include "foundation/base/file.h"
 #include "foundation/config/option.h"
+#include "service/setup/configuration.h"
 #include "work/quality/quality_run.h"
 
 typedef struct Check {
@@ -13,6 +15,9 @@ typedef struct Check {
     ReportFormat format;
     int64_t memory_bytes;
     Str key[16];
+    Configuration config, rules; /* of the dataset; of --rules */
+    bool config_open, rules_open;
+    bool named; /* a dataset of the configuration */
 } Check;
 
 /* The file's name without its folder and endings, else the table. */
@@ -37,31 +42,100 @@ static Status check_format(const Program *program, const Args *args, Check *chec
         return err_set(err, ERR_USAGE, "--json and --format %.*s exclude each other",
                        STR_ARG(name));
     }
-    Str memory = args_get(args, "memory", STR("512MB"));
-    if (option_parse_size(memory, &check->memory_bytes)) return OK;
+    Str memory = args_get(args, "memory", STR_NULL);
+    check->memory_bytes = INT64_C(512) << 20;
+    if (!memory.len || option_parse_size(memory, &check->memory_bytes)) return OK;
     return err_set(err, ERR_USAGE, "--memory must be a size like 512MB");
 }
 
-static Status location_set_make(const Args *args, Check *check, Err *err)
+/* What the command line says of the dataset goes before what was configured. */
+static Status apply_args(const Args *args, Check *check, Err *err)
 {
     QualitySet *set = &check->set;
-    *set = (QualitySet){.rules = QUALITY_DEFAULT_RULES,
-                        .rule_count = COUNT_OF(QUALITY_DEFAULT_RULES),
-                        .min_score = 90,
-                        .evidence = 20};
-    TRY(location_parse(args->positional[0], &check->arena, &set->from, err));
-    set->table = args_get(args, "table", STR_NULL);
-    set->query = args_get(args, "query", STR_NULL);
+    if (args_has(args, "table")) {
+        set->table = args_get(args, "table", STR_NULL);
+        set->query = STR_NULL;
+    }
+    if (args_has(args, "query")) {
+        set->query = args_get(args, "query", STR_NULL);
+        set->table = STR_NULL;
+    }
     Str rest = args_get(args, "key", STR_NULL), part;
+    int32_t count = 0;
     while (rest.len && str_next_part(&rest, ',', &part)) {
-        if (set->key_count == COUNT_OF(check->key)) {
+        if (count == COUNT_OF(check->key)) {
             return err_set(err, ERR_USAGE, "more than 16 key columns");
         }
-        check->key[set->key_count++] = str_trim(part);
+        check->key[count++] = str_trim(part);
     }
+    if (!count) return OK;
     set->key = check->key;
-    set->name = name_of(set);
+    set->key_count = count;
     return OK;
+}
+
+static const char *from_environment(void *arg UNUSED, const char *name)
+{
+    return getenv(name);
+}
+
+/* The rules of --rules, for the dataset that is there already. */
+static Status rules_apply(const Args *args, Check *check, Err *err)
+{
+    static const SubstituteFrom FROM = {.environment = from_environment};
+    QualitySet rules = {0};
+    Str path = args_get(args, "rules", STR_NULL);
+    if (!path.len) return OK;
+    check->rules_open = true;
+    TRY(configuration_rules_load(path, &FROM, &check->rules, &rules, err));
+    TRY(configuration_check(&check->rules, err));
+    check->set.rules = rules.rules;
+    check->set.rule_count = rules.rule_count;
+    check->set.evidence = rules.evidence;
+    check->set.mask = rules.mask;
+    check->set.min_score = rules.min_score;
+    if (!rules.key_count) return OK;
+    check->set.key = rules.key;
+    check->set.key_count = rules.key_count;
+    return OK;
+}
+
+/* A dataset of the configuration. */
+static Status configured_set_make(const Args *args, Check *check, Err *err)
+{
+    const QualitySet *found = NULL;
+    check->config_open = true;
+    TRY(configuration_open(args, &check->config, err));
+    TRY(configuration_check(&check->config, err));
+    if (configuration_quality(&check->config, args->positional[0], &found, err) != OK) {
+        if (err->hint[0]) return FAIL;
+        return err_hint(err, "a dataset under `quality:`, a file, or a database's URL");
+    }
+    if (!found->from.scheme.len) {
+        (void)err_set(err, ERR_CONFIG, "«%.*s» names no dataset: it is for `check` steps",
+                      STR_ARG(found->name));
+        return err_hint(err, "give it `from:` and `table:`");
+    }
+    check->set = *found;
+    check->named = true;
+    if (!args_has(args, "memory")) check->memory_bytes = check->config.options.memory_bytes;
+    return OK;
+}
+
+static Status set_make(const Args *args, Check *check, Err *err)
+{
+    Err not_a_location = {0};
+    Str place = args->positional[0];
+    check->set = (QualitySet){.rules = QUALITY_DEFAULT_RULES,
+                              .rule_count = COUNT_OF(QUALITY_DEFAULT_RULES),
+                              .min_score = 90,
+                              .evidence = 20};
+    if (location_parse(place, &check->arena, &check->set.from, &not_a_location) != OK) {
+        TRY(configured_set_make(args, check, err));
+    }
+    TRY(apply_args(args, check, err));
+    if (!check->named) check->set.name = name_of(&check->set);
+    return rules_apply(args, check, err);
 }
 
 static Status put_out(const Args *args, Str text, Err *err)
@@ -96,8 +170,10 @@ static Status check_run(Program *program, const Args *args, int *ret_exit, Err *
 {
     Check check = {.arena = arena_make(64 << 20)};
     Status status = check_format(program, args, &check, err);
-    if (status == OK) status = location_set_make(args, &check, err);
+    if (status == OK) status = set_make(args, &check, err);
     if (status == OK) status = check_now(program, args, &check, ret_exit, err);
+    if (check.config_open) configuration_done(&check.config);
+    if (check.rules_open) configuration_done(&check.rules);
     arena_done(&check.arena);
     return status;
 }
@@ -105,6 +181,7 @@ static Status check_run(Program *program, const Args *args, int *ret_exit, Err *
 static const ArgOption OPTIONS[] = {
     {"format", 0, "FORMAT", "table (default), json, html, markdown or junit", false},
     {"output", 'o', "FILE", "write the report there", false},
+    {"rules", 0, "FILE", "the rules: a YAML list, or a map as under `quality:`", false},
     {"where", 0, "EXPR", "only rows for which this is true", false},
     {"table", 0, "TABLE", "the table to read, where the location is a database", false},
     {"query", 0, "SQL", "the query to read", false},

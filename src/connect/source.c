@@ -1,6 +1,8 @@
 /* Sources: dispatch to the connector, with the defaults for what it does not offer. */
 #include "connect/source.h"
 
+#include "foundation/base/datetime.h"
+
 enum { SOURCE_INFO_BYTES_MAX = 16 << 20, SOURCE_WARNINGS_MAX = 1000 };
 
 void source_info_done(SourceInfo *info)
@@ -26,6 +28,23 @@ Status source_info_warn(SourceInfo *info, Err *err, const char *format, ...)
     TRY(arena_copy(&info->arena, str_from(text.message), &warnings[info->warning_count], err));
     info->warnings = warnings;
     info->warning_count++;
+    return OK;
+}
+
+Status source_params_at(const SourceParam *given, int32_t count, int64_t now_us, Arena *arena,
+                        const SourceParam **ret_params, Err *err)
+{
+    SourceParam *params = ARENA_ARRAY(arena, SourceParam, count + 1);
+    if (!params) return err_memory(err);
+    for (int32_t i = 0; i < count; i++) {
+        params[i] = given[i];
+        if (params[i].ago_us <= 0) continue;
+        int64_t us = now_us - params[i].ago_us;
+        char text[DATETIME_TEXT_MAX];
+        Str time = str_make(text, datetime_format_timestamp(us - us % 1000000, ' ', false, text));
+        TRY(arena_copy(arena, time, &params[i].text, err));
+    }
+    *ret_params = params;
     return OK;
 }
 

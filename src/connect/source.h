@@ -15,6 +15,10 @@ typedef struct SourceParam {
     int64_t ago_us; /* > 0: instead, UTC at the run's start less so much (`YYYY-MM-DD HH:MM:SS`) */
 } SourceParam;
 
+/* The parameters of a run that begins at `now_us`: times before it get their text, in the arena. */
+MUST_USE Status source_params_at(const SourceParam *params, int32_t count, int64_t now_us,
+                                 Arena *arena, const SourceParam **ret_params, Err *err);
+
 /* What to read. Everything is borrowed and outlives the source. */
 typedef struct SourceReq {
     const Location *location;

@@ -101,3 +101,120 @@ def test_repeats_are_counted_exactly_in_little_memory(neuron):
     for memory in ("512MB", "8MB"):
         report = json.loads(neuron("check", "many.csv", "--memory", memory, "--json", code=1).stdout)
         assert rule(report, "uniqueness")["failed_rows"] == count - 350000
+
+
+RULES = """
+key: [id]
+rules:
+  - completeness >= 95
+  - row_count between 1_0 and 5000000
+  - duplicates(id, email) = 0
+  - freshness(date): { warn: "> 1h", fail: "> 6h", severity: low }
+  - schema: { columns: [id, name, mail] }
+  - row_count: { anomaly: { season: day_of_week, sensitivity: 3 } }
+  - "id >= 2": { where: "name <> 'Cy'", on_fail: reject, name: old ids }
+  - mean(id) between 1 and 5
+  - row_count = row_count(other.csv) ± 50%
+columns:
+  id: [not_null, unique, { range: [0, 8] }, { mean: { between: [1, 500] } }, { sum: "> 3" }]
+  email: [ { missing: { values: ["", "N/A"], warn: "> 1%", fail: "> 50%" } }, { format: email, fail: "> 0.1%" } ]
+  name: [ { accepted_values: [Ann, Bob, "Eve"] }, { relationships: { to: other.csv, field: who } }, { max_length: "<= 3" } ]
+  age: [ { range: [0, 20] } ]
+  nothere: not_null
+"""
+
+
+def test_rules_of_all_kinds(neuron):
+    neuron.write("people.csv", PEOPLE)
+    neuron.write("rules.yaml", RULES)
+    neuron.write("other.csv", "who\n" + "Ann\nBob\nCy\nDee\n" * 3)
+    report = json.loads(neuron("check", "people.csv", "--rules", "rules.yaml", "--json", code=1).stdout)
+    got = {r["name"]: (r["verdict"], r.get("failed_rows", r["value"])) for r in report["rules"]}
+    mean = pytest.approx((1 + 2 + 3 + 4 + 1 + 5 + 6 + 7 + 8 + 9 + 10) / 11)
+    assert got == {
+        "completeness": ("pass", pytest.approx(100 - 100 / 55)),
+        "row_count": ("pass", 11),
+        "duplicates(id, email)": ("fail", 1),
+        "freshness(date)": ("fail", got["freshness(date)"][1]),
+        "schema": ("fail", 1),
+        "row_count #2": ("learning", 11),
+        "old ids": ("fail", 2),
+        "mean(id)": ("fail", mean),
+        "row_count #3": ("pass", 11),
+        "id.not_null": ("pass", 0),
+        "id.unique": ("fail", 1),
+        "id.range": ("fail", 2),
+        "id.mean": ("pass", mean),
+        "id.sum": ("pass", 56),
+        "email.missing": ("warn", 1),
+        "email.format": ("fail", 1),
+        "name.accepted_values": ("fail", 2),
+        "name.relationships": ("fail", 6),
+        "name.max_length": ("pass", 3),
+        "age.range": ("error", None),
+        "nothere.not_null": ("error", None),
+    }
+    assert rule(report, "email.format")["evidence"] == [{"row": 2, "key": {"id": 2}, "value": "bob(at)x.org"}]
+    assert rule(report, "freshness(date)")["severity"] == "low"
+    assert rule(report, "email.format")["value"] == pytest.approx(10) and rule(report, "email.format")["unit"] == "%"
+    assert "mail is missing" in rule(report, "schema")["note"]
+    assert "no column «nothere»" in rule(report, "nothere.not_null")["error"]
+    assert report["quality_score"] == 0 and report["verdict"] == "fail"
+
+
+BAD_RULES = """- completness >= 95
+- uniqueness   > = 99
+- row_count betwen 1 and 2
+- uniqueness
+- "id >": {}
+- "id > 3": { wher: a, on_fail: nope }
+- completeness >= 3: { on_fail: reject, drift: { against: x } }
+- schema: {}
+- freshness(date): { warn: "> 1 apple" }
+- mean(id): { warn: "> 5", fail: "> 3" }
+- [a]
+"""
+
+
+@pytest.mark.parametrize("line, mistake", [
+    (1, ":1:3: no metric `completness` (did you mean `completeness`?)"), (2, ":1:17: a number is missing"),
+    (3, ":1:13: a condition begins with"), (4, ":1:3: uniqueness says no condition"),
+    (5, "a value expected"), (6, "unknown key `wher` in the rule (did you mean `where`?)"),
+    (7, "`drift` is not there yet"), (8, "schema says nothing to check"),
+    (9, "a duration like 6h is missing"), (10, "`warn` can never decide"), (11, "a rule is one line, or a map")])
+def test_mistakes_in_rules_have_a_place(neuron, line, mistake):
+    neuron.write("people.csv", PEOPLE)
+    neuron.write("rules.yaml", BAD_RULES.splitlines()[line - 1] + "\n")
+    assert mistake in neuron("check", "people.csv", "--rules", "rules.yaml", code=2).stderr
+
+
+def test_datasets_of_the_configuration(neuron):
+    with sqlite3.connect(os.path.join(neuron.folder, "x.db")) as db:
+        db.executescript("CREATE TABLE t(id INTEGER, email TEXT); INSERT INTO t VALUES (1, 'a@b.co'), (2, NULL);")
+    neuron.write("neuron.yaml", """
+connections: { src: "sqlite:///x.db" }
+quality:
+  t:
+    from: src
+    table: t
+    rules: [ completeness >= 70, "row_count = row_count(src.t)" ]
+    columns: { id: [ unique, { relationships: { to: src.t, field: id } } ] }
+  u: { rules: [ row_count > 0 ] }
+""")
+    assert neuron("check", "t").stdout.startswith("PASS t 100/100  4 rules  2 rows")
+    assert "did you mean «t»" in neuron("check", "tt", code=2).stderr
+    assert "names no dataset" in neuron("check", "u", code=2).stderr
+    neuron.write("neuron.yaml", """
+quality:
+  t:
+    from: x.csv
+    rules: [ "row_count = row_count(nope.t)" ]
+    columns: { email: [ { format: emial } ], x: [ uniqe ] }
+    shcedule: "@hourly"
+  u: { schedule: "@hourly", rules: [ row_count > 0 ] }
+""")
+    done = neuron("validate", code=2)
+    for mistake in ("neuron.yaml:7:5: unknown key `shcedule` in the quality set (did you mean `schedule`?)",
+                    "no dataset «nope.t»", "no format `emial` (email)", "no rule `uniqe` for a column",
+                    "a schedule needs a dataset"):
+        assert mistake in done.stdout + done.stderr

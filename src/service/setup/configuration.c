@@ -22,6 +22,12 @@ void configuration_done(Configuration *c)
     arena_done(&c->arena);
 }
 
+Status configuration_begin(Str path, Configuration *c, Err *err)
+{
+    configuration_init(c);
+    return arena_copy(&c->arena, path, &c->path, err);
+}
+
 static Status check(Configuration *c, const SubstituteFrom *from, Err *err)
 {
     YamlNode *root = NULL;
@@ -32,6 +38,7 @@ static Status check(Configuration *c, const SubstituteFrom *from, Err *err)
     TRY(substitute_tree(root, from, &c->mistakes, err));
     TRY(option_fill(&CONFIGURATION_GROUP, root, &c->options, &c->mistakes, err));
     TRY(connections_check(c, err));
+    TRY(quality_make(c, err));
     TRY(pipelines_make(c, err));
     TRY(streams_make(c, err));
     TRY(alerts_make(c, err));

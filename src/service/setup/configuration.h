@@ -5,6 +5,7 @@
 #include "foundation/config/substitute.h"
 #include "service/alert/alert.h"
 #include "work/pipeline/pipeline.h"
+#include "work/quality/quality_set.h"
 #include "work/stream/stream.h"
 
 /* The structs that the option tables fill; what is not looked into yet stays a node. */
@@ -121,7 +122,7 @@ typedef struct ConfigurationOptions {
     const YamlNode *connections;
     GroupList pipelines; /* PipelineOptions */
     GroupList streams;   /* StreamOptions */
-    const YamlNode *quality;
+    GroupList quality;   /* QualityOptions */
     AlertsOptions alerts;
     GroupList tests; /* TestOptions */
     int64_t drain_us;
@@ -139,6 +140,8 @@ typedef struct Configuration {
     PipelineConfig *pipelines; /* in the file's order; only complete when there are no mistakes */
     int32_t pipeline_count;
     StreamConfig *streams; /* likewise */
+    QualitySet *quality;   /* likewise */
+    int32_t quality_count;
     int32_t stream_count;
     AlertSettings alerts;
 } Configuration;
@@ -158,6 +161,13 @@ MUST_USE Status configuration_pipeline(const Configuration *configuration, Str n
                                        const PipelineConfig **ret_pipeline, Err *err);
 MUST_USE Status configuration_stream(const Configuration *configuration, Str name,
                                      const StreamConfig **ret_stream, Err *err);
+MUST_USE Status configuration_quality(const Configuration *configuration, Str name,
+                                      const QualitySet **ret_set, Err *err);
+/* A file of rules alone: a list of rules, or a map as under `quality:`. As configuration_load: look
+ * at mistakes.count; `configuration` owns what the set points to. */
+MUST_USE Status configuration_rules_load(Str path, const SubstituteFrom *from,
+                                         Configuration *configuration, QualitySet *ret_set,
+                                         Err *err);
 /* A connection's name, or a location as it is. `embedded` is kafka://embedded. */
 MUST_USE Status configuration_location(Configuration *configuration, Str text,
                                        Location *ret_location, Err *err);

@@ -3,6 +3,7 @@
 #define NEURON_CONFIGURATION_IMPL_H
 
 #include "service/setup/configuration.h"
+#include "service/setup/quality_options.h"
 
 /* Every connection must be a location. Mistakes are added; FAIL only when memory runs out. */
 MUST_USE Status connections_check(Configuration *configuration, Err *err);
@@ -11,6 +12,16 @@ MUST_USE Status pipelines_make(Configuration *configuration, Err *err);
 /* StreamOptions to StreamConfig, with all further checks, expressions too. */
 MUST_USE Status streams_make(Configuration *configuration, Err *err);
 extern const OptionGroup STREAM_GROUP;
+/* QualityOptions to QualitySet, rules too. Before the pipelines, whose steps name sets. */
+MUST_USE Status quality_make(Configuration *configuration, Err *err);
+/* The location under a key: a connection's name or a location as it is. */
+void location_settle(Configuration *configuration, const OptionHead *head, const char *key,
+                     Str text, Location *location);
+/* The map under `params:`; may be NULL. */
+MUST_USE Status params_make(Configuration *configuration, const YamlNode *node,
+                            const SourceParam **ret_params, int32_t *ret_count, Err *err);
+/* An empty configuration of that path. */
+MUST_USE Status configuration_begin(Str path, Configuration *configuration, Err *err);
 /* An error as a mistake at the node. */
 void mistake_from(Configuration *configuration, const YamlNode *node, const Err *err);
 /* Where a scalar's text begins in the file. */

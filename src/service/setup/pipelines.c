@@ -33,8 +33,8 @@ Status connections_check(Configuration *c, Err *err UNUSED)
 }
 
 /* The location under a key: a connection's name or a location as it is. */
-static void settle_location(Configuration *c, const OptionHead *head, const char *key, Str text,
-                            Location *location)
+void location_settle(Configuration *c, const OptionHead *head, const char *key, Str text,
+                     Location *location)
 {
     const YamlNode *node = option_node(head, key);
     if (!node) return;
@@ -91,7 +91,8 @@ static bool param_ago(const YamlNode *node, SourceParam *ret_param)
     return true;
 }
 
-static Status params_make(Configuration *c, const YamlNode *node, PipelineConfig *p, Err *err)
+Status params_make(Configuration *c, const YamlNode *node, const SourceParam **ret_params,
+                   int32_t *ret_count, Err *err)
 {
     if (!node || yaml_is_null(node)) return OK;
     if (node->kind != YAML_MAP) {
@@ -102,15 +103,15 @@ static Status params_make(Configuration *c, const YamlNode *node, PipelineConfig
     SourceParam *params = ARENA_ARRAY(&c->arena, SourceParam, node->count ? node->count : 1);
     if (!params) return err_memory(err);
     for (const YamlNode *at = node->first; at; at = at->next) {
-        SourceParam *param = &params[p->param_count];
-        if (at->kind == YAML_SCALAR) params[p->param_count++] = param_of(at);
-        else if (param_ago(at, param)) p->param_count++;
+        SourceParam *param = &params[*ret_count];
+        if (at->kind == YAML_SCALAR) params[(*ret_count)++] = param_of(at);
+        else if (param_ago(at, param)) *ret_count += 1;
         else {
             mistake_add(&c->mistakes, at->line, at->column, STR_NULL,
                         "the parameter `%.*s` must be one value, or { ago: 1d }", STR_ARG(at->key));
         }
     }
-    p->params = params;
+    *ret_params = params;
     return OK;
 }
 
@@ -230,10 +231,10 @@ static Status pipeline_make(Configuration *c, const PipelineOptions *o, Pipeline
         .retry_attempts = (int32_t)int64_min(o->retry.attempts, 1000),
         .retry_wait_us = o->retry.wait_us,
     };
-    settle_location(c, &o->head, "from", o->from, &p->from);
-    settle_location(c, &o->head, "to", o->to, &p->to);
+    location_settle(c, &o->head, "from", o->from, &p->from);
+    location_settle(c, &o->head, "to", o->to, &p->to);
     if (!p->table.len && p->from_table.len && !is_file(&p->to)) p->table = p->from_table;
-    TRY(params_make(c, o->params, p, err));
+    TRY(params_make(c, o->params, &p->params, &p->param_count, err));
     TRY(csv_make(c, o->csv, p, err));
     TRY(steps_make(c, o->steps, p, err));
     rejects_make(c, o, p);

@@ -38,30 +38,11 @@ static Status cursor_from(Assembly *a, Err *err)
     return buf_append(&a->cursor_from, watermark, err);
 }
 
-/* Parameters that are times before now get their text. */
-static Status params_of_run(Assembly *a, const SourceParam **ret_params, Err *err)
-{
-    const PipelineConfig *c = a->config;
-    SourceParam *params = ARENA_ARRAY(&a->param_arena, SourceParam, c->param_count + 1);
-    if (!params) return err_memory(err);
-    int64_t now_us = clock_now_us();
-    for (int32_t i = 0; i < c->param_count; i++) {
-        params[i] = c->params[i];
-        if (params[i].ago_us <= 0) continue;
-        int64_t us = now_us - params[i].ago_us;
-        char text[DATETIME_TEXT_MAX];
-        Str time = str_make(text, datetime_format_timestamp(us - us % 1000000, ' ', false, text));
-        TRY(arena_copy(&a->param_arena, time, &params[i].text, err));
-    }
-    *ret_params = params;
-    return OK;
-}
-
 static Status source_request(Assembly *a, Err *err)
 {
     const PipelineConfig *c = a->config;
     const SourceParam *params = NULL;
-    TRY(params_of_run(a, &params, err));
+    TRY(source_params_at(c->params, c->param_count, clock_now_us(), &a->param_arena, &params, err));
     if (a->options->since.len && !c->incremental.cursor.len) {
         (void)err_set(err, ERR_USAGE, "--since needs an incremental pipeline");
         return err_hint(err, "name the cursor column: `incremental: { cursor: … }`");

@@ -144,8 +144,7 @@ Status report_why(const RuleResult *r, Buf *out, Err *err)
 {
     bool wrong = r->verdict == VERDICT_FAIL || r->verdict == VERDICT_WARN;
     if (wrong && r->threshold.len) {
-        TRY(buf_printf(out, err, "%s %.*s",
-                       r->verdict == VERDICT_FAIL && r->rule->must.op ? "should be" : "it is",
+        TRY(buf_printf(out, err, "%s %.*s", r->must ? "should be" : "it is",
                        STR_ARG(r->threshold)));
     }
     if (wrong && r->failed_rows > 0) {

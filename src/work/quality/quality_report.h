@@ -31,6 +31,7 @@ typedef struct RuleResult {
     double value;
     const char *unit; /* "%", "s" or "" */
     Str threshold;    /* the condition that decided, as written */
+    bool must;        /* it should hold; else it should not */
     bool has_limit;   /* `limit` is its number */
     double limit;
     Severity severity;               /* of warn, fail, error */

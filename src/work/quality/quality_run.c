@@ -13,6 +13,7 @@ typedef struct QualityRun {
     const QualitySet *set;
     const QualityEnv *env;
     SourceReq req;
+    Arena arena;   /* of parameters */
     Budget states; /* of what the check holds: batches keep their part of the whole */
     Source *source;
     SourceInfo info;
@@ -34,6 +35,7 @@ static void run_done(QualityRun *run)
     reject_list_done(&run->refused);
     source_close(run->source);
     if (run->info_ready) source_info_done(&run->info);
+    arena_done(&run->arena);
 }
 
 /* ---- other datasets ---- */
@@ -125,10 +127,12 @@ static bool is_text_file(const QualitySet *set)
 static Status open_source(QualityRun *run, Err *err)
 {
     const QualitySet *set = run->set;
+    const SourceParam *params = NULL;
+    TRY(source_params_at(set->params, set->param_count, run->now_us, &run->arena, &params, err));
     run->req = (SourceReq){.location = &set->from,
                            .table = set->table,
                            .query = set->query,
-                           .params = set->params,
+                           .params = params,
                            .param_count = set->param_count,
                            .parallel = 1,
                            .rejects = true,
@@ -228,6 +232,7 @@ Status quality_run(const QualitySet *set, const QualityEnv *env, QualityReport *
                    Err *err)
 {
     QualityRun run = {.set = set, .env = env, .now_us = clock_now_us()};
+    run.arena = arena_make(16 << 20);
     int64_t start_ns = clock_mono_ns();
     int64_t memory = env->budget ? env->budget->max_bytes * 3 / 4 : INT64_MAX;
     budget_init(&run.states, "quality", env->budget, memory);

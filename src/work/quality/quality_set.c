@@ -3,7 +3,7 @@
 
 #define AT_LEAST(number, words)                                                                    \
     {                                                                                              \
-        .op = COMPARE_GREATER_EQUAL, .low = (number), .text = {(words), sizeof(words) - 1 }        \
+        .op = THRESHOLD_GREATER_EQUAL, .low = (number), .text = {(words), sizeof(words) - 1 }      \
     }
 #define NAMED(words)                                                                               \
     {                                                                                              \

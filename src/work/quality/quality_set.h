@@ -35,21 +35,21 @@ typedef enum RuleKind {
     RULE_READABLE, /* rows of the source that could not be read; made by the run itself */
 } RuleKind;
 
-typedef enum CompareOp {
-    COMPARE_NONE,
-    COMPARE_LESS,
-    COMPARE_LESS_EQUAL,
-    COMPARE_GREATER,
-    COMPARE_GREATER_EQUAL,
-    COMPARE_EQUAL,
-    COMPARE_NOT_EQUAL,
-    COMPARE_BETWEEN,
-    COMPARE_NOT_BETWEEN,
-} CompareOp;
+typedef enum ThresholdOp {
+    THRESHOLD_NONE,
+    THRESHOLD_LESS,
+    THRESHOLD_LESS_EQUAL,
+    THRESHOLD_GREATER,
+    THRESHOLD_GREATER_EQUAL,
+    THRESHOLD_EQUAL,
+    THRESHOLD_NOT_EQUAL,
+    THRESHOLD_BETWEEN,
+    THRESHOLD_NOT_BETWEEN,
+} ThresholdOp;
 
 /* A condition on a rule's value. `percent`: of the rows that the rule looked at. */
 typedef struct Threshold {
-    CompareOp op;
+    ThresholdOp op;
     double low, high; /* high: of the two BETWEENs */
     bool percent;
     bool duration; /* low, high are seconds */
@@ -57,7 +57,8 @@ typedef struct Threshold {
 } Threshold;
 
 typedef enum Severity { SEVERITY_AUTO, SEVERITY_LOW, SEVERITY_MEDIUM, SEVERITY_HIGH } Severity;
-typedef enum OnFail { ON_FAIL_WARN, ON_FAIL_REJECT, ON_FAIL_STOP } OnFail;
+/* What a failed rule does to rows that are about to be published; UNSET: as the step says. */
+typedef enum OnFail { ON_FAIL_UNSET, ON_FAIL_WARN, ON_FAIL_REJECT, ON_FAIL_STOP } OnFail;
 typedef enum Season { SEASON_NONE, SEASON_DAY_OF_WEEK, SEASON_HOUR_OF_DAY } Season;
 
 /* The value is judged by the values of earlier reports. */

@@ -58,6 +58,7 @@ Status anomaly_judge(QualityCheck *check, const RuleState *state, RuleResult *r,
     bool inside = fabs(r->value - middle) <= width;
     r->verdict = inside ? VERDICT_PASS : VERDICT_FAIL;
     r->has_limit = true;
+    r->must = true;
     r->limit = middle;
     if (!inside) r->severity = state->rule->severity ? state->rule->severity : SEVERITY_MEDIUM;
     TRY(arena_printf(arena, &r->threshold, err, "%.6g to %.6g", middle - width, middle + width));

@@ -8,7 +8,9 @@ static Status rule_broken(QualityCheck *check, RuleState *state, const Err *why,
 {
     if (why->kind == ERR_MEMORY) return err_memory(err);
     bool hint = why->hint[0] != 0;
-    return arena_printf(&check->arena, &state->error, err, "%s%s%s%s", why->message,
+    Str rest = str_from(why->message), line;
+    (void)str_next_part(&rest, '\n', &line);
+    return arena_printf(&check->arena, &state->error, err, "%.*s%s%s%s", STR_ARG(line),
                         hint ? " (" : "", why->hint, hint ? ")" : "");
 }
 

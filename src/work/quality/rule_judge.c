@@ -100,6 +100,7 @@ static Status other_count(QualityCheck *check, const RuleState *s, Arena *arena,
     result->has_limit = true;
     result->limit = (double)rows;
     result->verdict = gap <= other->margin * (double)rows ? VERDICT_PASS : VERDICT_FAIL;
+    result->must = true;
     return arena_printf(arena, &result->threshold, err, "= %lld", (long long)rows);
 }
 
@@ -168,23 +169,23 @@ static double value_for(const RuleResult *r, const Threshold *t)
 static bool holds(const Threshold *t, double value)
 {
     switch (t->op) {
-    case COMPARE_LESS:
+    case THRESHOLD_LESS:
         return value < t->low;
-    case COMPARE_LESS_EQUAL:
+    case THRESHOLD_LESS_EQUAL:
         return value <= t->low;
-    case COMPARE_GREATER:
+    case THRESHOLD_GREATER:
         return value > t->low;
-    case COMPARE_GREATER_EQUAL:
+    case THRESHOLD_GREATER_EQUAL:
         return value >= t->low;
-    case COMPARE_EQUAL:
+    case THRESHOLD_EQUAL:
         return value == t->low;
-    case COMPARE_NOT_EQUAL:
+    case THRESHOLD_NOT_EQUAL:
         return value != t->low;
-    case COMPARE_BETWEEN:
+    case THRESHOLD_BETWEEN:
         return value >= t->low && value <= t->high;
-    case COMPARE_NOT_BETWEEN:
+    case THRESHOLD_NOT_BETWEEN:
         return value < t->low || value > t->high;
-    case COMPARE_NONE:
+    case THRESHOLD_NONE:
         break;
     }
     return false;
@@ -193,7 +194,7 @@ static bool holds(const Threshold *t, double value)
 /* Far outside: below 0.7 of the bound that it fell short of, or above bound / 0.7. */
 static Severity severity_of(const Threshold *t, double value)
 {
-    double high = t->op == COMPARE_BETWEEN || t->op == COMPARE_NOT_BETWEEN ? t->high : t->low;
+    double high = t->op == THRESHOLD_BETWEEN || t->op == THRESHOLD_NOT_BETWEEN ? t->high : t->low;
     bool below = value < t->low && value < 0.7 * t->low;
     bool above = value > high && value > high / 0.7;
     return below || above ? SEVERITY_HIGH : SEVERITY_MEDIUM;
@@ -204,6 +205,7 @@ static void decide(RuleResult *r, const Threshold *t, Verdict verdict)
     double value = value_for(r, t);
     r->verdict = verdict;
     r->threshold = t->text;
+    r->must = t != &r->rule->fail && t != &r->rule->warn;
     r->has_limit = true;
     r->limit = t->low;
     r->severity = r->rule->severity ? r->rule->severity : severity_of(t, value);
@@ -213,7 +215,7 @@ static void decide(RuleResult *r, const Threshold *t, Verdict verdict)
  */
 static void judge(RuleResult *r)
 {
-    static const Threshold NONE_BAD = {.op = COMPARE_EQUAL, .low = 0, .text = {"= 0", 3}};
+    static const Threshold NONE_BAD = {.op = THRESHOLD_EQUAL, .low = 0, .text = {"= 0", 3}};
     const QualityRule *rule = r->rule;
     const Threshold *fail = &rule->fail, *warn = &rule->warn, *must = &rule->must;
     bool given = must->op || warn->op || fail->op;

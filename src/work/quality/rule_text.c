@@ -80,15 +80,15 @@ static Status fail_at(int64_t at, Err *err, const char *what)
 
 /* ---- conditions ---- */
 
-static CompareOp take_operator(Str text, int64_t *at)
+static ThresholdOp take_operator(Str text, int64_t *at)
 {
     static const struct {
         const char *sign;
-        CompareOp op;
-    } SIGNS[] = {{">=", COMPARE_GREATER_EQUAL}, {"<=", COMPARE_LESS_EQUAL},
-                 {"!=", COMPARE_NOT_EQUAL},     {"<>", COMPARE_NOT_EQUAL},
-                 {"==", COMPARE_EQUAL},         {"=", COMPARE_EQUAL},
-                 {">", COMPARE_GREATER},        {"<", COMPARE_LESS}};
+        ThresholdOp op;
+    } SIGNS[] = {{">=", THRESHOLD_GREATER_EQUAL}, {"<=", THRESHOLD_LESS_EQUAL},
+                 {"!=", THRESHOLD_NOT_EQUAL},     {"<>", THRESHOLD_NOT_EQUAL},
+                 {"==", THRESHOLD_EQUAL},         {"=", THRESHOLD_EQUAL},
+                 {">", THRESHOLD_GREATER},        {"<", THRESHOLD_LESS}};
     skip_blanks(text, at);
     Str rest = str_slice(text, *at, text.len);
     for (int64_t i = 0; i < COUNT_OF(SIGNS); i++) {
@@ -100,9 +100,9 @@ static CompareOp take_operator(Str text, int64_t *at)
     Str word = take_word(text, &next);
     bool negated = str_eq_nocase(word, STR("not"));
     if (negated) word = take_word(text, &next);
-    if (!str_eq_nocase(word, STR("between"))) return COMPARE_NONE;
+    if (!str_eq_nocase(word, STR("between"))) return THRESHOLD_NONE;
     *at = next;
-    return negated ? COMPARE_NOT_BETWEEN : COMPARE_BETWEEN;
+    return negated ? THRESHOLD_NOT_BETWEEN : THRESHOLD_BETWEEN;
 }
 
 /* A number up to the next blank, with what stands behind it: %, a unit of time. */
@@ -139,14 +139,14 @@ static Status condition_parse(Str text, int64_t at, bool durations, Threshold *r
     skip_blanks(text, &at);
     t.text = str_trim(str_slice(text, at, text.len));
     t.op = take_operator(text, &at);
-    if (t.op == COMPARE_NONE) {
+    if (t.op == THRESHOLD_NONE) {
         (void)fail_at(at, err, "a condition begins with >=, <=, >, <, =, != or between");
         return err_hint(err, "for example >= 95");
     }
     const char *wanted = durations ? "a duration like 6h is missing" : "a number is missing";
     int64_t number = at;
     if (!take_number(text, durations, &at, &t.low, &t.percent)) return fail_at(number, err, wanted);
-    if (t.op == COMPARE_BETWEEN || t.op == COMPARE_NOT_BETWEEN) {
+    if (t.op == THRESHOLD_BETWEEN || t.op == THRESHOLD_NOT_BETWEEN) {
         int64_t and_at = at;
         if (!str_eq_nocase(take_word(text, &at), STR("and"))) {
             return fail_at(and_at, err, "`between` needs `and`");
@@ -208,9 +208,10 @@ static bool take_columns(Str text, int64_t *at, Arena *arena, QualityRule *rule)
 static Status parse_other_count(Str text, int64_t at, QualityRule *rule, bool *ret_is, Err *err)
 {
     int64_t next = at;
-    CompareOp op = take_operator(text, &next);
+    ThresholdOp op = take_operator(text, &next);
     skip_blanks(text, &next);
-    *ret_is = op == COMPARE_EQUAL && str_starts(str_slice(text, next, text.len), STR("row_count("));
+    *ret_is =
+        op == THRESHOLD_EQUAL && str_starts(str_slice(text, next, text.len), STR("row_count("));
     if (!*ret_is) return OK;
     next += 10;
     int64_t close = next;
@@ -237,7 +238,7 @@ static Status refuse_mistyped(Str text, Str name, int64_t behind, Err *err)
 {
     int64_t at = behind;
     Threshold ignored;
-    if (take_operator(text, &at) == COMPARE_NONE) return OK;
+    if (take_operator(text, &at) == THRESHOLD_NONE) return OK;
     if (condition_parse(text, behind, false, &ignored, NULL) != OK) return OK;
     for (int64_t i = 0; i < COUNT_OF(RULE_WORDS); i++) {
         Str word = str_from(RULE_WORDS[i].name);
