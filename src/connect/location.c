@@ -108,7 +108,8 @@ static int64_t find_last(Str text, char c)
 
 static bool name_is_secret(Str name)
 {
-    static const char *const words[] = {"password", "passwd", "secret", "token"};
+    static const char *const words[] = {"pass",  "pwd",     "secret",
+                                        "token", "key.pem", "oauthbearer.config"};
     for (int64_t i = 0; i < COUNT_OF(words); i++) {
         Str word = str_from(words[i]);
         for (int64_t at = 0; at + word.len <= name.len; at++) {

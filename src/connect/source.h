@@ -83,8 +83,11 @@ enum { SOURCE_LAG_PARTS = 64 };
 /* How far behind one part is. */
 typedef struct SourceLag {
     int32_t part;
-    int64_t messages; /* -1: not known */
-    int64_t us;       /* age of the oldest message that was not read yet; -1: not known */
+    int64_t messages; /* not in the sink yet; -1: not known */
+    int64_t us;       /* how long the oldest of them waits at most; -1: not known */
+    int64_t read;     /* offsets: the first that was not handed out, */
+    int64_t settled;  /* that is not in the sink, */
+    int64_t end;      /* that is not there yet */
 } SourceLag;
 
 /* How far behind a source is: in all (the sum, the oldest), and its first parts. */

@@ -112,6 +112,35 @@ static Status gone_already(const KafkaSource *self, int32_t partition, int64_t s
                     (long long)low);
 }
 
+static Status not_there(const KafkaSource *self, int32_t partition, int64_t start, int64_t high,
+                        Err *err)
+{
+    (void)err_set(err, ERR_DATA,
+                  "topic %.*s, partition %d: it was read up to offset %lld, but ends at %lld",
+                  STR_ARG(self->topic), (int)partition, (long long)start, (long long)high);
+    return err_hint(err, "it seems to have been deleted and made again; read it with a new group, "
+                         "or set the group's offsets by hand");
+}
+
+Status kafka_offset_error(KafkaSource *self, int32_t partition, int64_t offset, Err *err)
+{
+    int64_t low = 0, high = 0;
+    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
+        self->client.rk, self->topic.ptr, partition, &low, &high, KAFKA_ASK_MS);
+    TRY(plain_result(self, code, "the ends of a partition", err));
+    return offset > high ? not_there(self, partition, offset, high, err)
+                         : gone_already(self, partition, offset, low, err);
+}
+
+/* The sink's own position wins over what the group committed. Of a partition that comes later the
+ * sink's is as old as the start, and others may have read on since. -1: neither is known. */
+static int64_t first_offset(const KafkaSource *self, int32_t partition, int64_t committed)
+{
+    int64_t from = position_next(&self->from, partition);
+    if (from < 0) return committed;
+    return self->parts.ever ? int64_max(from, committed) : from;
+}
+
 static Status take_part(KafkaSource *self, rd_kafka_topic_partition_t *item, Err *err)
 {
     int64_t low = 0, high = 0;
@@ -119,8 +148,7 @@ static Status take_part(KafkaSource *self, rd_kafka_topic_partition_t *item, Err
         self->client.rk, self->topic.ptr, item->partition, &low, &high, KAFKA_ASK_MS);
     TRY(plain_result(self, code, "the ends of a partition", err));
     int64_t committed = item->offset >= 0 ? item->offset : -1;
-    int64_t start = position_next(&self->from, item->partition);
-    if (start < 0) start = committed;
+    int64_t start = first_offset(self, item->partition, committed);
     if (start < 0 && self->place.tail > 0) start = int64_max(low, high - self->place.tail);
     if (start < 0) start = self->place.latest ? high : low;
     if (start < low) return gone_already(self, item->partition, start, low, err);
@@ -128,16 +156,7 @@ static Status take_part(KafkaSource *self, rd_kafka_topic_partition_t *item, Err
     KafkaPart *part = NULL;
     pthread_mutex_lock(&self->parts.mutex);
     Status status = kafka_parts_at(&self->parts, item->partition, &part, err);
-    if (status == OK) {
-        if (part->end < 0) part->end = high;
-        part->assigned = true;
-        part->flowing = false;
-        part->reached = start >= part->end;
-        part->epoch = self->epoch;
-        part->start = part->next = start;
-        part->committed = committed;
-        part->eof = part->last_us = 0;
-    }
+    if (status == OK) kafka_part_begin(part, start, committed, high, self->epoch);
     pthread_mutex_unlock(&self->parts.mutex);
     return status;
 }
@@ -261,7 +280,7 @@ static void rewind_parts(KafkaSource *self, const Position *position,
     for (int32_t i = 0; i < self->parts.count; i++) {
         KafkaPart *part = kafka_parts_assigned(&self->parts, i);
         if (!part) continue;
-        part->next = int64_max(position_next(position, i), part->start);
+        part->next = part->read = int64_max(position_next(position, i), part->start);
         part->flowing = false;
         part->reached = part->next >= part->end;
         rd_kafka_topic_partition_list_add(list, self->topic.ptr, i)->offset = part->next;

@@ -7,6 +7,7 @@
 #include "foundation/base/clock.h"
 
 #define OPTION_PREFIX STR("rdkafka.")
+enum { METADATA_TICK_MS = 500, TLS_TRIES = 2 };
 
 /* Options on which a promise rests; each with what to write instead. */
 static const KafkaOption RESERVED[] = {
@@ -56,6 +57,9 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
 
 static void on_error(rd_kafka_t *rk UNUSED, int code, const char *text, void *opaque)
 {
+    KafkaClient *client = opaque;
+    if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION) client->wrong_user = true;
+    if (code == RD_KAFKA_RESP_ERR__SSL) client->wrong_tls++;
     if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) note_trouble(opaque, text);
 }
 
@@ -124,8 +128,9 @@ Status kafka_client_error(KafkaClient *client, rd_kafka_resp_err_t code, const c
     ErrKind kind = error_kind(code);
     bool network = kind == ERR_CONNECT || kind == ERR_TIMEOUT;
     bool more = network && trouble[0] && strcmp(trouble, text) != 0;
-    (void)err_set(err, kind, "%.*s: %s: %s%s%s%s", STR_ARG(client->place->location->text), what,
-                  text, more ? " (" : "", more ? trouble : "", more ? ")" : "");
+    (void)err_set(err, kind, "%.*s: %s%s%s%s%s%s", STR_ARG(client->place->location->text),
+                  what ? what : "", what ? ": " : "", text, more ? " (" : "", more ? trouble : "",
+                  more ? ")" : "");
     hint_by_kind(kind, err);
     return FAIL;
 }
@@ -228,8 +233,9 @@ Status kafka_client_start(KafkaClient *client, rd_kafka_type_t type, rd_kafka_co
     client->rk = rd_kafka_new(type, conf, text, sizeof text);
     if (client->rk) return OK;
     rd_kafka_conf_destroy(conf);
-    return err_set(err, ERR_CONFIG, "%.*s: librdkafka: %s", STR_ARG(client->place->location->text),
-                   text);
+    (void)err_set(err, ERR_CONFIG, "%.*s: librdkafka: %s", STR_ARG(client->place->location->text),
+                  text);
+    return err_hint(err, "mend the rdkafka.* options; they are in librdkafka's CONFIGURATION.md");
 }
 
 /* ---- the brokers ---- */
@@ -244,48 +250,66 @@ static Status topic_error(KafkaClient *client, const rd_kafka_metadata_topic_t *
     return kafka_client_error(client, topic->err, rd_kafka_err2str(topic->err), topic->topic, err);
 }
 
-static Status metadata_error(KafkaClient *client, rd_kafka_resp_err_t code, Err *err)
+/* Wrong credentials and failed handshakes are not waited out: more tries only lock accounts. */
+static Status check_refused(KafkaClient *client, Err *err)
 {
-    bool silent = code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT;
-    (void)kafka_client_error(client, code, silent ? "no broker answers" : rd_kafka_err2str(code),
-                             "metadata", err);
-    if (silent && err) err->kind = ERR_CONNECT;
+    char trouble[KAFKA_TROUBLE_MAX];
+    (void)rd_kafka_poll(client->rk, 20); /* a refused connection answers at once */
+    if (!client->wrong_user && client->wrong_tls < TLS_TRIES) return OK;
+    take_trouble(client, trouble);
+    /* A handshake may also fail because a proxy's broker is down: that passes. */
+    (void)err_set(err, client->wrong_user ? ERR_PERMISSION : ERR_CONNECT,
+                  "%.*s: the broker refuses the connection: %s",
+                  STR_ARG(client->place->location->text), trouble);
+    if (!client->wrong_user) {
+        return err_hint(err, "rdkafka.security.protocol must be what this port of the broker "
+                             "speaks; rdkafka.ssl.ca.location names who signed its certificate");
+    }
+    hint_by_kind(ERR_PERMISSION, err);
     return FAIL;
 }
 
-enum { ASK_TURN_MS = 500 };
-
-/* Asked in short turns, so that a stop is seen. */
-static Status wait_metadata(KafkaClient *client, rd_kafka_topic_t *topic, int timeout_ms,
-                            const struct rd_kafka_metadata **ret_metadata, Err *err)
+/* In short turns, so that a stop is seen. *ret_metadata is freed with rd_kafka_metadata_destroy. */
+static Status ask_metadata(KafkaClient *client, rd_kafka_topic_t *topic, int64_t deadline_ns,
+                           const struct rd_kafka_metadata **ret_metadata, Err *err)
 {
-    int64_t deadline_ns = clock_mono_ns() + (int64_t)timeout_ms * 1000000;
     for (;;) {
-        rd_kafka_resp_err_t code =
-            rd_kafka_metadata(client->rk, 0, topic, ret_metadata, ASK_TURN_MS);
+        int64_t left_ms = int64_max((deadline_ns - clock_mono_ns()) / 1000000, 1);
+        rd_kafka_resp_err_t code = rd_kafka_metadata(client->rk, 0, topic, ret_metadata,
+                                                     (int)int64_min(left_ms, METADATA_TICK_MS));
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return OK;
-        bool silent = code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT;
-        if (!silent || clock_mono_ns() >= deadline_ns) return metadata_error(client, code, err);
+        TRY(check_refused(client, err));
+        bool silent = code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT;
+        if (!silent) return kafka_client_error(client, code, rd_kafka_err2str(code), NULL, err);
+        if (clock_mono_ns() >= deadline_ns) {
+            return kafka_client_error(client, RD_KAFKA_RESP_ERR__TRANSPORT, "no broker answers",
+                                      NULL, err);
+        }
         if (client->stop && atomic_load(client->stop)) {
             return err_set(err, ERR_CANCELLED, "stopped while waiting for a broker");
         }
-        (void)rd_kafka_poll(client->rk, 20); /* a refused connection answers at once */
     }
+}
+
+static int64_t deadline_after(int timeout_ms)
+{
+    return clock_mono_ns() + (int64_t)timeout_ms * 1000000;
 }
 
 Status kafka_client_ping(KafkaClient *client, int timeout_ms, Err *err)
 {
     const struct rd_kafka_metadata *metadata = NULL;
-    TRY(wait_metadata(client, NULL, timeout_ms, &metadata, err));
+    TRY(ask_metadata(client, NULL, deadline_after(timeout_ms), &metadata, err));
     rd_kafka_metadata_destroy(metadata);
     return OK;
 }
 
-static Status ask_metadata(KafkaClient *client, rd_kafka_topic_t *topic, int timeout_ms,
-                           int32_t *ret_partitions, Err *err)
+/* 0: it has none with a leader yet. */
+static Status count_partitions(KafkaClient *client, rd_kafka_topic_t *topic, int64_t deadline_ns,
+                               int32_t *ret_partitions, Err *err)
 {
     const struct rd_kafka_metadata *metadata = NULL;
-    TRY(wait_metadata(client, topic, timeout_ms, &metadata, err));
+    TRY(ask_metadata(client, topic, deadline_ns, &metadata, err));
     Status status = OK;
     const rd_kafka_metadata_topic_t *first = &metadata->topics[0];
     if (metadata->topic_cnt != 1) {
@@ -310,13 +334,12 @@ Status kafka_client_reach(KafkaClient *client, const char *topic, int timeout_ms
         rd_kafka_resp_err_t code = rd_kafka_last_error();
         return kafka_client_error(client, code, rd_kafka_err2str(code), topic, err);
     }
-    int64_t deadline_ns = clock_mono_ns() + (int64_t)timeout_ms * 1000000;
+    int64_t deadline_ns = deadline_after(timeout_ms);
     int32_t partitions = 0;
     Status status = OK;
     /* A topic that a broker has just made has no partitions yet. */
     while (status == OK && partitions == 0 && clock_mono_ns() < deadline_ns) {
-        int left_ms = (int)((deadline_ns - clock_mono_ns()) / 1000000) + 1;
-        status = ask_metadata(client, handle, left_ms, &partitions, err);
+        status = count_partitions(client, handle, deadline_ns, &partitions, err);
         if (status == OK && partitions == 0) (void)rd_kafka_poll(client->rk, 100);
     }
     rd_kafka_topic_destroy(handle);

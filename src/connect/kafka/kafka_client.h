@@ -15,6 +15,8 @@ typedef struct KafkaClient {
     void *owner; /* for callbacks: ((KafkaClient *)rd_kafka_opaque(rk))->owner */
     rd_kafka_t *rk;
     const _Atomic bool *stop; /* of the request: brokers are waited for no longer; may be NULL */
+    bool wrong_user;          /* the broker refused name or password */
+    int32_t wrong_tls;        /* handshakes that failed */
     pthread_mutex_t mutex;
     char trouble[KAFKA_TROUBLE_MAX]; /* what librdkafka last complained of; under mutex */
 } KafkaClient;
@@ -44,7 +46,8 @@ MUST_USE Status kafka_client_reach(KafkaClient *client, const char *topic, int t
 /* FAIL: ERR_CONNECT when no broker answers in time. */
 MUST_USE Status kafka_client_ping(KafkaClient *client, int timeout_ms, Err *err);
 
-/* An error of librdkafka as ours: what was tried, what it says, what it last complained of. */
+/* An error of librdkafka as ours: what was tried (may be NULL), what it says, what it last
+ * complained of. */
 Status kafka_client_error(KafkaClient *client, rd_kafka_resp_err_t code, const char *text,
                           const char *what, Err *err);
 /* The same for error objects, which are freed; NULL is OK. */

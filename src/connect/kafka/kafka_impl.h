@@ -21,6 +21,6 @@ MUST_USE Status kafka_source_new(const SourceReq *req, Source **ret_source, Err 
 MUST_USE Status kafka_sink_new(const SinkReq *req, Sink **ret_sink, Err *err);
 
 /* Wait while nothing can be done but to ask again; at most so long. */
-enum { KAFKA_REACH_MS = 15000, KAFKA_ASK_MS = 10000 };
+enum { KAFKA_REACH_MS = 10000, KAFKA_ASK_MS = 10000 };
 
 #endif

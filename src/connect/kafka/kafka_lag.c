@@ -3,34 +3,20 @@
 
 #include "foundation/base/clock.h"
 
-/* Where the broker's end is; -1: not known yet. Asks nobody. */
-static int64_t part_end(const KafkaSource *self, int32_t partition, const KafkaPart *part)
+/* The end as the last fetch saw it; asks nobody. */
+static void look_at_end(const KafkaSource *self, int32_t partition, KafkaPart *part)
 {
     int64_t low = -1, high = -1;
     rd_kafka_resp_err_t code =
         rd_kafka_get_watermark_offsets(self->client.rk, self->topic.ptr, partition, &low, &high);
-    bool known = code == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0;
-    return int64_max(known ? high : -1, part->end);
-}
-
-/* Behind the last message may stand marks of transactions, which are no messages; the broker's
- * saying that there is nothing more tells of them. */
-static SourceLag part_lag(const KafkaSource *self, int32_t partition, const KafkaPart *part,
-                          int64_t now_us)
-{
-    SourceLag lag = {.part = partition, .messages = -1, .us = -1};
-    int64_t end = part_end(self, partition, part);
-    if (end < 0) return lag;
-    lag.messages = int64_max(end - int64_max(part->next, part->eof), 0);
-    if (lag.messages == 0) lag.us = 0;
-    else if (part->last_us > 0) lag.us = int64_max(now_us - part->last_us, 0);
-    return lag;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) part->high = int64_max(part->high, high);
 }
 
 static void add_lag(SourceStats *stats, const SourceLag *lag)
 {
-    if (lag->messages >= 0) stats->lag_messages = int64_max(stats->lag_messages, 0) + lag->messages;
-    stats->lag_us = int64_max(stats->lag_us, lag->us);
+    stats->lag_messages += lag->messages;
+    if (lag->us < 0 || stats->lag_us < 0) stats->lag_us = -1;
+    else stats->lag_us = int64_max(stats->lag_us, lag->us);
     if (stats->part_count < SOURCE_LAG_PARTS) stats->parts[stats->part_count++] = *lag;
 }
 
@@ -40,10 +26,14 @@ void kafka_source_stats(const Source *source, SourceStats *ret_stats)
     int64_t now_us = clock_now_us();
     ret_stats->rebalances = atomic_load(&self->rebalances);
     pthread_mutex_lock(&self->parts.mutex);
+    if (self->parts.ever) ret_stats->lag_messages = ret_stats->lag_us = 0;
     for (int32_t i = 0; i < self->parts.count; i++) {
-        const KafkaPart *part = kafka_parts_assigned(&self->parts, i);
+        KafkaPart *part = kafka_parts_assigned(&self->parts, i);
         if (!part) continue;
-        SourceLag lag = part_lag(self, i, part, now_us);
+        look_at_end(self, i, part);
+        SourceLag lag = {
+            .part = i, .read = part->read, .settled = part->settled, .end = part->high};
+        lag.messages = kafka_part_lag(part, now_us, &lag.us);
         add_lag(ret_stats, &lag);
     }
     pthread_mutex_unlock(&self->parts.mutex);

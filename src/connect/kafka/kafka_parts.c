@@ -42,6 +42,45 @@ KafkaPart *kafka_parts_assigned(KafkaParts *parts, int32_t partition)
     return part->assigned ? part : NULL;
 }
 
+void kafka_part_begin(KafkaPart *part, int64_t start, int64_t committed, int64_t high,
+                      int64_t epoch)
+{
+    if (part->end < 0) part->end = high;
+    part->assigned = true;
+    part->flowing = false;
+    part->reached = start >= part->end;
+    part->epoch = epoch;
+    part->start = part->next = part->read = part->settled = start;
+    part->committed = committed;
+    part->high = high;
+    part->time_us = part->level_us = 0;
+}
+
+void kafka_part_read(KafkaPart *part, int64_t offset, int64_t time_us)
+{
+    part->next = part->read = offset + 1;
+    if (time_us > 0) part->time_us = time_us;
+}
+
+void kafka_part_level(KafkaPart *part, int64_t offset, int64_t now_us)
+{
+    part->flowing = true;
+    part->read = int64_max(part->read, offset);
+    part->level_us = now_us;
+    if (offset >= part->end) part->reached = true;
+}
+
+int64_t kafka_part_lag(const KafkaPart *part, int64_t now_us, int64_t *ret_lag_us)
+{
+    int64_t done = int64_max(part->settled, part->start);
+    if (done >= part->next) done = int64_max(done, part->read);
+    int64_t lag = int64_max(part->high - done, 0);
+    /* What waits came after the partition was level, and after what was read before it. */
+    int64_t since_us = int64_max(part->time_us, part->level_us);
+    *ret_lag_us = lag == 0 ? 0 : since_us > 0 ? int64_max(now_us - since_us, 0) : -1;
+    return lag;
+}
+
 bool kafka_parts_reached(KafkaParts *parts)
 {
     pthread_mutex_lock(&parts->mutex);

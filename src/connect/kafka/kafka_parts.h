@@ -19,8 +19,11 @@ typedef struct KafkaPart {
     int64_t next;      /* first offset that was not handed out */
     int64_t end;       /* the partition's end when it was first assigned; -1: never was */
     int64_t committed; /* what settled committed last in this assignment */
-    int64_t eof;       /* offset at which the broker last said: nothing more */
-    int64_t last_us;   /* timestamp of the last message handed out; 0: none */
+    int64_t settled;   /* everything before it is in the sink */
+    int64_t read;      /* nothing before it is left to read; behind `next` where marks follow */
+    int64_t high;      /* the highest end seen */
+    int64_t time_us;   /* timestamp of the last message that was read; 0: none */
+    int64_t level_us;  /* when nothing was left to read last; 0: never */
 } KafkaPart;
 
 /* Embedded: init … done. The writer's thread settles while the reader's reads: both hold `mutex`
@@ -40,6 +43,16 @@ MUST_USE Status kafka_parts_at(KafkaParts *parts, int32_t partition, KafkaPart *
                                Err *err);
 /* NULL when it is not assigned. Under mutex. */
 KafkaPart *kafka_parts_assigned(KafkaParts *parts, int32_t partition);
+/* Begin an assignment. Under mutex. */
+void kafka_part_begin(KafkaPart *part, int64_t start, int64_t committed, int64_t high,
+                      int64_t epoch);
+/* A message was read; its timestamp, 0: unknown. Under mutex. */
+void kafka_part_read(KafkaPart *part, int64_t offset, int64_t time_us);
+/* There was nothing to read from the offset on. Under mutex. */
+void kafka_part_level(KafkaPart *part, int64_t offset, int64_t now_us);
+/* Messages that are not in the sink yet, and how long at most the oldest of them waits (0: there is
+ * none; -1: not known). Under mutex. */
+int64_t kafka_part_lag(const KafkaPart *part, int64_t now_us, int64_t *ret_lag_us);
 /* True when every assigned part has reached the end as it was at the start. Takes the mutex. */
 bool kafka_parts_reached(KafkaParts *parts);
 

@@ -1,18 +1,21 @@
-/* Keeps librdkafka's fetcher awake where the version at hand lets it sleep. */
+/* Keeps librdkafka's fetcher awake where the version at hand lets it sleep, and the lag true. */
 #include "connect/kafka/kafka_source.h"
 #include "foundation/base/clock.h"
 
 #define PUMP_NS INT64_C(50000000)
+#define LAG_NS INT64_C(1000000000)
 enum { VERSION_WITH_BACKOFF = 0x020200ff, PUMP_ASK_MS = 1000 };
 
-/* One assigned partition after the other, so that each leader is asked in turn; -1: none. */
-static int32_t next_part(KafkaSource *self, int32_t after)
+/* One assigned partition after the other, so that each leader is asked in turn; -1: none.
+ * `behind`: only those of which more is known than was read. */
+static int32_t next_part(KafkaSource *self, int32_t after, bool behind)
 {
     int32_t found = -1;
     pthread_mutex_lock(&self->parts.mutex);
     for (int32_t i = 1; i <= self->parts.count && found < 0; i++) {
         int32_t at = (after + i) % self->parts.count;
-        if (kafka_parts_assigned(&self->parts, at)) found = at;
+        const KafkaPart *part = kafka_parts_assigned(&self->parts, at);
+        if (part && (!behind || part->read < part->high)) found = at;
     }
     pthread_mutex_unlock(&self->parts.mutex);
     return found;
@@ -27,27 +30,41 @@ static bool pump_wait(KafkaPump *pump)
     return go_on;
 }
 
+static void ask_end(KafkaSource *self, int32_t number)
+{
+    int64_t low = 0, high = 0;
+    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(self->client.rk, self->topic.ptr,
+                                                                number, &low, &high, PUMP_ASK_MS);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return;
+    pthread_mutex_lock(&self->parts.mutex);
+    KafkaPart *part = kafka_parts_assigned(&self->parts, number);
+    if (part) part->high = int64_max(part->high, high);
+    pthread_mutex_unlock(&self->parts.mutex);
+}
+
 static void pump_run(void *arg)
 {
     KafkaSource *self = arg;
-    int64_t seen = 0;
+    bool sleepy = rd_kafka_version() < VERSION_WITH_BACKOFF;
+    int64_t seen = 0, asked_ns = 0;
     int32_t part = -1;
     while (pump_wait(&self->pump)) {
         int64_t messages = atomic_load(&self->pump.messages);
         bool busy = messages != seen;
         seen = messages;
-        part = busy ? next_part(self, part) : part;
-        if (!busy || part < 0) continue;
-        int64_t low, high;
-        /* The answer doesn't matter, the question does. */
-        (void)rd_kafka_query_watermark_offsets(self->client.rk, self->topic.ptr, part, &low, &high,
-                                               PUMP_ASK_MS);
+        bool due = sleepy && busy;
+        /* Where the sink is slow nothing is fetched, and nobody would see the lag grow. */
+        if (!due && clock_mono_ns() - asked_ns < LAG_NS) continue;
+        int32_t next = next_part(self, part, !due);
+        if (next < 0) continue;
+        part = next;
+        asked_ns = clock_mono_ns();
+        ask_end(self, part);
     }
 }
 
 Status kafka_pump_start(KafkaSource *self, Err *err)
 {
-    if (rd_kafka_version() >= VERSION_WITH_BACKOFF) return OK;
     return thread_start(&self->pump.thread, "kafka-pump", pump_run, self, err);
 }
 

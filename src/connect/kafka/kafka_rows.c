@@ -66,6 +66,14 @@ static Str message_key(const rd_kafka_message_t *message)
     return str_make(message->key, (int64_t)message->key_len);
 }
 
+int64_t kafka_rows_time_us(const rd_kafka_message_t *message)
+{
+    rd_kafka_timestamp_type_t type;
+    int64_t ms = rd_kafka_message_timestamp(message, &type);
+    bool known = type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && ms >= 0 && ms < INT64_MAX / 1000;
+    return known ? ms * 1000 : -1;
+}
+
 static Status put_bytes_or_null(Buf *out, Str bytes, Err *err)
 {
     return bytes.ptr ? message_put_bytes(bytes, out, err) : buf_append(out, STR("null"), err);
@@ -114,11 +122,9 @@ static Status add_metadata(KafkaRows *rows, const rd_kafka_message_t *message, E
     /* A key that is no text has no value as a text: it is left out rather than changed. */
     if (bytes.ptr && str_is_utf8(bytes)) TRY(builder_text(key, bytes, err));
     else TRY(builder_null(key, err));
-    rd_kafka_timestamp_type_t type;
-    int64_t ms = rd_kafka_message_timestamp(message, &type);
     Builder *timestamp = json_reader_builder(reader, ROW_TIMESTAMP);
-    bool known = type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && ms >= 0 && ms < INT64_MAX / 1000;
-    if (known) TRY(builder_int64(timestamp, ms * 1000, err));
+    int64_t time_us = kafka_rows_time_us(message);
+    if (time_us >= 0) TRY(builder_int64(timestamp, time_us, err));
     else TRY(builder_null(timestamp, err));
     return add_headers(rows, message, err);
 }
@@ -135,12 +141,11 @@ static Status put_place(KafkaRows *rows, const rd_kafka_message_t *message, Err 
     TRY(buf_printf(out, err, ",\"partition\":%d,\"offset\":%lld,\"key\":", (int)message->partition,
                    (long long)message->offset));
     TRY(put_bytes_or_null(out, message_key(message), err));
-    rd_kafka_timestamp_type_t type;
-    int64_t ms = rd_kafka_message_timestamp(message, &type);
-    if (type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE || ms < 0) {
+    int64_t time_us = kafka_rows_time_us(message);
+    if (time_us < 0) {
         TRY(buf_append(out, STR(",\"timestamp\":null,\"headers\":"), err));
     } else {
-        TRY(buf_printf(out, err, ",\"timestamp\":%lld,\"headers\":", (long long)ms));
+        TRY(buf_printf(out, err, ",\"timestamp\":%lld,\"headers\":", (long long)time_us / 1000));
     }
     bool any = false;
     TRY(put_headers(out, message, &any, err));

@@ -38,6 +38,8 @@ MUST_USE Status kafka_rows_add(KafkaRows *rows, const rd_kafka_message_t *messag
 /* What was added since the last call, as an event. */
 MUST_USE Status kafka_rows_take(KafkaRows *rows, int32_t partition, int64_t epoch,
                                 SourceEvent *ret_event, Err *err);
+/* When the message was made, as it says; -1: it doesn't. */
+int64_t kafka_rows_time_us(const rd_kafka_message_t *message);
 /* Forget what was added. */
 MUST_USE Status kafka_rows_clear(KafkaRows *rows, Err *err);
 

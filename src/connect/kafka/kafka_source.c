@@ -47,6 +47,8 @@ static Status consumer_conf(KafkaSource *self, rd_kafka_conf_t **ret_conf, Err *
         {"fetch.wait.max.ms", self->place.embedded ? "10" : "100"},
         {"socket.nagle.disable", "true"},
         {"allow.auto.create.topics", self->place.embedded ? "true" : "false"},
+        /* Members of the embedded broker wait for nearly so long at each rebalance. */
+        {"session.timeout.ms", self->place.embedded ? "6000" : "45000"},
         {"group.instance.id", self->place.instance.ptr},
     };
     int32_t count = (int32_t)COUNT_OF(options) - (self->place.instance.len ? 0 : 1);
@@ -104,9 +106,7 @@ static void note_end(KafkaSource *self, const rd_kafka_message_t *message)
 {
     pthread_mutex_lock(&self->parts.mutex);
     KafkaPart *part = kafka_parts_assigned(&self->parts, message->partition);
-    if (part) part->flowing = true;
-    if (part && message->offset >= part->end) part->reached = true;
-    if (part) part->eof = message->offset;
+    if (part) kafka_part_level(part, message->offset, clock_now_us());
     pthread_mutex_unlock(&self->parts.mutex);
 }
 
@@ -124,12 +124,7 @@ static Status take_notice(KafkaSource *self, const rd_kafka_message_t *message, 
         code = rd_kafka_fatal_error(self->client.rk, text, sizeof text);
         return kafka_client_error(&self->client, code, text, "consumer", err);
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
-        (void)err_set(err, ERR_DATA,
-                      "topic %.*s, partition %d: the messages from offset %lld on are no longer "
-                      "kept by the broker",
-                      STR_ARG(self->topic), (int)message->partition, (long long)message->offset);
-        return err_hint(err, "they were deleted before they were read; set the group's offset by "
-                             "hand, or read with another group");
+        return kafka_offset_error(self, message->partition, message->offset, err);
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
@@ -211,14 +206,6 @@ static Status fetch(KafkaSource *self, int64_t deadline_ns, Err *err)
 
 /* ---- batches ---- */
 
-static int64_t message_us(const rd_kafka_message_t *message)
-{
-    rd_kafka_timestamp_type_t type;
-    int64_t ms = rd_kafka_message_timestamp(message, &type);
-    bool known = type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && ms > 0 && ms < INT64_MAX / 1000;
-    return known ? ms * 1000 : 0;
-}
-
 /* Is the message one that this assignment is to give? Advances the part behind it if so. */
 static bool claim(KafkaSource *self, const rd_kafka_message_t *message, int64_t *ret_epoch)
 {
@@ -231,8 +218,7 @@ static bool claim(KafkaSource *self, const rd_kafka_message_t *message, int64_t 
         wanted = false;
     }
     if (wanted) {
-        part->next = message->offset + 1;
-        part->last_us = message_us(message);
+        kafka_part_read(part, message->offset, kafka_rows_time_us(message));
         *ret_epoch = part->epoch;
     }
     pthread_mutex_unlock(&self->parts.mutex);
@@ -339,9 +325,20 @@ static Status kafka_source_revoked(Source *source, int64_t epoch, Err *err)
     return kafka_give_back(self, err);
 }
 
+static void note_settled(KafkaSource *self, const Position *position)
+{
+    pthread_mutex_lock(&self->parts.mutex);
+    for (int32_t i = 0; i < position->count; i++) {
+        KafkaPart *part = kafka_parts_assigned(&self->parts, position->parts[i].part);
+        if (part) part->settled = int64_max(part->settled, position->parts[i].next);
+    }
+    pthread_mutex_unlock(&self->parts.mutex);
+}
+
 static Status kafka_source_settled(Source *source, const Position *position, Err *err)
 {
     KafkaSource *self = (KafkaSource *)source;
+    note_settled(self, position);
     if (!kafka_has_group(self) || atomic_load(&self->handle.by_sink)) return OK;
     return kafka_commit_offsets(self, position, err);
 }

@@ -58,6 +58,8 @@ void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
 void kafka_lead_queues(KafkaSource *self);
 /* Join the group, or take all partitions where there is none. */
 MUST_USE Status kafka_subscribe(KafkaSource *self, int32_t partitions, Err *err);
+/* FAIL always: why a partition can't be read from the offset. */
+Status kafka_offset_error(KafkaSource *self, int32_t partition, int64_t offset, Err *err);
 /* What the group told meanwhile, as an event; *ret_told false: nothing. */
 MUST_USE Status kafka_assignment_event(KafkaSource *self, SourceEvent *ret_event, bool *ret_told,
                                        Err *err);
