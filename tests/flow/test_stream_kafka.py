@@ -248,7 +248,7 @@ def test_two_members_share_the_partitions(neuron, kafka):
     config = neuron.read("neuron.yaml")
     neuron.write("other.yaml", "neuron: { id: other }\n" + config)
     first = s.begin()
-    s.produce(*[view(i) for i in range(2000)])
+    s.produce(*[{"value": json.dumps(view(i)), "partition": i % 4} for i in range(2000)])
     until(lambda: s.consumed() == 2000)
     second = subprocess.Popen([PROGRAM, "stream", "s", "--json", "-c", "other.yaml"], cwd=neuron.folder,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -258,7 +258,7 @@ def test_two_members_share_the_partitions(neuron, kafka):
         return [len(member.assignment.topic_partitions) for member in described.members]
 
     until(lambda: sorted(members()) == [2, 2])
-    s.produce(*[view(i) for i in range(2000, 4000)])
+    s.produce(*[{"value": json.dumps(view(i)), "partition": i % 4} for i in range(2000, 4000)])
     until(lambda: s.consumed() == 4000)
     results = []
     for process in (second, first):

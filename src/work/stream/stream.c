@@ -182,13 +182,9 @@ static void measure_rate(Stretch *s, const FlowProgress *progress)
     s->rate_count = progress->extracted;
 }
 
-static void on_progress(void *arg, const FlowProgress *progress)
+static void measure_lag(Stretch *s)
 {
-    Stretch *s = arg;
     StreamStats *stats = s->stats;
-    measure_rate(s, progress);
-    int64_t committed = atomic_load(&stats->consumed) - s->committed_before;
-    atomic_store(&stats->in_flight, int64_max(progress->extracted - committed, 0));
     SourceStats source;
     source_stats(s->source, &source);
     atomic_store(&stats->lag_messages, source.lag_messages);
@@ -197,6 +193,16 @@ static void on_progress(void *arg, const FlowProgress *progress)
     pthread_mutex_lock(&stats->mutex);
     stats->lag = source;
     pthread_mutex_unlock(&stats->mutex);
+}
+
+static void on_progress(void *arg, const FlowProgress *progress)
+{
+    Stretch *s = arg;
+    StreamStats *stats = s->stats;
+    measure_rate(s, progress);
+    int64_t committed = atomic_load(&stats->consumed) - s->committed_before;
+    atomic_store(&stats->in_flight, int64_max(progress->extracted - committed, 0));
+    measure_lag(s);
     state_set(s->env, stats, STREAM_RUNNING, NULL);
     if (s->env->progress) s->env->progress(s->env->progress_arg, progress);
 }
@@ -253,6 +259,7 @@ static Status stretch_run(Stretch *s, Err *err)
     s->committed_before = atomic_load(&s->stats->consumed);
     s->rebalances_before = atomic_load(&s->stats->rebalances);
     Status status = flow_run(&spec, &result, err);
+    measure_lag(s);
     atomic_fetch_add(&s->stats->aborted_cycles, result.aborted_cycles);
     atomic_store(&s->stats->in_flight, 0);
     flow_result_done(&result);
