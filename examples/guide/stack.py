@@ -217,6 +217,12 @@ class Stack:
         return (self.sql(form.format(f"SELECT DISTINCT {columns} FROM {source}")),
                 self.sql(form.format(f"SELECT {columns} FROM {target}"), "target_db"))
 
+    def verify(self, pipeline):
+        """What `neuron verify` says of a pipeline: its own comparison of source and target."""
+        done = subprocess.run([PROGRAM, "verify", pipeline, "--json", "-c", CONFIG], cwd=self.folder, check=False,
+                              capture_output=True, text=True, timeout=300, env=self.environment())
+        return json.loads(done.stdout) if done.stdout else {"status": done.stderr}
+
     def balance(self):
         """(what, there, here) of each system; both are equal where nothing is lost, doubled or changed."""
         rows = []
@@ -230,6 +236,8 @@ class Stack:
         stored = self.sql("SELECT (SELECT count(*) FROM processed_customers) + (SELECT count(*) FROM processed_sales)",
                           "target_db")
         rows.append(("neuron_loads: inserted = rows in the targets", inserted, stored))
+        for name in ("customer_data_etl", "sales_data_etl"):
+            rows.append((f"neuron verify {name}", "equal", self.verify(name)["status"]))
         made, out, dead = self.produced, self.count_topic("processed-data"), self.count_topic("failed-messages")
         rows.append(("Kafka: page views = user_activity_summary", made["view"], out.get("user_activity_summary", 0)))
         rows.append(("Kafka: small transactions = transaction_processed", made["small"],
