@@ -431,11 +431,12 @@ static void writer_progress(Writer *self, const char *phase)
     if (!spec->progress || now_ns - self->progress_ns < PROGRESS_NS) return;
     self->progress_ns = now_ns;
     const FlowLedger *done = &self->flow->result->ledger;
+    const FlowLedger open = self->open ? self->ledger : (FlowLedger){0};
     FlowProgress progress = {
-        .extracted = done->extracted + self->ledger.extracted,
-        .loaded = done->loaded + self->written,
-        .rejected = done->rejected + self->ledger.rejected,
-        .bytes = done->bytes + self->ledger.bytes,
+        .extracted = done->extracted + open.extracted,
+        .loaded = done->loaded + (self->open ? self->written : 0),
+        .rejected = done->rejected + open.rejected,
+        .bytes = done->bytes + open.bytes,
         .elapsed_ns = now_ns - self->start_ns,
         .rows_estimate = -1,
         .phase = phase,
