@@ -3,8 +3,8 @@
 
 #include "connect/kafka/kafka_impl.h"
 
-static const char *const OPTIONS[] = {"group", "instance", "from", "delivery",
-                                      "id",    "rdkafka.", NULL};
+static const char *const OPTIONS[] = {"group", "instance", "from",     "delivery",
+                                      "id",    "tail",     "rdkafka.", NULL};
 
 const Connector kafka_connector = {
     .scheme = "kafka",

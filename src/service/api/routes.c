@@ -107,6 +107,13 @@ static Status post_resume(Request *r, Err *err)
     return CALL(r, stream_pause, r->name, false, &r->out, err);
 }
 
+static Status get_letters(Request *r, Err *err)
+{
+    int64_t limit = 0;
+    TRY(request_number(r, "limit", 1000, &limit, err));
+    return CALL(r, stream_letters, r->name, limit, &r->out, err);
+}
+
 static Status post_messages(Request *r, Err *err)
 {
     return CALL(r, stream_send, r->name, buf_str(&r->body), &r->out, err);
@@ -203,6 +210,8 @@ const Route API_ROUTES[] = {
      NULL},
     {"POST", "/api/v1/streams/{name}/resume", ACCESS_TOKEN, 202, post_resume, "Resume a stream.",
      NULL},
+    {"GET", "/api/v1/streams/{name}/dead-letters", ACCESS_TOKEN, 200, get_letters,
+     "Dead letters, newest first.", "limit"},
     {"POST", "/api/v1/streams/{name}/messages", ACCESS_TOKEN, 202, post_messages,
      "Send JSON lines to the stream's topic.", NULL},
     {"GET", "/api/v1/quality", ACCESS_TOKEN, 200, get_quality, "Datasets with their last report.",

@@ -239,6 +239,7 @@ void control_make(Daemon *d, Control *ret_control)
         .stream_list = control_stream_list,
         .stream_get = control_stream_get,
         .stream_pause = control_stream_pause,
+        .stream_letters = control_stream_letters,
         .stream_send = control_stream_send,
 
         .alert_list = control_alert_list,

@@ -1,7 +1,9 @@
 /* What Control tells of streams: lists, health, metrics; pausing, sending. */
 #include <stdio.h>
 
+#include "foundation/base/mem.h"
 #include "service/daemon/daemon_impl.h"
+#include "work/reject/refused.h"
 
 static void write_text(JsonWriter *w, const char *key, Str text)
 {
@@ -95,6 +97,66 @@ Status control_stream_send(void *arg, Str name, Str lines, Buf *out, Err *err)
     int64_t count = 0;
     TRY(stream_send(stream_config(stream), &env, lines, &count, err));
     return buf_printf(out, err, "{\"accepted\":%lld}", (long long)count);
+}
+
+/* ---- dead letters ---- */
+
+enum { LETTERS_DEFAULT = 50, LETTERS_MAX = 1000 };
+
+/* The last ones, each as JSON, in a ring. */
+typedef struct LastLetters {
+    Buf ring[LETTERS_MAX];
+    int64_t limit, count;
+} LastLetters;
+
+static Status keep_letter(void *arg, const Refused *refused, Err *err)
+{
+    LastLetters *last = arg;
+    Buf *slot = &last->ring[last->count++ % last->limit];
+    if (slot->max == 0) *slot = buf_make(ANSWER_MAX);
+    buf_clear(slot);
+    JsonWriter w = json_writer_make(slot, err);
+    json_object_begin(&w);
+    refused_write(refused, &w);
+    json_object_end(&w);
+    return json_writer_end(&w);
+}
+
+static Status letters_write(const LastLetters *last, Buf *out, Err *err)
+{
+    JsonWriter w = json_writer_make(out, err);
+    json_object_begin(&w);
+    json_key(&w, "dead_letters");
+    json_array_begin(&w);
+    for (int64_t i = last->count - 1; i >= 0 && i >= last->count - last->limit; i--) {
+        json_write_raw(&w, buf_str(&last->ring[i % last->limit]));
+    }
+    json_array_end(&w);
+    json_object_end(&w);
+    return json_writer_end(&w);
+}
+
+Status control_stream_letters(void *arg, Str name, int64_t limit, Buf *out, Err *err)
+{
+    Daemon *d = arg;
+    Stream *stream = NULL;
+    RefusedPlace place;
+    TRY(find(d, name, &stream, err));
+    if (!refused_place_stream(stream_config(stream), &place)) {
+        return err_set(err, ERR_NOT_FOUND, "%.*s keeps no dead letters", STR_ARG(name));
+    }
+    LastLetters *last = mem_zalloc((int64_t)sizeof *last);
+    if (!last) return err_memory(err);
+    last->limit = limit > 0 ? int64_min(limit, LETTERS_MAX) : LETTERS_DEFAULT;
+    RefusedEnv env = {.registry = d->options->registry,
+                      .budget = &d->budget,
+                      .stop = &d->draining,
+                      .tail = last->limit * 4 + 100}; /* marks of transactions count too */
+    Status status = refused_read(&place, &env, keep_letter, last, err);
+    if (status == OK) status = letters_write(last, out, err);
+    for (int64_t i = 0; i < last->limit; i++) buf_done(&last->ring[i]);
+    mem_free(last);
+    return status;
 }
 
 /* ---- health ---- */

@@ -147,6 +147,7 @@ void streams_metrics(Daemon *d);
 Status control_stream_list(void *arg, Buf *out, Err *err);
 Status control_stream_get(void *arg, Str name, Buf *out, Err *err);
 Status control_stream_pause(void *arg, Str name, bool pause, Buf *out, Err *err);
+Status control_stream_letters(void *arg, Str name, int64_t limit, Buf *out, Err *err);
 Status control_stream_send(void *arg, Str name, Str lines, Buf *out, Err *err);
 
 /* part_alert.c */

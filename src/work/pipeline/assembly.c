@@ -86,7 +86,7 @@ static Status place_error(const StepConfig *step, int32_t number, Err *err)
 
 static Status step_add(Assembly *a, const StepConfig *config, Err *err)
 {
-    int32_t number = a->step_count + 1;
+    int32_t number = a->config->steps_before + a->step_count + 1;
     if (a->step_count == PIPELINE_STEPS_MAX) {
         return err_set(err, ERR_CONFIG, "more than %d steps", PIPELINE_STEPS_MAX);
     }

@@ -38,6 +38,7 @@ typedef struct PipelineConfig {
     Incremental incremental;
     const StepConfig *steps;
     int32_t step_count;
+    int32_t steps_before; /* left out before the first (a replay); names count from there */
     Location to;
     Str table;
     SinkMode mode;

@@ -182,6 +182,10 @@ const StreamConfig *stream_config(const Stream *stream);
 MUST_USE Status stream_send(const StreamConfig *config, const StreamEnv *env, Str lines,
                             int64_t *ret_count, Err *err);
 
+/* The same of a batch of the message schema. */
+MUST_USE Status stream_send_batch(const StreamConfig *config, const StreamEnv *env, Batch *batch,
+                                  Err *err);
+
 /* Finds every mistake in expressions and output columns without touching a system: `mistake` is
  * called for each (`where` NULL: of the stream as a whole). FAIL only when memory runs out. */
 typedef void StreamMistake(void *arg, const StreamText *where, const Err *err);

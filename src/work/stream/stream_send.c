@@ -38,8 +38,13 @@ static Status write_all(Sink *sink, Batch *batch, Str topic, Err *err)
     return OK;
 }
 
-static Status send_batch(const StreamConfig *config, const StreamEnv *env, Batch *batch, Err *err)
+Status stream_send_batch(const StreamConfig *config, const StreamEnv *env, Batch *batch, Err *err)
 {
+    if (!config->from_messages) {
+        (void)err_set(err, ERR_USAGE, "%.*s reads no topic, so nothing can be sent to it",
+                      STR_ARG(config->name));
+        return err_hint(err, "append lines to %.*s instead", STR_ARG(config->from.text));
+    }
     Arena arena = arena_make(1 << 20);
     Location to = config->from;
     SinkReq req = {
@@ -56,11 +61,6 @@ static Status send_batch(const StreamConfig *config, const StreamEnv *env, Batch
 Status stream_send(const StreamConfig *config, const StreamEnv *env, Str lines, int64_t *ret_count,
                    Err *err)
 {
-    if (!config->from_messages) {
-        (void)err_set(err, ERR_USAGE, "%.*s reads no topic, so nothing can be sent to it",
-                      STR_ARG(config->name));
-        return err_hint(err, "append lines to %.*s instead", STR_ARG(config->from.text));
-    }
     MessageWriter writer;
     int64_t count = 0;
     CLEANUP(batch_unref_p) Batch *batch = NULL;
@@ -68,7 +68,9 @@ Status stream_send(const StreamConfig *config, const StreamEnv *env, Str lines, 
     if (status == OK) status = collect(lines, &writer, &count, err);
     if (status == OK) status = message_writer_take(&writer, &batch, err);
     message_writer_done(&writer);
-    if (status == OK && count > 0) status = send_batch(config, env, batch, err);
+    if (status == OK && (count > 0 || !config->from_messages)) {
+        status = stream_send_batch(config, env, batch, err);
+    }
     if (status == OK) *ret_count = count;
     return status;
 }

@@ -1,0 +1,400 @@
+/* Refused rows out of topics, files and tables: envelopes, raw messages with headers, reject rows.
+ */
+#include "work/reject/refused.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "engine/format/json_write.h"
+#include "foundation/base/clock.h"
+#include "foundation/base/hash.h"
+#include "foundation/codec/base64.h"
+#include "foundation/codec/json_tree.h"
+
+#define WAIT_NS INT64_C(500000000)
+#define TEXT_MAX (INT64_C(1) << 31)
+
+typedef struct Reading {
+    const RefusedPlace *place;
+    const RefusedEnv *env;
+    RefusedEach *each;
+    void *arg;
+    Arena arena; /* of the row at hand */
+    Buf row, headers;
+    int64_t number;
+} Reading;
+
+/* ---- places ---- */
+
+bool refused_place_stream(const StreamConfig *s, RefusedPlace *ret_place)
+{
+    if (!s->dead_letters) return false;
+    const Location *location = s->dead_letters_elsewhere ? &s->dead_letter_to : &s->to;
+    *ret_place = (RefusedPlace){.name = s->name,
+                                .stream = s,
+                                .location = location,
+                                .table = s->dead_letter_name,
+                                .ordered = s->dead_letter_messages};
+    return true;
+}
+
+bool refused_place_pipeline(const PipelineConfig *p, RefusedPlace *ret_place)
+{
+    if (!p->rejects) return false;
+    bool file = p->rejects_elsewhere;
+    *ret_place = (RefusedPlace){.name = p->name,
+                                .pipeline = p,
+                                .location = file ? &p->reject_to : &p->to,
+                                .table = file ? STR_NULL : p->reject_table,
+                                .ordered = file};
+    return true;
+}
+
+/* ---- causes ---- */
+
+/* The kind of a reason: without numbers and without what stands in quotes. */
+static void put_kind(Buf *out, Str reason)
+{
+    bool digits = false;
+    char quote = 0;
+    for (int64_t i = 0; i < reason.len; i++) {
+        char c = reason.ptr[i];
+        bool digit = c >= '0' && c <= '9';
+        bool guillemet = (uint8_t)c == 0xC2 && i + 1 < reason.len;
+        if (guillemet && (uint8_t)reason.ptr[i + 1] == 0xAB) quote = '>';
+        if (guillemet && (uint8_t)reason.ptr[i + 1] == 0xBB && quote == '>') quote = 0;
+        if (quote == 0 && c == '\'') quote = c;
+        else if (quote == c) quote = 0;
+        if (quote == 0 && !(digit && digits)) IGNORE(buf_append_char(out, digit ? '#' : c, NULL));
+        digits = digit;
+    }
+}
+
+static void set_cause(Refused *refused)
+{
+    CLEANUP(buf_done) Buf text = buf_make(1 << 16);
+    IGNORE(buf_append(&text, refused->stage, NULL));
+    IGNORE(buf_append_char(&text, 0, NULL));
+    put_kind(&text, str_slice(refused->reason, 0, 1000));
+    (void)snprintf(refused->cause, sizeof refused->cause, "%08x",
+                   (unsigned)(hash_64(buf_str(&text), 0) & 0xffffffff));
+}
+
+/* ---- shapes ---- */
+
+/* A text, or {"@base64": …}: its bytes; false for anything else. */
+static bool text_of(Arena *arena, const JsonValue *value, Str *ret_text)
+{
+    const JsonValue *coded = json_member(value, STR("@base64"));
+    if (value && value->kind == JSON_STRING) {
+        *ret_text = value->text.ptr ? value->text : STR("");
+        return true;
+    }
+    if (!coded || coded->kind != JSON_STRING || value->count != 1) return false;
+    int64_t len = 0;
+    uint8_t *bytes = arena_alloc(arena, coded->text.len / 4 * 3 + 4);
+    if (!bytes || !base64_decode(coded->text, bytes, &len)) return false;
+    *ret_text = str_make((const char *)bytes, len);
+    return true;
+}
+
+static void set_original(Reading *r, const JsonValue *value, bool coded, Refused *refused)
+{
+    Str text = STR_NULL;
+    if (!value || value->kind == JSON_NULL) return;
+    if (!text_of(&r->arena, value, &text)) {
+        refused->original = value->text;
+        refused->object = value->kind == JSON_OBJECT;
+        return;
+    }
+    refused->original = text;
+    int64_t len = 0;
+    uint8_t *bytes = coded ? arena_alloc(&r->arena, text.len / 4 * 3 + 4) : NULL;
+    if (bytes && base64_decode(text, bytes, &len)) {
+        refused->original = str_make((const char *)bytes, len);
+    }
+}
+
+/* Where a message came from, as refused rows carry it in `key`. */
+static void set_origin(Reading *r, const JsonValue *key, Refused *refused)
+{
+    refused->topic = json_member_text(key, STR("topic"), STR_NULL);
+    (void)json_int64(json_member(key, STR("partition")), &refused->source_part);
+    (void)json_int64(json_member(key, STR("offset")), &refused->source_offset);
+    (void)text_of(&r->arena, json_member(key, STR("key")), &refused->key);
+    const JsonValue *headers = json_member(key, STR("headers"));
+    if (headers && headers->kind == JSON_OBJECT) refused->headers = headers->text;
+}
+
+static void from_envelope(Reading *r, const JsonValue *letter, Refused *refused)
+{
+    bool coded = json_member_text(letter, STR("encoding"), STR_NULL).len > 0;
+    set_original(r, json_member(letter, STR("original_message")), coded, refused);
+    refused->reason = json_member_text(letter, STR("error"), STR(""));
+    refused->time = json_member_text(letter, STR("timestamp"), STR_NULL);
+    refused->stage = json_member_text(letter, STR("stage"), STR(""));
+    refused->column = json_member_text(letter, STR("path"), STR_NULL);
+    refused->type = json_member_text(letter, STR("type"), STR_NULL);
+    refused->topic = json_member_text(letter, STR("topic"), STR_NULL);
+    (void)json_int64(json_member(letter, STR("partition")), &refused->source_part);
+    (void)json_int64(json_member(letter, STR("offset")), &refused->source_offset);
+}
+
+/* A row of the reject schema; in tables and CSV its JSON columns may be texts. */
+static Status json_of(Reading *r, const JsonValue *value, const JsonValue **ret_value, Err *err)
+{
+    JsonValue *parsed = NULL;
+    *ret_value = value;
+    if (!value || value->kind != JSON_STRING || !json_validate(value->text, NULL)) return OK;
+    TRY(json_parse(value->text, &r->arena, &parsed, err));
+    *ret_value = parsed;
+    return OK;
+}
+
+static Status from_row(Reading *r, const JsonValue *row, Refused *refused, Err *err)
+{
+    const JsonValue *data = NULL, *key = NULL;
+    TRY(json_of(r, json_member(row, STR("data")), &data, err));
+    TRY(json_of(r, json_member(row, STR("key")), &key, err));
+    set_original(r, data, false, refused);
+    refused->reason = json_member_text(row, STR("reason"), STR(""));
+    refused->stage = json_member_text(row, STR("stage"), STR(""));
+    refused->column = json_member_text(row, STR("column"), STR_NULL);
+    (void)json_int64(json_member(row, STR("part")), &refused->source_part);
+    (void)json_int64(json_member(row, STR("row")), &refused->source_offset);
+    if (r->place->stream) set_origin(r, key, refused);
+    return OK;
+}
+
+/* A message as it was, with headers that say why; those that were its own are kept. */
+static Status from_headers(Reading *r, const JsonValue *headers, Refused *refused, Err *err)
+{
+    buf_clear(&r->headers);
+    JsonWriter w = json_writer_make(&r->headers, err);
+    json_object_begin(&w);
+    int64_t own = 0;
+    for (const JsonValue *at = headers ? headers->first : NULL; at; at = at->next) {
+        if (str_starts(at->key, STR("dlq."))) continue;
+        json_key_str(&w, at->key);
+        if (at->kind == JSON_STRING) json_write_text(&w, at->text);
+        else json_write_raw(&w, at->text);
+        own++;
+    }
+    json_object_end(&w);
+    TRY(json_writer_end(&w));
+    refused->headers = own ? buf_str(&r->headers) : STR_NULL;
+    refused->reason = json_member_text(headers, STR("dlq.error.message"), STR(""));
+    refused->stage = json_member_text(headers, STR("dlq.stage"), STR(""));
+    refused->column = json_member_text(headers, STR("dlq.error.path"), STR_NULL);
+    refused->time = json_member_text(headers, STR("dlq.failed_at"), STR_NULL);
+    refused->topic = json_member_text(headers, STR("dlq.topic"), STR_NULL);
+    return OK;
+}
+
+static Status give(Reading *r, Refused *refused, Err *err)
+{
+    refused->number = ++r->number;
+    set_cause(refused);
+    return r->each(r->arg, refused, err);
+}
+
+/* ---- rows and messages ---- */
+
+static Str text_at(const Batch *batch, const char *name, int64_t row)
+{
+    int32_t at = schema_find(batch->schema, str_from(name));
+    bool none = at < 0 || column_is_null(&batch->columns[at], row);
+    return none ? STR_NULL : column_text(&batch->columns[at], row);
+}
+
+static bool is_message(const RefusedPlace *place)
+{
+    return str_eq(place->location->scheme, STR("kafka"));
+}
+
+static bool is_open(const RefusedPlace *place)
+{
+    return is_message(place) || str_eq(place->location->scheme, STR("ndjson"));
+}
+
+/* The row as JSON: as it stands, or made of its columns. */
+static Status row_json(Reading *r, const Batch *batch, int64_t row, Str *ret_json, Err *err)
+{
+    if (is_open(r->place)) {
+        *ret_json = column_text(&batch->columns[0], row);
+        return OK;
+    }
+    buf_clear(&r->row);
+    TRY(json_write_row(batch, row, &r->row, err));
+    *ret_json = buf_str(&r->row);
+    return OK;
+}
+
+static Status visit_row(Reading *r, const Batch *batch, int64_t row, Err *err)
+{
+    Str json, header_text = is_message(r->place) ? text_at(batch, "@headers", row) : STR_NULL;
+    JsonValue *root = NULL, *headers = NULL;
+    arena_clear(&r->arena);
+    TRY(row_json(r, batch, row, &json, err));
+    TRY(json_parse(json, &r->arena, &root, err));
+    if (header_text.len) TRY(json_parse(header_text, &r->arena, &headers, err));
+    Refused refused = {.part = batch->span.part, .ordinal = batch_ordinal(batch, row)};
+    if (is_message(r->place)) refused.key = text_at(batch, "@key", row);
+    if (json_member(headers, STR("dlq.error.message"))) {
+        refused.original = json;
+        refused.object = true;
+        TRY(from_headers(r, headers, &refused, err));
+    } else if (json_member(root, STR("original_message"))) {
+        from_envelope(r, root, &refused);
+    } else {
+        TRY(from_row(r, root, &refused, err));
+    }
+    return give(r, &refused, err);
+}
+
+/* A message that is no JSON object came from the broker as a refused row: its bytes in `data`. */
+static Status visit_raw(Reading *r, const Batch *rejects, int64_t row, Err *err)
+{
+    Str key_text = column_text(&rejects->columns[REJECT_KEY], row);
+    JsonValue *key = NULL, *data = NULL;
+    arena_clear(&r->arena);
+    Refused refused = {.part = (int32_t)column_int64(&rejects->columns[REJECT_PART])[row],
+                       .ordinal = column_int64(&rejects->columns[REJECT_ROW])[row]};
+    if (!column_is_null(&rejects->columns[REJECT_KEY], row)) {
+        TRY(json_parse(key_text, &r->arena, &key, err));
+    }
+    if (!column_is_null(&rejects->columns[REJECT_DATA], row)) {
+        TRY(json_parse(column_text(&rejects->columns[REJECT_DATA], row), &r->arena, &data, err));
+    }
+    const JsonValue *headers = json_member(key, STR("headers"));
+    if (!json_member(headers, STR("dlq.error.message"))) return OK; /* none of ours */
+    (void)text_of(&r->arena, json_member(key, STR("key")), &refused.key);
+    set_original(r, data, false, &refused);
+    TRY(from_headers(r, headers, &refused, err));
+    return give(r, &refused, err);
+}
+
+static Status visit_event(Reading *r, const SourceEvent *event, Err *err)
+{
+    CLEANUP(batch_unref_p) Batch *batch = event->batch;
+    CLEANUP(batch_unref_p) Batch *rejects = event->rejects;
+    for (int64_t row = 0; batch && row < batch->rows; row++) TRY(visit_row(r, batch, row, err));
+    if (!rejects || !is_message(r->place)) return OK;
+    for (int64_t row = 0; row < rejects->rows; row++) TRY(visit_raw(r, rejects, row, err));
+    return OK;
+}
+
+static Status read_parts(Reading *r, Source *source, Err *err)
+{
+    for (int32_t part = 0; part < source_parts(source); part++) {
+        for (bool more = true; more;) {
+            SourceEvent event = {0};
+            if (r->env->stop && atomic_load(r->env->stop)) {
+                return err_set(err, ERR_CANCELLED, "cancelled");
+            }
+            TRY(source_next(source, part, clock_mono_ns() + WAIT_NS, &event, err));
+            more = event.kind != SOURCE_END;
+            TRY(visit_event(r, &event, err));
+        }
+    }
+    return OK;
+}
+
+static Status read_source(Reading *r, const SourceReq *req, Err *err)
+{
+    Source *source = NULL;
+    SourceInfo info = {.arena = arena_make(16 << 20)};
+    Status status = registry_source(r->env->registry, req, &source, err);
+    if (status == OK) status = source_describe(source, &info, err);
+    if (status == OK) status = source_open(source, NULL, r->env->budget, err);
+    if (status == OK) status = read_parts(r, source, err);
+    source_close(source);
+    source_info_done(&info);
+    return status;
+}
+
+/* A file that nothing was refused into does not exist, nor does a table. */
+static bool is_not_there(const RefusedPlace *place, const Err *why)
+{
+    return !is_message(place) && why->kind == ERR_NOT_FOUND;
+}
+
+static Status read_place(Reading *r, Err *err)
+{
+    Arena arena = arena_make(1 << 20);
+    PathSet paths;
+    pathset_init(&paths);
+    Location from = *r->place->location;
+    char tail[32];
+    (void)snprintf(tail, sizeof tail, "%lld", (long long)r->env->tail);
+    Status status = OK;
+    if (is_message(r->place) && r->env->tail > 0) {
+        status = location_set(&from, &arena, STR("tail"), str_from(tail), err);
+    }
+    SourceReq req = {.location = &from,
+                     .table = r->place->table,
+                     .bounded = true,
+                     .parallel = 1,
+                     .open = is_open(r->place),
+                     .paths = &paths,
+                     .rejects = true,
+                     .spool_folder = r->env->spool_folder,
+                     .stop = r->env->stop};
+    Err why = {0};
+    if (status == OK && read_source(r, &req, &why) != OK && !is_not_there(r->place, &why)) {
+        if (err) *err = why;
+        status = FAIL;
+    }
+    pathset_done(&paths);
+    arena_done(&arena);
+    return status;
+}
+
+Status refused_read(const RefusedPlace *place, const RefusedEnv *env, RefusedEach *each, void *arg,
+                    Err *err)
+{
+    Reading r = {.place = place,
+                 .env = env,
+                 .each = each,
+                 .arg = arg,
+                 .arena = arena_make(TEXT_MAX),
+                 .row = buf_make(TEXT_MAX),
+                 .headers = buf_make(TEXT_MAX)};
+    Status status = read_place(&r, err);
+    buf_done(&r.row);
+    buf_done(&r.headers);
+    arena_done(&r.arena);
+    return status;
+}
+
+/* ---- as JSON ---- */
+
+static void put_text(JsonWriter *w, const char *key, Str text)
+{
+    json_key(w, key);
+    json_write_text_or_null(w, text.len ? text : STR_NULL);
+}
+
+static void put_count(JsonWriter *w, const char *key, int64_t value)
+{
+    json_key(w, key);
+    json_write_int64(w, value);
+}
+
+void refused_write(const Refused *refused, JsonWriter *w)
+{
+    put_count(w, "number", refused->number);
+    put_text(w, "cause", str_from(refused->cause));
+    put_text(w, "stage", refused->stage);
+    put_text(w, "column", refused->column);
+    put_text(w, "reason", refused->reason);
+    put_text(w, "type", refused->type);
+    put_text(w, "time", refused->time);
+    put_text(w, "topic", refused->topic);
+    put_count(w, "partition", refused->source_part);
+    put_count(w, "offset", refused->source_offset);
+    json_key(w, "original");
+    if (refused->object) json_write_raw(w, refused->original);
+    else if (str_is_utf8(refused->original)) json_write_text_or_null(w, refused->original);
+    else json_write_text(w, STR("(no text)"));
+}

@@ -1,0 +1,58 @@
+/* Reads refused rows and dead letters from where they were put, whatever their shape. */
+#ifndef NEURON_REFUSED_H
+#define NEURON_REFUSED_H
+
+#include "connect/registry.h"
+#include "work/pipeline/pipeline.h"
+#include "work/stream/stream.h"
+
+enum { REFUSED_CAUSE_SIZE = 9 };
+
+/* One refused row. Texts live until the next one. */
+typedef struct Refused {
+    int64_t number; /* from 1, as they are read */
+    int32_t part;   /* where it stands in its place: partition and offset; 0 and the line or row */
+    int64_t ordinal;
+    Str stage, reason, column, type;
+    Str time;     /* when it was refused; empty: not known */
+    Str original; /* its bytes */
+    bool object;  /* they are a JSON object */
+    Str key;      /* of the message; STR_NULL: none */
+    Str headers;  /* of the message, a JSON object; STR_NULL: none */
+    Str topic;    /* where it came from; STR_NULL: not known */
+    int64_t source_part, source_offset;
+    char cause[REFUSED_CAUSE_SIZE]; /* the same for the same stage and kind of reason */
+} Refused;
+
+/* Where they are. Borrowed. */
+typedef struct RefusedPlace {
+    Str name; /* of the stream or pipeline */
+    const StreamConfig *stream;
+    const PipelineConfig *pipeline; /* one of both */
+    const Location *location;
+    Str table;    /* or topic; empty: a file */
+    bool ordered; /* ordinals stay the same: topics and files, not tables */
+} RefusedPlace;
+/* False: it has none. */
+bool refused_place_stream(const StreamConfig *stream, RefusedPlace *ret_place);
+bool refused_place_pipeline(const PipelineConfig *pipeline, RefusedPlace *ret_place);
+
+typedef struct RefusedEnv {
+    const Registry *registry;
+    Budget *budget;
+    Str spool_folder;
+    const _Atomic bool *stop;
+    int64_t tail; /* topics: only so many of each partition's last; 0: all */
+} RefusedEnv;
+
+/* Each one in order. A place that isn't there yet has none. FAIL: what `each` gave, or ERR_CONNECT
+ * …
+ */
+typedef Status RefusedEach(void *arg, const Refused *refused, Err *err);
+MUST_USE Status refused_read(const RefusedPlace *place, const RefusedEnv *env, RefusedEach *each,
+                             void *arg, Err *err);
+
+/* One as a JSON object's members, in an open object. */
+void refused_write(const Refused *refused, JsonWriter *w);
+
+#endif

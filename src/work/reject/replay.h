@@ -1,0 +1,35 @@
+/* Gives refused rows back, mended or as they were. */
+#ifndef NEURON_REPLAY_H
+#define NEURON_REPLAY_H
+
+#include "work/reject/refused_causes.h"
+
+typedef struct Replay {
+    const RefusedPlace *place;
+    const RefusedEnv *env;
+    Str fix;        /* select list over the row; empty: as it is */
+    Str cause;      /* only this one; empty: all */
+    bool all;       /* also what was replayed before */
+    bool dry_run;   /* nothing is written */
+    Causes *causes; /* with their marks; those of what was replayed advance */
+    /* Each row with what becomes of it (`fixed` STR_NULL: it stays, `why` says why). May be NULL.
+     */
+    Status (*show)(void *arg, const Refused *refused, Str fixed, Str why, Err *err);
+    void *show_arg;
+    /* What was marked up to now was written: keep the marks. */
+    Status (*keep)(void *arg, Err *err);
+    void *keep_arg;
+} Replay;
+
+typedef struct ReplayResult {
+    int64_t replayed;
+    int64_t before;           /* replayed earlier, left out */
+    int64_t skipped;          /* no JSON objects, or --fix failed on them: they stay */
+    int64_t loaded, rejected; /* pipelines: what became of the replayed */
+} ReplayResult;
+
+/* Streams: messages go to the topic that the stream reads. Pipelines: rows go through the steps
+ * from the one that refused them on, as a run of «name.rejects» whose id is made from the rows. */
+MUST_USE Status replay_run(const Replay *replay, ReplayResult *ret_result, Err *err);
+
+#endif
