@@ -30,6 +30,9 @@ typedef struct SourceReq {
     Str cursor_from;       /* rows from this value on, the source's own text; empty: all */
     bool cursor_inclusive; /* >= instead of > */
     int64_t overlap_us;    /* for time cursors: read this much again */
+    bool settle;           /* the run's watermark is kept: no row may appear behind it any more */
+    bool rows_once;        /* no row may come again in a later run (append): with `settle`, nothing
+                              past the settled cursor is read */
     int64_t rows_max;      /* --limit; 0: all */
     bool bounded;          /* sources without an end: END where theirs was at open */
     int32_t parallel;      /* wished parts; >= 1 */
@@ -143,7 +146,8 @@ MUST_USE Status source_revoked(Source *source, int64_t epoch, Err *err);
 MUST_USE Status source_settled(Source *source, const Position *position, Err *err);
 /* Read again from the position (after an aborted cycle). */
 MUST_USE Status source_rewind(Source *source, const Position *position, Err *err);
-/* Between runs: take samples that later settle a watermark; stored in the position. */
+/* In front of the commit of a run, and between runs (on a source that is not open): samples that
+ * later settle a watermark go into the position. */
 MUST_USE Status source_observe(Source *source, Position *position, Err *err);
 /* From any thread, while it is open; zeros and -1 where the source has none. */
 void source_stats(const Source *source, SourceStats *ret_stats);

@@ -3,6 +3,7 @@
 
 #include "connect/postgres/postgres_impl.h"
 #include "foundation/base/number.h"
+#include "foundation/codec/uuid.h"
 
 Status postgres_cursor_check(const Field *field, Err *err)
 {
@@ -96,6 +97,53 @@ static Status note_bytes(PostgresCursor *cursor, const Column *column, Err *err)
     return OK;
 }
 
+static bool parse_number(PostgresCursor *cursor, TypeId type, Str text)
+{
+    int32_t days = 0;
+    bool zone = false;
+    switch (type) {
+    case TYPE_INT64:
+        return number_parse_int64(text, &cursor->number) == NUMBER_OK;
+    case TYPE_DOUBLE:
+        return number_parse_double(text, &cursor->real) == NUMBER_OK;
+    case TYPE_NUMERIC:
+        return decimal_parse(text, &cursor->decimal) == DECIMAL_OK;
+    case TYPE_DATE:
+        if (!datetime_cast_date(text, &days)) return false;
+        cursor->number = days;
+        return true;
+    case TYPE_TIMESTAMP:
+    case TYPE_TIMESTAMPTZ:
+        return datetime_cast_timestamp(text, &cursor->number, &zone);
+    case TYPE_BOOL:
+    case TYPE_TEXT:
+    case TYPE_BYTES:
+    case TYPE_JSON:
+    case TYPE_TIME:
+    case TYPE_INTERVAL:
+    case TYPE_UUID:
+    case TYPE_DYNAMIC:
+    case TYPE_COUNT:
+        break;
+    }
+    return false;
+}
+
+Status postgres_cursor_parse(PostgresCursor *cursor, TypeId type, Str text, Err *err)
+{
+    uint8_t bytes[16];
+    if (text.len == 0) return OK;
+    if (type == TYPE_UUID && uuid_parse(text, bytes)) text = str_make((const char *)bytes, 16);
+    else if (type == TYPE_UUID) return OK;
+    if (type != TYPE_TEXT && type != TYPE_UUID) {
+        cursor->some = parse_number(cursor, type, text);
+        return OK;
+    }
+    if (!cursor->text.max) cursor->text = buf_make(1 << 20);
+    cursor->some = true;
+    return buf_append(&cursor->text, text, err);
+}
+
 Status postgres_cursor_note(PostgresCursor *cursor, const Column *column, Err *err)
 {
     if (column->type == TYPE_INT64) note_int64(cursor, column, false);
@@ -121,12 +169,8 @@ Status postgres_cursor_format(const PostgresCursor *cursor, TypeId type, Buf *ou
     char text[INTERVAL_TEXT_MAX];
     if (type == TYPE_TEXT) return buf_append(out, buf_str(&cursor->text), err);
     if (type == TYPE_UUID) {
-        const uint8_t *b = (const uint8_t *)cursor->text.data;
-        for (int i = 0; i < 16; i++) {
-            bool dash = i == 4 || i == 6 || i == 8 || i == 10;
-            TRY(buf_printf(out, err, "%s%02x", dash ? "-" : "", b[i]));
-        }
-        return OK;
+        uuid_format((const uint8_t *)cursor->text.data, text);
+        return buf_append(out, str_make(text, UUID_TEXT_LEN), err);
     }
     int64_t len;
     if (type == TYPE_INT64) len = number_format_int64(cursor->number, text);

@@ -8,6 +8,7 @@
 void postgres_columns_done(PostgresColumns *columns)
 {
     mem_free(columns->types);
+    mem_free(columns->origins);
     schema_unref(columns->schema);
     *columns = (PostgresColumns){0};
 }
@@ -85,13 +86,15 @@ static Status columns_fill(PostgresColumns *columns, const PGresult *described,
     int count = PQnfields(described);
     Field *fields = mem_array(count, (int64_t)sizeof *fields);
     columns->types = mem_array(count, (int64_t)sizeof *columns->types);
-    if (!fields || !columns->types) {
+    columns->origins = mem_array(count, (int64_t)sizeof *columns->origins);
+    if (!fields || !columns->types || !columns->origins) {
         mem_free(fields);
         return err_memory(err);
     }
     for (int i = 0; i < count; i++) {
         columns->types[i] = column_type(described, rows, i);
         column_field(described, rows, i, &columns->types[i], &fields[i]);
+        columns->origins[i] = (PostgresOrigin){PQftable(described, i), PQftablecol(described, i)};
         columns->cast |= columns->types[i].read != POSTGRES_AS_IS;
     }
     columns->count = count;

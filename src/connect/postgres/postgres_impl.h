@@ -20,10 +20,17 @@ MUST_USE Status postgres_query_bind(PostgresDb *db, const SourceReq *req, Buf *o
 
 /* ---- what it gives (postgres_describe.c) ---- */
 
+/* The table column that a column of the result is; table 0: none. */
+typedef struct PostgresOrigin {
+    uint32_t table;
+    int32_t column;
+} PostgresOrigin;
+
 /* The columns of a query: how each is read, and our schema. Zeroed, then made; done at the end. */
 typedef struct PostgresColumns {
     int32_t count;
     PostgresType *types;
+    PostgresOrigin *origins;
     Schema *schema;
     bool cast; /* at least one is not read as it is */
 } PostgresColumns;
@@ -46,6 +53,8 @@ typedef struct PostgresCursor {
 } PostgresCursor;
 /* ERR_CONFIG for a type that has no use as a cursor. */
 MUST_USE Status postgres_cursor_check(const Field *field, Err *err);
+/* Begin with a cursor's text (the watermark never goes back); what can't be read is left out. */
+MUST_USE Status postgres_cursor_parse(PostgresCursor *cursor, TypeId type, Str text, Err *err);
 /* Take a column's values in; infinities don't count. */
 MUST_USE Status postgres_cursor_note(PostgresCursor *cursor, const Column *column, Err *err);
 /* As the text that PostgreSQL reads back as the same value; nothing when there was none. */

@@ -12,18 +12,16 @@ enum { POSTGRES_REFUSALS_MAX = 50 };
 void postgres_part_done(PostgresPart *part)
 {
     postgres_rows_done(&part->rows);
-    buf_done(&part->cursor.text);
     *part = (PostgresPart){0};
 }
 
 /* ---- memory ---- */
 
-static void wait_a_moment(int64_t deadline_ns)
+void postgres_pause(int64_t until_ns)
 {
     pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
     pthread_cond_t cond;
     thread_cond_init(&cond);
-    int64_t until_ns = int64_min(deadline_ns, clock_mono_ns() + POSTGRES_ROOM_TICK_NS);
     pthread_mutex_lock(&mutex);
     (void)thread_cond_wait(&cond, &mutex, until_ns);
     pthread_mutex_unlock(&mutex);
@@ -37,7 +35,7 @@ static bool room_wait(PostgresSource *self, PostgresPart *part, int64_t bytes, i
     if (!self->budget) return true;
     while (!budget_reserve(self->budget, bytes)) {
         if (clock_mono_ns() < deadline_ns) {
-            wait_a_moment(deadline_ns);
+            postgres_pause(int64_min(deadline_ns, clock_mono_ns() + POSTGRES_ROOM_TICK_NS));
             continue;
         }
         if (++part->refusals < POSTGRES_REFUSALS_MAX) return false;
@@ -65,17 +63,43 @@ static Status take_row(PostgresPart *part, Str row, bool *ret_full, Err *err)
     return OK;
 }
 
-/* Gather rows until the batch is full, the stream ends or the deadline comes. */
-static Status gather(PostgresPart *part, int64_t deadline_ns, Err *err)
+/* The next statement of the part; *ret_some false when there is none any more. */
+static Status part_start(PostgresSource *self, PostgresPart *part, bool *ret_some, Err *err)
+{
+    CLEANUP(buf_done) Buf sql = buf_make(POSTGRES_SQL_MAX);
+    TRY(postgres_source_statement(self, ret_some, &sql, err));
+    if (!*ret_some) return OK;
+    if (!part->rows.places) {
+        TRY(postgres_rows_init(&part->rows, self->columns.count, POSTGRES_BATCH_ROWS,
+                               POSTGRES_BATCH_BYTES, err));
+    }
+    part->header = false;
+    part->reading = true;
+    return postgres_db_copy_out(part->db, sql.data, err);
+}
+
+Status postgres_part_start(PostgresSource *self, PostgresPart *part, Err *err)
+{
+    if (part->reading || part->end) return OK;
+    bool some = false;
+    TRY(part_start(self, part, &some, err));
+    part->end = !some;
+    return OK;
+}
+
+/* Gather rows until the batch is full, there are no more or the deadline comes. */
+static Status gather(PostgresSource *self, PostgresPart *part, int64_t deadline_ns, Err *err)
 {
     bool full = false;
     if (part->pending.ptr) TRY(take_row(part, part->pending, &full, err));
-    while (!full && !part->end) {
+    while (!full) {
         bool ready = false;
         Str row = STR_NULL;
+        TRY(postgres_part_start(self, part, err));
+        if (part->end) return OK;
         TRY(postgres_db_copy_poll(part->db, deadline_ns, &ready, &row, err));
         if (!ready) return OK;
-        if (!row.ptr) part->end = true;
+        if (!row.ptr) part->reading = false;
         else TRY(take_row(part, row, &full, err));
     }
     return OK;
@@ -141,13 +165,20 @@ static Status divert_bad(const PostgresSource *self, const PostgresPart *part,
     return OK;
 }
 
-static Status note_cursor(const PostgresSource *self, PostgresPart *part, Batch *batch, Err *err)
+/* The settled watermark where there is one, else the highest cursor of all parts. */
+static Status note_cursor(PostgresSource *self, Batch *batch, Err *err)
 {
     if (self->cursor < 0) return OK;
-    TRY(postgres_cursor_note(&part->cursor, &batch->columns[self->cursor], err));
+    if (self->settling) {
+        return arena_copy(&batch->arena, buf_str(&self->settled), &batch->span.cursor, err);
+    }
     CLEANUP(buf_done) Buf text = buf_make(1 << 21);
     TypeId type = self->columns.schema->fields[self->cursor].type;
-    TRY(postgres_cursor_format(&part->cursor, type, &text, err));
+    pthread_mutex_lock(&self->mutex);
+    Status status = postgres_cursor_note(&self->highest, &batch->columns[self->cursor], err);
+    if (status == OK) status = postgres_cursor_format(&self->highest, type, &text, err);
+    pthread_mutex_unlock(&self->mutex);
+    TRY(status);
     return arena_copy(&batch->arena, buf_str(&text), &batch->span.cursor, err);
 }
 
@@ -163,7 +194,7 @@ static Status batch_of_rows(PostgresSource *self, PostgresPart *part, int32_t nu
                          .first = part->ordinal,
                          .next = part->ordinal + part->rows.rows,
                          .bytes = part->bytes};
-    TRY(note_cursor(self, part, batch, err));
+    TRY(note_cursor(self, batch, err));
     if (bads.count && !self->source.req->rejects) {
         return refuse_run(self, part, &bads.items[0], err);
     }
@@ -188,7 +219,7 @@ Status postgres_part_next(PostgresSource *self, PostgresPart *part, int32_t numb
         *ret_event = event;
         return OK;
     }
-    Status status = gather(part, deadline_ns, err);
+    Status status = gather(self, part, deadline_ns, err);
     if (status == OK && part->rows.rows > 0) {
         status = batch_of_rows(self, part, number, &event, err);
     } else if (status == OK && part->end) {

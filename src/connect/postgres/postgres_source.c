@@ -1,7 +1,9 @@
 /* Reads a table or query of a PostgreSQL database in one snapshot by binary COPY. */
 #include "connect/postgres/postgres_source_impl.h"
 #include "foundation/base/mem.h"
-#include "foundation/base/number.h"
+
+/* Readers of one table. */
+enum { POSTGRES_PARTS_MAX = 64 };
 
 /* ---- the statement ---- */
 
@@ -18,19 +20,61 @@ static Status base_sql(PostgresSource *self, Err *err)
     return buf_terminate(&self->base, err);
 }
 
-/* "cursor" > 'value'; text by its bytes, as we compare it too. */
-static Status cursor_condition(PostgresSource *self, Buf *out, Err *err)
+Status postgres_source_from(PostgresSource *self, Buf *out, Err *err)
 {
     const SourceReq *req = self->source.req;
-    bool text = self->columns.schema->fields[self->cursor].type == TYPE_TEXT;
-    TRY(buf_append(out, STR(" WHERE "), err));
-    TRY(postgres_db_quote(out, req->cursor, err));
-    if (text) TRY(buf_append(out, STR(" COLLATE \"C\""), err));
-    TRY(buf_append(out, req->cursor_inclusive ? STR(" >= ") : STR(" > "), err));
-    return postgres_db_literal(self->db, out, req->cursor_from, err);
+    if (!req->query.len) return postgres_db_quote_table(out, req->table, err);
+    TRY(buf_append_char(out, '(', err));
+    TRY(buf_append(out, buf_str(&self->base), err));
+    return buf_append(out, STR("\n) AS neuron_rows"), err);
 }
 
-Status postgres_source_sql(PostgresSource *self, Buf *out, Err *err)
+Status postgres_source_bound(PostgresSource *self, const char *op, Str value, Buf *out, Err *err)
+{
+    bool text = self->columns.schema->fields[self->cursor].type == TYPE_TEXT;
+    TRY(postgres_db_quote(out, self->source.req->cursor, err));
+    if (text) TRY(buf_append(out, STR(" COLLATE \"C\""), err));
+    TRY(buf_printf(out, err, " %s ", op));
+    return postgres_db_literal(self->db, out, value, err);
+}
+
+/* Nothing past the settled cursor, where a row must not come again in a later run. */
+static Status settled_condition(PostgresSource *self, Buf *out, Err *err)
+{
+    if (self->settled.len == 0) return buf_append(out, STR("false"), err);
+    bool first = self->source.req->cursor_from.len == 0;
+    TRY(buf_append_char(out, '(', err));
+    TRY(postgres_source_bound(self, "<=", buf_str(&self->settled), out, err));
+    if (first) {
+        TRY(buf_append(out, STR(" OR "), err));
+        TRY(postgres_db_quote(out, self->source.req->cursor, err));
+        TRY(buf_append(out, STR(" IS NULL"), err));
+    }
+    return buf_append_char(out, ')', err);
+}
+
+static Status conditions(PostgresSource *self, const PostgresRange *range, Buf *out, Err *err)
+{
+    const SourceReq *req = self->source.req;
+    Str sep = STR(" WHERE ");
+    if (self->cursor >= 0 && req->cursor_from.len) {
+        const char *op = req->cursor_inclusive && !self->above ? ">=" : ">";
+        TRY(buf_append(out, sep, err));
+        TRY(postgres_source_bound(self, op, req->cursor_from, out, err));
+        sep = STR(" AND ");
+    }
+    if (self->settling && req->rows_once) {
+        TRY(buf_append(out, sep, err));
+        TRY(settled_condition(self, out, err));
+        sep = STR(" AND ");
+    }
+    if (!range) return OK;
+    TRY(buf_append(out, sep, err));
+    return postgres_ranges_condition(range, out, err);
+}
+
+/* The SELECT that reads what the request wants: all of it, or one range. */
+static Status select_sql(PostgresSource *self, const PostgresRange *range, Buf *out, Err *err)
 {
     const SourceReq *req = self->source.req;
     bool plain = !self->columns.cast && self->cursor < 0 && !req->rows_max;
@@ -38,20 +82,27 @@ Status postgres_source_sql(PostgresSource *self, Buf *out, Err *err)
     TRY(buf_append(out, STR("SELECT "), err));
     TRY(postgres_columns_list(&self->columns, out, err));
     TRY(buf_append(out, STR(" FROM "), err));
-    if (req->query.len) {
-        TRY(buf_append_char(out, '(', err));
-        TRY(buf_append(out, buf_str(&self->base), err));
-        TRY(buf_append(out, STR("\n) AS neuron_rows"), err));
-    } else {
-        TRY(postgres_db_quote_table(out, req->table, err));
-    }
-    if (self->cursor >= 0 && req->cursor_from.len) TRY(cursor_condition(self, out, err));
+    if (range) TRY(buf_append(out, range->table, err));
+    else TRY(postgres_source_from(self, out, err));
+    TRY(conditions(self, range, out, err));
     if (!req->rows_max) return OK;
     if (self->cursor >= 0) {
         TRY(buf_append(out, STR(" ORDER BY "), err));
         TRY(postgres_db_quote(out, req->cursor, err));
     }
     return buf_printf(out, err, " LIMIT %lld", (long long)req->rows_max);
+}
+
+Status postgres_source_statement(PostgresSource *self, bool *ret_some, Buf *out, Err *err)
+{
+    int32_t count = self->range_count ? self->range_count : 1;
+    int32_t index = atomic_fetch_add(&self->next_statement, 1);
+    *ret_some = index < count;
+    if (!*ret_some) return OK;
+    TRY(buf_append(out, STR("COPY ("), err));
+    TRY(select_sql(self, self->range_count ? &self->ranges[index] : NULL, out, err));
+    TRY(buf_append(out, STR("\n) TO STDOUT (FORMAT binary)"), err));
+    return buf_terminate(out, err);
 }
 
 /* ---- describing ---- */
@@ -72,25 +123,47 @@ static Status find_cursor(PostgresSource *self, Err *err)
     return err_hint(err, "select the cursor column too");
 }
 
+static Status describe_columns(PostgresSource *self, PostgresColumns *columns, Err *err)
+{
+    const SourceReq *req = self->source.req;
+    if (postgres_columns_describe(self->db, self->base.data, columns, err) == OK) return OK;
+    if (err && !err->where[0]) {
+        (void)err_where(err, "%.*s", STR_ARG(req->table.len ? req->table : STR("query")));
+    }
+    return FAIL;
+}
+
+static Status sql_make(PostgresSource *self, Err *err)
+{
+    buf_clear(&self->sql);
+    TRY(select_sql(self, NULL, &self->sql, err));
+    return buf_terminate(&self->sql, err);
+}
+
+static Status begin(PostgresSource *self, Err *err)
+{
+    TRY(postgres_db_begin(self->db, POSTGRES_READ_MODE, err));
+    self->in_transaction = true;
+    return OK;
+}
+
+static Status end(PostgresSource *self, Err *err)
+{
+    self->in_transaction = false;
+    return postgres_db_exec(self->db, "ROLLBACK", err);
+}
+
 /* Session, snapshot, types: once; describe and open share them. */
 static Status prepare(PostgresSource *self, Err *err)
 {
     if (self->in_transaction) return OK;
-    const SourceReq *req = self->source.req;
-    if (!self->db) TRY(postgres_db_open(req->location->url, &self->db, err));
-    TRY(postgres_db_begin(self->db, POSTGRES_READ_MODE, err));
-    self->in_transaction = true;
+    if (!self->db) TRY(postgres_db_open(self->source.req->location->url, &self->db, err));
+    postgres_db_stop_on(self->db, self->source.req->stop);
+    TRY(begin(self, err));
     TRY(base_sql(self, err));
-    if (postgres_columns_describe(self->db, self->base.data, &self->columns, err) != OK) {
-        if (err && !err->where[0]) {
-            (void)err_where(err, "%.*s", STR_ARG(req->table.len ? req->table : STR("query")));
-        }
-        return FAIL;
-    }
+    TRY(describe_columns(self, &self->columns, err));
     TRY(find_cursor(self, err));
-    buf_clear(&self->sql);
-    TRY(postgres_source_sql(self, &self->sql, err));
-    return buf_terminate(&self->sql, err);
+    return sql_make(self, err);
 }
 
 static Status postgres_source_describe(Source *source, SourceInfo *info, Err *err)
@@ -100,36 +173,62 @@ static Status postgres_source_describe(Source *source, SourceInfo *info, Err *er
     info->schema = schema_ref(self->columns.schema);
     info->replayable = true;
     info->promise = STR("one snapshot of the database");
+    TRY(postgres_warnings_describe(self, info, err));
     return arena_copy(&info->arena, buf_str(&self->sql), &info->sql, err);
 }
 
-/* ---- reading ---- */
+/* ---- opening ---- */
 
-static Status copy_start(PostgresSource *self, PostgresPart *part, Str sql, Err *err)
+/* The snapshot of describe makes way for one that begins behind the settled watermark; what the
+ * query gives must still be the same. */
+static Status settle_watermark(PostgresSource *self, const Position *from, Err *err)
 {
-    CLEANUP(buf_done) Buf copy = buf_make(POSTGRES_SQL_MAX);
-    TRY(buf_append(&copy, STR("COPY ("), err));
-    TRY(buf_append(&copy, sql, err));
-    TRY(buf_append(&copy, STR("\n) TO STDOUT (FORMAT binary)"), err));
-    TRY(buf_terminate(&copy, err));
-    TRY(postgres_rows_init(&part->rows, self->columns.count, POSTGRES_BATCH_ROWS,
-                           POSTGRES_BATCH_BYTES, err));
-    TRY(postgres_db_copy_out(part->db, copy.data, err));
-    part->started = true;
-    return OK;
+    TRY(end(self, err));
+    self->settling = true;
+    TRY(postgres_watermark_settle(self, from, err));
+    /* A cursor that was settled has no rows to come, not even equal ones. */
+    self->above =
+        from && from->cursor.len > 0 && from->samples.len > 0 && !self->source.req->overlap_us;
+    TRY(begin(self, err));
+    PostgresColumns again = {0};
+    TRY(describe_columns(self, &again, err));
+    bool same = schema_eq(again.schema, self->columns.schema);
+    for (int32_t i = 0; same && i < again.count; i++) {
+        same = again.types[i].oid == self->columns.types[i].oid;
+    }
+    postgres_columns_done(&again);
+    if (!same) return err_set(err, ERR_SCHEMA, "the query's columns changed in this moment");
+    return sql_make(self, err);
 }
 
-static Status postgres_source_open(Source *source, const Position *from UNUSED, Budget *budget,
-                                   Err *err)
+static Status readers_make(PostgresSource *self, Err *err)
+{
+    const SourceReq *req = self->source.req;
+    TRY(postgres_ranges_make(self, err));
+    int32_t wished = self->range_count ? req->parallel : 1;
+    if (wished > self->range_count && self->range_count) wished = self->range_count;
+    if (wished > POSTGRES_PARTS_MAX) wished = POSTGRES_PARTS_MAX;
+    self->parts = mem_array(wished, (int64_t)sizeof *self->parts);
+    if (!self->parts) return err_memory(err);
+    self->part_count = wished;
+    self->parts[0].db = self->db;
+    TRY(postgres_ranges_readers(self, err));
+    return postgres_part_start(self, &self->parts[0], err);
+}
+
+static Status postgres_source_open(Source *source, const Position *from, Budget *budget, Err *err)
 {
     PostgresSource *self = (PostgresSource *)source;
+    const SourceReq *req = self->source.req;
     TRY(prepare(self, err));
     self->budget = budget;
-    self->parts = mem_array(1, (int64_t)sizeof *self->parts);
-    if (!self->parts) return err_memory(err);
-    self->part_count = 1;
-    self->parts[0].db = self->db;
-    return copy_start(self, &self->parts[0], buf_str(&self->sql), err);
+    if (self->cursor >= 0) {
+        TypeId type = self->columns.schema->fields[self->cursor].type;
+        bool settles = req->settle && !self->standby && postgres_watermark_settles(type);
+        if (settles) TRY(settle_watermark(self, from, err));
+        if (from) TRY(postgres_cursor_parse(&self->highest, type, buf_str(&from->cursor), err));
+    }
+    return readers_make(self, err);
 }
 
 static int32_t postgres_source_parts(const Source *source)
@@ -147,22 +246,49 @@ static Status postgres_source_next(Source *source, int32_t part, int64_t deadlin
     return err_prefix(err, "read: ");
 }
 
+static Status postgres_source_observe(Source *source, Position *position, Err *err)
+{
+    PostgresSource *self = (PostgresSource *)source;
+    if (self->parts && !self->settling) return OK;
+    if (!self->parts) {
+        TRY(prepare(self, err));
+        TRY(end(self, err));
+        bool settles = self->cursor >= 0 &&
+                       postgres_watermark_settles(self->columns.schema->fields[self->cursor].type);
+        if (!settles) return OK;
+        TRY(postgres_watermark_observe(self, position, err));
+    }
+    buf_clear(&position->samples);
+    return postgres_settle_save(&self->settle, &position->samples, err);
+}
+
 static void postgres_source_cancel(Source *source)
 {
     PostgresSource *self = (PostgresSource *)source;
-    for (int32_t i = 0; i < self->part_count; i++) postgres_db_cancel(self->parts[i].db);
-    if (self->part_count == 0 && self->db) postgres_db_cancel(self->db);
+    if (self->db) postgres_db_cancel(self->db);
+    for (int32_t i = 1; i < self->part_count; i++) {
+        if (self->parts[i].db) postgres_db_cancel(self->parts[i].db);
+    }
 }
 
 static void postgres_source_close(Source *source)
 {
     PostgresSource *self = (PostgresSource *)source;
-    for (int32_t i = 0; i < self->part_count; i++) postgres_part_done(&self->parts[i]);
+    for (int32_t i = 0; i < self->part_count; i++) {
+        if (i > 0) postgres_db_close(self->parts[i].db);
+        postgres_part_done(&self->parts[i]);
+    }
     mem_free(self->parts);
+    mem_free(self->ranges);
+    arena_done(&self->range_arena);
     postgres_db_close(self->db);
     postgres_columns_done(&self->columns);
+    postgres_settle_done(&self->settle);
+    buf_done(&self->highest.text);
+    buf_done(&self->settled);
     buf_done(&self->base);
     buf_done(&self->sql);
+    pthread_mutex_destroy(&self->mutex);
     mem_free(self);
 }
 
@@ -171,6 +297,7 @@ static const SourceOps POSTGRES_SOURCE_OPS = {
     .open = postgres_source_open,
     .parts = postgres_source_parts,
     .next = postgres_source_next,
+    .observe = postgres_source_observe,
     .cancel = postgres_source_cancel,
     .close = postgres_source_close,
 };
@@ -188,6 +315,10 @@ Status postgres_source_new(const SourceReq *req, Source **ret_source, Err *err)
     self->source = (Source){.ops = &POSTGRES_SOURCE_OPS, .req = req};
     self->base = buf_make(POSTGRES_SQL_MAX);
     self->sql = buf_make(POSTGRES_SQL_MAX);
+    self->settled = buf_make(1 << 10);
+    self->range_arena = arena_make(POSTGRES_SQL_MAX);
+    postgres_settle_init(&self->settle);
+    pthread_mutex_init(&self->mutex, NULL);
     *ret_source = &self->source;
     return OK;
 }

@@ -2,47 +2,101 @@
 #ifndef NEURON_POSTGRES_SOURCE_IMPL_H
 #define NEURON_POSTGRES_SOURCE_IMPL_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "connect/postgres/postgres_decode.h"
 #include "connect/postgres/postgres_impl.h"
+#include "connect/postgres/postgres_settle.h"
 
 enum {
     POSTGRES_BATCH_ROWS = 8192,
     POSTGRES_BATCH_BYTES = 1 << 20,
 };
 
-/* One stream of rows: its session, its COPY. Part 0 reads over the source's own session. */
+/* Pages of one table; to_page -1: to the end. */
+typedef struct PostgresRange {
+    Str table; /* as it stands in SQL */
+    int64_t from_page, to_page;
+} PostgresRange;
+
+/* One reader: its session, its COPY. Part 0 reads over the source's own session. */
 typedef struct PostgresPart {
     PostgresDb *db;
     PostgresRows rows;
     Str pending;  /* a row that the last batch had no room for; libpq's until the next row */
-    bool started; /* the COPY runs */
-    bool header;  /* the stream's header is behind us */
-    bool end;
+    bool reading; /* a COPY runs */
+    bool header;  /* its header is behind us */
+    bool end;     /* there is nothing more to read */
     int64_t ordinal, seq, bytes;
     int32_t refusals; /* times in a row that the budget had no room */
-    PostgresCursor cursor;
 } PostgresPart;
 
 typedef struct PostgresSource {
     Source source;
     PostgresDb *db;
-    bool in_transaction;
+    bool in_transaction, standby;
     PostgresColumns columns;
     Buf base;       /* the query with its parameters, or SELECT * FROM table */
     int32_t cursor; /* column index, -1: none */
     Buf sql;        /* the SELECT that runs */
     Budget *budget;
+    /* the watermark */
+    bool settling;         /* it is `settled`, not the highest cursor */
+    PostgresSettle settle; /* samples that are not settled yet */
+    Buf settled;           /* empty: none yet */
+    bool above;            /* the cursor condition is > whatever the request says */
+    PostgresCursor highest;
+    pthread_mutex_t mutex; /* guards `highest` */
+    /* readers */
     PostgresPart *parts;
     int32_t part_count;
+    PostgresRange *ranges; /* none: one statement reads all */
+    int32_t range_count, range_capacity;
+    Arena range_arena;
+    _Atomic int32_t next_statement;
 } PostgresSource;
 
-/* The SELECT that reads what the request wants of the base query. */
-MUST_USE Status postgres_source_sql(PostgresSource *self, Buf *out, Err *err);
+/* "table", or (query) AS neuron_rows. */
+MUST_USE Status postgres_source_from(PostgresSource *self, Buf *out, Err *err);
+/* "cursor" <op> 'value'; text by its bytes, as we compare it too. */
+MUST_USE Status postgres_source_bound(PostgresSource *self, const char *op, Str value, Buf *out,
+                                      Err *err);
+/* The next COPY that a free reader may run; *ret_some false when there is none any more. */
+MUST_USE Status postgres_source_statement(PostgresSource *self, bool *ret_some, Buf *out, Err *err);
+
+/* ---- parts (postgres_part.c) ---- */
+
+/* Start the part's next statement, where it doesn't read one already. */
+MUST_USE Status postgres_part_start(PostgresSource *self, PostgresPart *part, Err *err);
 /* The next batch of a part (ret_event->batch NULL with SOURCE_IDLE or SOURCE_END). */
 MUST_USE Status postgres_part_next(PostgresSource *self, PostgresPart *part, int32_t number,
                                    int64_t deadline_ns, SourceEvent *ret_event, Err *err);
 void postgres_part_done(PostgresPart *part);
+/* Let time pass until clock_mono_ns() reaches `until_ns`. */
+void postgres_pause(int64_t until_ns);
+
+/* ---- watermark (postgres_watermark.c) ---- */
+
+/* True for types whose highest value can be settled. */
+bool postgres_watermark_settles(TypeId type);
+/* Take a sample and wait a little for it to settle; fills `settled`. Outside a transaction, in
+ * front of the snapshot that the rows are read in. */
+MUST_USE Status postgres_watermark_settle(PostgresSource *self, const Position *from, Err *err);
+/* Between runs: the samples of the position, and one more. Outside a transaction. */
+MUST_USE Status postgres_watermark_observe(PostgresSource *self, Position *position, Err *err);
+
+/* ---- ranges (postgres_ranges.c) ---- */
+
+/* Cut the table into ranges, where that is wanted and possible; else none. */
+MUST_USE Status postgres_ranges_make(PostgresSource *self, Err *err);
+MUST_USE Status postgres_ranges_condition(const PostgresRange *range, Buf *out, Err *err);
+/* Sessions for the parts behind the first, in the first one's snapshot. */
+MUST_USE Status postgres_ranges_readers(PostgresSource *self, Err *err);
+
+/* ---- plan (postgres_warnings.c) ---- */
+
+/* Estimates and warnings. */
+MUST_USE Status postgres_warnings_describe(PostgresSource *self, SourceInfo *info, Err *err);
 
 #endif

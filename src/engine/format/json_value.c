@@ -123,5 +123,13 @@ Status json_write_plain(const Column *column, int64_t row, Buf *out, Err *err)
     char text[FIXED_TEXT_MAX];
     int64_t len = fixed_text(column, row, text);
     if (len >= 0) return buf_append(out, str_make(text, len), err);
-    return json_write_value(column, row, out, err);
+    int64_t from = out->len;
+    TRY(json_write_value(column, row, out, err));
+    /* Base64, NaN and the infinities stand in quotes only where JSON needs them. */
+    bool quoted = column->type != TYPE_JSON && out->data[from] == '"';
+    if (quoted) {
+        out->len -= 2;
+        memmove(out->data + from, out->data + from + 1, (size_t)(out->len - from));
+    }
+    return OK;
 }

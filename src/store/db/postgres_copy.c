@@ -8,10 +8,9 @@
 /* Pieces of at most this size go to libpq at once. */
 enum { COPY_PIECE_MAX = 1 << 20 };
 
-static Status copy_start(PostgresDb *db, const char *sql, ExecStatusType want, Err *err)
+/* The statement's first answer is there: rows go in or out now, or it failed. */
+static Status copy_begun(PostgresDb *db, ExecStatusType want, Err *err)
 {
-    TRY(postgres_check(db, err));
-    if (!PQsendQuery(db->conn, sql)) return postgres_db_error(db, NULL, err);
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
     TRY(postgres_result(db, &result, err));
     if (PQresultStatus(result) == want) return OK;
@@ -42,7 +41,9 @@ static Status copy_finish(PostgresDb *db, int64_t *ret_rows, Err *err)
 
 Status postgres_db_copy_in(PostgresDb *db, const char *sql, Err *err)
 {
-    return copy_start(db, sql, PGRES_COPY_IN, err);
+    TRY(postgres_check(db, err));
+    if (!PQsendQuery(db->conn, sql)) return postgres_db_error(db, NULL, err);
+    return copy_begun(db, PGRES_COPY_IN, err);
 }
 
 Status postgres_db_copy_put(PostgresDb *db, Str bytes, Err *err)
@@ -72,7 +73,24 @@ void postgres_db_copy_abort(PostgresDb *db)
 
 Status postgres_db_copy_out(PostgresDb *db, const char *sql, Err *err)
 {
-    return copy_start(db, sql, PGRES_COPY_OUT, err);
+    TRY(postgres_check(db, err));
+    db->copying = false;
+    return PQsendQuery(db->conn, sql) ? OK : postgres_db_error(db, NULL, err);
+}
+
+/* Wait for the start: a query may take its time before the first row, and the server keeps its
+ * answer to COPY until then. */
+static Status copy_out_start(PostgresDb *db, int64_t deadline_ns, bool *ret_ready, Err *err)
+{
+    *ret_ready = true;
+    while (PQisBusy(db->conn)) {
+        TRY(postgres_wait(db, false, deadline_ns, ret_ready, err));
+        if (!*ret_ready) return OK;
+        if (!PQconsumeInput(db->conn)) break; /* the result says what is wrong */
+    }
+    TRY(copy_begun(db, PGRES_COPY_OUT, err));
+    db->copying = true;
+    return OK;
 }
 
 Status postgres_db_copy_poll(PostgresDb *db, int64_t deadline_ns, bool *ret_ready, Str *ret_row,
@@ -82,7 +100,8 @@ Status postgres_db_copy_poll(PostgresDb *db, int64_t deadline_ns, bool *ret_read
     db->row = NULL;
     *ret_ready = true;
     bool broken = false;
-    while (true) {
+    if (!db->copying) TRY(copy_out_start(db, deadline_ns, ret_ready, err));
+    while (*ret_ready) {
         int len = PQgetCopyData(db->conn, &db->row, 1);
         if (LIKELY(len > 0)) {
             *ret_row = str_make(db->row, len);
@@ -90,14 +109,15 @@ Status postgres_db_copy_poll(PostgresDb *db, int64_t deadline_ns, bool *ret_read
         }
         if (len == -1) {
             *ret_row = STR_NULL;
+            db->copying = false;
             return copy_finish(db, NULL, err);
         }
         if (len < -1 || broken) return postgres_db_error(db, NULL, err);
         TRY(postgres_wait(db, false, deadline_ns, ret_ready, err));
-        if (!*ret_ready) return OK;
         /* What the server said last may stand in the buffer: the next round tells. */
-        broken = !PQconsumeInput(db->conn);
+        if (*ret_ready) broken = !PQconsumeInput(db->conn);
     }
+    return OK;
 }
 
 Status postgres_db_copy_get(PostgresDb *db, Str *ret_row, Err *err)

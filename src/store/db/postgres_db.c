@@ -36,6 +36,7 @@ Status postgres_wait(PostgresDb *db, bool write, int64_t deadline_ns, bool *ret_
             *ret_ready = true;
             return OK;
         }
+        if (db->stop && atomic_load(db->stop) && !cancelled_ns) postgres_db_cancel(db);
         if (deadline_ns >= 0 && clock_mono_ns() >= deadline_ns) return OK;
         if (!atomic_load(&db->cancelled)) continue;
         if (!cancelled_ns) cancelled_ns = now_ns;
@@ -230,12 +231,22 @@ void postgres_db_cancel(PostgresDb *db)
     (void)PQcancel(db->cancel, ignored, (int)sizeof ignored);
 }
 
+void postgres_db_stop_on(PostgresDb *db, const _Atomic bool *stop)
+{
+    db->stop = stop;
+}
+
+bool postgres_db_cancelled(const PostgresDb *db)
+{
+    return atomic_load(&db->cancelled) || (db->stop && atomic_load(db->stop));
+}
+
 /* ---- statements ---- */
 
 Status postgres_check(PostgresDb *db, Err *err)
 {
-    if (atomic_load(&db->cancelled)) return err_set(err, ERR_CANCELLED, "cancelled");
-    return OK;
+    bool stop = atomic_load(&db->cancelled) || (db->stop && atomic_load(db->stop));
+    return stop ? err_set(err, ERR_CANCELLED, "cancelled") : OK;
 }
 
 /* The last result of what was sent; the first failure is the one that counts. */

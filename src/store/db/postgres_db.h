@@ -53,6 +53,10 @@ MUST_USE Status postgres_db_literal(PostgresDb *db, Buf *out, Str text, Err *err
 
 /* From any thread: the running statement ends soon with ERR_CANCELLED, later ones at once. */
 void postgres_db_cancel(PostgresDb *db);
+/* The same as soon as `*stop` is true; looked at while the session waits. It outlives the session.
+ */
+void postgres_db_stop_on(PostgresDb *db, const _Atomic bool *stop);
+bool postgres_db_cancelled(const PostgresDb *db);
 
 /* COPY … FROM STDIN: start, any number of pieces of any size, end. `ret_rows` may be NULL. When a
  * put fails, copy_end still has to be called where the session goes on (it gives the error). */
@@ -63,8 +67,8 @@ MUST_USE Status postgres_db_copy_end(PostgresDb *db, int64_t *ret_rows, Err *err
  */
 void postgres_db_copy_abort(PostgresDb *db);
 
-/* COPY … TO STDOUT: start, then rows one by one (ptr NULL: the end). A row's bytes hold until the
- * next call. */
+/* COPY … TO STDOUT: send it, then take rows one by one (ptr NULL: the end); what is wrong with the
+ * statement shows at the first row. A row's bytes hold until the next call. */
 MUST_USE Status postgres_db_copy_out(PostgresDb *db, const char *sql, Err *err);
 MUST_USE Status postgres_db_copy_get(PostgresDb *db, Str *ret_row, Err *err);
 /* The same, but not beyond the deadline (clock_mono_ns): *ret_ready false then. */

@@ -8,7 +8,9 @@ struct PostgresDb {
     PGconn *conn;
     PGcancel *cancel;
     _Atomic bool cancelled;
-    char *row; /* the last row of COPY … TO STDOUT, libpq's memory */
+    const _Atomic bool *stop; /* may be NULL */
+    bool copying;             /* COPY … TO STDOUT gives rows */
+    char *row;                /* the last row of COPY … TO STDOUT, libpq's memory */
 };
 
 /* Wait until there is something to read (or, with `write`, room to write). *ret_ready false at the

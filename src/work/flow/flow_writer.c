@@ -311,6 +311,7 @@ static Status cycle_commit(Writer *self, bool *ret_again, Err *err)
     SinkRun run = run_record(self, &counts);
     if (spec->gate.check) TRY(spec->gate.check(spec->gate.arg, spec->sink, &run, err));
     TRY(commit_rejects(self, &run, err));
+    if (spec->advance) TRY(source_observe(spec->source, &self->position, err));
     CommitResult result = COMMIT_DONE;
     TRY(sink_commit(spec->sink, &self->position, &run, &result, err));
     if (result == COMMIT_AGAIN) {

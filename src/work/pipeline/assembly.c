@@ -61,11 +61,14 @@ static Status source_request(Assembly *a, Err *err)
         .cursor_from = buf_str(&a->cursor_from),
         .cursor_inclusive = !watermark || c->key_count > 0 || c->incremental.overlap_us > 0,
         .overlap_us = c->incremental.overlap_us,
+        .settle = c->incremental.cursor.len > 0 && a->advance,
+        .rows_once = c->mode == SINK_APPEND,
         .rows_max = a->options->rows_max,
         .parallel = c->parallel > 1 ? c->parallel : 1,
         .rejects = c->rejects,
         .bounded = true,
         .spool_folder = a->env->spool_folder,
+        .stop = a->env->cancelled,
     };
     return OK;
 }

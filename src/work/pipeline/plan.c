@@ -9,6 +9,7 @@ enum { PLAN_ROWS = 5, PLAN_READS_MAX = 64 };
 /* The first rows as they would land: read, through the steps, and no further. */
 static Status first_rows(Assembly *a, Buf *rows, int64_t *ret_count, Err *err)
 {
+    a->source_req.settle = false;
     TRY(source_open(a->source, NULL, a->env->budget, err));
     RejectWriter rejects;
     TRY(reject_writer_init(&rejects, NULL, 0, err));
