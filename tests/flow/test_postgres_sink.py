@@ -1,13 +1,20 @@
 """Into PostgreSQL: modes, counts, types, rejects, fences and errors, against a server of the test's own."""
 
 import json
+import os
+import signal
+import socket
 import sqlite3
+import subprocess
+import threading
+import time
 import re
 
 
 import pytest
+from conftest import PROGRAM
 
-from postgres import Postgres
+from postgres import Postgres, binaries
 
 
 @pytest.fixture(scope="module")
@@ -451,3 +458,227 @@ def test_many_bad_rows_are_all_found(neuron, db):
     result = neuron.result("etl", "p")
     assert result["records_rejected"] == 286 and db("SELECT count(*) FROM bad") == "286"
     assert db("SELECT count(*) FROM t WHERE v % 7 <> 0") == "1714"
+
+
+# ---- what goes wrong ----
+
+def error_of(done):
+    return json.loads(done.stdout)["error"]
+
+
+def test_a_server_that_is_down_is_exit_3(neuron, db):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"postgresql://postgres@127.0.0.1:{probe.getsockname()[1]}/x"
+    neuron.write("in.csv", "id\n1\n")
+    neuron.write("neuron.yaml", config(db).replace(db.url, url))
+    error = error_of(neuron("etl", "p", "--json", code=3))
+    assert error["kind"] == "connect" and "running" in error["hint"]
+
+
+def test_wrong_password_and_missing_database(neuron, db, server):
+    db("CREATE ROLE locked LOGIN PASSWORD 'right'")
+    path = os.path.join(server.data, "pg_hba.conf")
+    with open(path, encoding="utf-8") as file:
+        old = file.read()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("host all locked 127.0.0.1/32 scram-sha-256\n" + old)
+    db("SELECT pg_reload_conf()")
+    neuron.write("in.csv", "id\n1\n")
+    neuron.write("neuron.yaml", config(db).replace("postgres@", "locked:wrong-secret@"))
+    for command in (("etl", "p", "--json"), ("validate", "--connect")):
+        done = neuron(*command, code=1)
+        assert "wrong-secret" not in done.stdout + done.stderr and "password" in done.stdout + done.stderr
+    neuron.write("neuron.yaml", config(db).replace(db.url, db.url + "_not_there"))
+    assert error_of(neuron("etl", "p", "--json", code=1))["kind"] == "not_found"
+
+
+def test_missing_rights_are_named(neuron, db):
+    db("CREATE TABLE t (id bigint PRIMARY KEY, v text); CREATE ROLE guest LOGIN; GRANT SELECT ON t TO guest")
+    neuron.write("in.csv", "id,v\n1,a\n")
+    neuron.write("neuron.yaml", config(db).replace("postgres@", "guest@"))
+    plan = json.loads(neuron("etl", "p", "--dry-run", "--json").stdout)
+    assert any("INSERT" in warning for warning in plan["warnings"])
+    error = error_of(neuron("etl", "p", "--json", code=1))
+    assert error["kind"] == "permission" and error["sqlstate"] == "42501"
+    assert "neuron_loads" in error["what"] and "CREATE" in error["hint"]
+    db("GRANT CREATE ON SCHEMA public TO guest")
+    error = error_of(neuron("etl", "p", "--json", code=1))
+    assert error["kind"] == "permission" and "GRANT" in error["hint"]
+    db("GRANT INSERT, UPDATE ON t TO guest")
+    neuron("etl", "p")
+
+
+def wait_for(what, seconds=30):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = what()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError("it did not come in time")
+
+
+def start(neuron, *args):
+    return subprocess.Popen([PROGRAM, *args, "--json"], cwd=neuron.folder, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)
+
+
+def many_rows(neuron, rows=1000):
+    neuron.write("in.csv", "id,v\n" + "".join(f"{i},{i * 7}\n" for i in range(rows)))
+
+
+def blocked(db, count):
+    return db("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'neuron'"
+              f" AND datname = '{db.name}'") == str(count)
+
+
+class Locked:
+    """Holds a lock on t, so that runs wait before they publish."""
+
+    def __init__(self, db):
+        self.db = db
+        self.psql = subprocess.Popen([os.path.join(binaries(), "psql"), "-Xq", db.url], stdin=subprocess.PIPE, text=True)
+        self.psql.stdin.write("BEGIN; LOCK TABLE t;\n")
+        self.psql.stdin.flush()
+        wait_for(lambda: db("SELECT count(*) FROM pg_locks WHERE relation = 't'::regclass"
+                            " AND mode = 'AccessExclusiveLock' AND granted") == "1")
+
+    def release(self):
+        self.psql.stdin.close()
+        self.psql.wait(timeout=30)
+
+
+def test_of_two_runs_at_once_one_is_fenced_off(neuron, db):
+    many_rows(neuron)
+    neuron.write("neuron.yaml", config(db))
+    neuron("etl", "p", "--limit", "10")
+    lock = Locked(db)
+    runs = [start(neuron, "etl", "p"), start(neuron, "etl", "p")]
+    wait_for(lambda: blocked(db, 2))
+    lock.release()
+    results = [json.loads(run.communicate(timeout=60)[0]) for run in runs]
+    assert sorted(result["status"] for result in results) == ["failed", "success"]
+    failed = next(result for result in results if result["status"] == "failed")
+    assert failed["error"]["kind"] == "fenced" and "published meanwhile" in failed["error"]["what"]
+    assert db("SELECT count(*), (SELECT max(epoch) FROM neuron_loads) FROM t") == "1000|2"
+
+
+@pytest.mark.parametrize("retry", [False, True])
+def test_a_backend_that_is_terminated_leaves_nothing(neuron, db, retry):
+    db("CREATE TABLE t (id bigint PRIMARY KEY, v bigint)")
+    many_rows(neuron)
+    neuron.write("neuron.yaml", config(db, "retry: { attempts: 3, wait: 10ms }" if retry else ""))
+    lock = Locked(db)
+    run = start(neuron, "etl", "p")
+    wait_for(lambda: blocked(db, 1))
+    db("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'neuron'"
+       f" AND datname = '{db.name}'")
+    if not retry:
+        assert run.wait(timeout=60) == 3
+        assert json.loads(run.communicate()[0])["error"]["kind"] == "connect"
+        lock.release()
+        assert db("SELECT count(*), (SELECT count(*) FROM neuron_loads) FROM t") == "0|0"
+        return
+    lock.release()
+    out = json.loads(run.communicate(timeout=60)[0])
+    assert out["status"] == "success" and out["inserted"] == 1000
+
+
+def test_a_cancelled_run_leaves_nothing(neuron, db):
+    db("CREATE TABLE t (id bigint PRIMARY KEY, v bigint)")
+    many_rows(neuron)
+    neuron.write("neuron.yaml", config(db))
+    lock = Locked(db)
+    run = start(neuron, "etl", "p")
+    wait_for(lambda: blocked(db, 1))
+    started = time.monotonic()
+    run.send_signal(signal.SIGTERM)
+    run.wait(timeout=30)
+    assert time.monotonic() - started < 8
+    assert run.returncode != 0
+    lock.release()
+    assert db("SELECT count(*) FROM t") == "0"
+
+
+class CuttingProxy:
+    """Forwards to the server, and cuts the connection at the first COMMIT behind COPY: before the server has it
+    (`sent` false), or after."""
+
+    def __init__(self, port, sent):
+        self.port, self.sent, self.cuts = port, sent, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self.port))
+            threading.Thread(target=self.up, args=(client, server), daemon=True).start()
+            threading.Thread(target=self.down, args=(server, client), daemon=True).start()
+
+    def up(self, client, server):
+        copied = False
+        while data := self.read(client):
+            copied = copied or b"PGCOPY" in data
+            if copied and not self.cuts and b"COMMIT\x00" in data:
+                self.cuts += 1
+                # The client must not see an answer.
+                client.shutdown(socket.SHUT_RDWR)
+                if self.sent:
+                    server.sendall(data)
+                    self.read(server)
+                server.close()
+                return
+            server.sendall(data)
+        server.close()
+
+    def down(self, server, client):
+        while data := self.read(server):
+            try:
+                client.sendall(data)
+            except OSError:
+                return
+        client.close()
+
+    @staticmethod
+    def read(source):
+        try:
+            return source.recv(65536)
+        except OSError:
+            return b""
+
+
+@pytest.mark.parametrize("mode", ["upsert", "append"])
+@pytest.mark.parametrize("sent", [True, False])
+def test_a_commit_whose_answer_is_lost(neuron, db, server, sent, mode):
+    proxy = CuttingProxy(server.port, sent)
+    url = db.url.replace(str(server.port), str(proxy.listener.getsockname()[1]))
+    many_rows(neuron)
+    neuron.write("neuron.yaml", config(db, mode=mode).replace(db.url, url))
+    run = start(neuron, "etl", "p")
+    result = json.loads(run.communicate(timeout=60)[0])
+    assert proxy.cuts == 1
+    if sent:
+        assert run.returncode == 0 and result["inserted"] == 1000
+    else:
+        assert run.returncode == 3 and "nothing was committed" in result["error"]["what"]
+        assert db("SELECT to_regclass('t') IS NULL") == "t"
+        neuron("etl", "p")
+    assert db("SELECT count(*), (SELECT count(*) FROM neuron_loads) FROM t") == "1000|1"
+    proxy.listener.close()
+
+
+def test_an_unchanged_run_writes_no_wal(neuron, db):
+    many_rows(neuron, 50000)
+    neuron.write("neuron.yaml", config(db))
+    neuron("etl", "p")
+    db("CHECKPOINT")
+    before = db("SELECT pg_current_wal_insert_lsn()")
+    assert counts(neuron.result("etl", "p")) == [0, 0, 50000]
+    written = int(db(f"SELECT pg_current_wal_insert_lsn() - '{before}'"))
+    assert written < 1_000_000, written
+    assert db("SELECT n_tup_upd + n_tup_del FROM pg_stat_user_tables WHERE relname = 't'") == "0"
