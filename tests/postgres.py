@@ -1,7 +1,9 @@
 """A PostgreSQL server of the tests' own: a free port on loopback, a temporary folder, stopped by pid."""
 
 import glob
+import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -17,7 +19,8 @@ def binaries():
 
 
 class Postgres:
-    def __init__(self):
+    def __init__(self, *settings):
+        self.settings = settings or ("fsync=off",)
         self.folder = tempfile.mkdtemp(prefix="neuron-pg-")
         self.user = "nobody" if os.getuid() == 0 else None
         with socket.socket() as probe:
@@ -27,11 +30,22 @@ class Postgres:
             shutil.chown(self.folder, self.user)
         self.data = os.path.join(self.folder, "data")
         self.call("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+        self.start()
+
+    def start(self):
+        options = ["listen_addresses=127.0.0.1", f"unix_socket_directories={self.folder}", "timezone=UTC",
+                   *self.settings]
         self.server = subprocess.Popen(
-            self.command("postgres", "-D", self.data, "-p", str(self.port), "-c", "listen_addresses=127.0.0.1",
-                         "-c", f"unix_socket_directories={self.folder}", "-c", "timezone=UTC", "-c", "fsync=off"),
+            self.command("postgres", "-D", self.data, "-p", str(self.port),
+                         *(part for option in options for part in ("-c", option))),
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.folder)
         self.wait()
+
+    def crash(self):
+        """Stop at once, without a checkpoint, and start again: the server recovers from its log."""
+        self.server.send_signal(signal.SIGQUIT)
+        self.server.wait(timeout=60)
+        self.start()
 
     def command(self, name, *args):
         command = [os.path.join(binaries(), name), *args]
@@ -56,3 +70,21 @@ class Postgres:
         self.server.send_signal(signal.SIGINT)
         self.server.wait(timeout=60)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Database:
+    """A database of a test's own on such a server, named after the test."""
+
+    def __init__(self, server, name):
+        self.server, self.name = server, re.sub(r"\W+", "_", name.lower()).strip("_")[-50:].strip("_")
+        out, err = server.psql(f"CREATE DATABASE {self.name}")
+        assert not err, err
+        self.url = f"postgresql://postgres@127.0.0.1:{server.port}/{self.name}"
+
+    def __call__(self, sql):
+        out, err = self.server.psql(sql, "-d", self.name)
+        assert not err.strip() or "NOTICE" in err, err
+        return out.strip()
+
+    def rows(self, sql):
+        return json.loads(self(f"SELECT coalesce(json_agg(r), '[]') FROM ({sql}) AS r"))

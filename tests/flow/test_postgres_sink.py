@@ -8,13 +8,10 @@ import sqlite3
 import subprocess
 import threading
 import time
-import re
-
 
 import pytest
 from conftest import PROGRAM
-
-from postgres import Postgres, binaries
+from postgres import Database, Postgres, binaries
 
 
 @pytest.fixture(scope="module")
@@ -24,29 +21,10 @@ def server():
     postgres.close()
 
 
-class Database:
-    """A database of the test's own."""
-
-    def __init__(self, server, name):
-        self.server, self.name = server, name
-        out, err = server.psql(f"CREATE DATABASE {name}")
-        assert not err, err
-        self.url = f"postgresql://postgres@127.0.0.1:{server.port}/{name}"
-
-    def __call__(self, sql):
-        out, err = self.server.psql(sql, "-d", self.name)
-        assert not err.strip() or "NOTICE" in err, err
-        return out.strip()
-
-    def rows(self, sql):
-        text = self(f"SELECT coalesce(json_agg(r), '[]') FROM ({sql}) AS r")
-        return json.loads(text)
-
-
 @pytest.fixture
 def db(server, request):
 
-    return Database(server, re.sub(r"\W+", "_", request.node.name.lower())[:50].strip("_"))
+    return Database(server, request.node.name)
 
 
 def config(db, extra="", key="key: [id]", mode="upsert", source="in.csv", name="p"):
@@ -364,8 +342,7 @@ def test_a_created_table_loses_nothing(neuron, db):
     # real becomes double precision, char(n) text with its blanks, money numeric: the same values, written otherwise.
     others = {"real", "money", "char(3)"}
     assert same(db, [kind for kind in TYPES]).keys() <= others
-    assert db("SELECT count(*) FROM src JOIN t USING (id) WHERE src.c5::text::float8 IS DISTINCT FROM t.c5"
-              " AND src.c5::float8 IS DISTINCT FROM t.c5") == "0"
+    assert db("SELECT src.c5, t.c5 FROM src JOIN t USING (id) WHERE src.c5 IS DISTINCT FROM t.c5::real") == ""
     assert counts(neuron.result("etl", "p"))[:2] == [0, 0]
 
 
@@ -486,8 +463,8 @@ def test_wrong_password_and_missing_database(neuron, db, server):
     db("SELECT pg_reload_conf()")
     neuron.write("in.csv", "id\n1\n")
     neuron.write("neuron.yaml", config(db).replace("postgres@", "locked:wrong-secret@"))
-    for command in (("etl", "p", "--json"), ("validate", "--connect")):
-        done = neuron(*command, code=1)
+    for code, command in ((1, ("etl", "p", "--json")), (2, ("validate", "--connect"))):
+        done = neuron(*command, code=code)
         assert "wrong-secret" not in done.stdout + done.stderr and "password" in done.stdout + done.stderr
     neuron.write("neuron.yaml", config(db).replace(db.url, db.url + "_not_there"))
     assert error_of(neuron("etl", "p", "--json", code=1))["kind"] == "not_found"
@@ -655,6 +632,7 @@ class CuttingProxy:
 @pytest.mark.parametrize("mode", ["upsert", "append"])
 @pytest.mark.parametrize("sent", [True, False])
 def test_a_commit_whose_answer_is_lost(neuron, db, server, sent, mode):
+    # Where the COMMIT didn't get through, the server also didn't see that the connection is gone.
     proxy = CuttingProxy(server.port, sent)
     url = db.url.replace(str(server.port), str(proxy.listener.getsockname()[1]))
     many_rows(neuron)

@@ -161,10 +161,25 @@ Status postgres_loads_record(PostgresSink *self, const Position *position, const
     return fenced(self, err);
 }
 
+/* Our own transaction whose session broke may still be open on a server that didn't see the break:
+ * it waits for a COMMIT that will never come, and would keep the next run waiting. Known by its
+ * backend and its beginning, and ended only while it is idle. */
+static Status end_orphan(PostgresSink *self, Err *err)
+{
+    if (!self->pid[0]) return OK;
+    Str params[] = {str_from(self->pid), str_from(self->began)};
+    CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
+    return postgres_db_query(self->db,
+                             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                             " WHERE pid = $1::int AND xact_start = $2::timestamptz"
+                             " AND state LIKE 'idle in transaction%' AND pid <> pg_backend_pid()",
+                             params, 2, &result, err);
+}
+
 /* An insert of the next epoch waits for whoever is at it: afterwards the answer is final. */
 static Status wait_for_writer(PostgresDb *db, Str pipeline, Err *err)
 {
-    TRY(postgres_db_exec(db, "SET LOCAL lock_timeout = '30s'", err));
+    TRY(postgres_db_exec(db, "SET LOCAL lock_timeout = '5s'", err));
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
     TRY(postgres_db_query(db,
                           "INSERT INTO neuron_loads (pipeline, run_id, epoch) SELECT $1, 'probe',"
@@ -196,18 +211,20 @@ static Status read_outcome(PostgresDb *db, Str pipeline, Str run_id, int64_t cyc
     return OK;
 }
 
-Status postgres_loads_outcome(PostgresDb *db, Str pipeline, Str run_id, int64_t cycle,
-                              Outcome *ret_outcome, SinkCounts *ret_counts, Err *err)
+Status postgres_loads_outcome(PostgresSink *self, Str run_id, int64_t cycle, Outcome *ret_outcome,
+                              SinkCounts *ret_counts, Err *err)
 {
     bool has = false;
+    Str pipeline = self->sink.req->pipeline;
     *ret_outcome = OUTCOME_NOT_COMMITTED;
-    TRY(has_loads(db, &has, err));
+    TRY(has_loads(self->db, &has, err));
     if (!has) return OK;
-    TRY(postgres_db_begin(db, "ISOLATION LEVEL READ COMMITTED", err));
-    Status status = wait_for_writer(db, pipeline, err);
+    if (self->unknown) TRY(end_orphan(self, err));
+    TRY(postgres_db_begin(self->db, "ISOLATION LEVEL READ COMMITTED", err));
+    Status status = wait_for_writer(self->db, pipeline, err);
     if (status == OK) {
-        status = read_outcome(db, pipeline, run_id, cycle, ret_outcome, ret_counts, err);
+        status = read_outcome(self->db, pipeline, run_id, cycle, ret_outcome, ret_counts, err);
     }
-    postgres_db_rollback(db);
+    postgres_db_rollback(self->db);
     return status;
 }

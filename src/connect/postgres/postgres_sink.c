@@ -127,14 +127,31 @@ static Status postgres_sink_state(Sink *sink, LoadState *ret_state, Err *err)
     return postgres_loads_state(self->db, sink->req->pipeline, ret_state, err);
 }
 
+static void keep_text(char *to, int64_t size, Str text)
+{
+    text = str_slice(text, 0, size - 1);
+    if (text.len) memcpy(to, text.ptr, (size_t)text.len);
+    to[text.len] = 0;
+}
+
+/* The server looks after a client that it doesn't hear of any more: what it holds would keep the
+ * next run waiting. */
 static Status transaction_begin(PostgresSink *self, Err *err)
 {
     TRY(postgres_db_begin(self->db, "ISOLATION LEVEL READ COMMITTED", err));
     self->open = true;
-    return postgres_db_exec(self->db,
-                            "SET LOCAL jit = off; SELECT set_config('work_mem', '64MB', true)"
-                            " WHERE pg_size_bytes(current_setting('work_mem')) < 67108864",
-                            err);
+    TRY(postgres_db_exec(
+        self->db,
+        "SET LOCAL jit = off; SET LOCAL tcp_keepalives_idle = 30;"
+        " SET LOCAL tcp_keepalives_interval = 10; SET LOCAL tcp_keepalives_count = 3;"
+        " SELECT set_config('work_mem', '64MB', true)"
+        " WHERE pg_size_bytes(current_setting('work_mem')) < 67108864",
+        err));
+    CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
+    TRY(postgres_db_query(self->db, "SELECT pg_backend_pid(), now()", NULL, 0, &result, err));
+    keep_text(self->pid, (int64_t)sizeof self->pid, postgres_db_text(result, 0, 0));
+    keep_text(self->began, (int64_t)sizeof self->began, postgres_db_text(result, 0, 1));
+    return OK;
 }
 
 static Status sink_abort_open(Sink *sink, Err *err);
@@ -375,8 +392,7 @@ static Status postgres_sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outco
     if (self->open || session_is_lost(self)) session_close(self);
     Status status = postgres_sink_connect(self, err);
     if (status == OK) {
-        status = postgres_loads_outcome(self->db, sink->req->pipeline, run_id, cycle, ret_outcome,
-                                        ret_counts, err);
+        status = postgres_loads_outcome(self, run_id, cycle, ret_outcome, ret_counts, err);
     }
     if (status != OK) return outcome_unknown(ret_outcome, err);
     if (self->unknown && *ret_outcome == OUTCOME_COMMITTED) cycle_end(self);

@@ -50,12 +50,14 @@ typedef struct PostgresSink {
     PostgresTable out, reject;
     bool has_out, has_reject;
     bool staged;
-    bool keyed;   /* rows of a key replace each other */
-    bool deletes; /* what was not staged is deleted at the end */
-    bool open;    /* in a transaction */
-    bool copying; /* COPY into the stage is under way */
-    bool fenced;  /* this cycle's epoch is taken */
-    bool unknown; /* the answer to COMMIT got lost */
+    bool keyed;     /* rows of a key replace each other */
+    bool deletes;   /* what was not staged is deleted at the end */
+    bool open;      /* in a transaction */
+    bool copying;   /* COPY into the stage is under way */
+    bool fenced;    /* this cycle's epoch is taken */
+    bool unknown;   /* the answer to COMMIT got lost */
+    char pid[16];   /* of the open transaction's backend, and when it began: what tells it */
+    char began[40]; /* from all others when it has to be ended */
     int64_t cycle;
     int64_t written;         /* rows of this cycle */
     int64_t next_ord;        /* number of the next row staged in this cycle, from 1 */
@@ -119,8 +121,9 @@ MUST_USE Status postgres_loads_fence(PostgresSink *self, Str run_id, Err *err);
 /* Fill the row of the taken epoch. */
 MUST_USE Status postgres_loads_record(PostgresSink *self, const Position *position,
                                       const SinkRun *run, Err *err);
-/* Did that cycle of the run commit? Waits for a transaction that is still at it. */
-MUST_USE Status postgres_loads_outcome(PostgresDb *db, Str pipeline, Str run_id, int64_t cycle,
+/* Did that cycle of the run commit? Waits for a transaction that is still at it; one of ours that
+ * waits for a COMMIT that will never come is ended. */
+MUST_USE Status postgres_loads_outcome(PostgresSink *self, Str run_id, int64_t cycle,
                                        Outcome *ret_outcome, SinkCounts *ret_counts, Err *err);
 
 #endif

@@ -152,12 +152,14 @@ static void threads_join(Flow *flow)
 /* The run itself, once source and sink are open. Every thread has ended when it returns. */
 static Status flow_threads(Flow *flow, Err *err)
 {
-    Status status = threads_start(flow, err);
+    Status status = flow_watch_start(flow, err);
+    if (status == OK) status = threads_start(flow, err);
     if (status == OK) status = flow_write(flow, err);
     if (status != OK) flow_fail(flow, err);
     queue_cancel(flow->read_queue);
     queue_cancel(flow->write_queue);
     threads_join(flow);
+    flow_watch_end(flow);
     if (!atomic_load(&flow->failed)) return status;
     /* An error of another thread came first and is the cause; the writer only saw the end. */
     *err = flow->error;

@@ -60,6 +60,14 @@ typedef struct DroppedEpoch {
 
 typedef struct Flow Flow;
 
+/* The thread that tells the sink when the run is cancelled. */
+typedef struct FlowWatch {
+    Thread thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t cond;
+    bool ready, end;
+} FlowWatch;
+
 typedef struct FlowReader {
     Flow *flow;
     int32_t part;
@@ -77,6 +85,7 @@ struct Flow {
     _Atomic int32_t readers_open;
     Thread steps_thread;
     int64_t steps_ns;
+    FlowWatch watch;
     _Atomic int64_t generation;
     _Atomic bool ending; /* no new events: stop or drain */
     _Atomic bool failed;
@@ -103,6 +112,9 @@ bool flow_is_cancelled(const Flow *flow);
 bool flow_item_is_stale(Flow *flow, const FlowItem *item);
 void flow_drop_epoch(Flow *flow, const int32_t *parts, int32_t count, int64_t epoch);
 
+/* Begin and end watching `spec->cancelled`. */
+MUST_USE Status flow_watch_start(Flow *flow, Err *err);
+void flow_watch_end(Flow *flow);
 void flow_reader_run(void *reader);
 void flow_steps_run(void *flow);
 /* The writer, on the caller's thread. */
