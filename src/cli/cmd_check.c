@@ -1,5 +1,6 @@
 /* neuron check: a quality report on a dataset of the configuration, or on any location. */
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include "foundation/base/file.h"
 #include "foundation/config/option.h"
 #include "service/setup/configuration.h"
+#include "service/watch/dataset_check.h"
 #include "work/quality/quality_run.h"
 
 typedef struct Check {
@@ -147,23 +149,46 @@ static Status put_out(const Args *args, Str text, Err *err)
     return file_write(fd, text, err);
 }
 
-static Status check_now(Program *program, const Args *args, Check *check, int *ret_exit, Err *err)
+/* Reports of a dataset are kept, those of its own rules and all of its rows. */
+static StateStore *store_open(const Args *args, const Check *check)
 {
-    Budget budget;
-    budget_init(&budget, "memory", NULL, check->memory_bytes);
-    QualityEnv env = {.registry = program->registry,
-                      .budget = &budget,
-                      .cancelled = &program->cancelled,
-                      .where = args_get(args, "where", STR_NULL)};
-    CLEANUP(quality_report_free_p) QualityReport *report = NULL;
-    TRY(quality_run(&check->set, &env, &report, err));
+    StateStore *store = NULL;
+    Err err = {0};
+    bool other = args_has(args, "rules") || args_has(args, "where") || args_has(args, "table") ||
+                 args_has(args, "query");
+    if (!check->named || other || args_has(args, "no-history")) return NULL;
+    if (state_store_open(check->config.options.state, &store, &err) == OK) return store;
+    (void)fprintf(stderr, "neuron: the report is not kept: %s\n", err.message);
+    return NULL;
+}
+
+static Status write_report(const Program *program, const Args *args, const Check *check,
+                           const QualityReport *report, Err *err)
+{
     CLEANUP(buf_done) Buf out = buf_make(INT64_C(1) << 30);
     bool color = program->color && isatty(STDOUT_FILENO) && !args_has(args, "output");
     TRY(quality_report_write(report, check->format, color, &out, err));
     if (check->format == REPORT_JSON) TRY(buf_append_char(&out, '\n', err));
+    return put_out(args, buf_str(&out), err);
+}
+
+static Status check_now(Program *program, const Args *args, Check *check, int *ret_exit, Err *err)
+{
+    Budget budget;
+    budget_init(&budget, "memory", NULL, check->memory_bytes);
+    DatasetCheck dataset = {.set = &check->set,
+                            .store = store_open(args, check),
+                            .env = {.registry = program->registry,
+                                    .budget = &budget,
+                                    .cancelled = &program->cancelled,
+                                    .where = args_get(args, "where", STR_NULL)}};
+    CLEANUP(quality_report_free_p) QualityReport *report = NULL;
+    Status status = dataset_check(&dataset, &report, err);
+    if (dataset.store) state_store_close(dataset.store);
+    if (status != OK) return FAIL;
     bool bad = report->verdict == VERDICT_FAIL || report->verdict == VERDICT_ERROR;
     *ret_exit = bad ? 1 : 0;
-    return put_out(args, buf_str(&out), err);
+    return write_report(program, args, check, report, err);
 }
 
 static Status check_run(Program *program, const Args *args, int *ret_exit, Err *err)
@@ -186,6 +211,7 @@ static const ArgOption OPTIONS[] = {
     {"table", 0, "TABLE", "the table to read, where the location is a database", false},
     {"query", 0, "SQL", "the query to read", false},
     {"key", 0, "COLUMNS", "the columns that name a row, with commas", false},
+    {"no-history", 0, NULL, "don't keep the report of a configured dataset", false},
     {"memory", 0, "SIZE", "budget for what grows with the data (default 512MB)", false},
 };
 

@@ -48,7 +48,10 @@ typedef struct Job {
     int64_t last_tick_us, last_run_us, last_success_us, failing_since_us;
     char last_status[16];
     char last_error[512];
+    /* Datasets: of the last report. */
+    bool has_report;
     double last_score;
+    int64_t last_rows, last_issues;
 } Job;
 
 /* A run that waits for its turn. */
@@ -176,6 +179,13 @@ int64_t ticks_fire(Daemon *d, int64_t now_us);
 /* ---- job_run.c: one ticket, on a worker's thread ---- */
 void job_run(Daemon *d, Ticket *ticket);
 
+/* ---- dataset_run.c: checks of datasets ---- */
+void dataset_run(Daemon *d, Ticket *ticket);
+/* The job's last report, and its series. */
+MUST_USE Status dataset_restore(Daemon *d, Job *job, Err *err);
+/* Pipelines that load the dataset's table have not ended yet. Under the lock. */
+bool dataset_waits(const Daemon *d, const Job *job);
+
 /* ---- control_*.c ---- */
 void control_make(Daemon *d, Control *ret_control);
 Status control_status(void *arg, Buf *out, Err *err);
@@ -192,6 +202,10 @@ Status control_run_get(void *arg, Str run_id, Buf *out, Err *err);
 Status control_alert_list(void *arg, Buf *out, Err *err);
 Status control_alert_silence(void *arg, const ControlSilence *silence, Buf *out, Err *err);
 void write_pipelines(Daemon *d, JsonWriter *w);
+Status control_quality_list(void *arg, Buf *out, Err *err);
+Status control_quality_reports(void *arg, const ControlFilter *filter, Buf *out, Err *err);
+Status control_quality_check(void *arg, Str dataset, Str trigger, Buf *out, Err *err);
+Status control_quality_trends(void *arg, Str dataset, int64_t days, Buf *out, Err *err);
 void write_time(JsonWriter *w, const char *key, int64_t us);
 
 /* daemon.c */

@@ -184,5 +184,5 @@ static void run_pipeline(Daemon *d, Ticket *ticket)
 void job_run(Daemon *d, Ticket *ticket)
 {
     if (ticket->job->kind == JOB_PIPELINE) run_pipeline(d, ticket);
-    else mem_free(ticket);
+    else dataset_run(d, ticket);
 }

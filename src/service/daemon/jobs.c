@@ -54,7 +54,7 @@ static Status load_last_run(void *arg, const StateRun *run, Err *err UNUSED)
 Status jobs_make(Daemon *d, Err *err)
 {
     const Configuration *c = d->config;
-    d->jobs = mem_array(c->pipeline_count + 1, (int64_t)sizeof *d->jobs);
+    d->jobs = mem_array(c->pipeline_count + c->quality_count + 1, (int64_t)sizeof *d->jobs);
     if (!d->jobs) return err_memory(err);
     for (int32_t i = 0; i < c->pipeline_count; i++) {
         Job *job = &d->jobs[d->job_count++];
@@ -67,6 +67,15 @@ Status jobs_make(Daemon *d, Err *err)
         pipeline_series(job->name);
         StateRunFilter filter = {.pipeline = job->name, .limit = 100};
         TRY(state_run_list(d->store, &filter, load_last_run, job, err));
+    }
+    for (int32_t i = 0; i < c->quality_count; i++) {
+        const QualitySet *set = &c->quality[i];
+        if (!set->from.scheme.len) continue; /* a set for `check` steps only */
+        Job *job = &d->jobs[d->job_count++];
+        job->index = i;
+        job->catch_up = CATCH_UP_LAST;
+        TRY(job_init(d, job, JOB_DATASET, set->name, set->schedule, err));
+        TRY(dataset_restore(d, job, err));
     }
     return OK;
 }
@@ -175,6 +184,9 @@ Status job_enqueue(Daemon *d, Job *job, Str trigger, int64_t scheduled_us, char 
 /* `after:` must have succeeded since their last tick; only ticks and starts wait for that. */
 static bool after_is_done(Daemon *d, const Ticket *ticket)
 {
+    if (ticket->job->kind == JOB_DATASET) {
+        return !str_eq(str_from(ticket->trigger), STR("start")) || !dataset_waits(d, ticket->job);
+    }
     const PipelineOptions *o = ticket->job->options;
     bool waits = o && !str_eq(str_from(ticket->trigger), STR("api")) &&
                  !str_eq(str_from(ticket->trigger), STR("federation"));

@@ -115,7 +115,9 @@ void ticks_begin(Daemon *d)
     for (int32_t i = 0; i < d->job_count; i++) {
         Job *job = &d->jobs[i];
         bool waits = catch_up(d, job, now_us) || job->queued > 0;
-        if (job->kind == JOB_PIPELINE && !waits && !d->reloaded && !job->paused) {
+        /* A dataset without a schedule is checked when somebody asks. */
+        bool starts = job->kind == JOB_PIPELINE || job->scheduled;
+        if (starts && !waits && !d->reloaded && !job->paused) {
             enqueue(d, job, STR("start"), 0);
         }
         pthread_mutex_lock(&d->lock);

@@ -61,7 +61,8 @@ Status anomaly_judge(QualityCheck *check, const RuleState *state, RuleResult *r,
     r->must = true;
     r->limit = middle;
     if (!inside) r->severity = state->rule->severity ? state->rule->severity : SEVERITY_MEDIUM;
-    TRY(arena_printf(arena, &r->threshold, err, "%.6g to %.6g", middle - width, middle + width));
-    return arena_printf(arena, &r->error, err, "expected %.6g to %.6g by %lld earlier reports",
-                        middle - width, middle + width, (long long)count);
+    double low = middle - width;
+    if (r->rule->kind == RULE_ROW_COUNT || r->failed_rows >= 0) low = fmax(low, 0);
+    TRY(arena_printf(arena, &r->threshold, err, "%.6g to %.6g", low, middle + width));
+    return arena_printf(arena, &r->error, err, "by %lld earlier reports", (long long)count);
 }

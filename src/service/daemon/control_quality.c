@@ -1,0 +1,123 @@
+/* What Control tells of datasets: their last report, reports, trends; and how checks are started.
+ */
+#include "service/daemon/daemon_impl.h"
+#include "service/watch/dataset_check.h"
+
+static void write_text(JsonWriter *w, const char *key, Str text)
+{
+    json_key(w, key);
+    json_write_text_or_null(w, text.len ? text : STR_NULL);
+}
+
+static void write_int(JsonWriter *w, const char *key, int64_t value, bool known)
+{
+    json_key(w, key);
+    if (known) json_write_int64(w, value);
+    else json_write_null(w);
+}
+
+static void write_bool(JsonWriter *w, const char *key, bool value)
+{
+    json_key(w, key);
+    json_write_bool(w, value);
+}
+
+/* Under the lock. */
+static void write_dataset(Daemon *d, const Job *job, JsonWriter *w)
+{
+    const QualitySet *set = &d->config->quality[job->index];
+    json_object_begin(w);
+    write_text(w, "name", job->name);
+    write_text(w, "from", set->from.text);
+    write_text(w, "table", set->table);
+    write_text(w, "schedule", job->schedule_text);
+    write_time(w, "next_check", job->next_us);
+    write_bool(w, "paused", job->paused);
+    write_bool(w, "running", job->running);
+    json_key(w, "queued");
+    json_write_int64(w, job->queued);
+    json_key(w, "quality_score");
+    if (job->has_report) json_write_double(w, job->last_score);
+    else json_write_null(w);
+    json_key(w, "min_score");
+    json_write_double(w, set->min_score);
+    write_text(w, "verdict", str_from(job->last_status));
+    write_time(w, "last_check", job->last_run_us);
+    write_int(w, "total_records", job->last_rows, job->has_report);
+    write_int(w, "issues_count", job->last_issues, job->has_report);
+    json_key(w, "rules");
+    json_write_int64(w, set->rule_count);
+    write_time(w, "failing_since", job->failing_since_us);
+    write_text(w, "last_error", str_from(job->last_error));
+    json_object_end(w);
+}
+
+Status control_quality_list(void *arg, Buf *out, Err *err)
+{
+    Daemon *d = arg;
+    JsonWriter w = json_writer_make(out, err);
+    json_object_begin(&w);
+    json_key(&w, "quality");
+    json_array_begin(&w);
+    pthread_mutex_lock(&d->lock);
+    for (int32_t i = 0; i < d->job_count; i++) {
+        if (d->jobs[i].kind == JOB_DATASET) write_dataset(d, &d->jobs[i], &w);
+    }
+    pthread_mutex_unlock(&d->lock);
+    json_array_end(&w);
+    json_object_end(&w);
+    return json_writer_end(&w);
+}
+
+static Status no_dataset(Daemon *d, Str name, Err *err)
+{
+    const QualitySet *found = NULL;
+    if (configuration_quality(d->config, name, &found, err) == OK) {
+        return err_set(err, ERR_NOT_FOUND, "the set %.*s names no dataset", STR_ARG(name));
+    }
+    if (err) err->kind = ERR_NOT_FOUND;
+    return FAIL;
+}
+
+static Status each_report(void *arg, const StateReport *report, Err *err UNUSED)
+{
+    json_write_raw(arg, report->report);
+    return OK;
+}
+
+Status control_quality_reports(void *arg, const ControlFilter *filter, Buf *out, Err *err)
+{
+    Daemon *d = arg;
+    if (!job_find(d, JOB_DATASET, filter->name)) return no_dataset(d, filter->name, err);
+    JsonWriter w = json_writer_make(out, err);
+    json_object_begin(&w);
+    json_key(&w, "reports");
+    json_array_begin(&w);
+    TRY(state_report_list(d->store, filter->name, 0, filter->limit, each_report, &w, err));
+    json_array_end(&w);
+    json_object_end(&w);
+    return json_writer_end(&w);
+}
+
+Status control_quality_check(void *arg, Str dataset, Str trigger, Buf *out, Err *err)
+{
+    Daemon *d = arg;
+    Job *job = job_find(d, JOB_DATASET, dataset);
+    if (!job) return no_dataset(d, dataset, err);
+    TRY(job_enqueue(d, job, trigger, 0, NULL, err));
+    LOG(LOG_INFO, "control", "check asked for", log_text("dataset", dataset),
+        log_text("trigger", trigger));
+    JsonWriter w = json_writer_make(out, err);
+    json_object_begin(&w);
+    write_text(&w, "dataset", dataset);
+    write_text(&w, "status", STR("queued"));
+    json_object_end(&w);
+    return json_writer_end(&w);
+}
+
+Status control_quality_trends(void *arg, Str dataset, int64_t days, Buf *out, Err *err)
+{
+    Daemon *d = arg;
+    if (dataset.len && !job_find(d, JOB_DATASET, dataset)) return no_dataset(d, dataset, err);
+    return dataset_trends(d->store, dataset, days, out, err);
+}

@@ -1,0 +1,184 @@
+/* One check of a dataset on a worker's thread: kept in the store, counted, told. */
+#include "foundation/base/clock.h"
+#include "foundation/base/mem.h"
+#include "foundation/codec/json_tree.h"
+#include "service/daemon/daemon_impl.h"
+#include "service/watch/dataset_check.h"
+
+static Str severity_label(const QualityRule *rule)
+{
+    return rule->severity ? str_from(severity_name(rule->severity)) : STR("auto");
+}
+
+/* One series per state; the one that holds is 1. */
+static void status_series(Str dataset, const QualityRule *rule, int32_t verdict)
+{
+    for (int32_t i = VERDICT_PASS; i <= VERDICT_ERROR; i++) {
+        metrics_set(
+            METRIC_QUALITY_STATUS, i == verdict,
+            LABELS(dataset, rule->name, severity_label(rule), str_from(verdict_name((Verdict)i))));
+    }
+}
+
+/* ---- what an earlier life found ---- */
+
+static Status take_last(void *arg, const StateReport *report, Err *err UNUSED)
+{
+    Job *job = arg;
+    Arena arena = arena_make(64 << 20);
+    JsonValue *root = NULL;
+    job->has_report = true;
+    job->last_score = report->score;
+    job->last_run_us = report->at_us;
+    copy_text(job->last_status, sizeof job->last_status, report->verdict);
+    if (json_parse(report->report, &arena, &root, NULL) == OK) {
+        (void)json_int64(json_member(root, STR("total_records")), &job->last_rows);
+        (void)json_int64(json_member(root, STR("issues_count")), &job->last_issues);
+    }
+    arena_done(&arena);
+    return OK;
+}
+
+Status dataset_restore(Daemon *d, Job *job, Err *err)
+{
+    const QualitySet *set = &d->config->quality[job->index];
+    TRY(state_report_list(d->store, job->name, 0, 1, take_last, job, err));
+    metrics_set(METRIC_QUALITY_MIN_SCORE, set->min_score, LABELS(job->name));
+    metrics_add(METRIC_QUALITY_ROWS, 0, LABELS(job->name));
+    for (int32_t i = 0; i < set->rule_count; i++) {
+        metrics_add(METRIC_QUALITY_FAILED_ROWS, 0, LABELS(job->name, set->rules[i].name));
+    }
+    if (!job->has_report) return OK;
+    metrics_set(METRIC_QUALITY_SCORE, job->last_score, LABELS(job->name));
+    metrics_set(METRIC_QUALITY_LAST, (double)job->last_run_us / 1e6, LABELS(job->name));
+    return OK;
+}
+
+bool dataset_waits(const Daemon *d, const Job *job)
+{
+    const QualitySet *set = &d->config->quality[job->index];
+    for (int32_t i = 0; i < d->job_count; i++) {
+        const Job *other = &d->jobs[i];
+        if (other->kind != JOB_PIPELINE || (!other->running && !other->queued)) continue;
+        const PipelineConfig *p = &d->config->pipelines[other->index];
+        if (str_eq(p->to.text, set->from.text) && str_eq(p->table, set->table)) return true;
+    }
+    return false;
+}
+
+/* ---- a check ---- */
+
+static void count_report(const QualityReport *report)
+{
+    Str name = report->dataset;
+    metrics_set(METRIC_QUALITY_SCORE, report->score, LABELS(name));
+    metrics_set(METRIC_QUALITY_MIN_SCORE, report->min_score, LABELS(name));
+    metrics_set(METRIC_QUALITY_LAST, (double)report->at_us / 1e6, LABELS(name));
+    metrics_add(METRIC_QUALITY_ROWS, (double)report->total_records, LABELS(name));
+    metrics_observe(METRIC_QUALITY_DURATION, (double)report->duration_ns / 1e9, LABELS(name));
+    for (int32_t i = 0; i < report->rule_count; i++) {
+        const RuleResult *r = &report->rules[i];
+        status_series(name, r->rule, (int32_t)r->verdict);
+        if (r->has_value) metrics_set(METRIC_QUALITY_VALUE, r->value, LABELS(name, r->rule->name));
+        if (r->failed_rows > 0) {
+            metrics_add(METRIC_QUALITY_FAILED_ROWS, (double)r->failed_rows,
+                        LABELS(name, r->rule->name));
+        }
+    }
+}
+
+static void write_text(JsonWriter *w, const char *key, Str text)
+{
+    json_key(w, key);
+    json_write_text(w, text);
+}
+
+/* The guide's fields, for the federation. */
+static Status put_letter(Daemon *d, const QualityReport *report, Err *err)
+{
+    if (!d->config->options.federation.url.len) return OK;
+    CLEANUP(buf_done) Buf body = buf_make(1 << 20);
+    JsonWriter w = json_writer_make(&body, err);
+    json_object_begin(&w);
+    json_key(&w, "data_quality_check");
+    json_write_bool(&w, true);
+    write_text(&w, "dataset_name", report->dataset);
+    json_key(&w, "quality_score");
+    json_write_double(&w, report->score);
+    json_key(&w, "total_records");
+    json_write_int64(&w, report->total_records);
+    json_key(&w, "issues_count");
+    json_write_int64(&w, quality_report_issues(report));
+    write_text(&w, "status", STR("success"));
+    write_text(&w, "verdict", str_from(verdict_name(report->verdict)));
+    json_key(&w, "duration_seconds");
+    json_write_double(&w, (double)report->duration_ns / 1e9);
+    json_object_end(&w);
+    TRY(json_writer_end(&w));
+    return state_outbox_put(d->store, STR("quality_check"), buf_str(&body), report->at_us, err);
+}
+
+static void remember(Daemon *d, Job *job, const QualityReport *report)
+{
+    pthread_mutex_lock(&d->lock);
+    job->has_report = true;
+    job->last_score = report->score;
+    job->last_rows = report->total_records;
+    job->last_issues = quality_report_issues(report);
+    job->last_run_us = report->at_us;
+    job->last_success_us = report->at_us;
+    job->failing_since_us = 0;
+    job->last_error[0] = 0;
+    copy_text(job->last_status, sizeof job->last_status, str_from(verdict_name(report->verdict)));
+    pthread_mutex_unlock(&d->lock);
+}
+
+static void tell_report(const QualityReport *report, Str trigger)
+{
+    bool good = report->verdict < VERDICT_FAIL;
+    LOG(good ? LOG_INFO : LOG_WARN, "quality", good ? "check passed" : "check failed",
+        log_text("dataset", report->dataset), log_text("trigger", trigger),
+        log_text("verdict", str_from(verdict_name(report->verdict))),
+        log_int("score", (int64_t)report->score), log_int("rows", report->total_records),
+        log_int("issues", quality_report_issues(report)),
+        log_int("duration_ms", report->duration_ns / 1000000));
+}
+
+/* A check that did not run is no pass: it is told, counted, and degrades the neuron's health. */
+static void tell_failure(Daemon *d, Job *job, const Err *why)
+{
+    bool cancelled = why->kind == ERR_CANCELLED;
+    LOG_ERR(cancelled ? LOG_WARN : LOG_ERROR, "quality", "the check could not run", why,
+            log_text("dataset", job->name));
+    if (cancelled) return;
+    metrics_add(METRIC_ERRORS, 1, LABELS(STR("quality"), str_from(err_kind_name(why->kind))));
+    pthread_mutex_lock(&d->lock);
+    if (!job->failing_since_us) job->failing_since_us = clock_now_us();
+    copy_text(job->last_error, sizeof job->last_error, str_from(why->message));
+    copy_text(job->last_status, sizeof job->last_status, STR("error"));
+    pthread_mutex_unlock(&d->lock);
+}
+
+void dataset_run(Daemon *d, Ticket *ticket)
+{
+    Job *job = ticket->job;
+    Err err = {0};
+    CLEANUP(quality_report_free_p) QualityReport *report = NULL;
+    DatasetCheck check = {.set = &d->config->quality[job->index],
+                          .store = d->store,
+                          .env = {.registry = d->options->registry,
+                                  .budget = &d->budget,
+                                  .cancelled = &job->cancelled}};
+    if (dataset_check(&check, &report, &err) == OK) {
+        count_report(report);
+        remember(d, job, report);
+        tell_report(report, str_from(ticket->trigger));
+        if (put_letter(d, report, &err) != OK) {
+            LOG_ERR(LOG_ERROR, "state", "a report for the federation could not be kept", &err,
+                    log_text("dataset", job->name));
+        }
+    } else {
+        tell_failure(d, job, &err);
+    }
+    mem_free(ticket);
+}
