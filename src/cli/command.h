@@ -65,7 +65,7 @@ typedef struct Command {
 
 extern const Command COMMAND_EVAL, COMMAND_COPY, COMMAND_ETL, COMMAND_VALIDATE, COMMAND_SCHEMA,
     COMMAND_INIT, COMMAND_TEST, COMMAND_STATE, COMMAND_RUN, COMMAND_STREAM, COMMAND_REJECTS,
-    COMMAND_VERIFY, COMMAND_CHECK;
+    COMMAND_VERIFY, COMMAND_CHECK, COMMAND_HEALTH;
 
 /* Parse argv behind the command's name. ERR_USAGE with the nearest option. *ret_help: --help was
  * asked for. */

@@ -14,9 +14,9 @@
 #include "foundation/codec/json_writer.h"
 
 static const Command *const COMMANDS[] = {
-    &COMMAND_RUN,   &COMMAND_ETL,      &COMMAND_STREAM, &COMMAND_CHECK, &COMMAND_COPY,
-    &COMMAND_EVAL,  &COMMAND_VALIDATE, &COMMAND_SCHEMA, &COMMAND_INIT,  &COMMAND_TEST,
-    &COMMAND_STATE, &COMMAND_REJECTS,  &COMMAND_VERIFY,
+    &COMMAND_RUN,   &COMMAND_ETL,      &COMMAND_STREAM, &COMMAND_CHECK,  &COMMAND_COPY,
+    &COMMAND_EVAL,  &COMMAND_VALIDATE, &COMMAND_SCHEMA, &COMMAND_INIT,   &COMMAND_TEST,
+    &COMMAND_STATE, &COMMAND_REJECTS,  &COMMAND_VERIFY, &COMMAND_HEALTH,
 };
 static const Connector *const CONNECTORS[] = {&postgres_connector, &sqlite_connector,
                                               &csv_connector, &ndjson_connector, &kafka_connector};
