@@ -167,6 +167,24 @@ typedef struct Arguments {
     bool constant;    /* all of them are */
 } Arguments;
 
+/* A text column compared with a constant need not be loaded. */
+static bool takes_views(const ExprNode *node, int32_t arg)
+{
+    const ExprNode *column = node->args[arg];
+    bool wanted = node->function->flags & FUNCTION_VIEWS && arg == 0 && node->arg_count == 2 &&
+                  node->args[1]->kind == EXPR_LITERAL;
+    return wanted && column->kind == EXPR_COLUMN && column->path.count == 0 &&
+           (column->type == TYPE_TEXT || column->type == TYPE_BYTES);
+}
+
+static Status eval_argument(Eval *eval, const ExprNode *node, int32_t arg, const Mask *active,
+                            Vector *v, Err *err)
+{
+    const ExprNode *child = node->args[arg];
+    if (!takes_views(node, arg)) return eval_node(eval, child, active, v, err);
+    return eval_load_views(eval, &eval->batch->columns[child->column], v, err);
+}
+
 static Status eval_arguments(Eval *eval, const ExprNode *node, const Mask *active, Arguments *out,
                              Err *err)
 {
@@ -178,7 +196,7 @@ static Status eval_arguments(Eval *eval, const ExprNode *node, const Mask *activ
     Mask todo = *active; /* rows without an error so far: the leftmost error wins */
     for (int32_t i = 0; i < node->arg_count; i++) {
         Vector *v = &out->vectors[i];
-        TRY(eval_node(eval, node->args[i], &todo, v, err));
+        TRY(eval_argument(eval, node, i, &todo, v, err));
         out->constant &= v->mask == 0;
         if (v->errors) {
             if (!out->errors) out->errors = ARENA_ARRAY(eval->arena, uint64_t, VECTOR_WORDS);
@@ -392,19 +410,29 @@ static Status choice_take(Eval *eval, const Vector *from, const Mask *rows, Vect
     return choice_errors(eval, to, from->errors, rows, err);
 }
 
+/* Rows of one word; the steps, 1 or 0 for a constant, are known when this is compiled. */
+static ALWAYS_INLINE void choose_rows(uint64_t word, int64_t count, const uint64_t *a,
+                                      int64_t step_a, const uint64_t *b, int64_t step_b,
+                                      uint64_t *restrict out)
+{
+    for (int64_t i = 0; i < count; i++) {
+        uint64_t all = 0 - ((word >> i) & 1);
+        out[i] = (a[i * step_a] & all) | (b[i * step_b] & ~all);
+    }
+}
+
 /* a where the row's bit is set, else b; without a branch. */
-static void choose_words(const Mask *bits, const Vector *yes, const Vector *no, uint64_t *out,
-                         int64_t rows)
+static HOT_LOOP void choose_words(const Mask *bits, const Vector *yes, const Vector *no,
+                                  uint64_t *restrict out, int64_t rows)
 {
     const uint64_t *a = yes->data, *b = no->data;
-    int64_t mask_a = yes->mask, mask_b = no->mask;
     for (int64_t base = 0; base < rows; base += 64) {
         uint64_t word = bits->words[base / 64];
-        int64_t end = int64_min(rows, base + 64);
-        for (int64_t row = base; row < end; row++, word >>= 1) {
-            uint64_t x = a[row & mask_a], y = b[row & mask_b];
-            out[row] = word & 1 ? x : y;
-        }
+        int64_t count = int64_min(rows - base, 64);
+        if (yes->mask && no->mask) choose_rows(word, count, a + base, 1, b + base, 1, out + base);
+        else if (yes->mask) choose_rows(word, count, a + base, 1, b, 0, out + base);
+        else if (no->mask) choose_rows(word, count, a, 0, b + base, 1, out + base);
+        else choose_rows(word, count, a, 0, b, 0, out + base);
     }
 }
 

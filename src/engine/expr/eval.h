@@ -56,6 +56,9 @@ int64_t vector_width(TypeId type);
 /* A column of the batch as a vector, without copying where the layouts agree. */
 MUST_USE Status eval_load(Eval *eval, const Column *column, Vector *ret_vector, Err *err);
 
+/* A text column as views. */
+MUST_USE Status eval_load_views(Eval *eval, const Column *column, Vector *ret_vector, Err *err);
+
 /* Look the node's path up in the JSON or dynamic values of *vector. */
 MUST_USE Status eval_path(Eval *eval, const ExprNode *node, const Mask *active, Vector *vector,
                           Err *err);

@@ -35,6 +35,7 @@ typedef enum FunctionFlag {
     FUNCTION_FALLIBLE = 2, /* may fail rows */
     FUNCTION_VOLATILE = 4, /* another value for each row: random() */
     FUNCTION_RUN = 8,      /* one value per run: now(); not folded when compiled */
+    FUNCTION_VIEWS = 16,   /* of a text column and a constant: takes the column's views */
 } FunctionFlag;
 
 /* One overload. `signature` is "type, type… -> type": types by our names without spaces: boolean

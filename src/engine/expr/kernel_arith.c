@@ -93,6 +93,19 @@ static Status kernel_sub_int(KernelCall *call, Err *err UNUSED)
     return OK;
 }
 
+/* Products of all rows, wrapped; false when a factor needs more than 32 bits, so that one may have
+ * overflowed. */
+static HOT_LOOP bool multiply_small(const uint64_t *restrict a, const uint64_t *restrict b,
+                                    uint64_t *restrict out, int64_t rows)
+{
+    uint64_t wide = 0;
+    for (int64_t i = 0; i < rows; i++) {
+        wide |= (a[i] + UINT64_C(0x80000000)) | (b[i] + UINT64_C(0x80000000));
+        out[i] = a[i] * b[i];
+    }
+    return wide >> 32 == 0;
+}
+
 static Status kernel_mul_int(KernelCall *call, Err *err UNUSED)
 {
     int64_t *out = vector_int64(call->result);
@@ -100,6 +113,8 @@ static Status kernel_mul_int(KernelCall *call, Err *err UNUSED)
     int64_t ma = call->args[0].mask, mb = call->args[1].mask, rows = call->rows;
     bool any_bad = false;
     if (ma && mb) {
+        const uint64_t *x = call->args[0].data, *y = call->args[1].data;
+        if (multiply_small(x, y, call->result->data, rows)) return OK;
         for (int64_t i = 0; i < rows; i++) any_bad |= __builtin_mul_overflow(a[i], b[i], &out[i]);
     } else {
         for (int64_t i = 0; i < rows; i++) {

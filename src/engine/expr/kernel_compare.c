@@ -1,4 +1,5 @@
 /* Comparisons: = <> < <= > >=, IS DISTINCT FROM, greatest, least, nullif. */
+#include "engine/column/builder.h"
 #include "engine/expr/canonical.h"
 #include "engine/expr/kernel.h"
 #include "engine/expr/number_value.h"
@@ -63,13 +64,13 @@ static bool holds(CompareOp op, int order)
         return;                                                                                    \
     }
 
-static void compare_int64(const KernelCall *call, CompareOp op, uint8_t *out)
+static HOT_LOOP void compare_int64(const KernelCall *call, CompareOp op, uint8_t *out)
 {
     int64_t rows = call->rows;
     OPS(int64_t)
 }
 
-static void compare_int32(const KernelCall *call, CompareOp op, uint8_t *out)
+static HOT_LOOP void compare_int32(const KernelCall *call, CompareOp op, uint8_t *out)
 {
     int64_t rows = call->rows;
     OPS(int32_t)
@@ -167,6 +168,49 @@ static inline bool same_bytes(const char *a, const char *b, int64_t len)
     return ((a_first ^ b_first) | (a_last ^ b_last)) == 0;
 }
 
+/* Every row, also NULLs: their text is empty. */
+static void texts_equal(const Str *texts, int64_t rows, Str wanted, bool equal, uint8_t *out)
+{
+    for (int64_t row = 0; row < rows; row++) {
+        bool same =
+            texts[row].len == wanted.len && same_bytes(texts[row].ptr, wanted.ptr, wanted.len);
+        out[row] = same == equal;
+    }
+}
+
+static ALWAYS_INLINE uint64_t word_at(const void *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, 8);
+    return word;
+}
+
+/* A view is 16 bytes: the length, then the text or, when that is longer than 12 bytes, its first
+ * four. */
+static void views_equal(const Vector *v, int64_t rows, Str wanted, bool equal, uint8_t *out)
+{
+    const TextView *views = v->views;
+    int32_t len = (int32_t)wanted.len;
+    TextView pattern = builder_view_of(wanted.ptr, len, 0, 0);
+    uint64_t first = word_at(&pattern), second = word_at(pattern.inlined + 4);
+    if (len <= 12) {
+        for (int64_t row = 0; row < rows; row++) {
+            uint64_t differ =
+                (word_at(&views[row]) ^ first) | (word_at(views[row].inlined + 4) ^ second);
+            out[row] = (differ == 0) == equal;
+        }
+        return;
+    }
+    for (int64_t row = 0; row < rows; row++) {
+        bool same = word_at(&views[row]) == first;
+        if (same) {
+            const uint8_t *heap = v->heaps[views[row].ref.heap]->data;
+            same = same_bytes((const char *)heap + views[row].ref.offset, wanted.ptr, len);
+        }
+        out[row] = same == equal;
+    }
+}
+
 static void compare_text(KernelCall *call, CompareOp op, uint8_t *out)
 {
     const Vector *a = &call->args[0], *b = &call->args[1];
@@ -178,16 +222,12 @@ static void compare_text(KernelCall *call, CompareOp op, uint8_t *out)
         return;
     }
     bool equal = op == OP_EQ;
+    if (a->views) {
+        views_equal(a, call->rows, vector_text(b)[0], equal, out);
+        return;
+    }
     if (b->mask == 0 && a->mask) {
-        /* Every row, also NULLs: their text is empty. */
-        const Str *texts = vector_text(a);
-        Str wanted = vector_text(b)[0];
-        int64_t rows = call->rows;
-        for (int64_t row = 0; row < rows; row++) {
-            bool same =
-                texts[row].len == wanted.len && same_bytes(texts[row].ptr, wanted.ptr, wanted.len);
-            out[row] = same == equal;
-        }
+        texts_equal(vector_text(a), call->rows, vector_text(b)[0], equal, out);
         return;
     }
     FOR_ACTIVE (call, row) {
@@ -307,8 +347,9 @@ enum { STRICT = FUNCTION_STRICT, FALLIBLE = FUNCTION_STRICT | FUNCTION_FALLIBLE 
 #define LOGIC "conditional"
 
 static const Function FUNCTIONS[] = {
-    {"=", "T, T -> boolean", kernel_eq, STRICT, OP, "Equal.", "1.0 = 1 = true", 0, 0, 0},
-    {"<>", "T, T -> boolean", kernel_ne, STRICT, OP, "Not equal; != is the same.",
+    {"=", "T, T -> boolean", kernel_eq, STRICT | FUNCTION_VIEWS, OP, "Equal.", "1.0 = 1 = true", 0,
+     0, 0},
+    {"<>", "T, T -> boolean", kernel_ne, STRICT | FUNCTION_VIEWS, OP, "Not equal; != is the same.",
      "'a' <> 'b' = true", 0, 0, 0},
     {"<", "T, T -> boolean", kernel_lt, STRICT, OP, "Less; text compares by bytes.",
      "'a' < 'b' = true", 0, 0, 0},

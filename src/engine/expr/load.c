@@ -117,6 +117,13 @@ Status eval_load(Eval *eval, const Column *c, Vector *v, Err *err)
     return OK;
 }
 
+Status eval_load_views(Eval *eval, const Column *c, Vector *v, Err *err)
+{
+    *v = (Vector){.type = c->type, .mask = -1, .views = column_views(c) + eval->from};
+    v->heaps = c->heaps;
+    return load_valid(eval, c, v, err);
+}
+
 /* ---- paths ---- */
 
 Status cell_from_slot(const JsonSlot *slot, Arena *arena, Cell *cell, bool *ret_null, Err *err)

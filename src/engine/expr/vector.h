@@ -36,6 +36,9 @@ typedef struct Vector {
     uint64_t *valid;  /* one bit per row (not masked); NULL: no NULLs */
     uint64_t *errors; /* one bit per row that failed; NULL: none. A failed row's valid bit is 0 */
     void *data;
+    /* Text columns for functions with FUNCTION_VIEWS only: as they stand, `data` is NULL then. */
+    const TextView *views;
+    Buffer *const *heaps;
 } Vector;
 
 /* Eight booleans of a byte each (0 or 1) as eight bits, the first one lowest, and back. */
