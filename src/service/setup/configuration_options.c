@@ -109,7 +109,8 @@ static const char STEPS_SCHEMA[] =
     "\"drop_nulls\":{\"anyOf\":[{\"const\":\"all\"},{\"type\":\"array\",\"items\":{\"type\":"
     "\"string\"}}]},\"drop_duplicates\":{\"anyOf\":[{\"const\":\"all\"},{\"type\":\"object\","
     "\"additionalProperties\":false,\"properties\":{\"by\":{\"type\":\"array\",\"items\":{"
-    "\"type\":\"string\"}},\"keep\":{\"enum\":[\"first\",\"last\"]}}}]}}}}";
+    "\"type\":\"string\"}},\"keep\":{\"enum\":[\"first\",\"last\"]}}}]},\"check\":{},\"on_fail\":{"
+    "\"enum\":[\"stop\",\"reject\",\"warn\"]}}}}";
 
 static const Option PIPELINE_OPTIONS[] = {
     {.name = "schedule",

@@ -7,10 +7,9 @@ typedef struct StepWord {
 } StepWord;
 
 static const StepWord STEP_WORDS[] = {
-    {"select", STEP_SELECT},
-    {"where", STEP_WHERE},
-    {"drop_nulls", STEP_DROP_NULLS},
-    {"drop_duplicates", STEP_DROP_DUPLICATES},
+    {"select", STEP_SELECT},         {"where", STEP_WHERE},
+    {"drop_nulls", STEP_DROP_NULLS}, {"drop_duplicates", STEP_DROP_DUPLICATES},
+    {"check", STEP_CHECK},
 };
 
 /* Where a scalar's text begins in the file: behind a quote, or on the line below a | at its first
@@ -94,7 +93,62 @@ static Status syntax_check(Configuration *c, const StepConfig *step, Err *err)
     return status;
 }
 
-static Status step_value(Configuration *c, const YamlNode *node, StepConfig *step, Err *err)
+static bool set_rejects(const QualitySet *set, OnFail on_fail)
+{
+    for (int32_t i = 0; i < set->rule_count; i++) {
+        OnFail rule = set->rules[i].on_fail ? set->rules[i].on_fail : on_fail;
+        if (rule == ON_FAIL_REJECT && rule_is_row(set->rules[i].kind)) return true;
+    }
+    return false;
+}
+
+static void on_fail_make(Configuration *c, const YamlNode *node, StepConfig *step)
+{
+    static const char *const NAMES[] = {"warn", "reject", "stop"};
+    for (int32_t i = 0; i < COUNT_OF(NAMES); i++) {
+        if (str_eq(node->text, str_from(NAMES[i]))) step->on_fail = (OnFail)(ON_FAIL_WARN + i);
+    }
+    if (step->on_fail) return;
+    mistake_add(&c->mistakes, node->line, node->column, STR("stop, reject or warn"),
+                "`on_fail` can't be «%.*s»", STR_ARG(node->text));
+}
+
+/* `check: set`, `on_fail` beside it. */
+static Status check_make(Configuration *c, const YamlNode *node, PipelineConfig *p,
+                         StepConfig *step, Err *err UNUSED)
+{
+    Err why = {0};
+    const YamlNode *name = node, *more = node->next;
+    if (node->kind == YAML_MAP) {
+        name = yaml_get(node, STR("rules"));
+        more = yaml_get(node, STR("on_fail"));
+    }
+    bool named = name && name->kind == YAML_SCALAR && name->text.len;
+    if (!named || (more && !str_eq(more->key, STR("on_fail")))) {
+        mistake_add(&c->mistakes, node->line, node->column,
+                    STR("- { check: sales, on_fail: stop }"),
+                    "a check names a set under `quality:`");
+        return OK;
+    }
+    if (more) on_fail_make(c, more, step);
+    if (configuration_quality(c, name->text, &step->quality, &why) != OK) {
+        mistake_add(&c->mistakes, name->line, name->column, str_from(why.hint),
+                    "no quality set «%.*s»", STR_ARG(name->text));
+        return OK;
+    }
+    const PipelineOptions *o = c->options.pipelines.items[c->pipeline_count];
+    const YamlNode *rejects = o->rejects;
+    bool none = !rejects || yaml_is_null(rejects) || str_eq(rejects->text, STR("stop"));
+    if (none && set_rejects(step->quality, step->on_fail)) {
+        mistake_add(&c->mistakes, node->line, node->column,
+                    STR("say where refused rows go: `rejects: table`"),
+                    "the check refuses rows, and %.*s has no `rejects`", STR_ARG(p->name));
+    }
+    return OK;
+}
+
+static Status step_value(Configuration *c, const YamlNode *node, PipelineConfig *p,
+                         StepConfig *step, Err *err)
 {
     text_place(c, node, &step->line, &step->column);
     if (step->kind == STEP_SELECT || step->kind == STEP_WHERE) {
@@ -106,6 +160,7 @@ static Status step_value(Configuration *c, const YamlNode *node, StepConfig *ste
         step->text = node->text;
         return syntax_check(c, step, err);
     }
+    if (step->kind == STEP_CHECK) return check_make(c, node, p, step, err);
     if (is_all(node)) return OK;
     if (node->kind == YAML_LIST) return columns_make(c, node, step, err);
     if (node->kind == YAML_MAP && step->kind == STEP_DROP_DUPLICATES) {
@@ -121,7 +176,7 @@ static void unknown_step(Configuration *c, const YamlNode *node)
     Str names[COUNT_OF(STEP_WORDS)];
     for (int64_t i = 0; i < COUNT_OF(STEP_WORDS); i++) names[i] = str_from(STEP_WORDS[i].name);
     Str near = str_nearest(node->key, names, COUNT_OF(STEP_WORDS));
-    Str hint = near.len ? near : STR("select, where, drop_nulls, drop_duplicates");
+    Str hint = near.len ? near : STR("select, where, drop_nulls, drop_duplicates, check");
     mistake_add(&c->mistakes, node->key_line, node->key_column, hint, "no step `%.*s`",
                 STR_ARG(node->key));
 }
@@ -129,7 +184,9 @@ static void unknown_step(Configuration *c, const YamlNode *node)
 static Status step_make(Configuration *c, const YamlNode *node, PipelineConfig *p, StepConfig *step,
                         Err *err)
 {
-    if (node->kind != YAML_MAP || node->count != 1) {
+    bool check =
+        node->kind == YAML_MAP && node->count == 2 && str_eq(node->first->key, STR("check"));
+    if (node->kind != YAML_MAP || (node->count != 1 && !check)) {
         mistake_add(&c->mistakes, node->line, node->column, STR("- where: amount > 0"),
                     "a step is a map with one key");
         return OK;
@@ -138,7 +195,7 @@ static Status step_make(Configuration *c, const YamlNode *node, PipelineConfig *
         if (!str_eq(node->first->key, str_from(STEP_WORDS[i].name))) continue;
         step->kind = STEP_WORDS[i].kind;
         p->step_count++;
-        return step_value(c, node->first, step, err);
+        return step_value(c, node->first, p, step, err);
     }
     unknown_step(c, node->first);
     return OK;

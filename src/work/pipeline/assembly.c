@@ -2,6 +2,7 @@
 #include "foundation/base/clock.h"
 #include "foundation/base/datetime.h"
 #include "work/pipeline/pipeline_impl.h"
+#include "work/step/step_check.h"
 
 /* ---- where to read from ---- */
 
@@ -87,6 +88,16 @@ static Status place_error(const StepConfig *step, int32_t number, Err *err)
     return err_prefix(err, "step %d: ", number);
 }
 
+static Status check_step_new(Assembly *a, const StepConfig *config, int32_t number, Err *err)
+{
+    StepCheckOptions options = {.set = config->quality,
+                                .on_fail = config->on_fail,
+                                .budget = &a->step_budget,
+                                .spool_folder = a->env->spool_folder,
+                                .now_us = clock_now_us()};
+    return step_check_new(number, &options, a->schema, &a->steps[a->step_count], err);
+}
+
 static Status step_add(Assembly *a, const StepConfig *config, Err *err)
 {
     int32_t number = a->config->steps_before + a->step_count + 1;
@@ -115,6 +126,9 @@ static Status step_add(Assembly *a, const StepConfig *config, Err *err)
         break;
     case STEP_DROP_DUPLICATES:
         status = step_drop_duplicates_new(number, &duplicates, a->schema, at, err);
+        break;
+    case STEP_CHECK:
+        status = check_step_new(a, config, number, err);
         break;
     }
     if (status != OK) return place_error(config, number, err);

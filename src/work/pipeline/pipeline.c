@@ -6,6 +6,7 @@
 #include "foundation/base/hash.h"
 #include "foundation/base/thread.h"
 #include "work/pipeline/pipeline_impl.h"
+#include "work/step/step_check.h"
 
 static void copy_text(char *to, int64_t size, Str text)
 {
@@ -58,6 +59,21 @@ static void result_counts(const FlowResult *flow, const Assembly *a, RunResult *
     }
 }
 
+/* What check steps found, also where that is why the run failed. */
+static Status result_checks(const Assembly *a, RunResult *result, Err *err)
+{
+    buf_clear(&result->checks);
+    for (int32_t i = 0; i < a->step_count; i++) {
+        CLEANUP(buf_done) Buf one = buf_make(1 << 24);
+        bool is_check = false;
+        TRY(step_check_result(a->steps[i], &is_check, &one, err));
+        if (!is_check) continue;
+        if (result->checks.len) TRY(buf_append_char(&result->checks, ',', err));
+        TRY(buf_append(&result->checks, buf_str(&one), err));
+    }
+    return OK;
+}
+
 static int64_t queue_bytes(const Budget *budget)
 {
     int64_t share = budget ? budget->max_bytes / 16 : INT64_MAX;
@@ -94,6 +110,9 @@ static Status flow_of_assembly(Assembly *a, RunResult *result, Err *err)
     FlowResult flow;
     flow_result_init(&flow);
     Status status = flow_run(&spec, &flow, err);
+    Err ignored = {0};
+    Status told = result_checks(a, result, status == OK ? err : &ignored);
+    if (status == OK) status = told;
     if (status == OK) {
         result_counts(&flow, a, result);
         const Buf *cursor = a->advance ? &flow.position.cursor : &a->state.position.cursor;

@@ -4,12 +4,14 @@
 
 #include "connect/registry.h"
 #include "work/flow/flow.h"
+#include "work/quality/quality_set.h"
 
 typedef enum StepKind {
     STEP_SELECT,
     STEP_WHERE,
     STEP_DROP_NULLS,
     STEP_DROP_DUPLICATES,
+    STEP_CHECK,
 } StepKind;
 
 /* One step as configured. */
@@ -20,6 +22,8 @@ typedef struct StepConfig {
     const Str *columns;   /* drop_nulls, drop_duplicates by; count 0: all */
     int32_t column_count;
     bool keep_last;
+    const QualitySet *quality; /* check */
+    OnFail on_fail;            /* check: of rules that don't say their own */
 } StepConfig;
 
 typedef struct Incremental {
@@ -98,6 +102,7 @@ typedef struct RunResult {
     int64_t bytes;
     int32_t attempts;
     Buf watermark; /* the cursor after the run; empty: none */
+    Buf checks;    /* what `check` steps found: JSON objects with commas between them */
     Err error;     /* kind and message when failed */
 } RunResult;
 void run_result_init(RunResult *result);

@@ -6,12 +6,13 @@
 
 void run_result_init(RunResult *result)
 {
-    *result = (RunResult){.watermark = buf_make(1 << 20)};
+    *result = (RunResult){.watermark = buf_make(1 << 20), .checks = buf_make(1 << 26)};
 }
 
 void run_result_done(RunResult *result)
 {
     buf_done(&result->watermark);
+    buf_done(&result->checks);
 }
 
 static const char *status_name(RunStatus status)
@@ -114,6 +115,10 @@ Status run_result_json(const RunResult *r, bool indent UNUSED, Buf *out, Err *er
     double seconds = (double)r->duration_ns / 1e9;
     json_write_double(&w, seconds > 0 ? round((double)r->extracted / seconds) : 0);
     write_int(&w, "attempts", r->attempts);
+    json_key(&w, "checks");
+    json_array_begin(&w);
+    if (r->checks.len) json_write_raw(&w, buf_str(&r->checks));
+    json_array_end(&w);
     write_error(&w, r);
     json_object_end(&w);
     return json_writer_end(&w);

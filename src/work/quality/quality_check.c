@@ -49,6 +49,11 @@ int64_t quality_check_rows(const QualityCheck *check)
     return check->rows;
 }
 
+Str quality_check_error(const QualityCheck *check, int32_t rule)
+{
+    return check->rules[rule].error;
+}
+
 void quality_check_unreadable(QualityCheck *check, int64_t rows)
 {
     check->unreadable += rows;

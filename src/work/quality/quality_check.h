@@ -62,6 +62,8 @@ void quality_check_unreadable(QualityCheck *check, int64_t rows);
 /* `next`, a check of the same options, saw the rows behind those of `check`. It is empty
  * afterwards. */
 MUST_USE Status quality_check_merge(QualityCheck *check, QualityCheck *next, Err *err);
+/* Why the set's rule of that index can't be evaluated; empty: it can. */
+Str quality_check_error(const QualityCheck *check, int32_t rule);
 int64_t quality_check_rows(const QualityCheck *check);
 /* Judge; the check takes nothing more. */
 MUST_USE Status quality_check_finish(QualityCheck *check, QualityReport **ret_report, Err *err);

@@ -74,6 +74,11 @@ int32_t quality_report_count(const QualityReport *report, Verdict verdict);
  * evaluated. */
 int32_t quality_report_issues(const QualityReport *report);
 
+/* The rule's value with its unit, for people: 97.5 %, 12, 3 h. */
+MUST_USE Status report_value(const RuleResult *result, Buf *out, Err *err);
+/* Why it did not pass, in words; nothing when there is nothing to say. */
+MUST_USE Status report_why(const RuleResult *result, Buf *out, Err *err);
+
 typedef enum ReportFormat {
     REPORT_TABLE,
     REPORT_JSON,

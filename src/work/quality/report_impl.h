@@ -12,10 +12,6 @@ MUST_USE Status report_junit(const QualityReport *report, Buf *out, Err *err);
 
 /* FAIL customers 80/100  2 of 14 rules failed  10 000 000 rows in 0.9 s */
 MUST_USE Status report_headline(const QualityReport *report, Buf *out, Err *err);
-/* The rule's value with its unit, for people: 97.5 %, 12, 3 h. */
-MUST_USE Status report_value(const RuleResult *result, Buf *out, Err *err);
-/* Why it did not pass, in words; nothing when there is nothing to say. */
-MUST_USE Status report_why(const RuleResult *result, Buf *out, Err *err);
 /* customer_id=5: "x" (line 7) */
 MUST_USE Status report_evidence(const Evidence *evidence, Buf *out, Err *err);
 /* age: 98 number, 2 text (lines 5, 9) */
