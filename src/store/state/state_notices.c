@@ -8,8 +8,9 @@ static void put_alert(const StateAlert *a, StateValue *values, StateQuery *query
 {
     values[0] = state_text(a->fingerprint);
     values[1] = state_text(a->state);
-    *query = (StateQuery){.sql = a->state.len ? "INSERT OR REPLACE INTO alerts(fingerprint, state)"
-                                                " VALUES(?1,?2)"
+    *query = (StateQuery){.sql = a->state.len ? "INSERT INTO alerts(fingerprint, state, scope)"
+                                                " VALUES(?1,?2,{scope}) ON CONFLICT(fingerprint)"
+                                                " DO UPDATE SET state=?2, scope={scope}"
                                               : "DELETE FROM alerts WHERE fingerprint=?1 OR ?2<>''",
                           .values = values,
                           .value_count = 2};
@@ -21,18 +22,20 @@ static void put_notice(const StateNotice *n, StateValue *values, StateQuery *que
     values[1] = state_text(n->body);
     values[2] = state_int(n->at_us);
     values[3] = state_int(n->due_us);
-    *query = (StateQuery){.sql = "INSERT INTO notices(receiver, body, at_us, attempts, due_us)"
-                                 " VALUES(?1,?2,?3,0,?4)",
-                          .values = values,
-                          .value_count = 4};
+    *query =
+        (StateQuery){.sql = "INSERT INTO notices(receiver, body, at_us, attempts, due_us, scope)"
+                            " VALUES(?1,?2,?3,0,?4,{scope})",
+                     .values = values,
+                     .value_count = 4};
 }
 
 static void put_trim(const StateNotice *n, int64_t keep, StateValue *values, StateQuery *query)
 {
     values[0] = state_text(n->receiver);
     values[1] = state_int(keep);
-    *query = (StateQuery){.sql = "DELETE FROM notices WHERE receiver=?1 AND id <= (SELECT id FROM"
-                                 " notices WHERE receiver=?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+    *query = (StateQuery){.sql = "DELETE FROM notices WHERE receiver=?1 AND scope={scope} AND id <="
+                                 " (SELECT id FROM notices WHERE receiver=?1 AND scope={scope} "
+                                 "ORDER BY id DESC LIMIT 1 OFFSET ?2)",
                           .values = values,
                           .value_count = 2};
 }
@@ -67,16 +70,16 @@ typedef struct NoticeVisit {
     void *arg;
 } NoticeVisit;
 
-static Status notice_row(void *arg, sqlite3_stmt *row, Err *err)
+static Status notice_row(void *arg, const StateRow *row, Err *err)
 {
     NoticeVisit *visit = arg;
     StateNotice notice = {
-        .id = sqlite3_column_int64(row, 0),
+        .id = state_column_int(row, 0),
         .receiver = state_column(row, 1),
         .body = state_column(row, 2),
-        .at_us = sqlite3_column_int64(row, 3),
-        .attempts = sqlite3_column_int64(row, 4),
-        .due_us = sqlite3_column_int64(row, 5),
+        .at_us = state_column_int(row, 3),
+        .attempts = state_column_int(row, 4),
+        .due_us = state_column_int(row, 5),
     };
     return visit->each(visit->arg, &notice, err);
 }
@@ -86,7 +89,7 @@ Status state_notice_first(StateStore *store, Str receiver, StateNoticeEach each,
 {
     NoticeVisit visit = {each, arg};
     StateQuery query = {.sql = "SELECT id, receiver, body, at_us, attempts, due_us FROM notices"
-                               " WHERE receiver=?1 ORDER BY id LIMIT 1",
+                               " WHERE receiver=?1 AND scope={scope} ORDER BY id LIMIT 1",
                         STATE_VALUES(state_text(receiver)),
                         .each = notice_row,
                         .arg = &visit};
@@ -106,14 +109,16 @@ Status state_notice_done(StateStore *store, int64_t id, Err *err)
     return state_query(store, &query, err);
 }
 
-static Status count_row(void *arg, sqlite3_stmt *row, Err *err UNUSED)
+static Status count_row(void *arg, const StateRow *row, Err *err UNUSED)
 {
-    *(int64_t *)arg = sqlite3_column_int64(row, 0);
+    *(int64_t *)arg = state_column_int(row, 0);
     return OK;
 }
 
 Status state_notice_count(StateStore *store, int64_t *ret_count, Err *err)
 {
-    StateQuery query = {.sql = "SELECT count(*) FROM notices", .each = count_row, .arg = ret_count};
+    StateQuery query = {.sql = "SELECT count(*) FROM notices WHERE scope={scope}",
+                        .each = count_row,
+                        .arg = ret_count};
     return state_query(store, &query, err);
 }

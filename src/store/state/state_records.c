@@ -5,19 +5,28 @@ enum { REPORTS_DEFAULT = 100, REPORTS_MAX = 10000 };
 
 /* ---- quality reports ---- */
 
+static Status number_row(void *arg, const StateRow *row, Err *err UNUSED)
+{
+    *(int64_t *)arg = state_column_int(row, 0);
+    return OK;
+}
+
 Status state_report_put(StateStore *store, const StateReport *r, int64_t keep, int64_t *ret_id,
                         Err *err)
 {
+    int64_t id = 0;
     StateQuery queries[] = {
         {.sql = "INSERT INTO reports(dataset, at_us, score, verdict, report)"
-                " VALUES(?1,?2,?3,?4,?5)",
+                " VALUES(?1,?2,?3,?4,?5) RETURNING id",
          STATE_VALUES(state_text(r->dataset), state_int(r->at_us), state_real(r->score),
-                      state_text(r->verdict), state_text(r->report))},
+                      state_text(r->verdict), state_text(r->report)),
+         .each = number_row,
+         .arg = &id},
         {.sql = "DELETE FROM reports WHERE ?2>0 AND dataset=?1 AND id <= (SELECT id FROM reports"
                 " WHERE dataset=?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
          STATE_VALUES(state_text(r->dataset), state_int(keep))}};
     TRY(state_queries(store, queries, COUNT_OF(queries), err));
-    if (ret_id) *ret_id = queries[0].last_id;
+    if (ret_id) *ret_id = id;
     return OK;
 }
 
@@ -26,14 +35,14 @@ typedef struct ReportVisit {
     void *arg;
 } ReportVisit;
 
-static Status report_row(void *arg, sqlite3_stmt *row, Err *err)
+static Status report_row(void *arg, const StateRow *row, Err *err)
 {
     ReportVisit *visit = arg;
     StateReport report = {
-        .id = sqlite3_column_int64(row, 0),
+        .id = state_column_int(row, 0),
         .dataset = state_column(row, 1),
-        .at_us = sqlite3_column_int64(row, 2),
-        .score = sqlite3_column_double(row, 3),
+        .at_us = state_column_int(row, 2),
+        .score = state_column_real(row, 3),
         .verdict = state_column(row, 4),
         .report = state_column(row, 5),
     };
@@ -58,7 +67,8 @@ Status state_report_list(StateStore *store, Str dataset, int64_t since_us, int64
 
 Status state_outbox_put(StateStore *store, Str kind, Str body, int64_t at_us, Err *err)
 {
-    StateQuery query = {.sql = "INSERT INTO outbox(kind, body, at_us) VALUES(?1,?2,?3)",
+    StateQuery query = {.sql = "INSERT INTO outbox(kind, body, at_us, scope)"
+                               " VALUES(?1,?2,?3,{scope})",
                         STATE_VALUES(state_text(kind), state_text(body), state_int(at_us))};
     return state_query(store, &query, err);
 }
@@ -68,13 +78,13 @@ typedef struct LetterVisit {
     void *arg;
 } LetterVisit;
 
-static Status letter_row(void *arg, sqlite3_stmt *row, Err *err)
+static Status letter_row(void *arg, const StateRow *row, Err *err)
 {
     LetterVisit *visit = arg;
-    StateLetter letter = {.id = sqlite3_column_int64(row, 0),
+    StateLetter letter = {.id = state_column_int(row, 0),
                           .kind = state_column(row, 1),
                           .body = state_column(row, 2),
-                          .at_us = sqlite3_column_int64(row, 3)};
+                          .at_us = state_column_int(row, 3)};
     return visit->each(visit->arg, &letter, err);
 }
 
@@ -82,7 +92,8 @@ Status state_outbox_peek(StateStore *store, int64_t limit, StateLetterEach each,
                          Err *err)
 {
     LetterVisit visit = {each, arg};
-    StateQuery query = {.sql = "SELECT id, kind, body, at_us FROM outbox ORDER BY id LIMIT ?1",
+    StateQuery query = {.sql = "SELECT id, kind, body, at_us FROM outbox WHERE scope={scope}"
+                               " ORDER BY id LIMIT ?1",
                         STATE_VALUES(state_int(limit)),
                         .each = letter_row,
                         .arg = &visit};
@@ -95,15 +106,11 @@ Status state_outbox_done(StateStore *store, int64_t id, Err *err)
     return state_query(store, &query, err);
 }
 
-static Status count_row(void *arg, sqlite3_stmt *row, Err *err UNUSED)
-{
-    *(int64_t *)arg = sqlite3_column_int64(row, 0);
-    return OK;
-}
-
 Status state_outbox_count(StateStore *store, int64_t *ret_count, Err *err)
 {
-    StateQuery query = {.sql = "SELECT count(*) FROM outbox", .each = count_row, .arg = ret_count};
+    StateQuery query = {.sql = "SELECT count(*) FROM outbox WHERE scope={scope}",
+                        .each = number_row,
+                        .arg = ret_count};
     return state_query(store, &query, err);
 }
 
@@ -112,8 +119,8 @@ Status state_outbox_count(StateStore *store, int64_t *ret_count, Err *err)
 Status state_command_put(StateStore *store, const StateCommand *c, bool *ret_new, Err *err)
 {
     StateQuery query = {
-        .sql = "INSERT OR IGNORE INTO commands(id, type, status, body, result, at_us, open)"
-               " VALUES(?1,?2,?3,?4,?5,?6,?7)",
+        .sql = "INSERT INTO commands(id, type, status, body, result, at_us, open, scope)"
+               " VALUES(?1,?2,?3,?4,?5,?6,?7,{scope}) ON CONFLICT DO NOTHING",
         STATE_VALUES(state_text(c->id), state_text(c->type), state_text(c->status),
                      state_text(c->body), state_text(c->result), state_int(c->at_us),
                      state_int(c->open))};
@@ -137,7 +144,7 @@ typedef struct CommandVisit {
     void *arg;
 } CommandVisit;
 
-static Status command_row(void *arg, sqlite3_stmt *row, Err *err)
+static Status command_row(void *arg, const StateRow *row, Err *err)
 {
     CommandVisit *visit = arg;
     StateCommand command = {
@@ -146,8 +153,8 @@ static Status command_row(void *arg, sqlite3_stmt *row, Err *err)
         .status = state_column(row, 2),
         .body = state_column(row, 3),
         .result = state_column(row, 4),
-        .at_us = sqlite3_column_int64(row, 5),
-        .open = sqlite3_column_int64(row, 6) != 0,
+        .at_us = state_column_int(row, 5),
+        .open = state_column_int(row, 6) != 0,
     };
     return visit->each(visit->arg, &command, err);
 }
@@ -156,7 +163,7 @@ Status state_command_list(StateStore *store, StateCommandEach each, void *arg, E
 {
     CommandVisit visit = {each, arg};
     StateQuery query = {.sql = "SELECT id, type, status, body, result, at_us, open FROM commands"
-                               " WHERE open=1 ORDER BY seq",
+                               " WHERE open=1 AND scope={scope} ORDER BY seq",
                         .each = command_row,
                         .arg = &visit};
     return state_query(store, &query, err);
@@ -164,14 +171,15 @@ Status state_command_list(StateStore *store, StateCommandEach each, void *arg, E
 
 /* ---- texts by key ---- */
 
-static Status text_row(void *arg, sqlite3_stmt *row, Err *err)
+static Status text_row(void *arg, const StateRow *row, Err *err)
 {
     return buf_append(arg, state_column(row, 0), err);
 }
 
 Status state_token_put(StateStore *store, Str url, Str id, Str token, Err *err)
 {
-    StateQuery query = {.sql = "INSERT OR REPLACE INTO tokens(url, id, token) VALUES(?1,?2,?3)",
+    StateQuery query = {.sql = "INSERT INTO tokens(url, id, token) VALUES(?1,?2,?3)"
+                               " ON CONFLICT(url, id) DO UPDATE SET token=?3",
                         STATE_VALUES(state_text(url), state_text(id), state_text(token))};
     return state_query(store, &query, err);
 }
@@ -195,7 +203,9 @@ Status state_token_drop(StateStore *store, Str url, Str id, Err *err)
 
 Status state_alert_put(StateStore *store, Str fingerprint, Str state, Err *err)
 {
-    StateQuery query = {.sql = "INSERT OR REPLACE INTO alerts(fingerprint, state) VALUES(?1,?2)",
+    StateQuery query = {.sql = "INSERT INTO alerts(fingerprint, state, scope)"
+                               " VALUES(?1,?2,{scope})"
+                               " ON CONFLICT(fingerprint) DO UPDATE SET state=?2, scope={scope}",
                         STATE_VALUES(state_text(fingerprint), state_text(state))};
     return state_query(store, &query, err);
 }
@@ -212,7 +222,7 @@ typedef struct AlertVisit {
     void *arg;
 } AlertVisit;
 
-static Status alert_row(void *arg, sqlite3_stmt *row, Err *err)
+static Status alert_row(void *arg, const StateRow *row, Err *err)
 {
     AlertVisit *visit = arg;
     return visit->each(visit->arg, state_column(row, 0), state_column(row, 1), err);
@@ -221,7 +231,8 @@ static Status alert_row(void *arg, sqlite3_stmt *row, Err *err)
 Status state_alert_list(StateStore *store, StateAlertEach each, void *arg, Err *err)
 {
     AlertVisit visit = {each, arg};
-    StateQuery query = {.sql = "SELECT fingerprint, state FROM alerts ORDER BY fingerprint",
+    StateQuery query = {.sql = "SELECT fingerprint, state FROM alerts WHERE scope={scope}"
+                               " ORDER BY fingerprint",
                         .each = alert_row,
                         .arg = &visit};
     return state_query(store, &query, err);
@@ -229,14 +240,15 @@ Status state_alert_list(StateStore *store, StateAlertEach each, void *arg, Err *
 
 Status state_value_put(StateStore *store, Str key, Str value, Err *err)
 {
-    StateQuery query = {.sql = "INSERT OR REPLACE INTO pairs(key, value) VALUES(?1,?2)",
+    StateQuery query = {.sql = "INSERT INTO pairs(key, value) VALUES({scope}||?1,?2)"
+                               " ON CONFLICT(key) DO UPDATE SET value=?2",
                         STATE_VALUES(state_text(key), state_text(value))};
     return state_query(store, &query, err);
 }
 
 Status state_value_get(StateStore *store, Str key, Buf *ret_value, Err *err)
 {
-    StateQuery query = {.sql = "SELECT value FROM pairs WHERE key=?1",
+    StateQuery query = {.sql = "SELECT value FROM pairs WHERE key={scope}||?1",
                         STATE_VALUES(state_text(key)),
                         .each = text_row,
                         .arg = ret_value};
@@ -246,6 +258,7 @@ Status state_value_get(StateStore *store, Str key, Buf *ret_value, Err *err)
 
 Status state_value_drop(StateStore *store, Str key, Err *err)
 {
-    StateQuery query = {.sql = "DELETE FROM pairs WHERE key=?1", STATE_VALUES(state_text(key))};
+    StateQuery query = {.sql = "DELETE FROM pairs WHERE key={scope}||?1",
+                        STATE_VALUES(state_text(key))};
     return state_query(store, &query, err);
 }

@@ -1,4 +1,4 @@
-/* Runs of pipelines, failed attempts, ticks. */
+/* Runs of pipelines, failed attempts, ticks, leases. */
 #include "foundation/base/clock.h"
 #include "store/state/state_store_impl.h"
 
@@ -10,9 +10,11 @@ enum { RUNS_DEFAULT = 100, RUNS_MAX = 1000 };
 Status state_run_put(StateStore *store, const StateRun *r, Err *err)
 {
     StateQuery query = {
-        .sql = "INSERT INTO runs(" RUN_COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)"
+        .sql = "INSERT INTO runs(" RUN_COLUMNS ", scope) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,"
+               " {scope})"
                " ON CONFLICT(run_id) DO UPDATE SET pipeline=?2, trigger=?3, status=?4,"
-               " scheduled_us=?5, started_us=?6, finished_us=?7, attempts=?8, result=?9",
+               " scheduled_us=?5, started_us=?6, finished_us=?7, attempts=?8, result=?9, "
+               "scope={scope}",
         STATE_VALUES(state_text(r->run_id), state_text(r->pipeline), state_text(r->trigger),
                      state_text(r->status), state_int(r->scheduled_us), state_int(r->started_us),
                      state_int(r->finished_us), state_int(r->attempts), state_text(r->result))};
@@ -37,7 +39,7 @@ typedef struct RunVisit {
     int64_t count;
 } RunVisit;
 
-static Status run_row(void *arg, sqlite3_stmt *row, Err *err)
+static Status run_row(void *arg, const StateRow *row, Err *err)
 {
     RunVisit *visit = arg;
     StateRun run = {
@@ -45,10 +47,10 @@ static Status run_row(void *arg, sqlite3_stmt *row, Err *err)
         .pipeline = state_column(row, 1),
         .trigger = state_column(row, 2),
         .status = state_column(row, 3),
-        .scheduled_us = sqlite3_column_int64(row, 4),
-        .started_us = sqlite3_column_int64(row, 5),
-        .finished_us = sqlite3_column_int64(row, 6),
-        .attempts = sqlite3_column_int64(row, 7),
+        .scheduled_us = state_column_int(row, 4),
+        .started_us = state_column_int(row, 5),
+        .finished_us = state_column_int(row, 6),
+        .attempts = state_column_int(row, 7),
         .result = state_column(row, 8),
     };
     visit->count++;
@@ -73,13 +75,26 @@ Status state_run_list(StateStore *store, const StateRunFilter *f, StateRunEach e
     RunVisit visit = {each, arg, 0};
     int64_t limit = f->limit > 0 ? int64_min(f->limit, RUNS_MAX) : RUNS_DEFAULT;
     StateQuery query = {
-        .sql = "SELECT " RUN_COLUMNS " FROM runs WHERE (?1='' OR pipeline=?1)"
-               " AND (?2='' OR status=?2) AND (?3='' OR seq<(SELECT seq FROM runs WHERE run_id=?3))"
-               " AND (?4=0 OR started_us>=?4) ORDER BY seq DESC LIMIT ?5",
+        .sql =
+            "SELECT " RUN_COLUMNS " FROM runs WHERE (?1='' OR pipeline=?1)"
+            " AND (?2='' OR status=?2) AND (?3='' OR seq<(SELECT seq FROM runs WHERE run_id=?3))"
+            " AND (?4=0 OR started_us>=?4) AND (?6=0 OR scope={scope}) ORDER BY seq DESC LIMIT ?5",
         STATE_VALUES(state_text(f->pipeline), state_text(f->status), state_text(f->before),
-                     state_int(f->since_us), state_int(limit)),
+                     state_int(f->since_us), state_int(limit), state_int(f->mine)),
         .each = run_row,
         .arg = &visit};
+    return state_query(store, &query, err);
+}
+
+Status state_run_adopt(StateStore *store, StateRunEach each, void *arg, Err *err)
+{
+    RunVisit visit = {each, arg, 0};
+    StateQuery query = {.sql = "UPDATE runs SET scope={scope} WHERE status IN ('queued', 'running')"
+                               " AND scope<>{scope} AND 'replica:' || scope NOT IN"
+                               " (SELECT name FROM leases WHERE until_us>={now})"
+                               " RETURNING " RUN_COLUMNS,
+                        .each = run_row,
+                        .arg = &visit};
     return state_query(store, &query, err);
 }
 
@@ -104,9 +119,9 @@ Status state_attempt_failed(StateStore *store, Str pipeline, Str run_id, int64_t
     return state_queries(store, queries, COUNT_OF(queries), err);
 }
 
-static Status int64_row(void *arg, sqlite3_stmt *row, Err *err UNUSED)
+static Status int64_row(void *arg, const StateRow *row, Err *err UNUSED)
 {
-    *(int64_t *)arg = sqlite3_column_int64(row, 0);
+    *(int64_t *)arg = state_column_int(row, 0);
     return OK;
 }
 
@@ -127,7 +142,8 @@ Status state_tick_take(StateStore *store, Str name, int64_t scheduled_us, Str ow
                        Err *err)
 {
     StateQuery queries[] = {
-        {.sql = "INSERT OR IGNORE INTO ticks(name, scheduled_us, owner) VALUES(?1,?2,?3)",
+        {.sql =
+             "INSERT INTO ticks(name, scheduled_us, owner) VALUES(?1,?2,?3) ON CONFLICT DO NOTHING",
          STATE_VALUES(state_text(name), state_int(scheduled_us), state_text(owner))},
         {.sql = "DELETE FROM ticks WHERE name=?1 AND scheduled_us < (SELECT max(scheduled_us) FROM"
                 " ticks WHERE name=?1) - 604800000000",
@@ -147,4 +163,35 @@ Status state_tick_last(StateStore *store, Str name, int64_t *ret_scheduled_us, E
     TRY(state_query(store, &query, err));
     *ret_scheduled_us = last;
     return OK;
+}
+
+/* ---- leases ---- */
+
+Status state_lease_take(StateStore *store, Str name, int64_t hold_us, bool *ret_mine, Err *err)
+{
+    StateQuery query = {
+        .sql = "INSERT INTO leases(name, owner, until_us) VALUES(?1,?2,{now}+?3)"
+               " ON CONFLICT(name) DO UPDATE SET owner=?2, until_us={now}+?3"
+               " WHERE leases.owner=?2 OR leases.until_us<{now}",
+        STATE_VALUES(state_text(name), state_text(str_from(store->owner)), state_int(hold_us))};
+    TRY(state_query(store, &query, err));
+    *ret_mine = query.changes == 1;
+    return OK;
+}
+
+Status state_lease_drop(StateStore *store, Str name, Err *err)
+{
+    StateQuery query = {.sql = "DELETE FROM leases WHERE name=?1 AND owner=?2",
+                        STATE_VALUES(state_text(name), state_text(str_from(store->owner)))};
+    return state_query(store, &query, err);
+}
+
+Status state_scope_adopt(StateStore *store, Err *err)
+{
+#define OF_NOBODY                                                                                  \
+    " WHERE scope<>{scope} AND 'replica:' || scope NOT IN"                                         \
+    " (SELECT name FROM leases WHERE until_us>={now})"
+    StateQuery queries[] = {{.sql = "UPDATE outbox SET scope={scope}" OF_NOBODY},
+                            {.sql = "UPDATE notices SET scope={scope}" OF_NOBODY}};
+    return state_queries(store, queries, COUNT_OF(queries), err);
 }

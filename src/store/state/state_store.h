@@ -9,12 +9,32 @@
  * and `each` must not call the store; it may return FAIL to stop. Times: µs since the epoch. */
 typedef struct StateStore StateStore;
 
-/* `url` as under `state:`: sqlite:///relative.db, sqlite:////absolute.db. Made with mode 0600 when
- * missing. FAIL: ERR_CONFIG for other kinds (postgresql is refused for now), ERR_IO for a file that
- * is no state store or is damaged, ERR_PERMISSION when read-only, ERR_DEADLOCK when locked. */
+/* `url` as under `state:`: sqlite:///relative.db, sqlite:////absolute.db (made with mode 0600 when
+ * missing), or postgresql://… (a schema neuron_state there, made when missing), which several
+ * neurons may share. FAIL: ERR_CONFIG for other kinds, ERR_IO for a file that is no state store or
+ * is damaged, ERR_PERMISSION when read-only, ERR_DEADLOCK when locked, ERR_CONNECT. A session that
+ * is lost is opened again by the next call. */
 MUST_USE Status state_store_open(Str url, StateStore **ret_store, Err *err);
 void state_store_close(StateStore *store);
 DEFINE_FREE_P(StateStore, state_store_close)
+/* ---- several neurons on one store ---- */
+
+bool state_store_is_shared(const StateStore *store);
+enum { STATE_REPLICAS_MAX = 64 };
+/* On a shared store: the lowest number from 1 that no living neuron has, for so long; from then on
+ * the outbox, open runs, commands, alerts and values are those of this number. On one of its own:
+ * 0, and everything is. Before anything else is asked. */
+MUST_USE Status state_scope_take(StateStore *store, int64_t hold_us, int64_t *ret_number, Err *err);
+/* Hold it for longer. *ret_mine false: it ran out meanwhile, and another neuron has it. */
+MUST_USE Status state_scope_renew(StateStore *store, int64_t hold_us, bool *ret_mine, Err *err);
+/* What neurons that are gone left in outbox and notices becomes this one's. */
+MUST_USE Status state_scope_adopt(StateStore *store, Err *err);
+/* A lease by name, by the store's own clock: taken or renewed (*ret_mine), or another's. Given back
+ * when the store is closed. */
+MUST_USE Status state_lease_take(StateStore *store, Str name, int64_t hold_us, bool *ret_mine,
+                                 Err *err);
+MUST_USE Status state_lease_drop(StateStore *store, Str name, Err *err);
+
 /* OK when the store can be read and written now. */
 MUST_USE Status state_store_check(StateStore *store, Err *err);
 
@@ -43,10 +63,13 @@ typedef struct StateRunFilter {
     Str before;           /* a run_id: only runs that were put before it; empty: from the newest */
     int64_t since_us;     /* 0: all */
     int64_t limit;        /* 0: 100; at most 1000 */
+    bool mine;            /* only those that this neuron put, or adopted */
 } StateRunFilter;
 /* Newest first. */
 MUST_USE Status state_run_list(StateStore *store, const StateRunFilter *filter, StateRunEach each,
                                void *arg, Err *err);
+/* Open runs of neurons that are gone become this one's; `each` gets them. */
+MUST_USE Status state_run_adopt(StateStore *store, StateRunEach each, void *arg, Err *err);
 /* Forget finished runs of a pipeline but for the newest `keep`. */
 MUST_USE Status state_run_prune(StateStore *store, Str pipeline, int64_t keep, Err *err);
 /* Each attempt that failed, retried or not. Older than 8 days are forgotten. */

@@ -1,9 +1,14 @@
-/* What the files of this room share: one statement with its values, under the store's lock. */
+/* What the files of this room share: one statement with its values, on either kind of store. */
 #ifndef NEURON_STATE_STORE_IMPL_H
 #define NEURON_STATE_STORE_IMPL_H
 
+#include <pthread.h>
+
+#include "store/db/postgres_db.h"
 #include "store/db/sqlite_db.h"
 #include "store/state/state_store.h"
+
+enum { STATE_OWNER_SIZE = 33 };
 
 typedef enum StateValueKind { STATE_INT, STATE_TEXT, STATE_REAL } StateValueKind;
 
@@ -30,16 +35,28 @@ static inline StateValue state_real(double value)
     return (StateValue){.kind = STATE_REAL, .real = value};
 }
 
-typedef Status (*StateRowEach)(void *arg, sqlite3_stmt *row, Err *err);
+/* A row of either kind. */
+typedef struct StateRow {
+    sqlite3_stmt *sqlite;   /* or else */
+    const PGresult *result; /* and its row */
+    int row;
+} StateRow;
+typedef Status (*StateRowEach)(void *arg, const StateRow *row, Err *err);
+/* NULL is empty and 0. */
+Str state_column(const StateRow *row, int column);
+int64_t state_column_int(const StateRow *row, int column);
+double state_column_real(const StateRow *row, int column);
 
-/* Run one statement; `each` (may be NULL) gets its rows. */
+/* One statement in the SQL that SQLite and PostgreSQL share, its parameters as ?1, ?2 …; {now} is
+ * the store's own clock (microseconds since the epoch), {scope} the part of it that is this
+ * neuron's. `each` (may be NULL) gets its rows. */
 typedef struct StateQuery {
     const char *sql;
     const StateValue *values;
     int32_t value_count;
     StateRowEach each;
     void *arg;
-    int64_t changes, last_id; /* afterwards */
+    int64_t changes; /* afterwards */
 } StateQuery;
 MUST_USE Status state_query(StateStore *store, StateQuery *query, Err *err);
 /* Several as one transaction. */
@@ -50,6 +67,24 @@ MUST_USE Status state_queries(StateStore *store, StateQuery *queries, int32_t co
     .values = (const StateValue[]){__VA_ARGS__},                                                   \
     .value_count = (int32_t)COUNT_OF(((const StateValue[]){__VA_ARGS__}))
 
-Str state_column(sqlite3_stmt *row, int column);
+struct StateStore {
+    pthread_mutex_t lock;
+    sqlite3 *db;         /* or else */
+    PostgresDb *session; /* NULL while it is lost */
+    Buf url;             /* of the session */
+    Buf sql;             /* scratch */
+    Buf scope;
+    char owner[STATE_OWNER_SIZE];
+};
+
+/* Under the lock. `count` statements, of which all or none are kept. */
+MUST_USE Status state_sqlite_open(Str path, StateStore *store, Err *err);
+MUST_USE Status state_sqlite_run(StateStore *store, StateQuery *queries, int32_t count, Err *err);
+MUST_USE Status state_postgres_open(Str url, StateStore *store, Err *err);
+MUST_USE Status state_postgres_run(StateStore *store, StateQuery *queries, int32_t count, Err *err);
+/* The statement's text into store->sql: ?1 as ?1 or, numbered, as $1::type; {now} as `now`; {scope}
+ * as the store's scope, a literal. */
+MUST_USE Status state_sql(StateStore *store, const StateQuery *query, const char *now,
+                          bool numbered, Err *err);
 
 #endif

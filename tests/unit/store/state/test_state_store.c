@@ -201,7 +201,7 @@ static void test_refused(void **state)
     char url[200];
     StateStore *store = NULL;
     Err err = {0};
-    assert_int_equal(state_store_open(STR("postgresql://h/db"), &store, &err), FAIL);
+    assert_int_equal(state_store_open(STR("mysql://h/db"), &store, &err), FAIL);
     assert_int_equal(err.kind, ERR_CONFIG);
     assert_int_equal(state_store_open(STR("state.db"), &store, &err), FAIL);
     assert_int_equal(err.kind, ERR_CONFIG);
