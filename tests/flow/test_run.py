@@ -189,7 +189,6 @@ def test_dead_target_degrades_only_its_part(neuron):
     (("mode: append", "mode: appendd"), "mode"),
     (("token: \"\"", "token: \"${NO_SUCH_VARIABLE}\""), "NO_SUCH_VARIABLE"),
     (("127.0.0.1:0", "nowhere"), "listen"),
-    (("drain: 5s", "drain: 5s\nstate: postgresql://h/db"), "PostgreSQL"),
 ])
 def test_wrong_configuration_does_not_start(neuron, change, said):
     make(neuron, more=DEAD)

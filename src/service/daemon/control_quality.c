@@ -104,7 +104,7 @@ Status control_quality_check(void *arg, Str dataset, Str trigger, Buf *out, Err 
     Daemon *d = arg;
     Job *job = job_find(d, JOB_DATASET, dataset);
     if (!job) return no_dataset(d, dataset, err);
-    TRY(job_enqueue(d, job, trigger, 0, NULL, err));
+    TRY(job_enqueue(d, job, trigger, NULL, err));
     LOG(LOG_INFO, "control", "check asked for", log_text("dataset", dataset),
         log_text("trigger", trigger));
     JsonWriter w = json_writer_make(out, err);

@@ -127,7 +127,7 @@ Status control_run_start(void *arg, Str pipeline, Str trigger, char *ret_run_id,
     char run_id[RUN_ID_SIZE];
     Job *job = job_find(d, JOB_PIPELINE, pipeline);
     if (!job) return no_pipeline(d, pipeline, err);
-    TRY(job_enqueue(d, job, trigger, 0, run_id, err));
+    TRY(job_enqueue(d, job, trigger, run_id, err));
     if (ret_run_id) memcpy(ret_run_id, run_id, RUN_ID_SIZE);
     LOG(LOG_INFO, "control", "run asked for", log_text("pipeline", pipeline),
         log_text("run_id", str_from(run_id)), log_text("trigger", trigger));

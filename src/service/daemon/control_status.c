@@ -67,7 +67,7 @@ static Health write_dependencies(Daemon *d, JsonWriter *w)
 static void write_head(Daemon *d, JsonWriter *w)
 {
     const NeuronOptions *o = &d->config->options.neuron;
-    write_text(w, "id", o->id);
+    write_text(w, "id", d->identity);
     write_text(w, "name", o->name);
     write_text(w, "type", o->type);
     write_text(w, "version", STR(NEURON_VERSION));
@@ -174,7 +174,7 @@ Status control_config(void *arg, Buf *out, Err *err)
     JsonWriter w = json_writer_make(out, err);
     json_object_begin(&w);
     write_text(&w, "file", d->config->path);
-    write_text(&w, "id", o->neuron.id);
+    write_text(&w, "id", d->identity);
     write_text(&w, "state", str_starts(o->state, STR("sqlite")) ? o->state : STR("***"));
     json_key(&w, "memory_bytes");
     json_write_int64(&w, o->memory_bytes);

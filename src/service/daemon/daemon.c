@@ -109,6 +109,7 @@ static Status parts_start(Daemon *d, Err *err)
     TRY(descriptors_open(d, err));
     TRY(state_store_open(o->state, &d->store, err));
     d->store_ok = true;
+    TRY(replica_begin(d, err));
     TRY(jobs_make(d, err));
     TRY(streams_new(d, err));
     TRY(links_make(d, err));
@@ -218,7 +219,7 @@ static void say_ready(Daemon *d)
 {
     atomic_store(&d->ready, true);
     (void)sd_notify(0, "READY=1");
-    LOG(LOG_INFO, "daemon", "ready", log_text("id", d->config->options.neuron.id),
+    LOG(LOG_INFO, "daemon", "ready", log_text("id", d->identity),
         log_text("version", STR(NEURON_VERSION)),
         log_text("listen", d->config->options.http.listen), log_int("port", api_port(*d->api)),
         log_int("pipelines", d->config->pipeline_count));

@@ -74,6 +74,10 @@ typedef struct Daemon {
     StateStore *store;
     Budget budget;
     Control control;
+    Str identity;    /* the neuron's id; of one of several on one store: <id>-<n> */
+    int64_t replica; /* n; 0: the store is its own */
+    Thread keeper;   /* replica.c */
+    bool keeping, keeper_ends;
     struct Api **api;          /* lives over reloads; daemon.c */
     struct Federate *federate; /* part_federation.c */
     Stream **streams;          /* part_streams.c; in the configuration's order */
@@ -114,11 +118,23 @@ void jobs_cancel(Daemon *d);
 void jobs_done(Daemon *d);
 Job *job_find(Daemon *d, JobKind kind, Str name);
 /* Put into the store and the queue. *ret_run_id (RUN_ID_SIZE) may be NULL. */
-MUST_USE Status job_enqueue(Daemon *d, Job *job, Str trigger, int64_t scheduled_us,
-                            char *ret_run_id, Err *err);
+MUST_USE Status job_enqueue(Daemon *d, Job *job, Str trigger, char *ret_run_id, Err *err);
+/* The same for a tick; *ret_mine false: another neuron has taken it, and nothing is put. */
+MUST_USE Status job_enqueue_tick(Daemon *d, Job *job, Str trigger, int64_t scheduled_us,
+                                 bool *ret_mine, Err *err);
 /* A ticket as it is (a retry, a resume); owns it. */
 void ticket_push(Daemon *d, Ticket *ticket);
 MUST_USE Status job_set_schedule(Daemon *d, Job *job, Str text, Err *err);
+
+/* ---- replica.c: this neuron among those that share its state store ---- */
+/* Settles d->identity, before anything else asks the store. */
+MUST_USE Status replica_begin(Daemon *d, Err *err);
+MUST_USE Status part_replica_start(Daemon *d, Err *err);
+void part_replica_stop(Daemon *d);
+/* A pipeline runs in one neuron at a time: false where another one runs it. Where the store can't
+ * be asked it is true, since the target's epoch guards the data anyway. */
+bool replica_take_run(Daemon *d, const Job *job);
+void replica_drop_run(Daemon *d, const Job *job);
 
 /* control_update.c: what an earlier life was told from outside. */
 void config_update_restore(Daemon *d);
@@ -173,6 +189,8 @@ bool links_write(Daemon *d, JsonWriter *w);
 /* ---- ticks.c ---- */
 /* At the start: runs that were cut off, missed ticks, the run at start. */
 void ticks_begin(Daemon *d);
+/* Runs of neurons that are gone go on here. */
+void ticks_adopt(Daemon *d);
 /* Fire what is due; returns when the next tick is (µs since the epoch; INT64_MAX: none). */
 int64_t ticks_fire(Daemon *d, int64_t now_us);
 

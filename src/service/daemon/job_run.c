@@ -156,6 +156,35 @@ static void settle(Daemon *d, Ticket *ticket, const PipelineConfig *pipeline, Ru
     mem_free(ticket);
 }
 
+/* Another neuron on the same state store runs the pipeline just now: a tick is skipped, what was
+ * asked for waits. Owns the ticket. */
+static void run_elsewhere(Daemon *d, Ticket *ticket)
+{
+    static const char *const TICKS[] = {"schedule", "catch_up", "start"};
+    enum { WAIT_US = 1000000 };
+    Err err = {0};
+    bool tick = false;
+    for (int32_t i = 0; i < COUNT_OF(TICKS); i++) tick |= strcmp(ticket->trigger, TICKS[i]) == 0;
+    if (!tick) {
+        run_again(d, ticket, WAIT_US);
+        return;
+    }
+    RunResult result;
+    run_result_init(&result);
+    result.status = RUN_SKIPPED;
+    copy_text(result.pipeline, sizeof result.pipeline, ticket->job->name);
+    copy_text(result.run_id, sizeof result.run_id, str_from(ticket->run_id));
+    copy_text(result.message, sizeof result.message, STR("Another neuron runs it"));
+    LOG(LOG_INFO, "scheduler", "tick skipped", log_text("job", ticket->job->tick_name),
+        log_text("reason", STR("another neuron runs it")));
+    metrics_add(METRIC_PIPELINE_TICKS_SKIPPED, 1, LABELS(ticket->job->name, STR("overlap")));
+    if (finish(d, ticket, &result, STR("skipped"), &err) != OK) {
+        store_failed("a run's end could not be kept", &err, ticket);
+    }
+    run_result_done(&result);
+    mem_free(ticket);
+}
+
 static void run_pipeline(Daemon *d, Ticket *ticket)
 {
     Job *job = ticket->job;
@@ -183,6 +212,13 @@ static void run_pipeline(Daemon *d, Ticket *ticket)
 
 void job_run(Daemon *d, Ticket *ticket)
 {
-    if (ticket->job->kind == JOB_PIPELINE) run_pipeline(d, ticket);
-    else dataset_run(d, ticket);
+    const Job *job = ticket->job;
+    if (job->kind == JOB_DATASET) {
+        dataset_run(d, ticket);
+    } else if (!replica_take_run(d, job)) {
+        run_elsewhere(d, ticket);
+    } else {
+        run_pipeline(d, ticket);
+        replica_drop_run(d, job);
+    }
 }

@@ -139,18 +139,26 @@ static Status ticket_new(Job *job, Str trigger, int64_t scheduled_us, Ticket **r
     return OK;
 }
 
-static Status ticket_store(Daemon *d, const Ticket *ticket, Err *err)
+static Status ticket_store(Daemon *d, const Ticket *ticket, bool *ret_mine, Err *err)
 {
-    if (ticket->job->kind != JOB_PIPELINE) return OK;
+    const Job *job = ticket->job;
+    *ret_mine = true;
     StateRun run = {
         .run_id = str_from(ticket->run_id),
-        .pipeline = ticket->job->name,
+        .pipeline = job->name,
         .trigger = str_from(ticket->trigger),
         .status = STR("queued"),
         .scheduled_us = ticket->scheduled_us,
         .attempts = ticket->attempts,
     };
-    return state_run_put(d->store, &run, err);
+    bool tick = ticket->scheduled_us > 0;
+    if (job->kind == JOB_PIPELINE) {
+        return tick ? state_tick_run(d->store, job->tick_name, &run, d->identity, ret_mine, err)
+                    : state_run_put(d->store, &run, err);
+    }
+    if (!tick) return OK;
+    return state_tick_take(d->store, job->tick_name, ticket->scheduled_us, d->identity, ret_mine,
+                           err);
 }
 
 static Status job_has_room(Daemon *d, const Job *job, Err *err)
@@ -164,19 +172,34 @@ static Status job_has_room(Daemon *d, const Job *job, Err *err)
     return err_hint(err, "wait until some are done");
 }
 
-Status job_enqueue(Daemon *d, Job *job, Str trigger, int64_t scheduled_us, char *ret_run_id,
-                   Err *err)
+static Status enqueue(Daemon *d, Ticket *ticket, bool *ret_mine, Err *err)
+{
+    Status status = ticket_store(d, ticket, ret_mine, err);
+    if (status == OK && *ret_mine) ticket_push(d, ticket);
+    else mem_free(ticket);
+    return status;
+}
+
+Status job_enqueue(Daemon *d, Job *job, Str trigger, char *ret_run_id, Err *err)
+{
+    Ticket *ticket = NULL;
+    bool mine = true;
+    TRY(job_has_room(d, job, err));
+    TRY(ticket_new(job, trigger, 0, &ticket, err));
+    char run_id[RUN_ID_SIZE];
+    memcpy(run_id, ticket->run_id, RUN_ID_SIZE);
+    TRY(enqueue(d, ticket, &mine, err));
+    if (ret_run_id) memcpy(ret_run_id, run_id, RUN_ID_SIZE);
+    return OK;
+}
+
+Status job_enqueue_tick(Daemon *d, Job *job, Str trigger, int64_t scheduled_us, bool *ret_mine,
+                        Err *err)
 {
     Ticket *ticket = NULL;
     TRY(job_has_room(d, job, err));
     TRY(ticket_new(job, trigger, scheduled_us, &ticket, err));
-    if (ticket_store(d, ticket, err) != OK) {
-        mem_free(ticket);
-        return FAIL;
-    }
-    if (ret_run_id) memcpy(ret_run_id, ticket->run_id, RUN_ID_SIZE);
-    ticket_push(d, ticket);
-    return OK;
+    return enqueue(d, ticket, ret_mine, err);
 }
 
 /* ---- the workers ---- */

@@ -83,7 +83,7 @@ static bool exact(void *arg, Metric metric, const Str *labels, int64_t since_us,
 
 Status part_alert_start(Daemon *d, Err *err)
 {
-    AlertOptions options = {.neuron_id = d->config->options.neuron.id,
+    AlertOptions options = {.neuron_id = d->identity,
                             .settings = &d->config->alerts,
                             .store = d->store,
                             .refresh = refresh,

@@ -10,7 +10,7 @@ Status part_federation_start(Daemon *d, Err *err)
     int64_t heartbeat_us = d->heartbeat_us ? d->heartbeat_us : o->federation.heartbeat_us;
     pthread_mutex_unlock(&d->lock);
     FederateOptions options = {.url = o->federation.url,
-                               .id = o->neuron.id,
+                               .id = d->identity,
                                .name = o->neuron.name,
                                .type = o->neuron.type,
                                .heartbeat_us = heartbeat_us,

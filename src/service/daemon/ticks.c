@@ -5,26 +5,37 @@
 
 enum { CATCH_UP_MAX = 100 };
 
-static void enqueue(Daemon *d, Job *job, Str trigger, int64_t scheduled_us)
+static void tick_failed(const Job *job, const char *what, const Err *err)
+{
+    metrics_add(METRIC_ERRORS, 1, LABELS(STR("scheduler"), str_from(err_kind_name(err->kind))));
+    LOG_ERR(LOG_ERROR, "scheduler", what, err, log_text("job", job->tick_name));
+}
+
+/* False where another neuron has the tick. */
+static bool enqueue_tick(Daemon *d, Job *job, Str trigger, int64_t at_us)
 {
     Err err = {0};
-    if (job_enqueue(d, job, trigger, scheduled_us, NULL, &err) == OK) return;
-    metrics_add(METRIC_ERRORS, 1, LABELS(STR("scheduler"), str_from(err_kind_name(err.kind))));
-    LOG_ERR(LOG_ERROR, "scheduler", "a tick could not be queued", &err,
-            log_text("job", job->tick_name));
+    bool mine = false;
+    if (job_enqueue_tick(d, job, trigger, at_us, &mine, &err) == OK) return mine;
+    tick_failed(job, "a tick could not be queued", &err);
+    return false;
+}
+
+static void enqueue_start(Daemon *d, Job *job)
+{
+    Err err = {0};
+    if (job_enqueue(d, job, STR("start"), NULL, &err) == OK) return;
+    tick_failed(job, "the run at the start could not be queued", &err);
 }
 
 static bool tick_take(Daemon *d, const Job *job, int64_t at_us)
 {
     Err err = {0};
     bool mine = false;
-    if (state_tick_take(d->store, job->tick_name, at_us, d->config->options.neuron.id, &mine,
-                        &err) == OK) {
+    if (state_tick_take(d->store, job->tick_name, at_us, d->identity, &mine, &err) == OK) {
         return mine;
     }
-    metrics_add(METRIC_ERRORS, 1, LABELS(STR("scheduler"), str_from(err_kind_name(err.kind))));
-    LOG_ERR(LOG_ERROR, "scheduler", "a tick could not be taken", &err,
-            log_text("job", job->tick_name));
+    tick_failed(job, "a tick could not be taken", &err);
     return false;
 }
 
@@ -63,6 +74,17 @@ static Status collect_open(void *arg, const StateRun *run, Err *err)
     return OK;
 }
 
+static void resume_push(Daemon *d, Resume *resume)
+{
+    while (resume->first) {
+        Ticket *ticket = resume->first;
+        resume->first = ticket->next;
+        LOG(LOG_INFO, "scheduler", "run taken up again", log_text("pipeline", ticket->job->name),
+            log_text("run_id", str_from(ticket->run_id)));
+        ticket_push(d, ticket);
+    }
+}
+
 /* Runs that a kill or an end cut off: the same run again, by its id, so that nothing that it
  * published is done twice. */
 static void resume_runs(Daemon *d)
@@ -72,17 +94,21 @@ static void resume_runs(Daemon *d)
     Resume resume = {.d = d};
     Status status = OK;
     for (int32_t i = 0; i < COUNT_OF(OPEN) && status == OK; i++) {
-        StateRunFilter filter = {.status = str_from(OPEN[i]), .limit = 1000};
+        StateRunFilter filter = {.status = str_from(OPEN[i]), .limit = 1000, .mine = true};
         status = state_run_list(d->store, &filter, collect_open, &resume, &err);
     }
     if (status != OK) LOG_ERR(LOG_ERROR, "scheduler", "open runs could not be read", &err);
-    while (resume.first) {
-        Ticket *ticket = resume.first;
-        resume.first = ticket->next;
-        LOG(LOG_INFO, "scheduler", "run taken up again", log_text("pipeline", ticket->job->name),
-            log_text("run_id", str_from(ticket->run_id)));
-        ticket_push(d, ticket);
+    resume_push(d, &resume);
+}
+
+void ticks_adopt(Daemon *d)
+{
+    Err err = {0};
+    Resume resume = {.d = d};
+    if (state_run_adopt(d->store, collect_open, &resume, &err) != OK) {
+        LOG_ERR(LOG_ERROR, "scheduler", "runs of others could not be read", &err);
     }
+    resume_push(d, &resume);
 }
 
 /* Ticks since the last one that was taken, up to now. True when a run was queued for them. */
@@ -101,9 +127,7 @@ static bool catch_up(Daemon *d, Job *job, int64_t now_us)
     bool some = false;
     for (int64_t i = 0; i < count; i++) {
         at_us = count == 1 ? missed.last_us : schedule_next(&job->schedule, at_us);
-        if (!tick_take(d, job, at_us)) continue;
-        enqueue(d, job, STR("catch_up"), at_us);
-        some = true;
+        some = enqueue_tick(d, job, STR("catch_up"), at_us) || some;
     }
     return some;
 }
@@ -117,9 +141,9 @@ void ticks_begin(Daemon *d)
         bool waits = catch_up(d, job, now_us) || job->queued > 0;
         /* A dataset without a schedule is checked when somebody asks. */
         bool starts = job->kind == JOB_PIPELINE || job->scheduled;
-        if (starts && !waits && !d->reloaded && !job->paused) {
-            enqueue(d, job, STR("start"), 0);
-        }
+        /* Of several neurons on one store the first runs at its start. */
+        bool first = d->replica <= 1;
+        if (starts && first && !waits && !d->reloaded && !job->paused) enqueue_start(d, job);
         pthread_mutex_lock(&d->lock);
         if (!d->reloaded) job->last_tick_us = now_us;
         pthread_mutex_unlock(&d->lock);
@@ -134,13 +158,13 @@ static void fire(Daemon *d, Job *job, int64_t at_us)
     bool busy = job->running || job->queued > 0;
     bool paused = job->paused;
     pthread_mutex_unlock(&d->lock);
-    if (!tick_take(d, job, at_us)) return;
+    bool skipped = paused || (busy && job->overlap == OVERLAP_SKIP);
+    bool mine = skipped ? tick_take(d, job, at_us) : enqueue_tick(d, job, STR("schedule"), at_us);
+    if (!mine) return;
     pthread_mutex_lock(&d->lock);
     job->last_tick_us = at_us;
     pthread_mutex_unlock(&d->lock);
-    if (paused) skip(job, "paused");
-    else if (busy && job->overlap == OVERLAP_SKIP) skip(job, "overlap");
-    else enqueue(d, job, STR("schedule"), at_us);
+    if (skipped) skip(job, paused ? "paused" : "overlap");
 }
 
 /* The tick that is due, if one is. Several that were slept through count as one (catch_up: all

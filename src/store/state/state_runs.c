@@ -153,6 +153,30 @@ Status state_tick_take(StateStore *store, Str name, int64_t scheduled_us, Str ow
     return OK;
 }
 
+Status state_tick_run(StateStore *store, Str name, const StateRun *r, Str owner, bool *ret_mine,
+                      Err *err)
+{
+    /* The owner of the tick is this one run, so that only who took it puts the run. */
+    CLEANUP(buf_done) Buf taker = buf_make(256);
+    TRY(buf_printf(&taker, err, "%.*s/%.*s", STR_ARG(owner), STR_ARG(r->run_id)));
+    StateQuery queries[] = {
+        {.sql = "INSERT INTO ticks(name, scheduled_us, owner) VALUES(?1,?2,?3)"
+                " ON CONFLICT DO NOTHING",
+         STATE_VALUES(state_text(name), state_int(r->scheduled_us), state_text(buf_str(&taker)))},
+        {.sql =
+             "INSERT INTO runs(" RUN_COLUMNS ", scope) SELECT ?4,?5,?6,?7,?2,0,0,0,'',{scope}"
+             " WHERE EXISTS (SELECT 1 FROM ticks WHERE name=?1 AND scheduled_us=?2 AND owner=?3)",
+         STATE_VALUES(state_text(name), state_int(r->scheduled_us), state_text(buf_str(&taker)),
+                      state_text(r->run_id), state_text(r->pipeline), state_text(r->trigger),
+                      state_text(r->status))},
+        {.sql = "DELETE FROM ticks WHERE name=?1 AND scheduled_us < (SELECT max(scheduled_us) FROM"
+                " ticks WHERE name=?1) - 604800000000",
+         STATE_VALUES(state_text(name))}};
+    TRY(state_queries(store, queries, COUNT_OF(queries), err));
+    *ret_mine = queries[0].changes == 1;
+    return OK;
+}
+
 Status state_tick_last(StateStore *store, Str name, int64_t *ret_scheduled_us, Err *err)
 {
     int64_t last = 0;

@@ -177,6 +177,9 @@ MUST_USE Status state_notice_count(StateStore *store, int64_t *ret_count, Err *e
  * ("pipeline:sales"). */
 MUST_USE Status state_tick_take(StateStore *store, Str name, int64_t scheduled_us, Str owner,
                                 bool *ret_mine, Err *err);
+/* The same, and in the same transaction the run that it starts is put: no tick is lost between. */
+MUST_USE Status state_tick_run(StateStore *store, Str name, const StateRun *run, Str owner,
+                               bool *ret_mine, Err *err);
 /* The newest tick taken; 0: none. */
 MUST_USE Status state_tick_last(StateStore *store, Str name, int64_t *ret_scheduled_us, Err *err);
 

@@ -1,0 +1,138 @@
+/* This neuron among those that share its state store: its number, its leases, what others left. */
+#include <stdio.h>
+
+#include "foundation/base/clock.h"
+#include "service/daemon/daemon_impl.h"
+
+/* A neuron that says nothing for so long is taken for dead. */
+#define HOLD_US INT64_C(15000000)
+#define RENEW_NS INT64_C(5000000000)
+
+/* Transactional ids must differ between neurons, or they would fence each other. */
+static Status streams_rename(Daemon *d, Err *err)
+{
+    for (int32_t i = 0; i < d->config->stream_count; i++) {
+        StreamConfig *stream = &d->config->streams[i];
+        Location *places[] = {&stream->to, &stream->dead_letter_to};
+        for (int32_t k = 0; k < COUNT_OF(places); k++) {
+            Str id = location_option(places[k], STR("id")), other;
+            if (!id.len) continue;
+            TRY(arena_printf(&d->config->arena, &other, err, "%.*s-%lld", STR_ARG(id),
+                             (long long)d->replica));
+            TRY(location_set(places[k], &d->config->arena, STR("id"), other, err));
+        }
+    }
+    return OK;
+}
+
+Status replica_begin(Daemon *d, Err *err)
+{
+    d->identity = d->config->options.neuron.id;
+    TRY(state_scope_take(d->store, HOLD_US, &d->replica, err));
+    if (!d->replica) return OK;
+    TRY(arena_printf(&d->config->arena, &d->identity, err, "%.*s-%lld", STR_ARG(d->identity),
+                     (long long)d->replica));
+    return streams_rename(d, err);
+}
+
+/* ---- leases of runs ---- */
+
+static Str lease_name(const Job *job, char text[256])
+{
+    int len = snprintf(text, 256, "run:%.*s", (int)int64_min(job->tick_name.len, 240),
+                       job->tick_name.ptr);
+    return str_make(text, len);
+}
+
+bool replica_take_run(Daemon *d, const Job *job)
+{
+    char text[256];
+    bool mine = true;
+    Err err = {0};
+    if (!d->replica) return true;
+    if (state_lease_take(d->store, lease_name(job, text), HOLD_US, &mine, &err) == OK) return mine;
+    LOG_ERR(LOG_WARN, "scheduler", "a run goes on without its lease", &err,
+            log_text("job", job->tick_name));
+    return true;
+}
+
+void replica_drop_run(Daemon *d, const Job *job)
+{
+    char text[256];
+    if (!d->replica) return;
+    IGNORE(state_lease_drop(d->store, lease_name(job, text), NULL)); /* it runs out by itself */
+}
+
+/* ---- the keeper's thread ---- */
+
+static void renew_runs(Daemon *d)
+{
+    for (int32_t i = 0; i < d->job_count; i++) {
+        pthread_mutex_lock(&d->lock);
+        bool running = d->jobs[i].running;
+        pthread_mutex_unlock(&d->lock);
+        if (running) (void)replica_take_run(d, &d->jobs[i]);
+    }
+}
+
+/* False when this neuron's number went to another meanwhile. */
+static bool renew(Daemon *d)
+{
+    bool mine = true;
+    Err err = {0};
+    if (state_scope_renew(d->store, HOLD_US, &mine, &err) != OK) {
+        metrics_add(METRIC_ERRORS, 1, LABELS(STR("state"), str_from(err_kind_name(err.kind))));
+        LOG_ERR(LOG_WARN, "scheduler", "the lease can't be renewed; tried again", &err);
+        return true;
+    }
+    if (!mine) {
+        LOG(LOG_WARN, "scheduler",
+            "the lease ran out and is another's; begun anew under another number",
+            log_text("id", d->identity));
+        return false;
+    }
+    renew_runs(d);
+    ticks_adopt(d);
+    if (state_scope_adopt(d->store, &err) != OK) {
+        LOG_ERR(LOG_WARN, "scheduler", "what others left could not be taken", &err);
+    }
+    return true;
+}
+
+static void keep(void *arg)
+{
+    Daemon *d = arg;
+    int64_t next_ns = clock_mono_ns() + RENEW_NS;
+    pthread_mutex_lock(&d->lock);
+    while (!d->keeper_ends) {
+        if (clock_mono_ns() < next_ns) {
+            (void)thread_cond_wait(&d->changed, &d->lock, next_ns);
+            continue;
+        }
+        pthread_mutex_unlock(&d->lock);
+        if (!renew(d)) daemon_end(d, END_RELOAD);
+        next_ns = clock_mono_ns() + RENEW_NS;
+        pthread_mutex_lock(&d->lock);
+    }
+    pthread_mutex_unlock(&d->lock);
+}
+
+Status part_replica_start(Daemon *d, Err *err)
+{
+    if (!d->replica) return OK;
+    ticks_adopt(d);
+    TRY(thread_start(&d->keeper, "leases", keep, d, err));
+    d->keeping = true;
+    return OK;
+}
+
+void part_replica_stop(Daemon *d)
+{
+    if (!d->keeping) return;
+    pthread_mutex_lock(&d->lock);
+    d->keeper_ends = true;
+    pthread_cond_broadcast(&d->changed);
+    pthread_mutex_unlock(&d->lock);
+    thread_join(&d->keeper);
+    d->keeping = false;
+}

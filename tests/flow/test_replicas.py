@@ -1,0 +1,134 @@
+"""Several neurons on one state store in PostgreSQL: each tick runs once, through kills and stops."""
+
+import json
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from federation_double import Core
+from postgres import Postgres
+from test_run import Running, wait_for
+
+CONFIG = """
+neuron: {{ id: twin }}
+state: "postgresql+asyncpg://postgres@127.0.0.1:{port}/postgres"
+drain: 5s
+http: {{ listen: "127.0.0.1:0" }}
+federation: {{ url: "{core}", heartbeat: 1s }}
+connections: {{ db: "postgresql://postgres@127.0.0.1:{port}/postgres" }}
+pipelines:
+  p:
+    schedule: every 1s
+    from: db
+    from_table: raw
+    to: db
+    table: loaded
+    key: [id]
+"""
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    server = Postgres()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def twins(neuron, postgres):
+    postgres.psql("DROP SCHEMA IF EXISTS neuron_state CASCADE; DROP TABLE IF EXISTS raw, loaded, neuron_loads;"
+                  "CREATE TABLE raw AS SELECT n AS id, 'x' || n AS name FROM generate_series(1, 1000) AS n")
+    core = Core()
+    neuron.write("neuron.yaml", CONFIG.format(port=postgres.port, core=core.url))
+    neuron.core, neuron.running = core, []
+    yield neuron
+    for one in neuron.running:
+        if one.process.poll() is None:
+            one.process.send_signal(signal.SIGCONT)
+            one.process.kill()
+            one.process.wait()
+    core.close()
+
+
+def start(twins):
+    one = Running(twins.folder)
+    twins.running.append(one)
+    return one
+
+
+def ticks(postgres):
+    out, _ = postgres.psql("SELECT scheduled_us, count(*), string_agg(status, ',') FROM neuron_state.runs"
+                           " WHERE scheduled_us > 0 GROUP BY 1 ORDER BY 1")
+    return [(int(at), int(count), statuses) for at, count, statuses in (line.split("|") for line in out.split())]
+
+
+def test_each_tick_runs_once(twins, postgres):
+    one, two = start(twins), start(twins)
+    assert {one.get("/api/v1/status")["id"], two.get("/api/v1/status")["id"]} == {"twin-1", "twin-2"}
+    wait_for(lambda: len(ticks(postgres)) >= 6, 30)
+    wait_for(lambda: len(twins.core.neurons) == 2)
+    assert set(twins.core.neurons) == {"twin-1", "twin-2"} and twins.core.registrations == 2
+    # What one of them ran is seen by both.
+    runs = [{run["run_id"] for run in each.runs("&status=success")} for each in (one, two)]
+    assert len(runs[0] & runs[1]) >= 5
+    assert one.end() == 143 and two.end() == 143
+    seen = ticks(postgres)
+    assert all(count == 1 for _, count, _ in seen)
+    assert {b - a for (a, _, _), (b, _, _) in zip(seen, seen[1:])} == {1000000}, "a tick was missed"
+    published = int(postgres.psql("SELECT count(*) FROM neuron_loads WHERE pipeline = 'p'")[0])
+    succeeded = int(postgres.psql("SELECT count(*) FROM neuron_state.runs WHERE status = 'success'")[0])
+    assert published == succeeded
+    assert postgres.psql("SELECT count(*), count(DISTINCT id) FROM loaded")[0].strip() == "1000|1000"
+    left = postgres.psql("SELECT count(*) FROM neuron_state.leases")[0].strip()
+    assert left == "0", "an orderly end gives its leases back"
+
+
+def test_kills_and_stops_lose_and_double_nothing(twins, postgres):
+    chance = random.Random(3)
+    one, two = start(twins), start(twins)
+    for step in range(200 if os.environ.get("NEURON_SOAK") else 8):
+        time.sleep(chance.uniform(0.5, 3))
+        if step % 2 == 0:  # one of the two dies, and comes again
+            dying = chance.choice((one, two))
+            dying.process.kill()
+            dying.process.wait()
+            fresh = start(twins)
+            one, two = (fresh, two) if dying is one else (one, fresh)
+        else:  # or sleeps, once through its lease
+            sleeper = chance.choice((one, two))
+            sleeper.process.send_signal(signal.SIGSTOP)
+            time.sleep(17 if step % 8 == 5 else chance.uniform(0.2, 2))
+            sleeper.process.send_signal(signal.SIGCONT)
+    # Everything that was begun ends, also what the dead had taken.
+    wait_for(lambda: postgres.psql("SELECT count(*) FROM neuron_state.runs WHERE status IN ('queued', 'running')"
+                                   " AND started_us < (extract(epoch FROM now()) - 5) * 1000000")[0].strip() == "0", 60)
+    assert one.end() == 143 and two.end() == 143
+    seen = ticks(postgres)
+    assert all(count == 1 for _, count, _ in seen), seen
+    bad = [statuses for _, _, statuses in seen if statuses not in ("success", "skipped", "queued", "failed")]
+    assert not bad, bad
+    failed, _ = postgres.psql("SELECT result FROM neuron_state.runs WHERE status = 'failed'")
+    for line in failed.splitlines():
+        assert json.loads(line)["error"]["kind"] == "fenced", line
+    doubled = postgres.psql("SELECT count(*) - count(DISTINCT run_id) FROM neuron_loads WHERE pipeline = 'p'")[0]
+    assert doubled.strip() == "0"
+    assert postgres.psql("SELECT count(*), count(DISTINCT id) FROM loaded")[0].strip() == "1000|1000"
+
+
+def test_the_store_may_go_and_come_back(twins, postgres):
+    one = start(twins)
+    wait_for(lambda: len(one.runs("&status=success")) >= 2, 20)
+    postgres.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                  " AND backend_type = 'client backend'")
+    before = len(one.runs("&status=success"))
+    wait_for(lambda: len(one.runs("&status=success")) >= before + 2, 20)
+    assert one.end() == 143
+
+
+def test_a_store_that_cannot_be_reached(neuron):
+    neuron.write("neuron.yaml", "state: 'postgresql://u:sekret@127.0.0.1:1/x'\n")
+    done = neuron("run", code=3)
+    assert "state store" in done.stderr and "sekret" not in done.stderr
