@@ -32,6 +32,19 @@ transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=4
 group.initial.rebalance.delay.ms=0
 log.cleaner.enable=false
+transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
+"""
+
+# Listeners for one user by name and password, and by TLS.
+SECURE = """
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},SASL_PLAINTEXT://127.0.0.1:{sasl},SSL://127.0.0.1:{ssl}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{sasl},SSL://127.0.0.1:{ssl}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl_plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \\
+  user_bob="{password}";
+ssl.keystore.location={folder}/store.p12
+ssl.keystore.password={password}
 """
 
 
@@ -42,7 +55,11 @@ def free_port():
 
 
 class Kafka:
-    def __init__(self):
+    """`secure`: also `sasl_url` and `tls_url`, for bob and `password`, and `certificate`."""
+
+    password = "geheim77"
+
+    def __init__(self, secure=False):
         assert os.path.isdir(LIBRARY), "Apache Kafka is not installed; run tools/install-deps"
         self.folder = tempfile.mkdtemp(prefix="neuron-kafka-")
         self.port, controller = free_port(), free_port()
@@ -50,8 +67,24 @@ class Kafka:
         self.properties = os.path.join(self.folder, "server.properties")
         with open(self.properties, "w", encoding="utf-8") as file:
             file.write(PROPERTIES.format(port=self.port, controller=controller, folder=self.folder))
+        if secure:
+            self.secure(controller)
         self.java("format", "kafka.tools.StorageTool", "format", "-t", str(uuid.uuid4()), "-c", self.properties)
         self.start()
+
+    def secure(self, controller):
+        self.sasl, self.ssl = free_port(), free_port()
+        self.certificate = os.path.join(self.folder, "certificate.pem")
+        with open(self.properties, encoding="utf-8") as file:
+            plain = [line for line in file if not line.startswith(("listeners=", "advertised.listeners="))]
+        with open(self.properties, "w", encoding="utf-8") as file:
+            file.write("".join(plain) + SECURE.format(port=self.port, controller=controller, sasl=self.sasl,
+                                                      ssl=self.ssl, folder=self.folder, password=self.password))
+        store = ("-keystore", f"{self.folder}/store.p12", "-storepass", self.password, "-alias", "broker")
+        subprocess.run(["keytool", "-genkeypair", *store, "-keyalg", "EC", "-dname", "CN=127.0.0.1", "-validity", "2",
+                        "-ext", "san=ip:127.0.0.1"], check=True, capture_output=True, timeout=60)
+        subprocess.run(["keytool", "-exportcert", "-rfc", *store, "-file", self.certificate], check=True,
+                       capture_output=True, timeout=60)
 
     def command(self, *args):
         return ["java", "-Xmx512m", "-Xshare:auto", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp",
@@ -89,10 +122,11 @@ class Kafka:
         self.stop(signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def topic(self, prefix="t", partitions=4):
+    def topic(self, prefix="t", partitions=4, **config):
         """A new topic; its name."""
         name = f"{prefix}-{uuid.uuid4().hex[:8]}"
-        self.admin.create_topics([NewTopic(name, partitions, 1)])[name].result(timeout=30)
+        config = {key.replace("_", "."): value for key, value in config.items()}
+        self.admin.create_topics([NewTopic(name, partitions, 1, config=config)])[name].result(timeout=30)
         deadline = time.monotonic() + 30
         while len(self.admin.list_topics(name, timeout=10).topics[name].partitions) != partitions:
             assert time.monotonic() < deadline, "the topic doesn't appear"
@@ -101,6 +135,14 @@ class Kafka:
     def url(self, topic, **options):
         text = "&".join(f"{name}={value}" for name, value in options.items())
         return f"kafka://{self.brokers}/{topic}" + (f"#{text}" if text else "")
+
+    def sasl_url(self, topic, user="bob", password=password):
+        return (f"kafka://127.0.0.1:{self.sasl}/{topic}#rdkafka.security.protocol=SASL_PLAINTEXT"
+                f"&rdkafka.sasl.mechanism=PLAIN&rdkafka.sasl.username={user}&rdkafka.sasl.password={password}")
+
+    def tls_url(self, topic, certificate=None):
+        trust = f"&rdkafka.ssl.ca.location={certificate}" if certificate else ""
+        return f"kafka://127.0.0.1:{self.ssl}/{topic}#rdkafka.security.protocol=SSL{trust}"
 
     def produce(self, topic, messages):
         """Messages are values, or dicts of what confluent_kafka's produce takes."""
@@ -135,9 +177,18 @@ class Kafka:
         return sorted(found, key=lambda m: (m.partition(), m.offset()))
 
     def committed(self, topic, group):
-        """Committed offsets of a group by partition; -1001 where there is none."""
-        consumer = Consumer({"bootstrap.servers": self.brokers, "group.id": group})
-        partitions = list(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
-        offsets = consumer.committed([TopicPartition(topic, number) for number in partitions], timeout=30)
-        consumer.close()
-        return {offset.partition: offset.offset for offset in offsets}
+        """Committed offsets of a group by partition; -1001 where there is none. Without those in open transactions."""
+        consumer = Consumer({"bootstrap.servers": self.brokers, "group.id": group, "log_level": 0,
+                             "isolation.level": "read_uncommitted"})
+        deadline = time.monotonic() + 60
+        try:
+            while True:
+                try:
+                    partitions = list(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
+                    offsets = consumer.committed([TopicPartition(topic, number) for number in partitions], timeout=30)
+                    return {offset.partition: offset.offset for offset in offsets}
+                except KafkaException:  # a broker that has just begun coordinates no group yet
+                    assert time.monotonic() < deadline, "the group's coordinator doesn't answer"
+                    time.sleep(0.1)
+        finally:
+            consumer.close()

@@ -25,6 +25,7 @@ typedef struct SinkReq {
     Str config_hash;
     int64_t loads_max;        /* records kept in neuron_loads; 0: all */
     bool at_least_once;       /* brokers: no transaction; a commit may be PENDING */
+    int64_t cycle_us;         /* how long a cycle is open; 0: as long as the run takes */
     bool rejects;             /* refused rows are given back instead of ending the run */
     Str reject_table;         /* a table beside the data for rejects; empty: none here */
     const _Atomic bool *stop; /* true: don't wait for a system any longer; NULL: never */

@@ -7,12 +7,15 @@
 
 /* How long the flow may take to finish what it has of revoked partitions. */
 #define REVOKE_NS INT64_C(20000000000)
-/* How long offsets are asked for or committed, and leaving may take. */
-#define ASK_NS INT64_C(30000000000)
+/* How long offsets may take to be committed, and those of a transaction that its owner left open to
+ * be told: longer than the transactions of streams last. */
+#define COMMIT_NS INT64_C(30000000000)
+#define COMMITTED_NS INT64_C(120000000000)
+#define COMMITTED_PAUSE_NS INT64_C(500000000)
 #define LEAVE_NS INT64_C(15000000000)
 #define FIRST_ASSIGNMENT_NS INT64_C(8000000000)
 /* Before this version a consumer that is freed before its first assignment ends the process. */
-enum { VERSION_SAFE_CLOSE = 0x020300ff };
+enum { VERSION_SAFE_CLOSE = 0x020300ff, COMMITTED_ASK_MS = 500 };
 
 static bool is_cooperative(const KafkaSource *self)
 {
@@ -66,6 +69,9 @@ void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
         return;
     }
     pending_clear(self);
+    atomic_fetch_add(&self->rebalances, 1);
+    self->pending_ask_ns = clock_mono_ns();
+    self->pending_until_ns = self->pending_ask_ns + COMMITTED_NS;
     self->pending = rd_kafka_topic_partition_list_copy(list);
     self->pending_assign = assign;
     self->pending_lost = !assign && rd_kafka_assignment_lost(rk);
@@ -80,23 +86,23 @@ static void pause_ms(KafkaSource *self, int64_t ms)
     pthread_mutex_unlock(&self->pump.mutex);
 }
 
-/* The group's committed offsets into the list. A transaction of the partition's last owner may be
- * open still: then they are asked for until it ended. */
-static Status ask_committed(KafkaSource *self, rd_kafka_topic_partition_list_t *list, Err *err)
+/* The group's committed offsets into the list. *ret_known false: a transaction of a partition's
+ * last owner may be open still; ask again. */
+static Status ask_committed(KafkaSource *self, rd_kafka_topic_partition_list_t *list,
+                            bool *ret_known, Err *err)
 {
-    int64_t deadline_ns = clock_mono_ns() + ASK_NS;
-    for (;;) {
-        rd_kafka_resp_err_t code = rd_kafka_committed(self->client.rk, list, KAFKA_ASK_MS);
-        for (int i = 0; i < list->cnt && code == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
-            code = list->elems[i].err;
-        }
-        if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return OK;
-        if (atomic_load(&self->cancelled)) return err_set(err, ERR_CANCELLED, "cancelled");
-        if (clock_mono_ns() >= deadline_ns) {
-            return plain_result(self, code, "the group's committed offsets", err);
-        }
-        pause_ms(self, 100);
+    *ret_known = true;
+    if (!kafka_has_group(self) || list->cnt == 0) return OK;
+    rd_kafka_resp_err_t code = rd_kafka_committed(self->client.rk, list, COMMITTED_ASK_MS);
+    for (int i = 0; i < list->cnt && code == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
+        code = list->elems[i].err;
     }
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return OK;
+    *ret_known = false;
+    bool refused = code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
+                   code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    if (!refused && clock_mono_ns() < self->pending_until_ns) return OK;
+    return plain_result(self, code, "the group's committed offsets", err);
 }
 
 static Status gone_already(const KafkaSource *self, int32_t partition, int64_t start, int64_t low,
@@ -188,7 +194,6 @@ void kafka_lead_queues(KafkaSource *self)
 static Status take_over(KafkaSource *self, rd_kafka_topic_partition_list_t *list, Err *err)
 {
     self->epoch++;
-    if (kafka_has_group(self) && list->cnt > 0) TRY(ask_committed(self, list, err));
     for (int i = 0; i < list->cnt; i++) {
         TRY(take_part(self, &list->elems[i], err));
         lead_queue(self, list->elems[i].partition);
@@ -238,11 +243,15 @@ Status kafka_assignment_event(KafkaSource *self, SourceEvent *ret_event, bool *r
 {
     *ret_told = false;
     if (!self->pending || self->asked) return OK;
-    atomic_fetch_add(&self->rebalances, 1);
     if (!self->pending_assign) {
         self->asked = true;
         event_of_pending(self, self->pending_lost ? SOURCE_LOST : SOURCE_REVOKE, ret_event);
     } else {
+        bool known = false;
+        if (clock_mono_ns() < self->pending_ask_ns) return OK;
+        TRY(ask_committed(self, self->pending, &known, err));
+        self->pending_ask_ns = clock_mono_ns() + COMMITTED_PAUSE_NS;
+        if (!known) return OK;
         TRY(take_over(self, self->pending, err));
         event_of_pending(self, SOURCE_ASSIGN, ret_event);
         pending_clear(self);
@@ -338,7 +347,7 @@ static bool is_ousted(rd_kafka_resp_err_t code)
 
 static Status commit_list(KafkaSource *self, rd_kafka_topic_partition_list_t *list, Err *err)
 {
-    int64_t deadline_ns = clock_mono_ns() + ASK_NS;
+    int64_t deadline_ns = clock_mono_ns() + COMMIT_NS;
     for (;;) {
         rd_kafka_resp_err_t code = rd_kafka_commit(self->client.rk, list, 0);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {

@@ -117,6 +117,8 @@ static void hint_by_kind(ErrKind kind, Err *err)
     } else if (kind == ERR_CONNECT || kind == ERR_TIMEOUT) {
         (void)err_hint(err, "check that the brokers run and are reached from here under the "
                             "addresses that they advertise");
+    } else if (kind == ERR_DATA) {
+        (void)err_hint(err, "raise the topic's max.message.bytes, or write smaller messages");
     }
 }
 

@@ -49,6 +49,7 @@ void kafka_part_begin(KafkaPart *part, int64_t start, int64_t committed, int64_t
     part->assigned = true;
     part->flowing = false;
     part->reached = start >= part->end;
+    part->beyond = start > high;
     part->epoch = epoch;
     part->start = part->next = part->read = part->settled = start;
     part->committed = committed;
@@ -59,12 +60,14 @@ void kafka_part_begin(KafkaPart *part, int64_t start, int64_t committed, int64_t
 void kafka_part_read(KafkaPart *part, int64_t offset, int64_t time_us)
 {
     part->next = part->read = offset + 1;
+    part->beyond = false;
     if (time_us > 0) part->time_us = time_us;
 }
 
 void kafka_part_level(KafkaPart *part, int64_t offset, int64_t now_us)
 {
     part->flowing = true;
+    part->beyond = false;
     part->read = int64_max(part->read, offset);
     part->level_us = now_us;
     if (offset >= part->end) part->reached = true;
@@ -87,7 +90,8 @@ bool kafka_parts_reached(KafkaParts *parts)
     bool reached = parts->ever;
     for (int32_t i = 0; i < parts->count && reached; i++) {
         const KafkaPart *part = &parts->items[i];
-        if (part->assigned) reached = part->reached || part->next >= part->end;
+        if (!part->assigned) continue;
+        reached = !part->beyond && (part->reached || part->next >= part->end);
     }
     pthread_mutex_unlock(&parts->mutex);
     return reached;

@@ -14,6 +14,7 @@ typedef struct KafkaPart {
     bool assigned;
     bool flowing;      /* something of this assignment came by the queue for messages */
     bool reached;      /* the end as it was at the start */
+    bool beyond;       /* begun behind the end: what the broker makes of that is not known yet */
     int64_t epoch;     /* of the assignment */
     int64_t start;     /* offset at which this assignment began */
     int64_t next;      /* first offset that was not handed out */

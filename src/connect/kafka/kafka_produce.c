@@ -10,6 +10,7 @@
 #include "foundation/codec/json_writer.h"
 
 enum { PRODUCE_TEXT_MAX = 1 << 30, POLL_EVERY = 512, FULL_WAIT_MS = 10, FLUSH_MS = 200 };
+enum { MESSAGE_MS = 60000 };
 #define DROP_NS INT64_C(5000000000)
 
 void kafka_producer_init(KafkaProducer *producer, KafkaPlace *place)
@@ -41,8 +42,13 @@ static void on_delivery(rd_kafka_t *rk UNUSED, const rd_kafka_message_t *message
     if (producer->failed++ == 0) producer->failed_code = message->err;
 }
 
-Status kafka_producer_start(KafkaProducer *producer, const char *transactional_id, Err *err)
+Status kafka_producer_start(KafkaProducer *producer, const char *transactional_id,
+                            int64_t transaction_ms, Err *err)
 {
+    char transaction[32], message[32];
+    int64_t message_ms = transactional_id ? int64_min(transaction_ms, MESSAGE_MS) : MESSAGE_MS;
+    (void)snprintf(transaction, sizeof transaction, "%lld", (long long)transaction_ms);
+    (void)snprintf(message, sizeof message, "%lld", (long long)message_ms);
     const KafkaOption options[] = {
         {"enable.idempotence", "true"},
         {"acks", "all"},
@@ -53,9 +59,9 @@ Status kafka_producer_start(KafkaProducer *producer, const char *transactional_i
         {"queue.buffering.max.messages", "200000"},
         {"compression.type", "lz4"},
         {"partitioner", "murmur2_random"},
-        {"message.timeout.ms", "60000"},
+        {"message.timeout.ms", message},
         {"socket.nagle.disable", "true"},
-        {"transaction.timeout.ms", "300000"},
+        {"transaction.timeout.ms", transaction},
         {"transactional.id", transactional_id},
     };
     int32_t count = (int32_t)COUNT_OF(options) - (transactional_id ? 0 : 2);

@@ -32,9 +32,10 @@ typedef struct KafkaProducer {
 
 void kafka_producer_init(KafkaProducer *producer, KafkaPlace *place);
 void kafka_producer_done(KafkaProducer *producer);
-/* Connects. `transactional_id` NULL: none. FAIL: also when no broker answers. */
+/* Connects. `transactional_id` NULL: none; how long its transactions may take. FAIL: also when no
+ * broker answers. */
 MUST_USE Status kafka_producer_start(KafkaProducer *producer, const char *transactional_id,
-                                     Err *err);
+                                     int64_t transaction_ms, Err *err);
 /* The topic, seen to exist when it is first asked for. */
 MUST_USE Status kafka_producer_topic(KafkaProducer *producer, Str name,
                                      rd_kafka_topic_t **ret_topic, Err *err);

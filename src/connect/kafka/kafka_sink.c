@@ -5,11 +5,15 @@
 #include "foundation/base/clock.h"
 #include "foundation/base/hash.h"
 #include "foundation/base/mem.h"
+#include "foundation/base/number.h"
 
-/* How long a step of a transaction may take before its outcome is in doubt. */
-#define TXN_NS INT64_C(60000000000)
+/* How long a step of a transaction may take at most before its outcome is in doubt. */
+#define STEP_NS INT64_C(60000000000)
 #define OUTCOME_NS INT64_C(5000000000)
 enum { TXN_TICK_MS = 5000, TXN_AGAIN_MS = 50, AGAIN_MAX = 10 };
+/* How long transactions may be open before the broker undoes them. Whoever is killed holds back
+ * those who read what is committed for so long, unless it comes back. */
+enum { TXN_CYCLE_MS = 60000, TXN_RUN_MS = 300000, TXN_MAX_MS = 900000 };
 
 typedef enum TxnStep { TXN_INIT, TXN_BEGIN, TXN_OFFSETS, TXN_COMMIT, TXN_ABORT } TxnStep;
 
@@ -18,6 +22,9 @@ typedef struct KafkaSink {
     KafkaPlace place;
     KafkaProducer producer;
     bool transactional;
+    int64_t limit_ms; /* of a transaction */
+    int64_t step_ns;
+    int64_t begun_us;
     bool in_transaction;
     bool in_doubt; /* the answer to a commit is missing */
     bool undo;     /* the last failure only wants the transaction undone */
@@ -62,6 +69,19 @@ static const char *txn_name(TxnStep step)
     return NAMES[step];
 }
 
+/* A broker that undid a transaction because of its age says the same as one that knows another
+ * producer of the id. */
+static void txn_outlived(const KafkaSink *self, TxnStep step, Err *err)
+{
+    if (!err || err->kind != ERR_FENCED || step == TXN_INIT) return;
+    if (clock_now_us() - self->begun_us < self->limit_ms * 1000) return;
+    (void)err_set(
+        err, ERR_TIMEOUT, "%.*s: %s: it was open for more than %lld s, and the broker undid it",
+        STR_ARG(self->place.location->text), txn_name(step), (long long)self->limit_ms / 1000);
+    (void)err_hint(err, "raise rdkafka.transaction.timeout.ms (up to the broker's "
+                        "transaction.max.timeout.ms), or write with delivery=at_least_once");
+}
+
 /* A transaction that must be undone is begun anew by whoever runs the flow: it may pass. */
 static Status txn_error(KafkaSink *self, TxnStep step, rd_kafka_error_t *error, Err *err)
 {
@@ -76,10 +96,11 @@ static Status txn_error(KafkaSink *self, TxnStep step, rd_kafka_error_t *error, 
     }
     rd_kafka_error_destroy(error);
     (void)kafka_client_error(&self->producer.client, code, text, txn_name(step), err);
+    txn_outlived(self, step, err);
     self->undo = undo;
-    if (undo && err && err->kind != ERR_PERMISSION && err->kind != ERR_FENCED) {
-        err->kind = ERR_CONNECT;
-    }
+    bool passes =
+        err && err->kind != ERR_PERMISSION && err->kind != ERR_FENCED && err->kind != ERR_DATA;
+    if (undo && passes) err->kind = ERR_CONNECT;
     return FAIL;
 }
 
@@ -153,16 +174,28 @@ static Status transactional_id(KafkaSink *self, Str *ret_id, Err *err)
                         (unsigned long long)random[1]);
 }
 
+static void set_limits(KafkaSink *self)
+{
+    int64_t cycle_ms = self->sink.req->cycle_us / 1000;
+    self->limit_ms =
+        cycle_ms > 0 ? int64_min(int64_max(cycle_ms * 10, TXN_CYCLE_MS), TXN_MAX_MS) : TXN_RUN_MS;
+    int64_t wish = 0;
+    Str option = location_option(self->place.location, STR("rdkafka.transaction.timeout.ms"));
+    if (number_parse_int64(option, &wish) == NUMBER_OK && wish > 0) self->limit_ms = wish;
+    self->step_ns = int64_min(STEP_NS, self->limit_ms * 750000);
+}
+
 static Status kafka_sink_open(Sink *sink, Str run_id UNUSED, int64_t epoch UNUSED, Err *err)
 {
     KafkaSink *self = (KafkaSink *)sink;
     self->transactional = exactly_once(self);
-    if (!self->transactional) return kafka_producer_start(&self->producer, NULL, err);
+    if (!self->transactional) return kafka_producer_start(&self->producer, NULL, 0, err);
     Str id;
     bool late = false;
     TRY(transactional_id(self, &id, err));
-    TRY(kafka_producer_start(&self->producer, id.ptr, err));
-    return txn_step(self, TXN_INIT, NULL, NULL, TXN_NS, &late, err);
+    set_limits(self);
+    TRY(kafka_producer_start(&self->producer, id.ptr, self->limit_ms, err));
+    return txn_step(self, TXN_INIT, NULL, NULL, self->step_ns, &late, err);
 }
 
 /* The location's topic is that of the data; a sink of rejects alone has only that port. */
@@ -212,8 +245,9 @@ static Status kafka_sink_begin(Sink *sink, int64_t cycle UNUSED, Err *err)
     kafka_producer_begin(&self->producer);
     if (!self->transactional || self->in_transaction) return OK;
     bool late = false;
-    TRY(txn_step(self, TXN_BEGIN, NULL, NULL, TXN_NS, &late, err));
+    TRY(txn_step(self, TXN_BEGIN, NULL, NULL, self->step_ns, &late, err));
     self->in_transaction = true;
+    self->begun_us = clock_now_us();
     return OK;
 }
 
@@ -254,7 +288,8 @@ static Status send_offsets(KafkaSink *self, const Position *position, Err *err)
         rd_kafka_topic_partition_list_add(list, handle->topic, at->part)->offset = at->next;
     }
     Status status = OK;
-    if (list->cnt > 0) status = txn_step(self, TXN_OFFSETS, handle, list, TXN_NS, &late, err);
+    if (list->cnt > 0)
+        status = txn_step(self, TXN_OFFSETS, handle, list, self->step_ns, &late, err);
     rd_kafka_topic_partition_list_destroy(list);
     return status;
 }
@@ -264,7 +299,7 @@ static Status transaction_commit(KafkaSink *self, const Position *position, Err 
     bool late = false;
     self->undo = false;
     TRY(send_offsets(self, position, err));
-    Status status = txn_step(self, TXN_COMMIT, NULL, NULL, TXN_NS, &late, err);
+    Status status = txn_step(self, TXN_COMMIT, NULL, NULL, self->step_ns, &late, err);
     self->in_doubt = late;
     if (status != OK && !late) return FAIL;
     self->in_transaction = late;
@@ -329,7 +364,7 @@ static Status kafka_sink_abort(Sink *sink, Err *err)
         return OK;
     }
     if (!self->in_transaction) return OK;
-    TRY(txn_step(self, TXN_ABORT, NULL, NULL, TXN_NS, &late, err));
+    TRY(txn_step(self, TXN_ABORT, NULL, NULL, self->step_ns, &late, err));
     self->in_transaction = false;
     self->in_doubt = false;
     kafka_producer_begin(&self->producer);

@@ -261,6 +261,11 @@ static Status make_batch(KafkaSource *self, SourceEvent *ret_event, bool *ret_an
     return any ? kafka_rows_take(&self->rows, partition, epoch, ret_event, err) : OK;
 }
 
+static bool is_level(KafkaSource *self)
+{
+    return !self->pending && kafka_parts_reached(&self->parts);
+}
+
 /* What is at hand without fetching; *ret_told false: nothing. */
 static Status event_at_hand(KafkaSource *self, SourceEvent *event, bool *ret_told, Err *err)
 {
@@ -269,7 +274,7 @@ static Status event_at_hand(KafkaSource *self, SourceEvent *event, bool *ret_tol
         TRY(make_batch(self, event, ret_told, err));
     }
     if (*ret_told) return OK;
-    bool end = self->source.req->bounded && kafka_parts_reached(&self->parts);
+    bool end = self->source.req->bounded && is_level(self);
     if (!end && !reached_limit(self)) return OK;
     *ret_told = true;
     *event = (SourceEvent){.kind = SOURCE_END};
@@ -289,7 +294,7 @@ static Status kafka_source_next(Source *source, int32_t part UNUSED, int64_t dea
         TRY(event_at_hand(self, &event, &told, err));
         if (told) break;
         if (clock_mono_ns() >= deadline_ns) {
-            event.kind = kafka_parts_reached(&self->parts) ? SOURCE_IDLE : SOURCE_WAIT;
+            event.kind = is_level(self) ? SOURCE_IDLE : SOURCE_WAIT;
             break;
         }
         TRY(fetch(self, deadline_ns, err));

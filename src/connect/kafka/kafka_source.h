@@ -40,6 +40,8 @@ typedef struct KafkaSource {
 
     rd_kafka_topic_partition_list_t *pending; /* told by the group, not yet answered */
     bool pending_assign, pending_lost;
+    /* An assignment waits until its committed offsets are known; the others are read meanwhile. */
+    int64_t pending_ask_ns, pending_until_ns;
     bool asked;   /* the pending revoke was handed to the flow */
     bool closing; /* answer the group at once */
     int32_t *event_parts;

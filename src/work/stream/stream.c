@@ -78,6 +78,7 @@ static void requests(Stretch *s)
         .rejects = c->dead_letters,
         .reject_table = c->dead_letters_elsewhere ? STR_NULL : c->dead_letter_name,
         .stop = s->env->stop,
+        .cycle_us = s->config->cycle_us,
     };
     s->letter_req = (SinkReq){
         .location = &c->dead_letter_to,
@@ -88,6 +89,7 @@ static void requests(Stretch *s)
         .pipeline = c->name,
         .reject_table = c->dead_letter_name,
         .stop = s->env->stop,
+        .cycle_us = s->config->cycle_us,
     };
 }
 

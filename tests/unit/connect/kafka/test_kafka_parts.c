@@ -131,6 +131,11 @@ static void test_parts(void **state)
     assert_false(kafka_parts_reached(&parts));
     kafka_part_level(part, 12, 1);
     assert_true(kafka_parts_reached(&parts));
+    /* Begun behind the end: it waits for what the broker says. */
+    kafka_part_begin(part, 60, 60, 50, 3);
+    assert_false(kafka_parts_reached(&parts));
+    kafka_part_level(part, 60, 1);
+    assert_true(kafka_parts_reached(&parts));
     kafka_parts_done(&parts);
 }
 
