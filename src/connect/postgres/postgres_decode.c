@@ -172,6 +172,27 @@ static bool numeric_digits(const char *digits, int32_t count, int32_t weight, in
     return value < (Uint128)decimal_power10(DECIMAL_DIGITS_MAX);
 }
 
+/* The same for up to four digits of base 10000, as most are: in 64 bits. False: go the long way. */
+static bool numeric_small(const char *digits, int32_t count, int32_t weight, int32_t scale,
+                          int64_t *ret_value)
+{
+    static const uint32_t POWERS[] = {1, 10, 100, 1000};
+    uint64_t value = 0;
+    for (int32_t i = 0; i < count; i++) {
+        uint32_t digit = (uint16_t)read_int16(digits + 2 * (int64_t)i);
+        if (digit >= 10000) return false;
+        value = value * 10000 + digit;
+    }
+    int32_t cut = 4 * (count - 1 - weight) - scale;
+    if (cut > 3 || cut < -2) return false;
+    if (cut <= 0) {
+        *ret_value = (int64_t)(value * POWERS[-cut]);
+        return true;
+    }
+    *ret_value = (int64_t)(value / POWERS[cut]);
+    return value % POWERS[cut] == 0;
+}
+
 /* The least scale that keeps all digits: for values that say more zeros than 38 digits hold. */
 static int32_t numeric_least_scale(const char *digits, int32_t count, int32_t weight)
 {
@@ -198,8 +219,14 @@ static const char *numeric_value(Str bytes, Decimal *ret_value, double *ret_spec
     if (*ret_special != 0) return NULL;
     if (count < 0 || bytes.len != 8 + 2 * (int64_t)count || scale < 0) return WRONG_SIZE;
     if (sign != 0 && sign != 0x4000) return WRONG_SIZE;
-    Uint128 value = 0;
     const char *digits = bytes.ptr + 8;
+    int64_t small = 0;
+    if (LIKELY(count <= 4 && scale <= DECIMAL_SCALE_MAX &&
+               numeric_small(digits, count, weight, scale, &small))) {
+        *ret_value = (Decimal){sign ? -small : small, scale};
+        return NULL;
+    }
+    Uint128 value = 0;
     if (scale > DECIMAL_SCALE_MAX || !numeric_digits(digits, count, weight, scale, &value)) {
         scale = numeric_least_scale(digits, count, weight);
         if (scale > DECIMAL_SCALE_MAX || !numeric_digits(digits, count, weight, scale, &value)) {
@@ -262,71 +289,127 @@ static Status bad_value(const ColumnWork *work, int64_t row, const char *reason,
     return builder_null(work->builder, err);
 }
 
-/* Loops over the rows of a column: `p` and `len` are a value's bytes. `size` is the one length that
- * its values have, 0: any. */
-#define EACH_VALUE(size, ...)                                                                      \
+/* Values of other types, one by one: `p` and `len` are a value's bytes. */
+#define EACH_VALUE(...)                                                                            \
     for (int64_t row = 0; row < work->rows->rows; row++) {                                         \
         const char *p = work->bytes + work->places[row];                                           \
         int32_t len = read_int32(p);                                                               \
         p += 4;                                                                                    \
-        if (len < 0) {                                                                             \
+        if (UNLIKELY(len < 0)) {                                                                   \
             TRY(builder_null(work->builder, err));                                                 \
-        } else if (UNLIKELY((size) > 0 && len != (size))) {                                        \
-            TRY(bad_value(work, row, WRONG_SIZE, err));                                            \
         } else {                                                                                   \
             __VA_ARGS__;                                                                           \
         }                                                                                          \
     }                                                                                              \
     return OK
 
+/* Values of one size: stored where the builder made room for them, so that the loop holds no call
+ * and nothing but bytes, NULLs and values that can't be held aside. */
+#define EACH_FIXED(Type, size, value)                                                              \
+    Builder *b = work->builder;                                                                    \
+    Type *out = (Type *)(void *)b->data->data;                                                     \
+    uint8_t *valid = b->valid ? b->valid->data : NULL;                                             \
+    int64_t at = b->length;                                                                        \
+    for (int64_t row = 0; row < work->rows->rows; row++) {                                         \
+        const char *p = work->bytes + work->places[row] + 4;                                       \
+        int32_t len = read_int32(p - 4);                                                           \
+        if (LIKELY(len == (size))) {                                                               \
+            out[at] = (value);                                                                     \
+            if (valid) bit_set(valid, at);                                                         \
+            at++;                                                                                  \
+            continue;                                                                              \
+        }                                                                                          \
+        b->length = at;                                                                            \
+        TRY(len < 0 ? builder_null(b, err) : bad_value(work, row, WRONG_SIZE, err));               \
+        valid = b->valid->data;                                                                    \
+        at = b->length;                                                                            \
+    }                                                                                              \
+    b->length = at;                                                                                \
+    return OK
+
 static Status column_int2(const ColumnWork *work, Err *err)
 {
-    EACH_VALUE(2, TRY(builder_int64(work->builder, read_int16(p), err)));
+    EACH_FIXED(int64_t, 2, read_int16(p));
 }
 
 static Status column_int4(const ColumnWork *work, Err *err)
 {
-    EACH_VALUE(4, TRY(builder_int64(work->builder, read_int32(p), err)));
+    EACH_FIXED(int64_t, 4, read_int32(p));
 }
 
 static Status column_oid(const ColumnWork *work, Err *err)
 {
-    EACH_VALUE(4, TRY(builder_int64(work->builder, (uint32_t)read_int32(p), err)));
+    EACH_FIXED(int64_t, 4, (uint32_t)read_int32(p));
 }
 
 static Status column_int8(const ColumnWork *work, Err *err)
 {
-    EACH_VALUE(8, TRY(builder_int64(work->builder, read_int64(p), err)));
+    EACH_FIXED(int64_t, 8, read_int64(p));
 }
 
-static Status column_boolean(const ColumnWork *work, Err *err)
+static double read_float4(const char *p)
 {
-    EACH_VALUE(1, TRY(builder_bool(work->builder, *p != 0, err)));
+    int32_t bits = read_int32(p);
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return float4_value(value);
+}
+
+static double read_float8(const char *p)
+{
+    int64_t bits = read_int64(p);
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
 }
 
 static Status column_float4(const ColumnWork *work, Err *err)
 {
-    EACH_VALUE(4, {
-        int32_t bits = read_int32(p);
-        float value;
-        memcpy(&value, &bits, sizeof value);
-        TRY(builder_double(work->builder, float4_value(value), err));
-    });
+    EACH_FIXED(double, 4, read_float4(p));
 }
 
 static Status column_float8(const ColumnWork *work, Err *err)
 {
-    EACH_VALUE(8, {
-        int64_t bits = read_int64(p);
-        double value;
-        memcpy(&value, &bits, sizeof value);
-        TRY(builder_double(work->builder, value, err));
+    EACH_FIXED(double, 8, read_float8(p));
+}
+
+static Interval read_interval(const char *p)
+{
+    return (Interval){read_int32(p + 12), read_int32(p + 8), read_int64(p)};
+}
+
+static Status column_intervals(const ColumnWork *work, Err *err)
+{
+    EACH_FIXED(Interval, 16, read_interval(p));
+}
+
+typedef struct UuidBytes {
+    uint8_t bytes[16];
+} UuidBytes;
+
+static UuidBytes read_uuid(const char *p)
+{
+    UuidBytes uuid;
+    memcpy(&uuid, p, sizeof uuid);
+    return uuid;
+}
+
+static Status column_uuids(const ColumnWork *work, Err *err)
+{
+    EACH_FIXED(UuidBytes, 16, read_uuid(p));
+}
+
+static Status column_boolean(const ColumnWork *work, Err *err)
+{
+    EACH_VALUE({
+        if (UNLIKELY(len != 1)) TRY(bad_value(work, row, WRONG_SIZE, err));
+        else TRY(builder_bool(work->builder, *p != 0, err));
     });
 }
 
 static Status column_decimal(const ColumnWork *work, Err *err)
 {
-    EACH_VALUE(0, {
+    EACH_VALUE({
         Decimal value = {0, 0};
         double special = 0;
         const char *reason = numeric_value(str_make(p, len), &value, &special);
@@ -336,27 +419,59 @@ static Status column_decimal(const ColumnWork *work, Err *err)
     });
 }
 
+/* Most texts are: then there is nothing to check. */
+static bool is_ascii(const char *p, int64_t len)
+{
+    uint64_t bits = 0, word;
+    int64_t at = 0;
+    for (; at + 8 <= len; at += 8) {
+        memcpy(&word, p + at, 8);
+        bits |= word;
+    }
+    for (; at < len; at++) bits |= (uint8_t)p[at];
+    return (bits & UINT64_C(0x8080808080808080)) == 0;
+}
+
 static Status column_texts(const ColumnWork *work, Err *err)
 {
     int32_t heap = 0;
     TRY(builder_heap(work->builder, work->rows->chunk, &heap, err));
-    EACH_VALUE(0, {
-        bool version = len > 0 && *p == 1;
-        int32_t skip = work->form == POSTGRES_JSONB;
-        Str text = str_make(p + skip, len - skip);
-        if (UNLIKELY(skip && !version)) {
-            TRY(bad_value(work, row, WRONG_SIZE, err));
-        } else if (work->form != POSTGRES_BYTES && UNLIKELY(!str_is_utf8(text))) {
+    EACH_VALUE({
+        if (UNLIKELY(!is_ascii(p, len) && !str_is_utf8(str_make(p, len)))) {
             TRY(bad_value(work, row, "the text is not UTF-8", err));
         } else {
-            TRY(builder_view(work->builder, heap, text.ptr - work->bytes, (int32_t)text.len, err));
+            TRY(builder_view(work->builder, heap, p - work->bytes, len, err));
+        }
+    });
+}
+
+static Status column_bytes(const ColumnWork *work, Err *err)
+{
+    int32_t heap = 0;
+    TRY(builder_heap(work->builder, work->rows->chunk, &heap, err));
+    EACH_VALUE(TRY(builder_view(work->builder, heap, p - work->bytes, len, err)));
+}
+
+static Status column_jsonb(const ColumnWork *work, Err *err)
+{
+    int32_t heap = 0;
+    TRY(builder_heap(work->builder, work->rows->chunk, &heap, err));
+    EACH_VALUE({
+        if (UNLIKELY(len < 1 || *p != 1 || !str_is_utf8(str_make(p + 1, len - 1)))) {
+            TRY(bad_value(work, row, WRONG_SIZE, err));
+        } else {
+            TRY(builder_view(work->builder, heap, p + 1 - work->bytes, len - 1, err));
         }
     });
 }
 
 static Status column_dates(const ColumnWork *work, Err *err)
 {
-    EACH_VALUE(4, {
+    EACH_VALUE({
+        if (UNLIKELY(len != 4)) {
+            TRY(bad_value(work, row, WRONG_SIZE, err));
+            continue;
+        }
         int32_t days = read_int32(p);
         bool finite = days != DATE_INFINITY && days != DATE_NEG_INFINITY;
         if (finite && __builtin_add_overflow(days, EPOCH_DAYS, &days)) {
@@ -369,7 +484,11 @@ static Status column_dates(const ColumnWork *work, Err *err)
 
 static Status column_timestamps(const ColumnWork *work, Err *err)
 {
-    EACH_VALUE(8, {
+    EACH_VALUE({
+        if (UNLIKELY(len != 8)) {
+            TRY(bad_value(work, row, WRONG_SIZE, err));
+            continue;
+        }
         int64_t us = read_int64(p);
         bool finite = us != DATETIME_INFINITY && us != DATETIME_NEG_INFINITY;
         if (finite && __builtin_add_overflow(us, EPOCH_US, &us)) {
@@ -382,24 +501,15 @@ static Status column_timestamps(const ColumnWork *work, Err *err)
 
 static Status column_times(const ColumnWork *work, Err *err)
 {
-    EACH_VALUE(8, {
+    EACH_VALUE({
+        if (UNLIKELY(len != 8)) {
+            TRY(bad_value(work, row, WRONG_SIZE, err));
+            continue;
+        }
         int64_t us = read_int64(p);
         if (us < 0 || us > DATETIME_DAY_US) TRY(bad_value(work, row, WRONG_SIZE, err));
         else TRY(builder_int64(work->builder, us, err));
     });
-}
-
-static Status column_intervals(const ColumnWork *work, Err *err)
-{
-    EACH_VALUE(16, {
-        Interval value = {read_int32(p + 12), read_int32(p + 8), read_int64(p)};
-        TRY(builder_interval(work->builder, value, err));
-    });
-}
-
-static Status column_uuids(const ColumnWork *work, Err *err)
-{
-    EACH_VALUE(16, TRY(builder_uuid(work->builder, (const uint8_t *)p, err)));
 }
 
 Status postgres_rows_column(const PostgresRows *rows, int32_t column, PostgresForm form,
@@ -415,8 +525,8 @@ Status postgres_rows_column(const PostgresRows *rows, int32_t column, PostgresFo
         [POSTGRES_FLOAT8] = column_float8,
         [POSTGRES_NUMERIC] = column_decimal,
         [POSTGRES_TEXT] = column_texts,
-        [POSTGRES_BYTES] = column_texts,
-        [POSTGRES_JSONB] = column_texts,
+        [POSTGRES_BYTES] = column_bytes,
+        [POSTGRES_JSONB] = column_jsonb,
         [POSTGRES_DATE] = column_dates,
         [POSTGRES_TIME] = column_times,
         [POSTGRES_TIMESTAMP] = column_timestamps,

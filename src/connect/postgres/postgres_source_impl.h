@@ -10,8 +10,8 @@
 #include "connect/postgres/postgres_settle.h"
 
 enum {
-    POSTGRES_BATCH_ROWS = 8192,
-    POSTGRES_BATCH_BYTES = 1 << 20,
+    POSTGRES_BATCH_ROWS = 4096,
+    POSTGRES_BATCH_BYTES = 1 << 18,
 };
 
 /* Pages of one table; to_page -1: to the end. */
