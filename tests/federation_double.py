@@ -15,6 +15,7 @@ class Core:
         self.neurons, self.heartbeats, self.commands = {}, [], []
         self.tokens, self.registrations, self.down = {}, 0, False
         self.refused = 0  # requests with a token that is none
+        self.takes_analytics, self.analytics = False, []
         self.heartbeat_id = None  # instead of a number
         core = self
 
@@ -110,6 +111,9 @@ class Core:
         if (method, path) == ("GET", "/api/api-neurons/commands/pending"):
             return 200, {"success": True, "data": [c for c in self.commands if c["status"] == "pending"]}
         if (method, path) == ("POST", "/api/api-neurons/analytics/report"):
+            if self.takes_analytics:
+                self.analytics.append(data)
+                return 200, {"success": True, "data": {"id": len(self.analytics), "neuronId": "n-1", **data}}
             return 400, {"success": False, "error": "Validation error", "details": [
                 {"code": "invalid_type", "expected": "date", "received": "string", "path": ["date"],
                  "message": "Expected date, received string"}]}

@@ -199,6 +199,52 @@ def test_resolved_and_changed_rules(neuron, hook):
         assert done["alerts"][0]["endsAt"] > alert["startsAt"]
 
 
+def test_quality_below_its_minimum(neuron, hook):
+    write(neuron, QUIET + f"  receivers: [ {{ webhook: '{hook.url}' }} ]", """
+quality:
+  sales: { from: "sqlite:///target.db", table: t, min_score: 95, rules: [ completeness >= 100 ] }
+  fine: { from: "sqlite:///target.db", table: t, min_score: 5, rules: [ row_count > 0 ] }
+""")
+    with running(neuron) as run:
+        run.run_ended(run.runs()[0]["run_id"])
+        with sqlite3.connect(os.path.join(neuron.folder, "target.db")) as db:
+            db.execute("ALTER TABLE t ADD COLUMN name TEXT")
+        for name in ("sales", "fine"):
+            run.get(f"/api/v1/quality/{name}/checks", "POST", 202)
+        begin = time.monotonic()
+        wait_for(lambda: hook.bodies)
+        assert time.monotonic() - begin < 5
+        alert = hook.bodies[0]["alerts"][0]
+        assert len(hook.bodies) == 1 and alert["labels"]["dataset"] == "sales"
+        assert hook.bodies[0]["groupLabels"] == {"alertname": "QualityScoreLow"}
+        run.end()
+    with running(neuron) as run:  # the last score is known again
+        wait_for(lambda: states(run) == {"QualityScoreLow": "firing"})
+        with sqlite3.connect(os.path.join(neuron.folder, "target.db")) as db:
+            db.execute("UPDATE t SET name = 'x'")
+        run.get("/api/v1/quality/sales/checks", "POST", 202)
+        wait_for(lambda: len(hook.bodies) == 2)
+        assert hook.bodies[1]["status"] == "resolved"
+
+
+def test_a_stream_that_is_stuck_falls_behind(neuron, hook):
+    write(neuron, f"  thresholds: {{ disk: 100%, memory: 100%, lag: 1s }}\n  receivers: [ {{ webhook: '{hook.url}' }} ]", f"""
+connections: {{ events: 'kafka://127.0.0.1:{free_port()}' }}
+streams:
+  s:
+    from: {{ topic: a }}
+    processors: {{ x: [ {{ select: "*" }} ] }}
+    route_by: type
+    to: {{ topic: b }}
+    dead_letter: {{ topic: c }}
+""")
+    with running(neuron) as run:
+        wait_for(lambda: hook.bodies, 60)
+        alert = hook.bodies[0]["alerts"][0]
+        assert alert["labels"]["alertname"] == "StreamLag" and alert["labels"]["stream"] == "s"
+        assert 'neuron_stream_lag_seconds{stream="s",topic="a",partition="stalled"}' in run.ask("/metrics")[1]
+
+
 def test_silence(neuron, hook):
     write(neuron, FULL.replace("thresholds", "repeat: 1s\n  thresholds")
           + f"  receivers: [ {{ webhook: '{hook.url}' }} ]\n")

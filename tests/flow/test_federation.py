@@ -43,9 +43,9 @@ def core():
 
 
 class Running:
-    def __init__(self, neuron, url):
+    def __init__(self, neuron, url, more=""):
         neuron.write("in.csv", "id\n1\n2\n")
-        neuron.write("neuron.yaml", CONFIG.format(port=free_port(), url=url))
+        neuron.write("neuron.yaml", CONFIG.format(port=free_port(), url=url) + more)
         self.log = os.path.join(neuron.folder, "log")
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([PROGRAM, "run"], cwd=neuron.folder, stdout=log, stderr=log)
@@ -151,6 +151,38 @@ def test_a_reply_of_another_kind_is_none(neuron, core):
     run = Running(neuron, core.url)
     try:
         wait_for(lambda: len(core.heartbeats) > 0 and "outcome=strange" in run.logged(), "doubt")
+    finally:
+        run.process.kill()
+        run.process.wait()
+
+
+def test_a_core_that_takes_analytics(neuron, core):
+    core.takes_analytics = True
+    run = Running(neuron, core.url)
+    try:
+        wait_for(lambda: core.analytics, "analytics")
+        assert "takes no analytics" not in run.logged()
+        body = core.analytics[0]
+        assert body["requestCount"] == body["successfulRequests"] == 1 and body["totalDataProcessed"] == 2
+        assert body["customMetrics"]["reports"][0]["pipeline_name"] == "p"
+    finally:
+        run.process.kill()
+        run.process.wait()
+
+
+def test_alerts_are_among_the_reports(neuron, core):
+    run = Running(neuron, core.url, """
+alerts:
+  interval: 200ms
+  thresholds: { disk: 0%, memory: 100% }
+  receivers: [ { federation: true } ]
+""")
+    try:
+        wait_for(lambda: '"DiskFull"' in json.dumps(core.heartbeats), "alert")
+        reports = [r for b in core.heartbeats for r in (b["applicationMetrics"]["analytics"] or {}).get("reports", [])]
+        told = next(r for r in reports if r.get("alert"))
+        assert told["status"] == "firing" and told["severity"] == "critical" and told["report_id"]
+        assert core.heartbeats[-1]["applicationMetrics"]["analytics"]["count"] <= 1  # an alert is no run
     finally:
         run.process.kill()
         run.process.wait()

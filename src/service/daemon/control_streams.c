@@ -1,6 +1,7 @@
 /* What Control tells of streams: lists, health, metrics; pausing, sending. */
 #include <stdio.h>
 
+#include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
 #include "service/daemon/daemon_impl.h"
 #include "work/reject/refused.h"
@@ -230,6 +231,22 @@ static void lag_metrics(const StreamConfig *config, StreamStats *stats)
     pthread_mutex_unlock(&stats->mutex);
 }
 
+/* A stream that can't go on takes no more lag: the time grows all the same. The series goes when it
+ * runs again. */
+static void trouble_metrics(const StreamConfig *config, StreamStats *stats)
+{
+    const Str *labels = LABELS(config->name, config->topic, STR("stalled"));
+    StreamState state = state_of(stats);
+    int64_t since_us = atomic_load(&stats->trouble_since_us);
+    bool stalled = state == STREAM_WAITING || state == STREAM_FAILED || state == STREAM_HELD;
+    if (!stalled || since_us == 0) {
+        metrics_remove(METRIC_STREAM_LAG_SECONDS, labels);
+        return;
+    }
+    int64_t lag_us = int64_max(atomic_load(&stats->lag_us), 0) + clock_now_us() - since_us;
+    metrics_set(METRIC_STREAM_LAG_SECONDS, (double)lag_us / 1e6, labels);
+}
+
 void streams_metrics(Daemon *d)
 {
     for (int32_t i = 0; i < d->stream_count; i++) {
@@ -245,5 +262,6 @@ void streams_metrics(Daemon *d)
         set(METRIC_STREAM_RUNNING, state_of(stats) == STREAM_RUNNING, config->name);
         set(METRIC_STREAM_RESTARTS, (double)atomic_load(&stats->restarts), config->name);
         lag_metrics(config, stats);
+        trouble_metrics(config, stats);
     }
 }

@@ -171,6 +171,7 @@ void dataset_run(Daemon *d, Ticket *ticket)
                                   .cancelled = &job->cancelled}};
     if (dataset_check(&check, &report, &err) == OK) {
         count_report(report);
+        alerts_wake(atomic_load(&d->alerts));
         remember(d, job, report);
         tell_report(report, str_from(ticket->trigger));
         if (put_letter(d, report, &err) != OK) {

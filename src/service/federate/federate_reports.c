@@ -51,6 +51,17 @@ static void write_check(JsonWriter *w, const JsonValue *r)
     for (int32_t i = 0; i < COUNT_OF(SAME); i++) copy_member(w, r, SAME[i], SAME[i]);
 }
 
+static bool is_alert(const StateLetter *letter)
+{
+    return str_eq(letter->kind, STR("alert"));
+}
+
+static void write_alert(JsonWriter *w, const JsonValue *r)
+{
+    static const char *const SAME[] = {"alert", "status", "severity", "text"};
+    for (int32_t i = 0; i < COUNT_OF(SAME); i++) copy_member(w, r, SAME[i], SAME[i]);
+}
+
 static Status write_report(const StateLetter *letter, const JsonValue *r, Buf *list, Err *err)
 {
     char id[64], at[DATETIME_TEXT_MAX];
@@ -64,6 +75,7 @@ static Status write_report(const StateLetter *letter, const JsonValue *r, Buf *l
     json_key(&w, "at");
     json_write_text(&w, str_make(at, datetime_format_timestamp(letter->at_us, 'T', true, at)));
     if (str_eq(letter->kind, STR("pipeline_run"))) write_run(&w, r);
+    else if (is_alert(letter)) write_alert(&w, r);
     else write_check(&w, r);
     json_object_end(&w);
     return json_writer_end(&w);
@@ -95,7 +107,7 @@ static Status fold_letter(void *arg, const StateLetter *letter, Err *err)
     if (letter->id <= fold->known) return OK; /* delivered, only not yet forgotten */
     Status status = OK;
     if (json_parse(letter->body, &arena, &report, NULL) == OK) {
-        count_report(&fold->day, letter, report);
+        if (!is_alert(letter)) count_report(&fold->day, letter, report);
         status = write_report(letter, report, fold->list, err);
     }
     arena_done(&arena);
@@ -248,7 +260,8 @@ void federate_analytics(Federate *f)
                  .path = STR("/api/api-neurons/analytics/report"),
                  .body = buf_str(&body),
                  .status = 200,
-                 .needed = "id"};
+                 .needed = "id",
+                 .kind = JSON_NUMBER};
     Outcome outcome = federate_call(f, &call, &arena, NULL);
     arena_done(&arena);
     if (outcome == CALL_OK) {
