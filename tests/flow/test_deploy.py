@@ -53,7 +53,7 @@ def test_kubernetes_is_the_guides_deployment(neuron):
     deployment = of_kind("Deployment")[0]
     pod = deployment["spec"]["template"]["spec"]
     assert deployment["metadata"]["name"] == "data-processing-neuron"
-    assert deployment["spec"]["replicas"] == 1 and deployment["spec"]["strategy"]["type"] == "Recreate"
+    assert deployment["spec"]["replicas"] == 2
     labels = deployment["spec"]["template"]["metadata"]["labels"]
     for selector in (deployment["spec"]["selector"]["matchLabels"], of_kind("Service")[0]["spec"]["selector"],
                      of_kind("PodDisruptionBudget")[0]["spec"]["selector"]["matchLabels"]):
@@ -72,8 +72,9 @@ def test_kubernetes_is_the_guides_deployment(neuron):
     assert security["readOnlyRootFilesystem"] and not security["allowPrivilegeEscalation"]
     assert security["capabilities"]["drop"] == ["ALL"] and pod["securityContext"]["runAsUser"] == 1000
     mounts = {m["mountPath"]: m["name"] for m in container()["volumeMounts"]}
-    assert set(mounts) == {"/var/lib/neuron", "/tmp"} and {v["name"] for v in pod["volumes"]} == set(mounts.values())
-    assert environment["NEURON_STATE"]["value"].startswith("sqlite:////var/lib/neuron/")
+    assert set(mounts) == {"/tmp"} and {v["name"] for v in pod["volumes"]} == set(mounts.values())
+    # Replicas need a state store that they share.
+    assert environment["NEURON_STATE"]["valueFrom"]["secretKeyRef"] == {"name": "db-credentials", "key": "target-url"}
     limits = container()["resources"]
     assert limits["limits"]["memory"] == "1Gi" and limits["requests"]["memory"] == "128Mi"
 
