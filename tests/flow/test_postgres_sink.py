@@ -660,3 +660,53 @@ def test_an_unchanged_run_writes_no_wal(neuron, db):
     written = int(db(f"SELECT pg_current_wal_insert_lsn() - '{before}'"))
     assert written < 1_000_000, written
     assert db("SELECT n_tup_upd + n_tup_del FROM pg_stat_user_tables WHERE relname = 't'") == "0"
+
+
+# ---- an empty target ----
+
+def test_an_empty_target_takes_ascending_keys_by_copy_and_the_rest_by_merge(neuron, db):
+    """The same rows, whatever their order: the last of a key wins, the others are superseded."""
+    ascending = [f"{i},a{i},{i}" for i in range(0, 60000, 2)]
+    rest = [f"{i},b{i},{i + 1}" for i in range(0, 60000, 3)] + ["5,x,1", "5,y,0"]
+    neuron.write("in.csv", "id,v,at\n" + "\n".join(ascending + rest) + "\n")
+    wanted = {line.split(",")[0]: line for line in ascending + rest}
+    db("CREATE TABLE t (id bigint PRIMARY KEY, v text, at bigint)")
+    for key_order in ("", "incremental: { cursor: at }"):
+        neuron.write("neuron.yaml", config(db, key_order, source="db" if key_order else "in.csv"))
+        if key_order:
+            # By cursor the higher one wins: 5,x.
+            wanted["5"] = "5,x,1"
+            neuron("copy", "in.csv", db.url, "--table", "src", "--mode", "append")
+            neuron.write("neuron.yaml", config(db, key_order + "\n    from_table: src", source="target", name="q"))
+            db("TRUNCATE t")
+        result = neuron.result("etl", "q" if key_order else "p")
+        assert counts(result) == [len(wanted), 0, 0]
+        assert result["records_dropped"] == {"superseded": len(ascending) + len(rest) - len(wanted)}
+        rows = db("SELECT id || ',' || v || ',' || at FROM t ORDER BY id").splitlines()
+        assert rows == [wanted[key] for key in sorted(wanted, key=int)]
+    assert counts(neuron.result("etl", "q", "--full-refresh")) == [0, 0, len(wanted)]
+
+
+def test_an_empty_mirror_target(neuron, db):
+    db("CREATE TABLE t (id bigint PRIMARY KEY, v bigint)")
+    many_rows(neuron)
+    neuron.write("neuron.yaml", config(db, mode="mirror"))
+    assert counts(neuron.result("etl", "p")) == [1000, 0, 0]
+    assert db("SELECT count(*) FROM t") == "1000"
+    neuron.write("in.csv", "id,v\n")
+    neuron("etl", "p", code=1)
+
+
+def test_a_view_and_row_security_are_written_by_insert(neuron, db):
+    db("""CREATE TABLE base (id bigint PRIMARY KEY, v bigint); CREATE VIEW t AS SELECT * FROM base;
+          CREATE ROLE narrow LOGIN; CREATE TABLE safe (id bigint PRIMARY KEY, v bigint);
+          ALTER TABLE safe ENABLE ROW LEVEL SECURITY; CREATE POLICY small ON safe USING (v < 100);
+          GRANT ALL ON safe TO narrow""")
+    many_rows(neuron, 10)
+    neuron.write("neuron.yaml", config(db, mode="append"))
+    assert counts(neuron.result("etl", "p")) == [10, 0, 0]
+    assert db("SELECT count(*) FROM base") == "10"
+    for mode in ("append", "upsert"):
+        db("TRUNCATE safe")
+        neuron("copy", "in.csv", db.url.replace("postgres@", "narrow@"), "--table", "safe", "--mode", mode, "--key", "id")
+        assert db("SELECT count(*) FROM safe") == "10"

@@ -108,6 +108,12 @@ static Status put_analyze(const PostgresSink *self, Buf *sql, Err *err)
     return buf_append_char(sql, ')', err);
 }
 
+static int32_t cursor_field(const PostgresSink *self)
+{
+    Str cursor = self->sink.req->cursor;
+    return cursor.len ? schema_find(self->out.schema, cursor) : -1;
+}
+
 /* Only keys that came twice are sorted. */
 static Status put_supersede(const PostgresSink *self, Buf *sql, Err *err)
 {
@@ -162,6 +168,24 @@ static Status put_changed(const PostgresSink *self, Buf *sql, Err *err)
     return OK;
 }
 
+/* Rows of this run may stand in the target already: those that went straight in. */
+static bool has_own_rows(const PostgresSink *self)
+{
+    return self->fresh && self->direct > 0;
+}
+
+/* Of two rows of this run the one with the higher cursor stays. */
+static Status put_newer(const PostgresSink *self, Buf *sql, Err *err)
+{
+    int32_t cursor = cursor_field(self);
+    if (!has_own_rows(self) || cursor < 0) return OK;
+    TRY(put_name(self, sql, " AND (t.", cursor, err));
+    TRY(put_name(self, sql, " IS NULL OR t.", cursor, err));
+    TRY(buf_append(sql, STR(" <= "), err));
+    TRY(put_staged(self, sql, cursor, err));
+    return buf_append_char(sql, ')', err);
+}
+
 static Status put_update(const PostgresSink *self, bool range, Buf *sql, Err *err)
 {
     TRY(put_table(self, sql, "UPDATE ", " AS t SET ", err));
@@ -169,6 +193,7 @@ static Status put_update(const PostgresSink *self, bool range, Buf *sql, Err *er
     TRY(buf_append(sql, STR(" FROM pg_temp.neuron_stage AS s WHERE "), err));
     TRY(put_key_match(self, sql, err));
     TRY(put_range(sql, range, err));
+    TRY(put_newer(self, sql, err));
     TRY(buf_append(sql, STR(" AND ("), err));
     TRY(put_changed(self, sql, err));
     return buf_append_char(sql, ')', err);
@@ -212,7 +237,8 @@ static Status put_delete(const PostgresSink *self, bool count, Buf *sql, Err *er
 
 static bool has_compared(const PostgresSink *self)
 {
-    if (!self->keyed || self->sink.req->mode == SINK_APPEND) return false;
+    if (!self->keyed) return false;
+    if (self->sink.req->mode == SINK_APPEND && !has_own_rows(self)) return false;
     for (int32_t i = 0; i < self->out.schema->count; i++) {
         if (is_compared(self, i)) return true;
     }
@@ -246,11 +272,11 @@ static bool part_runs(const PostgresSink *self, MergePart part)
 {
     switch (part) {
     case MERGE_SUPERSEDE:
-        return self->keyed;
+        return self->keyed && !(self->keys.ascend && self->keys.some);
     case MERGE_UPDATE:
-        return has_compared(self) && self->out.exists;
+        return has_compared(self) && (self->out.exists || has_own_rows(self));
     case MERGE_DELETE:
-        return self->deletes;
+        return self->deletes && !self->fresh;
     case MERGE_ANALYZE:
     case MERGE_INSERT:
         break;
@@ -281,6 +307,7 @@ Status postgres_stage_create(PostgresSink *self, Err *err)
         TRY(buf_append(sql, self->out.columns[i].stage, err));
     }
     TRY(buf_append(sql, STR(") ON COMMIT DROP"), err));
+    self->staging = true;
     return postgres_sink_run(self, err);
 }
 
@@ -411,19 +438,32 @@ static Status mirror_guard(PostgresSink *self, const SinkCounts *counts, Err *er
     return err_hint(err, "nothing was changed; raise `max_delete` if this is meant");
 }
 
+/* What a fresh target held before were rows of this run: those that met a later one of their key
+ * were superseded by it, or it by them. */
+static void count_own(const PostgresSink *self, SinkCounts *counts)
+{
+    int64_t staged = self->written - self->direct - counts->superseded - counts->rejected;
+    counts->superseded += staged - counts->inserted;
+    counts->updated = 0;
+    counts->inserted += self->direct;
+}
+
 Status postgres_merge(PostgresSink *self, RejectWriter *rejects, SinkCounts *counts, Err *err)
 {
     Merge m = {.self = self, .rejects = rejects, .counts = counts};
     const Range all = {1, -1};
     int64_t ignored = 0;
-    if (self->written > 0) {
+    if (self->staging && self->written > self->direct) {
         TRY(run_part(self, MERGE_ANALYZE, all, &ignored, err));
         TRY(run_part(self, MERGE_SUPERSEDE, all, &counts->superseded, err));
         TRY(merge_range(&m, all, err));
     }
+    if (self->fresh) count_own(self, counts);
     counts->loaded = self->written - counts->superseded - counts->rejected;
     counts->unchanged = counts->loaded - counts->inserted - counts->updated;
-    if (!self->deletes) return OK;
+    if (!self->deletes || self->fresh) return OK;
+    /* Also where no row came: what is compared with is an empty stage. */
+    if (!self->staging) TRY(postgres_stage_create(self, err));
     if (self->sink.req->mode == SINK_MIRROR) TRY(mirror_guard(self, counts, err));
     return run_part(self, MERGE_DELETE, all, &counts->deleted, err);
 }

@@ -170,7 +170,7 @@ static Str rows_slice(const PostgresRowsOut *rows, int64_t from, int64_t to)
 
 static const char *stage_name(const PostgresSink *self)
 {
-    return self->staged ? "pg_temp.neuron_stage" : NULL;
+    return self->out.prefix == POSTGRES_PREFIX_STAGE ? "pg_temp.neuron_stage" : NULL;
 }
 
 static Status copy_range(PostgresSink *self, int64_t from, int64_t to, Err *err)
@@ -235,11 +235,14 @@ static Status send_stream(PostgresSink *self, Err *err)
 
 Status postgres_rows_send(PostgresSink *self, RejectList *refused, Err *err)
 {
+    bool stage = stage_name(self) != NULL;
+    if (stage && !self->staging) TRY(postgres_stage_create(self, err));
     self->written += self->rows.count;
-    Status status = self->staged && !self->out.checked
+    Status status = stage && !self->out.checked
                         ? send_stream(self, err)
                         : send_range(self, 0, self->rows.count, refused, err);
     rows_clear(&self->rows);
+    if (!stage) self->direct = self->written;
     return status;
 }
 

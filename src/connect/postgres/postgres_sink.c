@@ -100,7 +100,6 @@ Status postgres_sink_look(PostgresSink *self, Str name, const Schema *schema, Er
     self->keyed = mode_needs_key(req->mode) || again || referred;
     self->deletes = req->mode == SINK_MIRROR || referred;
     self->staged = self->keyed || self->out.cast;
-    self->out.prefix = self->staged ? POSTGRES_PREFIX_STAGE : POSTGRES_PREFIX_NONE;
     return check_key_types(self, err);
 }
 
@@ -241,11 +240,13 @@ static Status delete_all(PostgresSink *self, Err *err)
                          "rows are merged and only those that are missing are deleted");
 }
 
+/* What goes straight into the target takes its epoch first, so that of two only one waits there. */
 static Status out_begin(PostgresSink *self, Err *err)
 {
-    if (self->staged && !deletes_first(self)) return postgres_stage_create(self, err);
+    postgres_keys_begin(self);
+    TRY(postgres_fresh_try(self, err));
+    if (self->staged && !self->fresh && !deletes_first(self)) return OK;
     TRY(fence(self, err));
-    if (self->staged) TRY(postgres_stage_create(self, err));
     TRY(postgres_table_prepare(self, &self->out, err));
     return deletes_first(self) ? delete_all(self, err) : OK;
 }
@@ -258,7 +259,8 @@ static Status postgres_sink_begin(Sink *sink, int64_t cycle, Err *err)
     self->written = 0;
     self->next_ord = 1;
     self->fenced = false;
-    self->copying = false;
+    self->copying = self->staging = self->fresh = false;
+    self->direct = 0;
     self->rejects.count = 0;
     buf_clear(&self->rejects.bytes);
     return self->has_out ? out_begin(self, err) : OK;
@@ -290,6 +292,9 @@ static Status postgres_sink_write(Sink *sink, int32_t port, Batch *batch, Reject
     if (port == PORT_NUMBER_REJECT) return write_rejects(self, batch, err);
     RejectList refused;
     reject_list_init(&refused);
+    postgres_keys_note(self, batch);
+    bool stage = self->staged && !(self->fresh && self->keys.ascend);
+    self->out.prefix = stage ? POSTGRES_PREFIX_STAGE : POSTGRES_PREFIX_NONE;
     Status status = postgres_rows_encode(self, &self->out, batch, &self->rows, &refused, err);
     if (status == OK) status = write_refused(rejects, batch, &refused, err);
     bool stop = refused.count > 0 && !sink->req->rejects;

@@ -20,12 +20,12 @@ typedef struct PostgresTable {
     bool exists;             /* before this cycle */
     bool prepared;           /* created or widened in this cycle's transaction */
     bool referred;           /* other tables have foreign keys to it */
-    bool empty;              /* has no rows (as far as this cycle's transaction sees) */
     PostgresColumn *columns; /* per field */
     int32_t *new_columns;    /* fields that the table lacks */
     int32_t new_count;
     bool checked; /* the server may refuse values in a column */
-    bool cast;    /* some columns are staged as text */
+    bool cast;    /* COPY can't write it: a column is staged as text, or it is a view, or guarded by
+                     row security */
     PostgresPrefix prefix;
     Arena arena;
 } PostgresTable;
@@ -37,6 +37,16 @@ typedef struct PostgresRowsOut {
     int64_t *rows; /* its row in the batch */
     int64_t count, capacity;
 } PostgresRowsOut;
+
+enum { POSTGRES_KEYS_MAX = 4 };
+
+/* While each key is greater than the one before, none comes twice. */
+typedef struct PostgresKeys {
+    bool ascend, some;
+    int32_t fields[POSTGRES_KEYS_MAX];
+    int32_t count;
+    int64_t last[POSTGRES_KEYS_MAX];
+} PostgresKeys;
 
 /* Staged: rows go to pg_temp.neuron_stage (neuron_ord, neuron_row, columns…), apply merges them.
  * Otherwise COPY goes straight into the target. All in one transaction per cycle. */
@@ -50,16 +60,20 @@ typedef struct PostgresSink {
     PostgresTable out, reject;
     bool has_out, has_reject;
     bool staged;
-    bool keyed;     /* rows of a key replace each other */
-    bool deletes;   /* what was not staged is deleted at the end */
-    bool open;      /* in a transaction */
-    bool copying;   /* COPY into the stage is under way */
-    bool fenced;    /* this cycle's epoch is taken */
-    bool unknown;   /* the answer to COMMIT got lost */
-    char pid[16];   /* of the open transaction's backend, and when it began: what tells it */
-    char began[40]; /* from all others when it has to be ended */
+    bool keyed;   /* rows of a key replace each other */
+    bool deletes; /* what was not staged is deleted at the end */
+    bool open;    /* in a transaction */
+    bool copying; /* COPY into the stage is under way */
+    bool staging; /* the stage is there */
+    bool fresh;   /* the target is empty and ours alone: rows whose keys ascend go straight in */
+    bool fenced;  /* this cycle's epoch is taken */
+    bool unknown; /* the answer to COMMIT got lost */
+    char pid[16]; /* of the open transaction's backend, and when it began: what tells it from all */
+    char began[40]; /* others when it has to be ended */
+    PostgresKeys keys;
     int64_t cycle;
     int64_t written;         /* rows of this cycle */
+    int64_t direct;          /* those of them that went straight into a fresh target */
     int64_t next_ord;        /* number of the next row staged in this cycle, from 1 */
     int64_t reject_seq;      /* rejects written in this run */
     PostgresRowsOut rows;    /* the batch being written */
@@ -101,6 +115,14 @@ MUST_USE Status postgres_rows_send(PostgresSink *self, RejectList *refused, Err 
 MUST_USE Status postgres_copy_stop(PostgresSink *self, Err *err);
 /* Write the rejects that wait into their table. */
 MUST_USE Status postgres_rejects_flush(PostgresSink *self, Err *err);
+
+/* ---- keys (postgres_keys.c) ---- */
+
+void postgres_keys_begin(PostgresSink *self);
+/* Look whether the keys of the batch go on ascending. */
+void postgres_keys_note(PostgresSink *self, const Batch *batch);
+/* Set self->fresh where it can be had. */
+MUST_USE Status postgres_fresh_try(PostgresSink *self, Err *err);
 
 /* ---- merge (postgres_merge.c) ---- */
 

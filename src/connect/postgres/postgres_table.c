@@ -114,7 +114,8 @@ static void finish_column(PostgresColumn *column, Str base)
 static const char INSPECT_TABLE[] =
     "SELECT c.oid, EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal"
     " AND g.tgtype & 3 = 3), EXISTS (SELECT FROM pg_constraint k WHERE k.confrelid = c.oid"
-    " AND k.contype = 'f' AND k.conrelid <> c.oid), c.relkind"
+    " AND k.contype = 'f' AND k.conrelid <> c.oid),"
+    " c.relkind IN ('r', 'p', 'f') AND NOT row_security_active(c.oid)"
     " FROM pg_class c WHERE c.oid = to_regclass($1)";
 
 static const char INSPECT_COLUMNS[] =
@@ -190,9 +191,9 @@ static Status inspect_table(PostgresSink *self, PostgresTable *table, bool *foun
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
     TRY(postgres_db_query(self->db, INSPECT_TABLE, &quoted, 1, &result, err));
     table->exists = PQntuples(result) > 0;
-    table->empty = !table->exists;
     if (!table->exists) return OK;
     table->referred = result_true(result, 0, 2);
+    table->cast = !result_true(result, 0, 3);
     return inspect_columns(self, table, postgres_db_text(result, 0, 0), result_true(result, 0, 1),
                            found, err);
 }
