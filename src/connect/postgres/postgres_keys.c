@@ -78,8 +78,10 @@ static Status lock_empty(PostgresSink *self, bool *ret_empty, Err *err)
     CLEANUP(buf_done) Buf name = buf_make(1 << 16);
     TRY(postgres_db_quote_table(&name, buf_str(&self->out.name), err));
     buf_clear(&self->sql);
-    TRY(buf_printf(&self->sql, err, "SAVEPOINT neuron_lock; LOCK TABLE %.*s IN SHARE ROW EXCLUSIVE"
-                   " MODE NOWAIT", STR_ARG(buf_str(&name))));
+    TRY(buf_printf(&self->sql, err,
+                   "SAVEPOINT neuron_lock; LOCK TABLE %.*s IN SHARE ROW EXCLUSIVE"
+                   " MODE NOWAIT",
+                   STR_ARG(buf_str(&name))));
     if (postgres_sink_run(self, err) != OK) {
         if (err->kind != ERR_DEADLOCK && err->kind != ERR_PERMISSION) return FAIL;
         err_clear(err);
