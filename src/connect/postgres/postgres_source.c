@@ -53,7 +53,9 @@ static Status settled_condition(PostgresSource *self, Buf *out, Err *err)
     return buf_append_char(out, ')', err);
 }
 
-static Status conditions(PostgresSource *self, const PostgresRange *range, Buf *out, Err *err)
+/* " WHERE …" of the request: made once, by the thread that opens, since quoting needs its session.
+ */
+static Status conditions(PostgresSource *self, Buf *out, Err *err)
 {
     const SourceReq *req = self->source.req;
     Str sep = STR(" WHERE ");
@@ -66,11 +68,8 @@ static Status conditions(PostgresSource *self, const PostgresRange *range, Buf *
     if (self->settling && req->rows_once) {
         TRY(buf_append(out, sep, err));
         TRY(settled_condition(self, out, err));
-        sep = STR(" AND ");
     }
-    if (!range) return OK;
-    TRY(buf_append(out, sep, err));
-    return postgres_ranges_condition(range, out, err);
+    return OK;
 }
 
 /* The SELECT that reads what the request wants: all of it, or one range. */
@@ -84,7 +83,11 @@ static Status select_sql(PostgresSource *self, const PostgresRange *range, Buf *
     TRY(buf_append(out, STR(" FROM "), err));
     if (range) TRY(buf_append(out, range->table, err));
     else TRY(postgres_source_from(self, out, err));
-    TRY(conditions(self, range, out, err));
+    TRY(buf_append(out, buf_str(&self->where), err));
+    if (range) {
+        TRY(buf_append(out, self->where.len ? STR(" AND ") : STR(" WHERE "), err));
+        TRY(postgres_ranges_condition(range, out, err));
+    }
     if (!req->rows_max) return OK;
     if (self->cursor >= 0) {
         TRY(buf_append(out, STR(" ORDER BY "), err));
@@ -135,6 +138,8 @@ static Status describe_columns(PostgresSource *self, PostgresColumns *columns, E
 
 static Status sql_make(PostgresSource *self, Err *err)
 {
+    buf_clear(&self->where);
+    TRY(conditions(self, &self->where, err));
     buf_clear(&self->sql);
     TRY(select_sql(self, NULL, &self->sql, err));
     return buf_terminate(&self->sql, err);
@@ -287,6 +292,7 @@ static void postgres_source_close(Source *source)
     buf_done(&self->highest.text);
     buf_done(&self->settled);
     buf_done(&self->base);
+    buf_done(&self->where);
     buf_done(&self->sql);
     pthread_mutex_destroy(&self->mutex);
     mem_free(self);
@@ -315,6 +321,7 @@ Status postgres_source_new(const SourceReq *req, Source **ret_source, Err *err)
     self->source = (Source){.ops = &POSTGRES_SOURCE_OPS, .req = req};
     self->base = buf_make(POSTGRES_SQL_MAX);
     self->sql = buf_make(POSTGRES_SQL_MAX);
+    self->where = buf_make(POSTGRES_SQL_MAX);
     self->settled = buf_make(1 << 10);
     self->range_arena = arena_make(POSTGRES_SQL_MAX);
     postgres_settle_init(&self->settle);

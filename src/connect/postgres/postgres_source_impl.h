@@ -40,6 +40,7 @@ typedef struct PostgresSource {
     Buf base;       /* the query with its parameters, or SELECT * FROM table */
     int32_t cursor; /* column index, -1: none */
     Buf sql;        /* the SELECT that runs */
+    Buf where;      /* its conditions, without those of a range */
     Budget *budget;
     /* the watermark */
     bool settling;         /* it is `settled`, not the highest cursor */
@@ -62,7 +63,8 @@ MUST_USE Status postgres_source_from(PostgresSource *self, Buf *out, Err *err);
 /* "cursor" <op> 'value'; text by its bytes, as we compare it too. */
 MUST_USE Status postgres_source_bound(PostgresSource *self, const char *op, Str value, Buf *out,
                                       Err *err);
-/* The next COPY that a free reader may run; *ret_some false when there is none any more. */
+/* The next COPY that a free reader may run, from any reader's thread; *ret_some false when there is
+ * none any more. */
 MUST_USE Status postgres_source_statement(PostgresSource *self, bool *ret_some, Buf *out, Err *err);
 
 /* ---- parts (postgres_part.c) ---- */

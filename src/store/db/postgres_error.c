@@ -56,6 +56,18 @@ static Status mend(const char *sqlstate, Err *err)
     return FAIL;
 }
 
+/* Of a mistake in a statement: «LINE 2: SELEC 1», the line of it that the server points at. */
+static void where_in_statement(const PGresult *result, Err *err)
+{
+    Str rest = str_from(PQresultErrorMessage(result));
+    Str line = STR_NULL;
+    while (rest.len && str_next_part(&rest, '\n', &line)) {
+        if (!str_starts(line, STR("LINE "))) continue;
+        (void)err_where(err, "%.*s", STR_ARG(line));
+        return;
+    }
+}
+
 /* «Key (id)=(1) already exists» helps; «Failing row contains (…)» would show the whole row. */
 static bool detail_is_fit(const char *detail)
 {
@@ -76,6 +88,7 @@ Status postgres_error_result(const PGresult *result, bool cancelled, Err *err)
     if (err && strlen(sqlstate) == 5) memcpy(err->sqlstate, sqlstate, 6);
     const char *table = PQresultErrorField(result, PG_DIAG_TABLE_NAME);
     const char *column = PQresultErrorField(result, PG_DIAG_COLUMN_NAME);
+    if (strncmp(sqlstate, "42", 2) == 0) where_in_statement(result, err);
     if (column) (void)err_where(err, "column %s", column);
     else if (table) (void)err_where(err, "table %s", table);
     if (hint) return err_hint(err, "%s", hint);
