@@ -129,6 +129,27 @@ streams:
         assert run.log().count("can't be reached") == 1
 
 
+def test_a_broker_that_dies_and_comes_back(neuron):
+    own = Kafka()
+    try:
+        s = serve(neuron, Stream(neuron, own, rest="    cycle: 20ms\n"))
+        with running(neuron) as run:
+            s.produce(*[view(i) for i in range(2000)])
+            wait_for(lambda: s.consumed() > 0, 60)
+            own.stop(signal.SIGKILL)
+            time.sleep(1)
+            assert run.ask("/readyz")[0] == 200
+            own.start()
+            s.produce(*[view(i) for i in range(2000, 4000)])
+            wait_for(lambda: s.consumed() == 4000, 120)
+            wait_for(lambda: run.get("/health")["status"] == "healthy", 60)
+            told = run.get("/api/v1/streams/s")
+            assert told["ledger_gap"] == 0 and run.end() == 143
+        assert sorted(m["user_id"] for m in s.out()) == list(range(4000))
+    finally:
+        own.close()
+
+
 def test_the_breaker_holds_the_stream_until_it_is_resumed(neuron, kafka):
     s = serve(neuron, Stream(neuron, kafka, partitions=1, rest="    max_rejects: 10% in 1m\n    cycle: 200ms\n"))
     s.produce(*[view(i) for i in range(100)])

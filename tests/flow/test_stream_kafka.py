@@ -12,6 +12,7 @@ import pytest
 
 from conftest import PROGRAM
 from kafka import Kafka
+from postgres import Postgres
 from test_stream import PROCESSORS, adds_up, payment, view
 
 KILLS = 60 if os.environ.get("NEURON_SOAK") else 8
@@ -29,13 +30,13 @@ class Stream:
     """One stream of the guide's shape on topics of its own."""
 
     def __init__(self, neuron, kafka, partitions=4, to="topic: {target}, key: user_id", letters="topic: {dead}", rest="",
-                 processors=PROCESSORS, start=""):
+                 processors=PROCESSORS, start="", target="sqlite:///target.db"):
         self.neuron, self.kafka = neuron, kafka
         self.source, self.target, self.dead = (kafka.topic(name, partitions) for name in ("in", "out", "dead"))
         names = {"target": self.target, "dead": self.dead}
         letters = f"    dead_letter: {{ {letters.format(**names)} }}\n" if letters else ""
         neuron.write("neuron.yaml", f"""
-connections: {{ events: 'kafka://{kafka.brokers}', target: 'sqlite:///target.db' }}
+connections: {{ events: 'kafka://{kafka.brokers}', target: '{target}' }}
 streams:
   s:
     from: {{ topic: {self.source}, group: {self.source}{start} }}
@@ -203,21 +204,51 @@ def test_killed_at_any_moment(neuron, kafka, delivery):
     assert s.consumed() == len(made) and s.drain()["consumed"] == 0
 
 
-@pytest.mark.parametrize("where", ["topic", "table"])
-def test_into_a_table_with_offsets_in_the_same_transaction(neuron, kafka, where):
+@pytest.fixture(scope="module")
+def postgres():
+    server = Postgres()
+    yield server
+    server.close()
+
+
+class Target:
+    """A database's table, be it SQLite or PostgreSQL."""
+
+    def __init__(self, neuron, request, kind):
+        self.kind, self.neuron = kind, neuron
+        self.url = "sqlite:///target.db"
+        if kind == "postgres":
+            self.server = request.getfixturevalue("postgres")
+            self.name = "d" + os.urandom(4).hex()
+            self.server.psql(f"CREATE DATABASE {self.name}")
+            self.url = f"postgresql://postgres@127.0.0.1:{self.server.port}/{self.name}"
+
+    def ask(self, sql):
+        if self.kind == "postgres":
+            out, err = self.server.psql(sql, "-d", self.name)
+            assert not err, err
+            return out.split()
+        with sqlite3.connect(os.path.join(self.neuron.folder, "target.db")) as db:
+            return [str(row[0]) for row in db.execute(sql)]
+
+
+@pytest.mark.parametrize("kind, where", [("sqlite", "topic"), ("sqlite", "table"), ("postgres", "table")])
+def test_into_a_table_with_offsets_in_the_same_transaction(neuron, kafka, request, kind, where):
+    target = Target(neuron, request, kind)
     letters = "connection: events, topic: {dead}" if where == "topic" else "connection: target, table: dead"
     s = Stream(neuron, kafka, to="connection: target, table: t", letters=letters,
-               rest="    cycle_rows: 400\n    cycle: 30ms\n", start=", instance: one")
+               rest="    cycle_rows: 400\n    cycle: 30ms\n", start=", instance: one", target=target.url,
+               processors=PROCESSORS.replace("user_id,", "user_id::bigint AS user_id,")
+               .replace("transaction.id AS", "transaction.id::bigint AS")
+               .replace("timestamp AS", "timestamp::text AS").replace("transaction.amount AS", "transaction.amount::numeric AS"))
     made = messages_of(20000)
     kafka.produce(s.source, made)
     kill_often(s)
     s.drain()
     out, dead = wanted(made)
-    with sqlite3.connect(os.path.join(neuron.folder, "target.db")) as db:
-        got = [row[0] for row in db.execute("SELECT coalesce(user_id, transaction_id) FROM t")]
-        assert sorted(int(n) for n in got) == out
-        if where == "table":
-            assert db.execute("SELECT count(*) FROM dead").fetchone()[0] == len(dead)
+    assert sorted(int(n) for n in target.ask("SELECT coalesce(user_id, transaction_id) FROM t")) == out
+    if where == "table":
+        assert target.ask("SELECT count(*) FROM dead") == [str(len(dead))]
     if where == "topic":
         assert set(dead_texts(s.letters())) == set(dead)
     assert s.drain()["consumed"] == 0
