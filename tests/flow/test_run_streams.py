@@ -98,6 +98,12 @@ def test_reload_at_a_transactions_boundary(neuron, kafka):
         run.process.send_signal(signal.SIGHUP)
         s.produce(view(6000))
         wait_for(lambda: s.consumed() == 6001, 60)
+        assert f'neuron_stream_lag_records{{stream="s",topic="{s.source}"' in run.ask("/metrics")[1]
+        neuron.write("neuron.yaml", text[:text.index("streams:")])
+        run.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: run.ask("/api/v1/streams")[1] == '{"streams":[]}')
+        assert not [line for line in run.ask("/metrics")[1].splitlines()
+                    if line.startswith(("neuron_stream_lag", "neuron_stream_running"))]
     out = s.out()
     assert sorted(m["user_id"] for m in out) == list(range(6001))
     assert {m["activity_type"] for m in out if m["user_id"] >= 5999} == {"seen"}

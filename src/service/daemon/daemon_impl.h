@@ -163,6 +163,8 @@ Stream *stream_find(Daemon *d, Str name);
 Health streams_health(Daemon *d, JsonWriter *w);
 /* Their numbers into the registry of metrics. */
 void streams_metrics(Daemon *d);
+/* Those of streams that may be gone after a reload. */
+void streams_metrics_forget(Daemon *d);
 Status control_stream_list(void *arg, Buf *out, Err *err);
 Status control_stream_get(void *arg, Str name, Buf *out, Err *err);
 Status control_stream_pause(void *arg, Str name, bool pause, Buf *out, Err *err);

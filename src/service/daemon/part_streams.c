@@ -54,6 +54,7 @@ void streams_drain(Daemon *d)
 void part_streams_stop(Daemon *d)
 {
     streams_drain(d);
+    streams_metrics_forget(d);
     for (int32_t i = 0; i < d->stream_count; i++) stream_free(d->streams[i]);
     d->stream_count = 0;
     mem_free(d->streams);
