@@ -1,11 +1,13 @@
 """The running neuron as a service: reload without a gap, health of its connections, the manners of the API."""
 
 import json
-import os
+import re
+import shutil
 import socket
+import subprocess
 import threading
-import time
 
+import pytest
 from test_run import make, running, wait_for
 
 
@@ -77,3 +79,139 @@ pipelines:
         assert "s3cret" not in json.dumps(found)
         health = json.loads(run.ask("/health")[1])
         assert health["status"] == "degraded" and run.ask("/health")[0] == 200
+
+
+def raw(run, text):
+    """One request as bytes; the whole answer."""
+    with socket.create_connection(("127.0.0.1", run.port), timeout=10) as connection:
+        connection.sendall(text.encode())
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while True:
+            more = connection.recv(65536)
+            if not more:
+                return answer.decode("utf-8", "replace")
+            answer += more
+
+
+def form(run, body, more=""):
+    return raw(run, f"POST /login HTTP/1.1\r\nHost: 127.0.0.1:{run.port}\r\nConnection: close\r\n{more}"
+                    f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n{body}")
+
+
+def test_login_by_form_and_cookie(neuron):
+    make(neuron, token="s3cret&token +1")
+    with running(neuron) as run:
+        status, page, headers = run.ask("/")
+        assert status == 200 and 'action=/login' in page and "/api/v1/status" not in page
+        answer = form(run, "token=s3cret%26token+%2B1")
+        assert answer.startswith("HTTP/1.1 303") and "Location: /\r\n" in answer
+        cookie = re.search(r"Set-Cookie: (neuron_session=[0-9a-f]{64}); Path=/; Max-Age=\d+; HttpOnly; SameSite=Strict\r\n",
+                           answer).group(1)
+        assert "s3cret" not in answer
+        assert "/api/v1/" in run.ask("/", headers={"Cookie": cookie})[1]
+        assert run.get("/api/v1/status", headers={"Cookie": cookie})["token"] is True
+        assert run.ask("/api/v1/pipelines/good/runs", "POST", {"Cookie": cookie})[0] == 202
+        # Another site's page may not use it, nor may a forged one.
+        assert run.ask("/api/v1/pipelines/good/runs", "POST", {"Cookie": cookie, "Origin": "http://evil.example"})[0] == 403
+        assert run.ask("/api/v1/status", headers={"Cookie": "neuron_session=" + "0" * 64})[0] == 401
+        assert run.ask("/api/v1/status", headers={"Cookie": "neuron_session="})[0] == 401
+        out = raw(run, f"POST /logout HTTP/1.1\r\nHost: 127.0.0.1:{run.port}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        assert "neuron_session=; Path=/; Max-Age=0" in out
+        # A new token ends every session.
+        neuron.write("neuron.yaml", neuron.read("neuron.yaml").replace("s3cret&token +1", "other"))
+        assert run.ask("/api/v1/reload", "POST", {"Cookie": cookie})[0] == 202
+        wait_for(lambda: run.ask("/api/v1/status", headers={"Authorization": "Bearer other"})[0] == 200)
+        assert run.ask("/api/v1/status", headers={"Cookie": cookie})[0] == 401
+        assert "s3cret" not in run.log()
+
+
+def test_guesses_are_limited(neuron):
+    make(neuron, token="right")
+    with running(neuron) as run:
+        for body in ("token=wrong", "token=", "", "token=" + "x" * 5000, "x=right", "token=%", "token=right%00"):
+            assert form(run, body).startswith("HTTP/1.1 401"), body
+        for _ in range(3):
+            assert form(run, "token=wrong").startswith("HTTP/1.1 401")
+        answer = form(run, "token=right")
+        assert answer.startswith("HTTP/1.1 429") and "Retry-After: 60" in answer
+        assert run.ask("/api/v1/status", headers={"Authorization": "Bearer right"})[0] == 200
+
+
+def test_foreign_sites_are_refused(neuron):
+    make(neuron)
+    with running(neuron) as run:
+        for headers in ({"Host": "evil.example"}, {"Host": f"evil.example:{run.port}"}, {"Origin": "http://evil.example"},
+                        {"Origin": "null"}, {"Origin": f"http://127.0.0.1:{run.port + 1}"}):
+            for path in ("/", "/api/v1/status", "/metrics", "/openapi.json", "/nothing"):
+                status, text, answer = run.ask(path, headers=headers)
+                assert status == 403 and json.loads(text)["status"] == 403, (headers, path)
+                assert answer["Content-Type"] == "application/problem+json" and "Access-Control-Allow-Origin" not in answer
+        assert run.ask("/api/v1/pipelines/good/runs", "POST", {"Sec-Fetch-Site": "cross-site"})[0] == 403
+        assert run.ask("/livez", headers={"Host": "evil.example"})[0] == 200
+        own = {"Origin": f"http://127.0.0.1:{run.port}"}
+        assert run.ask("/api/v1/pipelines/good/runs", "POST", own)[0] == 202
+        assert run.ask("/login", "POST", body=b"token=x")[0] == 404  # there is no token here
+
+
+@pytest.mark.parametrize("method, path, body, status", [
+    ("GET", "/nothing", None, 404), ("GET", "/api/v1/", None, 404), ("GET", "/api/v1/pipelines/none", None, 404),
+    ("GET", "/api/v1/runs/none", None, 404), ("POST", "/api/v1/runs/none/cancel", None, 404),
+    ("GET", "/api/v1/streams/none", None, 404), ("POST", "/api/v1/streams/none/pause", None, 404),
+    ("POST", "/api/v1/quality/none/checks", None, 404), ("GET", "/api/v1/quality/none/reports", None, 404),
+    ("GET", "/api/v1/runs?limit=x", None, 400), ("GET", "/api/v1/runs?limit=99999999", None, 400),
+    ("GET", "/api/v1/quality/trends?days=-1", None, 400), ("POST", "/api/v1/alerts/none/silence", None, 404),
+    ("POST", "/api/v1/alerts/none/silence", b"{", 400), ("DELETE", "/api/v1/status", None, 405),
+    ("PUT", "/metrics", None, 405), ("GET", "/api/v1/reload", None, 405), ("POST", "/api/v1/reload", b"x" * (2 << 20), 413),
+], ids=lambda value: value[:40] if isinstance(value, str) else "")
+def test_problems(neuron, method, path, body, status):
+    make(neuron)
+    with running(neuron) as run:
+        got, text, headers = run.ask(path, method, body=body)
+        problem = json.loads(text)
+        assert got == status == problem["status"] and headers["Content-Type"] == "application/problem+json"
+        assert problem["type"] == "about:blank" and problem["title"] and problem["detail"]
+        if status == 405:
+            assert headers["Allow"]
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
+def test_the_status_pages_script_draws_everything(neuron):
+    """The page's own script against the real API, with as much of a document as it uses."""
+    make(neuron, more="""
+quality:
+  data: { from: target, table: t, rules: [ row_count > 0 ] }
+alerts:
+  interval: 200ms
+  thresholds: { disk: 0%, memory: 100% }
+""")
+    neuron.write("page.js", """
+const [, , base, script] = process.argv, parts = {};
+globalThis.document = { hidden: false, getElementById: id => parts[id] ??= { style: {}, dataset: {} } };
+globalThis.setInterval = () => {};
+const real = fetch;
+globalThis.fetch = (path, options) => real(base + path, options);
+globalThis.alert = message => { throw new Error(message); };
+(0, eval)(require("fs").readFileSync(script, "utf8"));
+setTimeout(async () => {
+  const drawn = parts.parts.innerHTML, id = /data-silence="([0-9a-f]+)"/.exec(drawn)[1];
+  await parts.parts.onclick({ target: { dataset: { silence: id, for: "4h" } } });
+  await parts.parts.onclick({ target: { dataset: { run: "good" } } });
+  setTimeout(() => console.log(JSON.stringify({ state: parts.state, drawn, again: parts.parts.innerHTML })), 1500);
+}, 1500);
+""")
+    with running(neuron) as run:
+        wait_for(lambda: run.get("/api/v1/alerts")["alerts"])
+        wait_for(lambda: [r for r in run.runs() if r["status"] == "success"])
+        page = run.ask("/")[1]
+        neuron.write("script.js", re.search(r"<script>(.*)</script>", page, re.S).group(1))
+        done = subprocess.run(["node", "page.js", f"http://127.0.0.1:{run.port}", "script.js"], cwd=neuron.folder,
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        got = json.loads(done.stdout)
+        assert got["state"]["textContent"] in ("healthy", "degraded")
+        for text in ("<h2>Alerts", "DiskFull", "Silence 4 h", "<h2>Pipelines", "good", "<h2>Quality", "data"):
+            assert text in got["drawn"], text
+        assert "silent, ends in" in got["again"] and ">Listen<" in got["again"]
+        assert run.get("/api/v1/alerts")["alerts"][0]["silence"]["by"] == "status page"
+        assert len(page) < 150_000 and not re.search(r"https?://", page)

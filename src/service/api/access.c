@@ -5,8 +5,7 @@
 #include "foundation/base/number.h"
 #include "service/api/api_impl.h"
 
-/* Takes as long for a wrong token as for the right one. */
-static bool same_secret(Str given, Str wanted)
+bool secret_is(Str given, Str wanted)
 {
     unsigned char differs = given.len != wanted.len;
     for (int64_t i = 0; i < given.len; i++) {
@@ -80,27 +79,28 @@ static bool has_token(const Request *r)
 {
     Str header = request_header(r, "Authorization");
     if (!str_starts_nocase(header, STR("Bearer "))) return false;
-    return same_secret(str_trim(str_slice(header, 7, header.len)), r->api->options.token);
+    return secret_is(str_trim(str_slice(header, 7, header.len)), r->api->options.token);
 }
 
 bool request_allowed(Request *r)
 {
-    bool open = r->route && r->route->access <= ACCESS_OPEN;
-    bool page = r->route && str_eq(str_from(r->route->path), STR("/"));
-    if (open && !page) return true;
+    RouteAccess access = r->route ? r->route->access : ACCESS_TOKEN;
+    if (access <= ACCESS_OPEN) return true;
     if (!host_is_ours(r) || !origin_is_ours(r)) {
         request_problem(r, 403, "Forbidden", "a foreign Host or Origin is refused");
         return false;
     }
     if (r->api->options.token.len == 0) {
-        if (is_loopback(r)) return true;
+        r->known = is_loopback(r);
+        if (r->known) return true;
         request_problem(r, 403, "Forbidden",
                         "without a token only this machine is served; set http.token in the"
                         " configuration (or NEURON_API_TOKEN) and send Authorization: Bearer");
         return false;
     }
-    bool metrics = r->route && r->route->access == ACCESS_METRICS;
-    if (open || (metrics && r->api->options.metrics_public) || has_token(r)) return true;
+    r->known = has_token(r) || request_has_session(r);
+    bool metrics = access == ACCESS_METRICS && r->api->options.metrics_public;
+    if (r->known || access == ACCESS_PAGE || metrics) return true;
     request_problem(r, 401, "Unauthorized", "send the token as Authorization: Bearer …");
     return false;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "foundation/base/clock.h"
+#include "foundation/base/hash.h"
 #include "foundation/base/mem.h"
 #include "foundation/base/number.h"
 #include "foundation/codec/json_writer.h"
@@ -154,7 +155,10 @@ static void add_headers(const Request *r, struct MHD_Response *response)
         (void)MHD_add_response_header(response, HEADERS[i][0], HEADERS[i][1]);
     }
     (void)MHD_add_response_header(response, "Content-Type", r->type);
+    if (r->location) (void)MHD_add_response_header(response, "Location", r->location);
+    if (r->cookie[0]) (void)MHD_add_response_header(response, "Set-Cookie", r->cookie);
     if (r->allow) (void)MHD_add_response_header(response, "Allow", r->allow);
+    if (r->status == 429) (void)MHD_add_response_header(response, "Retry-After", "60");
     if (r->status == 503) (void)MHD_add_response_header(response, "Retry-After", "1");
     if (r->status == 401) (void)MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
 }
@@ -327,6 +331,7 @@ Status api_start(const ApiOptions *options, Api **ret_api, Err *err)
         pthread_mutex_init(&api->using, NULL);
         thread_cond_init(&api->idle);
         status = options_set(api, options, err);
+        if (status == OK) status = hash_random(api->key, sizeof api->key, err);
         if (status == OK) status = daemon_open(api, list, err);
     }
     freeaddrinfo(list);

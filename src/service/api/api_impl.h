@@ -8,7 +8,7 @@
 #include "foundation/base/thread.h"
 #include "service/api/api.h"
 
-enum { API_BODY_MAX = 1 << 20, API_ANSWER_MAX = 64 << 20 };
+enum { API_BODY_MAX = 1 << 20, API_ANSWER_MAX = 64 << 20, SESSION_SIZE = 65 };
 
 /* One request, and its answer as it grows. */
 typedef struct Request {
@@ -22,11 +22,20 @@ typedef struct Request {
     int32_t status;
     const char *type;  /* of the answer */
     const char *allow; /* for 405 */
+    const char *location;
+    char cookie[192];
+    bool known; /* came with the token or a session, or needs none */
     int64_t start_ns;
 } Request;
 
-/* LIVE: open, and needs no Control. */
-typedef enum RouteAccess { ACCESS_LIVE, ACCESS_OPEN, ACCESS_METRICS, ACCESS_TOKEN } RouteAccess;
+/* LIVE: open, and needs no Control. PAGE: the page itself asks for the token. */
+typedef enum RouteAccess {
+    ACCESS_LIVE,
+    ACCESS_OPEN,
+    ACCESS_PAGE,
+    ACCESS_METRICS,
+    ACCESS_TOKEN
+} RouteAccess;
 
 /* `path` may hold one {name}. */
 typedef struct Route {
@@ -44,6 +53,9 @@ struct Api {
     Arena arena;           /* of the options' texts */
     ApiOptions options;    /* control NULL: detached; under `using` */
     pthread_mutex_t using; /* held while a request uses the options */
+    uint8_t key[32];       /* of sessions */
+    int64_t guess_ns;      /* login.c; under `using` */
+    int32_t guesses;
     struct MHD_Daemon *daemon;
     int32_t port;
     Str host; /* of `listen` */
@@ -69,5 +81,13 @@ void request_failed(Request *request, const Err *err);
 MUST_USE Status openapi_write(Buf *out, Err *err);
 
 extern const char API_PAGE[];
+
+/* login.c */
+bool request_has_session(const Request *request);
+MUST_USE Status login_page(Request *request, const char *message, Err *err);
+MUST_USE Status login_post(Request *request, Err *err);
+MUST_USE Status logout_post(Request *request, Err *err);
+/* Takes as long for a wrong secret as for the right one. */
+bool secret_is(Str given, Str wanted);
 
 #endif

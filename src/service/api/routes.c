@@ -181,12 +181,15 @@ static Status get_openapi(Request *r, Err *err)
 
 static Status get_page(Request *r, Err *err)
 {
+    if (!r->known) return login_page(r, NULL, err);
     r->type = "text/html; charset=utf-8";
     return buf_append(&r->out, str_from(API_PAGE), err);
 }
 
 const Route API_ROUTES[] = {
-    {"GET", "/", ACCESS_OPEN, 200, get_page, "The status page.", NULL},
+    {"GET", "/", ACCESS_PAGE, 200, get_page, "The status page, or a form for the token.", NULL},
+    {"POST", "/login", ACCESS_PAGE, 303, login_post, "The token as a form; sets a cookie.", NULL},
+    {"POST", "/logout", ACCESS_PAGE, 303, logout_post, "Takes the cookie back.", NULL},
     {"GET", "/health", ACCESS_OPEN, 200, get_health, "Health of every part.", NULL},
     {"GET", "/livez", ACCESS_LIVE, 200, get_live, "The process is alive.", NULL},
     {"GET", "/readyz", ACCESS_OPEN, 200, get_ready, "Ready to work; 503 while ending.", NULL},

@@ -129,6 +129,8 @@ Status control_status(void *arg, Buf *out, Err *err)
     json_key(&w, "dependencies");
     Health health = write_dependencies(d, &w);
     write_text(&w, "health", str_from(health_name(health)));
+    json_key(&w, "token");
+    json_write_bool(&w, d->config->options.http.token.len > 0);
     json_key(&w, "pipelines");
     write_pipelines(d, &w);
     TRY(write_part(&w, "streams", c->stream_list, c->arg, err));

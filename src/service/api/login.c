@@ -1,0 +1,139 @@
+/* Signing in with the token: a form, a cookie that holds no secret, a limit on guesses. */
+#include <stdio.h>
+
+#include "foundation/base/clock.h"
+#include "foundation/base/hash.h"
+#include "foundation/obs/log.h"
+#include "service/api/api_impl.h"
+
+enum { GUESSES_MAX = 10, SESSION_S = 12 * 3600, TOKEN_MAX = 4096 };
+#define GUESSES_NS INT64_C(60000000000)
+
+static const char HEAD[] =
+    "<!doctype html>\n<html lang=en><head><meta charset=utf-8>"
+    "<meta name=viewport content=\"width=device-width,initial-scale=1\"><title>neuron</title>"
+    "<style>:root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;max-width:24rem;"
+    "margin:15vh auto;padding:0 16px}input,button{font:inherit;padding:6px 10px;width:100%;"
+    "box-sizing:border-box;margin-top:8px}p[role=alert]{color:#c62a2f}</style></head><body>"
+    "<h1>neuron</h1><form method=post action=/login><label>This neuron asks for its token."
+    "<input name=token type=password autocomplete=current-password required autofocus></label>"
+    "<button>Sign in</button></form>";
+
+Status login_page(Request *r, const char *message, Err *err)
+{
+    r->type = "text/html; charset=utf-8";
+    buf_clear(&r->out);
+    TRY(buf_append(&r->out, str_from(HEAD), err));
+    if (message) TRY(buf_printf(&r->out, err, "<p role=alert>%s</p>", message));
+    return buf_append(&r->out, STR("</body></html>\n"), err);
+}
+
+/* ---- sessions ---- */
+
+/* A session is the digest of the token behind a key that only this process knows: it can't be made
+ * without the token, and ends with the process or with a new token. */
+static Status session_of(const Api *api, char ret_session[SESSION_SIZE], Err *err)
+{
+    CLEANUP(buf_done) Buf text = buf_make(TOKEN_MAX * 4);
+    uint8_t digest[HASH_DIGEST_MAX];
+    int64_t len = 0;
+    TRY(buf_append(&text, str_make((const char *)api->key, sizeof api->key), err));
+    TRY(buf_append(&text, api->options.token, err));
+    TRY(hash_digest("sha256", buf_str(&text), digest, &len, err));
+    for (int32_t i = 0; i < (SESSION_SIZE - 1) / 2; i++) {
+        (void)snprintf(ret_session + (size_t)i * 2, 3, "%02x", digest[i]);
+    }
+    return OK;
+}
+
+bool request_has_session(const Request *r)
+{
+    char session[SESSION_SIZE];
+    Str cookie =
+        str_from(MHD_lookup_connection_value(r->connection, MHD_COOKIE_KIND, "neuron_session"));
+    if (!cookie.len || r->api->options.token.len == 0) return false;
+    return session_of(r->api, session, NULL) == OK && secret_is(cookie, str_from(session));
+}
+
+/* ---- the form ---- */
+
+static int32_t hex_of(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+/* application/x-www-form-urlencoded. */
+static Status decode(Str text, Buf *out, Err *err)
+{
+    for (int64_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i] == '+' ? ' ' : text.ptr[i];
+        int32_t high = c == '%' && i + 2 < text.len ? hex_of(text.ptr[i + 1]) : -1;
+        int32_t low = high >= 0 ? hex_of(text.ptr[i + 2]) : -1;
+        if (low >= 0) {
+            c = (char)(high * 16 + low);
+            i += 2;
+        }
+        TRY(buf_append_char(out, c, err));
+    }
+    return OK;
+}
+
+static Status given_token(const Request *r, Buf *out, Err *err)
+{
+    Str rest = buf_str(&r->body), part;
+    while (rest.len && str_next_part(&rest, '&', &part)) {
+        if (!str_starts(part, STR("token="))) continue;
+        return decode(str_slice(part, 6, part.len), out, err);
+    }
+    return OK;
+}
+
+/* Guesses in the last minute. */
+static bool may_guess(Api *api)
+{
+    int64_t now_ns = clock_mono_ns();
+    if (now_ns - api->guess_ns >= GUESSES_NS) {
+        api->guess_ns = now_ns;
+        api->guesses = 0;
+    }
+    return api->guesses < GUESSES_MAX;
+}
+
+Status login_post(Request *r, Err *err)
+{
+    Api *api = r->api;
+    CLEANUP(buf_done) Buf token = buf_make(TOKEN_MAX);
+    char session[SESSION_SIZE];
+    if (api->options.token.len == 0) {
+        return err_set(err, ERR_NOT_FOUND, "this neuron has no token");
+    }
+    if (!may_guess(api)) {
+        r->status = 429;
+        return login_page(r, "Too many wrong tokens; wait a minute.", err);
+    }
+    /* What is too long is wrong like any other. */
+    bool read = given_token(r, &token, NULL) == OK;
+    if (!read || !secret_is(buf_str(&token), api->options.token)) {
+        api->guesses++;
+        LOG(LOG_WARN, "api", "a wrong token was tried", log_int("guesses", api->guesses));
+        r->status = 401;
+        return login_page(r, "This is not the token.", err);
+    }
+    TRY(session_of(api, session, err));
+    (void)snprintf(r->cookie, sizeof r->cookie,
+                   "neuron_session=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Strict", session,
+                   SESSION_S);
+    r->location = "/";
+    return OK;
+}
+
+Status logout_post(Request *r, Err *err UNUSED)
+{
+    (void)snprintf(r->cookie, sizeof r->cookie,
+                   "neuron_session=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
+    r->location = "/";
+    return OK;
+}
