@@ -105,7 +105,7 @@ class Stack:
         return {**os.environ, "SOURCE_DB_URL": f"{url}/source_db", "TARGET_DB_URL": f"{url}/target_db",
                 "KAFKA_SERVERS": self.kafka.brokers, "FEDERATION_URL": self.core.url, "HEARTBEAT": "5s",
                 "ETL_SCHEDULE": self.schedule, "QUALITY_SCHEDULE": self.schedule, "ETL_RETRY": "2s",
-                "NEURON_LISTEN": "127.0.0.1:0"}
+                "KAFKA_SESSION_MS": "6000", "NEURON_LISTEN": "127.0.0.1:0"}
 
     def start(self):
         self.starts += 1

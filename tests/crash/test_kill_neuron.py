@@ -17,8 +17,8 @@ def test_nothing_is_lost_through_kills():
         stack.feed_tables()
         stack.feed_topic()
         stack.start()
-        kills = flow(stack, 900 if os.environ.get("NEURON_SOAK") else 40, kill=True)
-        assert kills >= 5
+        kills = flow(stack, 900 if os.environ.get("NEURON_SOAK") else 30, kill=True)
+        assert kills >= 3
         stack.settle()
         for what, there, here in stack.balance():
             assert str(there) == str(here), f"{what} after {kills} kills\n{stack.log()[-4000:]}"
