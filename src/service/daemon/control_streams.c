@@ -1,7 +1,6 @@
 /* What Control tells of streams: lists, health, metrics; pausing, sending. */
 #include <stdio.h>
 
-#include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
 #include "service/daemon/daemon_impl.h"
 #include "work/reject/refused.h"

@@ -144,8 +144,22 @@ static Status write_refused(Writer *self, int64_t *ret_rows, Err *err)
     return refused ? write_rejects(self, refused, err) : OK;
 }
 
+/* An item is of one part, so that what adds up here adds up for each part. */
+static Status item_check(const FlowItem *item, Err *err)
+{
+    int64_t rows = item->batch ? item->batch->rows : 0;
+    if (item->extracted == item->dropped + item->rejected + item->held + rows) return OK;
+    (void)err_set(err, ERR_INTERNAL,
+                  "the ledger has a gap in part %d: extracted %lld, dropped %lld, rejected %lld, "
+                  "held %lld, passed on %lld",
+                  item->span.part, (long long)item->extracted, (long long)item->dropped,
+                  (long long)item->rejected, (long long)item->held, (long long)rows);
+    return err_hint(err, "nothing was published; please report this with the configuration");
+}
+
 static Status write_item(Writer *self, FlowItem *item, Err *err)
 {
+    TRY(item_check(item, err));
     TRY(cycle_begin(self, err));
     self->ledger.extracted += item->extracted;
     self->ledger.dropped += item->dropped;

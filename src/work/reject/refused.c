@@ -246,8 +246,10 @@ static Status visit_row(Reading *r, const Batch *batch, int64_t row, Err *err)
         TRY(from_headers(r, headers, &refused, err));
     } else if (json_member(root, STR("original_message"))) {
         from_envelope(r, root, &refused);
-    } else {
+    } else if (json_member(root, STR("reason"))) {
         TRY(from_row(r, root, &refused, err));
+    } else {
+        return OK; /* none of ours */
     }
     return give(r, &refused, err);
 }
