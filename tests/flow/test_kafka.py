@@ -14,6 +14,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import NewTopic
 
+from conftest import PROGRAM
 from kafka import Kafka
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -32,13 +33,15 @@ def kafka():
 def driver(tmp_path_factory):
     """The flow engine between two topics, as streams use it."""
     program = str(tmp_path_factory.mktemp("driver") / "kafka_flow")
+    folder = os.path.dirname(PROGRAM)
     wanted = ("work_flow", "work_step", "connect", "connect_kafka", "engine_column", "engine_expr", "engine_expr_hot",
               "engine_format", "foundation_base", "foundation_codec", "foundation_codec_hot")
-    libraries = [os.path.join(os.path.dirname(os.environ.get("NEURON_PROGRAM") or os.path.join(ROOT, "build/neuron")), f"lib{name}.a") for name in wanted]
+    libraries = [f"{folder}/lib{name}.a" for name in wanted]
+    sanitizer = {"asan": ["-fsanitize=address,undefined"], "tsan": ["-fsanitize=thread"]}.get(folder[-4:], [])
     flags = ["crypto", "xxhash", "utf8proc", "pcre2-8", "yaml", "z", "zstd", "rdkafka", "pthread", "m"]
-    subprocess.run(["gcc", "-std=gnu17", "-O1", "-g", "-fno-lto", "-D_GNU_SOURCE", "-I" + os.path.join(ROOT, "src"), "-o", program,
-                    os.path.join(ROOT, "tests/flow/kafka_flow.c"), "-Wl,--start-group", *libraries, "-Wl,--end-group",
-                    *("-l" + flag for flag in flags)], check=True)
+    subprocess.run(["gcc", "-std=gnu17", "-O1", "-g", "-fno-lto", "-D_GNU_SOURCE", *sanitizer,
+                    "-I" + os.path.join(ROOT, "src"), "-o", program, os.path.join(ROOT, "tests/flow/kafka_flow.c"),
+                    "-Wl,--start-group", *libraries, "-Wl,--end-group", *("-l" + flag for flag in flags)], check=True)
     return program
 
 
@@ -67,6 +70,12 @@ def wait_for(what, seconds=60):
     while not what():
         assert time.monotonic() < deadline, "it doesn't happen"
         time.sleep(0.05)
+
+
+def catches(pid, number):
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        caught = next(line.split()[1] for line in status if line.startswith("SigCgt"))
+    return int(caught, 16) >> (number - 1) & 1
 
 
 def murmur2(key, partitions):
@@ -435,6 +444,23 @@ def test_a_second_producer_of_the_same_id_fences_the_first(kafka, driver):
     assert second.end(signal.SIGTERM)["loaded"] == 2
 
 
+def test_from_one_cluster_to_another(neuron, kafka):
+    """A transaction of one can't hold the offsets of the other: at least once, or refused."""
+    other = Kafka()
+    try:
+        source, target = other.topic(), kafka.topic()
+        other.produce(source, [json.dumps({"i": i}) for i in range(100)])
+        url = other.url(source, group=source)
+        refused = neuron("copy", url, kafka.url(target, delivery="exactly_once"), code=2).stderr
+        assert "one cluster to another" in refused and "at_least_once" in refused
+        assert kafka.consume(target) == [] and done(other, source) == 0
+        assert neuron.result("copy", url, kafka.url(target))["records_loaded"] == 100
+        assert numbers(kafka.consume(target)) == list(range(100)) and done(other, source) == 100
+        assert neuron.result("copy", url, kafka.url(target, delivery="at_least_once"))["records_loaded"] == 0
+    finally:
+        other.close()
+
+
 @pytest.mark.parametrize("delivery", ["exactly_once", "at_least_once"])
 def test_a_broker_that_goes_and_comes_back_loses_nothing(kafka, driver, delivery):
     source, target = kafka.topic(), kafka.topic()
@@ -461,7 +487,8 @@ def test_ended_while_joining_is_an_orderly_end(kafka, driver):
     """librdkafka before 2.3 aborts the process when a consumer is freed before its first assignment."""
     source, target = kafka.topic(), kafka.topic()
     dead(kafka)
-    for wait in (0.05, 0.15, 0.25, 0.35, 0.5):
+    for wait in (0.02, 0.1, 0.2, 0.3, 0.5):
         flow = Flow(driver, kafka.url(source, group=source), kafka.url(target, id=target))
+        wait_for(lambda flow=flow: catches(flow.process.pid, signal.SIGTERM))
         time.sleep(wait)
         flow.end(signal.SIGTERM)

@@ -10,7 +10,7 @@
 /* How long a step of a transaction may take at most before its outcome is in doubt. */
 #define STEP_NS INT64_C(60000000000)
 #define OUTCOME_NS INT64_C(5000000000)
-enum { TXN_TICK_MS = 5000, TXN_AGAIN_MS = 50, AGAIN_MAX = 10 };
+enum { TXN_TICK_MS = 5000, TXN_AGAIN_MS = 50, CLUSTER_ASK_MS = 5000, AGAIN_MAX = 10 };
 /* How long transactions may be open before the broker undoes them. Whoever is killed holds back
  * those who read what is committed for so long, unless it comes back. */
 enum { TXN_CYCLE_MS = 60000, TXN_RUN_MS = 300000, TXN_MAX_MS = 900000 };
@@ -32,8 +32,10 @@ typedef struct KafkaSink {
     int32_t port_count;
     bool has_out;
     int64_t written;
-    int32_t again; /* commits in a row that must be done again */
-    Position sent; /* offsets of the last commit: what moved since goes into the next */
+    int32_t again;          /* commits in a row that must be done again */
+    const rd_kafka_t *seen; /* the consumer whose cluster was compared with ours */
+    bool foreign;           /* it reads another cluster: its offsets can't go along */
+    Position sent;          /* offsets of the last commit: what moved since goes into the next */
     RejectList refused;
 } KafkaSink;
 
@@ -273,12 +275,30 @@ static Status kafka_sink_apply(Sink *sink, RejectWriter *rejects UNUSED, SinkCou
     return OK;
 }
 
+/* Offsets that were sent to another cluster than the one they are of would be kept by nobody. */
+static Status compare_clusters(KafkaSink *self, rd_kafka_t *consumer, Err *err)
+{
+    if (self->seen == consumer) return OK;
+    char *theirs = rd_kafka_clusterid(consumer, CLUSTER_ASK_MS);
+    char *ours = rd_kafka_clusterid(self->producer.client.rk, CLUSTER_ASK_MS);
+    self->foreign = theirs && ours && strcmp(theirs, ours) != 0;
+    if (theirs) rd_kafka_mem_free(consumer, theirs);
+    if (ours) rd_kafka_mem_free(self->producer.client.rk, ours);
+    self->seen = consumer;
+    if (!self->foreign || self->place.delivery != KAFKA_EXACTLY_ONCE) return OK;
+    (void)err_set(err, ERR_CONFIG, "%.*s: exactly once from one cluster to another is not possible",
+                  STR_ARG(self->place.location->text));
+    return err_hint(err, "say at_least_once; or write to the cluster that is read, or to a table");
+}
+
 /* A position also names partitions that this consumer gave away; only what moved is its own. */
 static Status send_offsets(KafkaSink *self, const Position *position, Err *err)
 {
     KafkaHandle *handle = position->handle;
     bool late = false;
     if (!handle) return OK;
+    TRY(compare_clusters(self, handle->consumer, err));
+    if (self->foreign) return OK;
     atomic_store(&handle->by_sink, true);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(position->count + 1);
     if (!list) return err_memory(err);
