@@ -11,6 +11,47 @@
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
 
+#ifdef __SANITIZE_THREAD__
+/* The thread sanitizer knows no thread and no mutex that is made by C11's functions, as
+ * librdkafka's are: the threads are made known, and what happens inside of the library is left out.
+ */
+#include <pthread.h>
+#include <threads.h>
+
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+    return "called_from_lib:librdkafka.so\ncalled_from_lib:liblz4.so";
+}
+
+typedef struct Start {
+    thrd_start_t run;
+    void *arg;
+} Start;
+
+static void *start_run(void *arg)
+{
+    Start start = *(Start *)arg;
+    mem_free(arg);
+    (void)start.run(start.arg);
+    return NULL;
+}
+
+int thrd_create(thrd_t *thread, thrd_start_t run, void *arg)
+{
+    Start *start = mem_zalloc((int64_t)sizeof *start);
+    if (!start) return thrd_nomem;
+    *start = (Start){run, arg};
+    return pthread_create((pthread_t *)thread, NULL, start_run, start) ? thrd_error : thrd_success;
+}
+
+int thrd_join(thrd_t thread, int *ret_result)
+{
+    if (ret_result) *ret_result = 0;
+    return pthread_join((pthread_t)thread, NULL) ? thrd_error : thrd_success;
+}
+#endif
+
 #define SECOND_NS INT64_C(1000000000)
 enum {
     COLUMN_OBJECT,
