@@ -1,9 +1,11 @@
 """Several neurons on one state store in PostgreSQL: each tick runs once, through kills and stops."""
 
+import http.server
 import json
 import os
 import random
 import signal
+import threading
 import time
 
 import pytest
@@ -132,3 +134,61 @@ def test_a_store_that_cannot_be_reached(neuron):
     neuron.write("neuron.yaml", "state: 'postgresql://u:sekret@127.0.0.1:1/x'\n")
     done = neuron("run", code=3)
     assert "state store" in done.stderr and "sekret" not in done.stderr
+
+
+class Hook:
+    """A webhook's other end."""
+
+    def __init__(self):
+        self.bodies = []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                outer.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def told(self, name):
+        return [a["labels"] for b in self.bodies for a in b["alerts"] if a["labels"]["alertname"] == name]
+
+
+def test_what_they_have_in_common_is_told_by_one(twins):
+    hook = Hook()
+    twins.write("neuron.yaml", twins.read("neuron.yaml").replace("every 1s", "every 1h") + f"""
+  dead: {{ from: db, from_table: nothing, to: db, table: t, key: [id] }}
+alerts:
+  interval: 200ms
+  group_interval: 0s
+  thresholds: {{ disk: 0%, memory: 100%, failures: 2 }}
+  receivers: [ {{ webhook: "http://127.0.0.1:{hook.server.server_address[1]}/" }} ]
+""")
+
+    def firing(one):
+        return {a["name"] for a in one.get("/api/v1/alerts")["alerts"] if a["state"] == "firing"}
+    try:
+        one, two = start(twins), start(twins)
+        for each in (one, two, one):
+            run = each.get("/api/v1/pipelines/dead/runs", "POST", 202)["run_id"]
+            assert each.run_ended(run)["status"] == "failed"
+        wait_for(lambda: hook.told("PipelineFailing"))
+        wait_for(lambda: len(hook.told("DiskFull")) >= 2)
+        assert {labels["neuron"] for labels in hook.told("DiskFull")} == {"twin-1", "twin-2"}  # each has its own disk
+        leaders = [each for each in (one, two) if "PipelineFailing" in firing(each)]
+        assert len(leaders) == 1
+        other = two if leaders[0] is one else one
+        leaders[0].process.kill()
+        wait_for(lambda: "PipelineFailing" in firing(other), 40)
+        time.sleep(1)
+        assert [labels["neuron"] for labels in hook.told("PipelineFailing")] == ["twin"]  # once, whoever tells
+        assert other.end() == 143
+    finally:
+        hook.server.shutdown()
+        hook.server.server_close()

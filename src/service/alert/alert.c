@@ -9,11 +9,47 @@
 
 /* ---- one round ---- */
 
+/* What the neuron that led before knows of its alerts, so that nothing is told twice. */
+static Status take_over(void *arg, Str fingerprint, Str state, Err *err UNUSED)
+{
+    Alerts *a = arg;
+    if (alert_book_find(&a->book, fingerprint)) return OK;
+    if (alert_book_load(&a->book, fingerprint, state, a->o.settings, clock_now_us(), NULL) != OK) {
+        return OK;
+    }
+    Alert *alert = alert_book_find(&a->book, fingerprint);
+    bool shared = alert && str_eq(alert_label(alert, STR("neuron")), a->book.shared_id);
+    if (!shared && alert) alert->gone = true;
+    if (shared) alert->changed = true;
+    return OK;
+}
+
+static Status lead(Alerts *a, Err *err)
+{
+    bool leads = !a->o.leads || a->o.leads(a->o.arg);
+    bool newly = leads && !a->leads && a->o.leads;
+    a->leads = leads;
+    if (!newly) return OK;
+    pthread_mutex_lock(&a->lock);
+    Status status = state_alert_others(a->o.store, take_over, a, err);
+    alert_book_sweep(&a->book);
+    pthread_mutex_unlock(&a->lock);
+    if (status != OK) a->leads = false;
+    return status;
+}
+
 static Status observe(Alerts *a, int64_t now_us, Arena *arena, Err *err)
 {
     const AlertSettings *s = a->o.settings;
+    TRY(lead(a, err));
     for (int32_t i = 0; i < s->rule_count; i++) {
         AlertSamples samples;
+        if (!a->leads && alert_condition_is_shared(&s->rules[i].condition)) {
+            pthread_mutex_lock(&a->lock);
+            alert_book_yield(&a->book, &s->rules[i]);
+            pthread_mutex_unlock(&a->lock);
+            continue;
+        }
         TRY(alert_condition_run(&s->rules[i].condition, a->windows, now_us, arena, &samples, err));
         pthread_mutex_lock(&a->lock);
         Status status = alert_book_observe(&a->book, &s->rules[i], &samples, now_us, err);
@@ -195,6 +231,7 @@ Status alerts_start(const AlertOptions *options, Alerts **ret_alerts, Err *err)
     if (!a) return err_memory(err);
     a->o = *options;
     a->book.neuron_id = options->neuron_id;
+    a->book.shared_id = options->shared_id;
     pthread_mutex_init(&a->lock, NULL);
     thread_cond_init(&a->wake);
     Status status = alert_windows_new(options->exact, options->arg, &a->windows, err);

@@ -56,12 +56,16 @@ typedef struct AlertSettings {
 /* Borrowed until alerts_stop. */
 typedef struct AlertOptions {
     Str neuron_id; /* label `neuron` */
+    /* Neurons with one state store: the label of alerts about what they have in common, and whether
+     * this one judges those, asked once a round. Empty and NULL: alone. */
+    Str shared_id;
+    bool (*leads)(void *arg);
     const AlertSettings *settings;
     StateStore *store;
     /* Before each round, on its thread: bring gauges up to date. May be NULL. */
     void (*refresh)(void *arg);
     AlertExact exact; /* may be NULL */
-    void *arg;        /* of both */
+    void *arg;        /* of all three */
 } AlertOptions;
 
 typedef struct Alerts Alerts;

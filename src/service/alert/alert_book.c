@@ -95,7 +95,8 @@ static int32_t make_labels(const AlertBook *book, const AlertRule *rule, const A
     for (int32_t i = 0; i < sample->label_count; i++) {
         put_label(labels, &count, sample->labels[i].name, sample->labels[i].value);
     }
-    put_label(labels, &count, STR("neuron"), book->neuron_id);
+    bool shared = book->shared_id.len && alert_condition_is_shared(&rule->condition);
+    put_label(labels, &count, STR("neuron"), shared ? book->shared_id : book->neuron_id);
     put_label(labels, &count, STR("severity"), rule->severity);
     for (int32_t i = 0; i < rule->label_count; i++) {
         put_label(labels, &count, rule->labels[i].name, rule->labels[i].value);
@@ -194,8 +195,16 @@ Status alert_book_observe(AlertBook *book, const AlertRule *rule, const AlertSam
     return OK;
 }
 
+void alert_book_yield(AlertBook *book, const AlertRule *rule)
+{
+    for (Alert *a = book->first; a; a = a->next) {
+        if (a->rule == rule) a->yielded = true;
+    }
+}
+
 static bool is_over(const Alert *a, int64_t now_us)
 {
+    if (a->yielded) return true;
     if (a->silenced_us > now_us) return false;
     if (a->state == ALERT_INACTIVE) return true;
     bool shown = now_us - a->resolved_us < ALERT_SHOWN_US;

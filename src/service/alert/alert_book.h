@@ -37,6 +37,7 @@ typedef struct Alert {
     char silenced_by[64], comment[256];
     bool changed; /* to be kept */
     bool gone;    /* to be forgotten */
+    bool yielded; /* another neuron has it now */
     AlertState told_before;
     int64_t told_before_us;
 } Alert;
@@ -45,7 +46,7 @@ typedef struct Alert {
 typedef struct AlertBook {
     Alert *first;
     int32_t count;
-    Str neuron_id;
+    Str neuron_id, shared_id;
 } AlertBook;
 
 void alert_book_done(AlertBook *book);
@@ -53,6 +54,8 @@ void alert_book_done(AlertBook *book);
  * new ones are not taken. */
 MUST_USE Status alert_book_observe(AlertBook *book, const AlertRule *rule,
                                    const AlertSamples *samples, int64_t now_us, Err *err);
+/* Another neuron judges the rule: its alerts are forgotten, nobody is told. */
+void alert_book_yield(AlertBook *book, const AlertRule *rule);
 /* Alerts whose rule is gone are resolved; what is over is marked gone. After all rules. */
 void alert_book_round(AlertBook *book, int64_t now_us);
 Alert *alert_book_find(AlertBook *book, Str id);

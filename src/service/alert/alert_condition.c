@@ -216,3 +216,9 @@ Status alert_condition_run(const AlertCondition *c, AlertWindows *windows, int64
     *ret_samples = all;
     return OK;
 }
+
+bool alert_condition_is_shared(const AlertCondition *c)
+{
+    Str name = str_from(metrics_name(c->parts[0].left.metric));
+    return str_starts(name, STR("neuron_pipeline_")) || str_starts(name, STR("neuron_quality_"));
+}

@@ -72,6 +72,10 @@ typedef struct AlertCondition {
 MUST_USE Status alert_condition_parse(Str text, Arena *arena, AlertCondition *ret_condition,
                                       Err *err);
 
+/* True when it is about what neurons with one state store have in common: pipelines and datasets.
+ */
+bool alert_condition_is_shared(const AlertCondition *condition);
+
 typedef struct AlertLabel {
     Str name, value;
 } AlertLabel;

@@ -15,6 +15,7 @@ static bool is_news(const Alert *a)
 
 static bool is_member(const Alert *a, int64_t now_us)
 {
+    if (a->yielded) return false;
     return !is_silenced(a, now_us) && (a->state == ALERT_FIRING || is_news(a));
 }
 
@@ -40,7 +41,7 @@ typedef struct Timing {
 static void look(const Alert *a, const AlertSettings *s, int64_t now_us, Timing *timing)
 {
     if (a->told_us > timing->last_us) timing->last_us = a->told_us;
-    if (is_silenced(a, now_us)) return;
+    if (a->yielded || is_silenced(a, now_us)) return;
     if (is_news(a)) timing->news = true;
     bool again = a->state == ALERT_FIRING && a->told == ALERT_FIRING;
     if (again && now_us - a->told_us >= s->repeat_us) timing->repeat = true;

@@ -37,6 +37,7 @@ struct Alerts {
     bool poked;
     int64_t generation; /* grows with each change of the book */
     bool store_fails;
+    bool leads; /* of its thread */
 };
 
 /* alert_deliver.c */

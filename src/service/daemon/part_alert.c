@@ -6,6 +6,8 @@
 #include "foundation/obs/system_stats.h"
 #include "service/daemon/daemon_impl.h"
 
+#define LEAD_HOLD_US INT64_C(10000000)
+
 /* ---- gauges of the machine ---- */
 
 /* The folder of the state store; "." where it isn't a file. */
@@ -63,11 +65,51 @@ void system_gauges(const Daemon *d)
 
 /* ---- the part ---- */
 
+static Status last_success(void *arg, const StateRun *run, Err *err UNUSED)
+{
+    const Job *job = arg;
+    double at = (double)run->finished_us / 1e6;
+    if (run->finished_us) metrics_set(METRIC_PIPELINE_LAST_SUCCESS, at, LABELS(job->name));
+    return OK;
+}
+
+static Status last_report(void *arg, const StateReport *report, Err *err UNUSED)
+{
+    const Job *job = arg;
+    metrics_set(METRIC_QUALITY_SCORE, report->score, LABELS(job->name));
+    metrics_set(METRIC_QUALITY_LAST, (double)report->at_us / 1e6, LABELS(job->name));
+    return OK;
+}
+
+/* What another neuron with the same store did last is true here as well. */
+static void shared_gauges(Daemon *d)
+{
+    for (int32_t i = 0; d->replica && i < d->job_count; i++) {
+        Job *job = &d->jobs[i];
+        StateRunFilter filter = {.pipeline = job->name, .status = STR("success"), .limit = 1};
+        Status status = job->kind == JOB_PIPELINE
+                            ? state_run_list(d->store, &filter, last_success, job, NULL)
+                            : state_report_list(d->store, job->name, 0, 1, last_report, job, NULL);
+        if (status != OK) return; /* the round itself will tell of the store */
+    }
+}
+
 static void refresh(void *arg)
 {
     metrics_read_process();
     system_gauges(arg);
     streams_metrics(arg);
+    shared_gauges(arg);
+}
+
+/* One of the neurons with the same store judges what they have in common. */
+static bool leads(void *arg)
+{
+    const Daemon *d = arg;
+    bool mine = false;
+    if (!d->replica) return true;
+    int64_t hold_us = LEAD_HOLD_US + 3 * d->config->alerts.interval_us;
+    return state_lease_take(d->store, STR("alerts"), hold_us, &mine, NULL) == OK && mine;
 }
 
 /* Failed attempts are in the store: a restart forgets none. */
@@ -84,6 +126,8 @@ static bool exact(void *arg, Metric metric, const Str *labels, int64_t since_us,
 Status part_alert_start(Daemon *d, Err *err)
 {
     AlertOptions options = {.neuron_id = d->identity,
+                            .shared_id = d->config->options.neuron.id,
+                            .leads = leads,
                             .settings = &d->config->alerts,
                             .store = d->store,
                             .refresh = refresh,
@@ -97,7 +141,9 @@ Status part_alert_start(Daemon *d, Err *err)
 
 void part_alert_stop(Daemon *d)
 {
-    alerts_stop(atomic_exchange(&d->alerts, NULL));
+    Alerts *alerts = atomic_exchange(&d->alerts, NULL);
+    alerts_stop(alerts);
+    if (alerts && d->replica) IGNORE(state_lease_drop(d->store, STR("alerts"), NULL));
 }
 
 Status control_alert_list(void *arg, Buf *out, Err *err)

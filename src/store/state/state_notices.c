@@ -11,7 +11,8 @@ static void put_alert(const StateAlert *a, StateValue *values, StateQuery *query
     *query = (StateQuery){.sql = a->state.len ? "INSERT INTO alerts(fingerprint, state, scope)"
                                                 " VALUES(?1,?2,{scope}) ON CONFLICT(fingerprint)"
                                                 " DO UPDATE SET state=?2, scope={scope}"
-                                              : "DELETE FROM alerts WHERE fingerprint=?1 OR ?2<>''",
+                                              : "DELETE FROM alerts WHERE fingerprint=?1 AND ?2=''"
+                                                " AND scope={scope}",
                           .values = values,
                           .value_count = 2};
 }

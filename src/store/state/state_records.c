@@ -238,6 +238,16 @@ Status state_alert_list(StateStore *store, StateAlertEach each, void *arg, Err *
     return state_query(store, &query, err);
 }
 
+Status state_alert_others(StateStore *store, StateAlertEach each, void *arg, Err *err)
+{
+    AlertVisit visit = {each, arg};
+    StateQuery query = {.sql = "SELECT fingerprint, state FROM alerts WHERE scope<>{scope}"
+                               " ORDER BY fingerprint",
+                        .each = alert_row,
+                        .arg = &visit};
+    return state_query(store, &query, err);
+}
+
 Status state_value_put(StateStore *store, Str key, Str value, Err *err)
 {
     StateQuery query = {.sql = "INSERT INTO pairs(key, value) VALUES({scope}||?1,?2)"

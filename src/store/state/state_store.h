@@ -147,6 +147,8 @@ typedef Status (*StateAlertEach)(void *arg, Str fingerprint, Str state, Err *err
 MUST_USE Status state_alert_put(StateStore *store, Str fingerprint, Str state, Err *err);
 MUST_USE Status state_alert_drop(StateStore *store, Str fingerprint, Err *err);
 MUST_USE Status state_alert_list(StateStore *store, StateAlertEach each, void *arg, Err *err);
+/* Those of other neurons that share the store, living or not. */
+MUST_USE Status state_alert_others(StateStore *store, StateAlertEach each, void *arg, Err *err);
 
 /* Notices about alerts: a queue for each receiver. */
 typedef struct StateNotice {
