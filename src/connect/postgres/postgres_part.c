@@ -46,6 +46,15 @@ static bool room_wait(PostgresSource *self, PostgresPart *part, int64_t bytes, i
     return true;
 }
 
+/* A long row needs more than a batch usually does. */
+static int64_t charge_more(PostgresSource *self, const PostgresPart *part, int64_t charged)
+{
+    int64_t more = part->rows.chunk ? part->rows.chunk->size * 3 / 2 - charged : 0;
+    if (more <= 0 || !self->budget) return 0;
+    budget_force(self->budget, more);
+    return more;
+}
+
 /* ---- reading ---- */
 
 /* Take one row in; *ret_full true when the batch is full and the row waits. */
@@ -220,6 +229,7 @@ Status postgres_part_next(PostgresSource *self, PostgresPart *part, int32_t numb
         return OK;
     }
     Status status = gather(self, part, deadline_ns, err);
+    charge += charge_more(self, part, charge);
     if (status == OK && part->rows.rows > 0) {
         status = batch_of_rows(self, part, number, &event, err);
     } else if (status == OK && part->end) {
