@@ -129,3 +129,30 @@ def test_random_files_read_like_python_reads_them(neuron, seed):
     neuron("copy", "in.csv", "out.csv")
     with open(neuron.folder + "/out.csv", newline="", encoding="utf-8") as file:
         assert list(csv.reader(file)) == [["a", "b", "c", "d"]] + table
+
+
+def test_texts_equal_a_constant_whatever_their_length(neuron):
+    alphabet = "abcdefghijklmnopqrstuvwx"
+    wanted = [alphabet[:n] for n in (1, 3, 4, 11, 12, 13, 16, 17, 24)] + ["", 'say "a" and more of it']
+    texts = [t + end for t in wanted for end in ("", "z", "\u00e9")] + [t[:-1] + "z" for t in wanted if t] + [None]
+    texts = [random.Random(i).choice(texts) for i in range(5000)]
+    lines = ["" if t is None else '"' + t.replace('"', '""') + '"' for t in texts]
+    neuron.write("in.csv", "k,t\n" + "".join(f"{i},{line}\n" for i, line in enumerate(lines)))
+    select = ", ".join(f"t = '{w}' AS e{i}, t <> '{w}' AS n{i}" for i, w in enumerate(wanted))
+    for row, text in zip(rows(neuron, "in.csv", "--select", select), texts, strict=True):
+        for i, one in enumerate(wanted):
+            same = None if text is None else text == one
+            assert row[f"e{i}"] == same and row[f"n{i}"] == (None if same is None else not same), (text, one)
+
+
+def test_products_and_choices_of_whole_numbers(neuron):
+    numbers = [0, 1, -1, 2**31 - 1, 2**31, -2**31, -2**31 - 1, 3037000499, 2**62, -2**63]
+    chance = random.Random(2)
+    pairs = [(chance.choice(numbers), chance.choice(numbers + [None])) for _ in range(5000)]
+    small = [(a, b if b is None else b % 1000) for a, b in pairs[:2100] if abs(a) < 2**31]
+    neuron.write("in.csv", "a,b\n" + "".join(f"{a},{'' if b is None else b}\n" for a, b in small + pairs))
+    select = "try(a * b) AS p, CASE WHEN a > b THEN a ELSE b END AS c, CASE WHEN a > b THEN a ELSE 5 END AS d"
+    for row, (a, b) in zip(rows(neuron, "in.csv", "--select", select), small + pairs, strict=True):
+        product = None if b is None or not -2**63 <= a * b < 2**63 else a * b
+        larger = b is not None and a > b
+        assert row == {"p": product, "c": a if larger else b, "d": a if larger else 5}
