@@ -5,6 +5,7 @@ import hmac
 import http.server
 import json
 import os
+import random
 import signal
 import sqlite3
 import ssl
@@ -111,7 +112,7 @@ def test_a_failing_pipeline_is_told_once(neuron, hook):
                                    "severity": "critical"} == body["commonLabels"]
         assert alert["endsAt"] == "0001-01-01T00:00:00Z" and alert["startsAt"].endswith("Z")
         assert "dead failed 4 times" in alert["annotations"]["summary"]
-        assert headers["Authorization"] == "Bearer tok-3n" and headers["Idempotency-Key"]
+        assert headers["Authorization"] == "Bearer tok-3n" and headers["Idempotency-Key"].startswith("n-1-")
         good = hmac.new(b"s3cret", headers["raw"], hashlib.sha256).hexdigest()
         assert headers["X-Neuron-Signature"] == "sha256=" + good
         # Restarts, also by kill -9, tell nothing twice and forget nothing.
@@ -225,6 +226,36 @@ quality:
         run.get("/api/v1/quality/sales/checks", "POST", 202)
         wait_for(lambda: len(hook.bodies) == 2)
         assert hook.bodies[1]["status"] == "resolved"
+
+
+def test_kills_at_any_moment_lose_and_double_no_change(neuron, hook):
+    write(neuron, QUIET + f"  receivers: [ {{ webhook: '{hook.url}' }} ]", """
+quality:
+  sales: { from: "sqlite:///data.db", table: d, min_score: 95, rules: [ completeness >= 100 ] }
+""")
+    chance = random.Random(5)
+    data = sqlite3.connect(os.path.join(neuron.folder, "data.db"), isolation_level=None)
+    data.executescript("CREATE TABLE d(id INTEGER, name TEXT); INSERT INTO d VALUES (1, NULL)")
+    for turn in range(14):
+        data.execute("UPDATE d SET name = ?", (None if turn % 2 == 0 else "x",))
+        with running(neuron) as run:
+            run.ask("/api/v1/quality/sales/checks", "POST")
+            time.sleep(chance.uniform(0, 0.5))
+            run.process.kill()
+            run.process.wait()
+    data.execute("UPDATE d SET name = NULL")
+    with running(neuron) as run:
+        run.get("/api/v1/quality/sales/checks", "POST", 202)
+        wait_for(lambda: states(run) == {"QualityScoreLow": "firing"})
+        wait_for(lambda: hook.bodies and hook.bodies[-1]["status"] == "firing")
+        run.end()
+    keys, told = set(), []
+    for body, headers in zip(hook.bodies, hook.headers):
+        if headers["Idempotency-Key"] not in keys:  # a kill between delivery and its record sends it again
+            told.append(body["status"])
+        keys.add(headers["Idempotency-Key"])
+    assert told == ["firing", "resolved"] * (len(told) // 2) + ["firing"] and len(hook.bodies) - len(told) <= 14
+    data.close()
 
 
 def test_a_stream_that_is_stuck_falls_behind(neuron, hook):

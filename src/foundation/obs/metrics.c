@@ -25,7 +25,13 @@ static const Family FAMILIES[METRIC_COUNT] = {
 
 static const double BOUNDS[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,  1,
                                 2.5,   5,      10,    30,   60,    120,  300, 600,  1800, 3600};
+/* The same as they stand in `le`. */
+static const char *const BOUND_TEXTS[] = {
+    "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5",  "1",
+    "2.5",   "5",      "10",    "30",   "60",    "120",  "300", "600",  "1800", "3600"};
 enum { BOUND_COUNT = 20, BUCKETS_MAX = 1024 };
+static_assert(COUNT_OF(BOUNDS) == BOUND_COUNT && COUNT_OF(BOUND_TEXTS) == BOUND_COUNT,
+              "a text for each bound");
 
 typedef struct Series {
     struct Series *next_in_bucket, *next; /* `next`: of its family, in the order they came */
@@ -252,42 +258,64 @@ void metrics_reset(void)
 
 /* ---- text ---- */
 
+/* Runs of plain characters as they are. */
 static Status put_label_value(Buf *out, Str value, Err *err)
 {
+    int64_t from = 0;
     for (int64_t i = 0; i < value.len; i++) {
         char c = value.ptr[i];
-        if (c == '\\' || c == '"') TRY(buf_append_char(out, '\\', err));
-        if (c == '\n') TRY(buf_append(out, STR("\\n"), err));
-        else TRY(buf_append_char(out, c, err));
+        if (c != '\\' && c != '"' && c != '\n') continue;
+        TRY(buf_append(out, str_slice(value, from, i), err));
+        TRY(buf_append_char(out, '\\', err));
+        TRY(buf_append_char(out, c == '\n' ? 'n' : c, err));
+        from = i + 1;
     }
-    return OK;
+    return buf_append(out, str_slice(value, from, value.len), err);
+}
+
+static Status put_label(Buf *out, bool first, Str name, Str value, Err *err)
+{
+    TRY(buf_append_char(out, first ? '{' : ',', err));
+    TRY(buf_append(out, name, err));
+    TRY(buf_append(out, STR("=\""), err));
+    TRY(put_label_value(out, value, err));
+    return buf_append_char(out, '"', err);
 }
 
 /* {a="x",b="y"} with `le` behind when given; nothing when there is none. */
-static Status put_labels(Buf *out, const Series *s, const char *le, Err *err)
+static Status put_labels(Buf *out, const Series *s, Str le, Err *err)
 {
     Str rest = str_from(FAMILIES[s->metric].labels), name;
-    bool some = false;
+    bool first = true;
     for (int32_t i = 0; rest.len && str_next_part(&rest, ',', &name); i++) {
-        TRY(buf_printf(out, err, "%s%.*s=\"", some ? "," : "{", STR_ARG(name)));
-        TRY(put_label_value(out, s->labels[i], err));
-        TRY(buf_append_char(out, '"', err));
-        some = true;
+        TRY(put_label(out, first, name, s->labels[i], err));
+        first = false;
     }
-    if (le) TRY(buf_printf(out, err, "%sle=\"%s\"", some ? "," : "{", le));
-    return some || le ? buf_append_char(out, '}', err) : OK;
+    if (le.len) TRY(put_label(out, first, STR("le"), le, err));
+    return first && !le.len ? OK : buf_append_char(out, '}', err);
 }
 
-static Status put_sample(Buf *out, const Series *s, const char *suffix, const char *le,
-                         double value, Err *err)
+static Status put_value(Buf *out, double value, Err *err)
 {
-    TRY(buf_printf(out, err, "%s%s", FAMILIES[s->metric].name, suffix));
-    TRY(put_labels(out, s, le, err));
     char text[NUMBER_TEXT_MAX];
-    Str number = str_make(text, number_format_double(value, text));
+    bool whole = value > -1e15 && value < 1e15 && !((double)(int64_t)value < value) &&
+                 !((double)(int64_t)value > value);
+    int64_t len =
+        whole ? number_format_int64((int64_t)value, text) : number_format_double(value, text);
+    Str number = str_make(text, len);
     if (str_eq(number, STR("Infinity"))) number = STR("+Inf");
     if (str_eq(number, STR("-Infinity"))) number = STR("-Inf");
-    return buf_printf(out, err, " %.*s\n", STR_ARG(number));
+    return buf_append(out, number, err);
+}
+
+static Status put_sample(Buf *out, const Series *s, Str suffix, Str le, double value, Err *err)
+{
+    TRY(buf_append(out, str_from(FAMILIES[s->metric].name), err));
+    TRY(buf_append(out, suffix, err));
+    TRY(put_labels(out, s, le, err));
+    TRY(buf_append_char(out, ' ', err));
+    TRY(put_value(out, value, err));
+    return buf_append_char(out, '\n', err);
 }
 
 static Status put_histogram(Buf *out, const Series *s, Err *err)
@@ -295,14 +323,12 @@ static Status put_histogram(Buf *out, const Series *s, Err *err)
     int64_t total = 0;
     for (int32_t i = 0; i < BOUND_COUNT; i++) {
         total += s->observed[i];
-        char le[NUMBER_TEXT_MAX + 1];
-        le[number_format_double(BOUNDS[i], le)] = 0;
-        TRY(put_sample(out, s, "_bucket", le, (double)total, err));
+        TRY(put_sample(out, s, STR("_bucket"), str_from(BOUND_TEXTS[i]), (double)total, err));
     }
     total += s->observed[BOUND_COUNT];
-    TRY(put_sample(out, s, "_bucket", "+Inf", (double)total, err));
-    TRY(put_sample(out, s, "_sum", NULL, s->value, err));
-    return put_sample(out, s, "_count", NULL, (double)total, err);
+    TRY(put_sample(out, s, STR("_bucket"), STR("+Inf"), (double)total, err));
+    TRY(put_sample(out, s, STR("_sum"), STR_NULL, s->value, err));
+    return put_sample(out, s, STR("_count"), STR_NULL, (double)total, err);
 }
 
 static bool family_is_empty(Metric metric)
@@ -323,7 +349,7 @@ static Status put_family(Buf *out, Metric metric, bool openmetrics, Err *err)
     for (const Series *s = registry.first[metric]; s; s = s->next) {
         if (s->gone) continue;
         if (f->type == HISTOGRAM) TRY(put_histogram(out, s, err));
-        else TRY(put_sample(out, s, "", NULL, s->value, err));
+        else TRY(put_sample(out, s, STR_NULL, STR_NULL, s->value, err));
     }
     return OK;
 }

@@ -57,13 +57,13 @@ static Status judge(const HttpReply *reply, Err *err)
                    (int)reply->status);
 }
 
-static Status post(Deliverer *d, int64_t notice, Str body, Err *err)
+static Status post(Deliverer *d, const StateNotice *notice, Str body, Err *err)
 {
     const AlertReceiver *r = d->receiver;
     CLEANUP(buf_done) Buf url = buf_make(4096);
     CLEANUP(buf_done) Buf bearer = buf_make(16 << 10);
     CLEANUP(buf_done) Buf signature = buf_make(256);
-    char key[64];
+    char key[256];
     Str headers[4] = {STR("Content-Type: application/json")};
     int32_t count = 1;
     TRY(buf_append(&url, r->url, err));
@@ -72,7 +72,10 @@ static Status post(Deliverer *d, int64_t notice, Str body, Err *err)
         TRY(buf_append(&url, STR("/api/v2/alerts"), err));
     }
     if (notice) {
-        int len = snprintf(key, sizeof key, "Idempotency-Key: %lld", (long long)notice);
+        /* The same for each try, and no other notice's: of no neuron and of no former store. */
+        Str neuron = str_slice(d->alerts->o.neuron_id, 0, 128);
+        int len = snprintf(key, sizeof key, "Idempotency-Key: %.*s-%lld-%lld", STR_ARG(neuron),
+                           (long long)notice->at_us, (long long)notice->id);
         headers[count++] = str_make(key, len);
     }
     if (r->token.len) {
@@ -100,7 +103,7 @@ static Status post(Deliverer *d, int64_t notice, Str body, Err *err)
     return status;
 }
 
-Status alert_send(Deliverer *d, int64_t notice, Str body, Err *err)
+Status alert_send(Deliverer *d, const StateNotice *notice, Str body, Err *err)
 {
     if (d->receiver->kind == RECEIVER_COMMAND) {
         return alert_command_run(d->receiver, body, &d->alerts->stop, err);
@@ -185,7 +188,7 @@ static int64_t deliver_next(Deliverer *d)
         /* A clock that was set back must not hold it for ever. */
         next_ns = now_ns + int64_min(wait_us, 2 * RETRY_MAX_US) * 1000;
     } else if (status == OK && letter.notice.id) {
-        Status sent = alert_send(d, letter.notice.id, buf_str(&letter.body), &why);
+        Status sent = alert_send(d, &letter.notice, buf_str(&letter.body), &why);
         if (sent == OK || why.kind != ERR_CANCELLED) note(d, sent == OK, &why);
         status = settle(d, &letter.notice, sent, &why, &err);
         next_ns = clock_mono_ns();
@@ -213,7 +216,7 @@ static int64_t push(Deliverer *d)
                                        &body, &alerts, &err);
     pthread_mutex_unlock(&a->lock);
     if (status == OK && alerts > 0) {
-        status = alert_send(d, 0, buf_str(&body), &err);
+        status = alert_send(d, NULL, buf_str(&body), &err);
         if (status == OK || err.kind != ERR_CANCELLED) {
             note(d, status == OK, &err);
             count(d, status == OK ? "sent" : "failed");

@@ -43,8 +43,9 @@ struct Alerts {
 /* alert_deliver.c */
 MUST_USE Status deliverers_start(Alerts *alerts, Err *err);
 void deliverers_stop(Alerts *alerts);
-/* Sends one body; FAIL with a retriable kind: later, with another: never. */
-MUST_USE Status alert_send(Deliverer *deliverer, int64_t notice, Str body, Err *err);
+/* Sends one body; FAIL with a retriable kind: later, with another: never. `notice` NULL: it is none
+ * of the queue. */
+MUST_USE Status alert_send(Deliverer *deliverer, const StateNotice *notice, Str body, Err *err);
 /* alert_command.c: runs the receiver's command with `body` on its standard input. */
 MUST_USE Status alert_command_run(const AlertReceiver *receiver, Str body, const _Atomic bool *stop,
                                   Err *err);
