@@ -133,21 +133,21 @@ static void keep_text(char *to, int64_t size, Str text)
     to[text.len] = 0;
 }
 
-/* The server looks after a client that it doesn't hear of any more: what it holds would keep the
- * next run waiting. */
+/* One round trip. The server looks after a client that it doesn't hear of any more, since what it
+ * holds would keep the next run waiting; joins and sorts of the merge get memory. */
+static const char SETTINGS[] = "SELECT pg_backend_pid(), now(), set_config('jit', 'off', true),"
+                               " set_config('tcp_keepalives_idle', '30', true),"
+                               " set_config('tcp_keepalives_interval', '10', true),"
+                               " set_config('tcp_keepalives_count', '3', true),"
+                               " set_config('work_mem', greatest(65536,"
+                               " pg_size_bytes(current_setting('work_mem')) / 1024) || 'kB', true)";
+
 static Status transaction_begin(PostgresSink *self, Err *err)
 {
     TRY(postgres_db_begin(self->db, "ISOLATION LEVEL READ COMMITTED", err));
     self->open = true;
-    TRY(postgres_db_exec(
-        self->db,
-        "SET LOCAL jit = off; SET LOCAL tcp_keepalives_idle = 30;"
-        " SET LOCAL tcp_keepalives_interval = 10; SET LOCAL tcp_keepalives_count = 3;"
-        " SELECT set_config('work_mem', '64MB', true)"
-        " WHERE pg_size_bytes(current_setting('work_mem')) < 67108864",
-        err));
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
-    TRY(postgres_db_query(self->db, "SELECT pg_backend_pid(), now()", NULL, 0, &result, err));
+    TRY(postgres_db_query(self->db, SETTINGS, NULL, 0, &result, err));
     keep_text(self->pid, (int64_t)sizeof self->pid, postgres_db_text(result, 0, 0));
     keep_text(self->began, (int64_t)sizeof self->began, postgres_db_text(result, 0, 1));
     return OK;
