@@ -131,8 +131,33 @@ static PlaceKind place_kind(const Making *m, const StreamPlaceOptions *p, const 
     return p->topic.len ? PLACE_TOPIC : p->table.len ? PLACE_TABLE : PLACE_FILE;
 }
 
+/* The client's own queues get a share of the budget; with 512 MB for one stream these are the
+ * connector's own sizes. */
+static Status queue_options(const Making *m, Location *location, Err *err)
+{
+    int64_t share = m->c->options.memory_bytes / int64_max(m->c->options.streams.count, 1);
+    const struct {
+        const char *name;
+        int64_t size, least, most;
+    } SIZES[] = {
+        {"rdkafka.queued.max.messages.kbytes", share / 16 / 1024, 1024, 32768},
+        {"rdkafka.queued.min.messages", share / 5120, 1000, 100000},
+        {"rdkafka.fetch.max.bytes", share / 10, 4 << 20, 50 << 20},
+        {"rdkafka.queue.buffering.max.kbytes", share / 8 / 1024, 8192, 65536},
+        {"rdkafka.queue.buffering.max.messages", share / 2560, 5000, 200000},
+    };
+    for (int32_t i = 0; i < COUNT_OF(SIZES); i++) {
+        Str value;
+        int64_t size = int64_min(int64_max(SIZES[i].size, SIZES[i].least), SIZES[i].most);
+        TRY(arena_printf(&m->c->arena, &value, err, "%lld", (long long)size));
+        TRY(location_set(location, &m->c->arena, str_from(SIZES[i].name), value, err));
+    }
+    return OK;
+}
+
 static Status broker_options(const Making *m, Location *location, Err *err)
 {
+    TRY(queue_options(m, location, err));
     const YamlNode *options = m->o->options;
     if (!options || yaml_is_null(options)) return OK;
     if (options->kind != YAML_MAP) {
