@@ -1,6 +1,5 @@
 /* One stream of a PostgreSQL source: rows of COPY gathered into batches. */
 #include "connect/postgres/postgres_source_impl.h"
-#include "engine/format/reject.h"
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
 #include "foundation/base/thread.h"
@@ -132,48 +131,6 @@ static Status decode_columns(const PostgresSource *self, const PostgresPart *par
     return OK;
 }
 
-static Status refuse_run(const PostgresSource *self, const PostgresPart *part,
-                         const PostgresBad *bad, Err *err)
-{
-    Str name = self->columns.schema->fields[bad->column].name;
-    (void)err_set(err, ERR_DATA, "row %lld, column %.*s: %s",
-                  (long long)(part->ordinal + bad->row + 1), STR_ARG(name), bad->reason);
-    return err_where(err, "column %.*s", STR_ARG(name));
-}
-
-/* The rows with values that can't be held leave the batch and become rejects. */
-static Status divert_bad(const PostgresSource *self, const PostgresPart *part,
-                         const PostgresBads *bads, int32_t number, Batch **batch,
-                         Batch **ret_rejects, Err *err)
-{
-    RejectWriter writer;
-    TRY(reject_writer_init(&writer, NULL, 0, err));
-    int64_t words = (part->rows.rows + 63) / 64;
-    uint64_t *keep = mem_array(words, (int64_t)sizeof *keep);
-    Status status = keep ? OK : err_memory(err);
-    if (keep) memset(keep, 0xff, (size_t)words * sizeof *keep);
-    for (int64_t i = 0; i < bads->count && status == OK; i++) {
-        const PostgresBad *bad = &bads->items[i];
-        if (!bit_get((uint8_t *)keep, bad->row)) continue;
-        bit_clear((uint8_t *)keep, bad->row);
-        status = reject_writer_raw(&writer, STR("read"), number, part->ordinal + bad->row, 0,
-                                   self->columns.schema->fields[bad->column].name,
-                                   str_from(bad->reason), STR_NULL, err);
-    }
-    Batch *kept = NULL;
-    if (status == OK) status = batch_filter(*batch, (uint8_t *)keep, &kept, err);
-    if (status == OK) status = reject_writer_take(&writer, ret_rejects, err);
-    reject_writer_done(&writer);
-    mem_free(keep);
-    if (status != OK) {
-        batch_unref(kept);
-        return FAIL;
-    }
-    batch_unref(*batch);
-    *batch = kept;
-    return OK;
-}
-
 /* The settled watermark where there is one, else the highest cursor of all parts. */
 static Status note_cursor(PostgresSource *self, Batch *batch, Err *err)
 {
@@ -205,9 +162,9 @@ static Status batch_of_rows(PostgresSource *self, PostgresPart *part, int32_t nu
                          .bytes = part->bytes};
     TRY(note_cursor(self, batch, err));
     if (bads.count && !self->source.req->rejects) {
-        return refuse_run(self, part, &bads.items[0], err);
+        return postgres_refuse_run(self, part, &bads.items[0], err);
     }
-    if (bads.count) TRY(divert_bad(self, part, &bads, number, &batch, &event->rejects, err));
+    if (bads.count) TRY(postgres_refuse_rows(self, part, &bads, &batch, &event->rejects, err));
     if (event->rejects) event->rejects->span = batch->span;
     part->seq++;
     part->ordinal += part->rows.rows;

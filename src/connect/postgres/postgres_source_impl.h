@@ -78,6 +78,16 @@ void postgres_part_done(PostgresPart *part);
 /* Let time pass until clock_mono_ns() reaches `until_ns`. */
 void postgres_pause(int64_t until_ns);
 
+/* ---- values that can't be held (postgres_refuse.c) ---- */
+
+/* FAIL naming row, column and value. */
+Status postgres_refuse_run(const PostgresSource *self, const PostgresPart *part,
+                           const PostgresBad *bad, Err *err);
+/* The rows of `bads` leave the batch (a new one takes its place) and become rejects. */
+MUST_USE Status postgres_refuse_rows(const PostgresSource *self, const PostgresPart *part,
+                                     const PostgresBads *bads, Batch **batch, Batch **ret_rejects,
+                                     Err *err);
+
 /* ---- watermark (postgres_watermark.c) ---- */
 
 /* True for types whose highest value can be settled. */
