@@ -499,6 +499,8 @@ def test_cursors_of_other_types(neuron, server, url):
         assert neuron.result("etl", "p")["inserted"] == 2, cursor
     neuron.write("neuron.yaml", PIPELINE % (url, "b", "upsert", "key: [id]"))
     assert "doesn't grow" in neuron("etl", "p", code=2).stderr
+    neuron.write("neuron.yaml", PIPELINE % (url, "ts, start: many", "upsert", "key: [id]"))
+    assert "is «many» a value of the cursor «ts»" in neuron("etl", "p", "--full-refresh", code=1).stderr
     neuron.write("neuron.yaml", PIPELINE % (url, "nam", "upsert", "key: [id]"))
     assert "did you mean «name»" in neuron("etl", "p", code=2).stderr
 
