@@ -26,6 +26,11 @@ class Neuron:
         assert done.returncode == code, f"exit {done.returncode}, wanted {code}: {done.stderr}"
         return done
 
+    def run_any(self, *args):
+        """Standard output, whatever the exit code."""
+        return subprocess.run([PROGRAM, *map(str, args)], cwd=self.folder, capture_output=True, timeout=120,
+                              check=False).stdout.decode()
+
     def result(self, *args, **options):
         """The result object of a run."""
         return json.loads(self(*args, "--json", **options).stdout)

@@ -111,6 +111,11 @@ void source_stats(const Source *source, SourceStats *ret_stats)
     if (source->ops->stats) source->ops->stats(source, ret_stats);
 }
 
+int64_t source_line(const Source *source, const Batch *batch, int64_t row)
+{
+    return source->ops->line ? source->ops->line(source, batch, row) : 0;
+}
+
 void source_cancel(Source *source)
 {
     if (source->ops->cancel) source->ops->cancel(source);

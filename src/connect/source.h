@@ -40,7 +40,8 @@ typedef struct SourceReq {
     const PathSet *paths;  /* open: the paths to extract; complete before source_open */
     bool rejects;          /* malformed rows are given as rejects instead of ending the run */
     Str spool_folder;
-    int64_t batch_bytes;      /* wished input bytes per batch; 0: the connector's own */
+    int64_t batch_bytes; /* wished input bytes per batch; 0: the connector's own */
+    bool texts;          /* text files: columns without a given type are TEXT, none is looked for */
     const _Atomic bool *stop; /* true: don't wait for a system any longer; NULL: never */
 } SourceReq;
 
@@ -116,6 +117,7 @@ typedef struct SourceOps {
     Status (*rewind)(Source *source, const Position *position, Err *err);
     Status (*observe)(Source *source, Position *position, Err *err);
     void (*stats)(const Source *source, SourceStats *ret_stats);
+    int64_t (*line)(const Source *source, const Batch *batch, int64_t row);
     void (*cancel)(Source *source);
     void (*close)(Source *source);
 } SourceOps;
@@ -151,6 +153,8 @@ MUST_USE Status source_rewind(Source *source, const Position *position, Err *err
 MUST_USE Status source_observe(Source *source, Position *position, Err *err);
 /* From any thread, while it is open; zeros and -1 where the source has none. */
 void source_stats(const Source *source, SourceStats *ret_stats);
+/* The line, from 1, on which a row of the batch given last stands in its file; 0: unknown. */
+int64_t source_line(const Source *source, const Batch *batch, int64_t row);
 /* From any thread: let a running call end soon with ERR_CANCELLED. */
 void source_cancel(Source *source);
 /* Ends and frees it; any thread, after all calls returned. NULL is fine. */

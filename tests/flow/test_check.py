@@ -154,7 +154,7 @@ def test_rules_of_all_kinds(neuron):
         "age.range": ("error", None),
         "nothere.not_null": ("error", None),
     }
-    assert rule(report, "email.format")["evidence"] == [{"row": 2, "key": {"id": 2}, "value": "bob(at)x.org"}]
+    assert rule(report, "email.format")["evidence"] == [{"row": 2, "line": 3, "key": {"id": 2}, "value": "bob(at)x.org"}]
     assert rule(report, "freshness(date)")["severity"] == "low"
     assert rule(report, "email.format")["value"] == pytest.approx(10) and rule(report, "email.format")["unit"] == "%"
     assert "mail is missing" in rule(report, "schema")["note"]
@@ -218,3 +218,36 @@ quality:
                     "no dataset «nope.t»", "no format `emial` (email)", "no rule `uniqe` for a column",
                     "a schedule needs a dataset"):
         assert mistake in done.stdout + done.stderr
+
+
+def test_texts_that_are_equal_values_are_repeats(neuron):
+    """The fast pass over texts and the pass over typed columns give one report."""
+    files = {
+        "variants": ("a,b\n1,1.5\n1,1.50\n2,7\n2,7.0\n3,x1\n", 1),
+        "times": ("a,b\n1,2024-01-01 10:00:00\n1,2024-01-01T10:00:00\n2,2024-01-01 10:00:00\n", 1),
+        "texts": ("a,b\n1,1.5\n1,1.50\n2,x\n", 0),
+        "nulls": ('a,b\n1,""\n1,\n1,\n"1",""\n', 2),
+        "quotes": ('a,b\n"x ""y""","1,2"\n"x ""y""","1,2"\nx,"a long text with ""quotes"" in it"\n', 1),
+        "numbers": ("a,b\n1,1.50\n1,1.51\n1,1.50\n2,true\n", 1),
+    }
+    for name, (text, repeats) in files.items():
+        if name == "variants":
+            text = text.replace("3,x1\n", "3,8\n")
+            repeats = 2
+        neuron.write("f.csv", text)
+        fast, typed = (json.loads(neuron.run_any("check", "f.csv", "--json", *more)) for more in ([], ["--where", "true"]))
+        assert rule(fast, "uniqueness")["failed_rows"] == repeats, name
+        for key in ("metrics", "columns", "quality_score", "rules", "issues", "total_records"):
+            assert fast[key] == typed[key], (name, key)
+
+
+def test_lines_are_those_of_the_file(neuron):
+    rows = ["id,when"] + [f"{i},2024-01-0{i % 9 + 1}" for i in range(20)]
+    rows[3] = '2,"not\na date"'
+    rows[9] = "8,never"
+    neuron.write("f.csv", "\n".join(rows) + "\n")
+    neuron.write("rules.yaml", "columns: { when: [ { format: date } ] }")
+    report = json.loads(neuron("check", "f.csv", "--rules", "rules.yaml", "--key", "id", "--json", code=1).stdout)
+    assert [(e["line"], e["row"], e["key"]) for e in rule(report, "when.format")["evidence"]] == [(4, 3, {"id": 2}), (11, 9, {"id": 8})]
+    (mixed,) = [i for i in report["issues"] if i.get("type")]
+    assert {t["type"]: t["lines"][:2] for t in mixed["types"]} == {"time": [2, 3], "text": [4, 11]}

@@ -75,8 +75,10 @@ Str csv_row_text(const CsvChunks *chunks, int64_t row);
 /* Doubled quotes made single; at most text.len bytes. */
 Str csv_unquote(Str text, char *to);
 
-/* The columns: names from the header (or column1…), types found or given. */
-MUST_USE Status csv_infer(CsvChunks *chunks, Schema **ret_schema, int64_t *ret_rows, Err *err);
+/* The columns: names from the header (or column1…), types found or given. `texts`: those that are
+ * not given are TEXT; then *ret_rows is -1. */
+MUST_USE Status csv_infer(CsvChunks *chunks, bool texts, Schema **ret_schema, int64_t *ret_rows,
+                          Err *err);
 
 MUST_USE Status csv_source_new(const SourceReq *req, Source **ret_source, Err *err);
 MUST_USE Status csv_sink_new(const SinkReq *req, Sink **ret_sink, Err *err);

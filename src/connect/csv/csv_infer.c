@@ -11,6 +11,7 @@ typedef struct CsvColumns {
     Field *fields;
     uint8_t *candidates;
     bool *given; /* the type was said by types= */
+    bool texts;  /* all others are TEXT */
     int64_t count;
     int64_t rows;
     Arena arena;
@@ -175,7 +176,7 @@ static Status infer_all(CsvColumns *k, Err *err)
     while (more) {
         TRY(csv_chunks_next(k->chunks, &more, err));
         if (more) TRY(infer_chunk(k, err));
-        if (k->fields && all_given(k)) {
+        if (k->fields && (k->texts || all_given(k))) {
             k->rows = -1;
             return OK;
         }
@@ -191,14 +192,15 @@ static Status make_schema(CsvColumns *k, Schema **ret_schema, Err *err)
         return err_where(err, "%.*s", STR_ARG(file_source_name(k->chunks->files)));
     }
     for (int64_t i = 0; i < k->count; i++) {
-        if (!k->given[i]) k->fields[i].type = csv_candidate_type(k->candidates[i]);
+        if (k->given[i]) continue;
+        k->fields[i].type = k->texts ? TYPE_TEXT : csv_candidate_type(k->candidates[i]);
     }
     return schema_new(k->fields, (int32_t)k->count, false, ret_schema, err);
 }
 
-Status csv_infer(CsvChunks *chunks, Schema **ret_schema, int64_t *ret_rows, Err *err)
+Status csv_infer(CsvChunks *chunks, bool texts, Schema **ret_schema, int64_t *ret_rows, Err *err)
 {
-    CsvColumns k = {.chunks = chunks, .arena = arena_make(INT64_C(64) << 20)};
+    CsvColumns k = {.chunks = chunks, .texts = texts, .arena = arena_make(INT64_C(64) << 20)};
     Status status = infer_all(&k, err);
     if (status == OK) status = make_schema(&k, ret_schema, err);
     *ret_rows = k.rows;

@@ -5,6 +5,8 @@
 #include "foundation/base/buf.h"
 #include "foundation/base/mem.h"
 
+enum { CSV_BATCH_LEAST = 64 << 10 };
+
 typedef struct CsvSource {
     Source source;
     CsvOptions options;
@@ -18,7 +20,8 @@ typedef struct CsvSource {
     int64_t ordinal, seq, given;
     int64_t *rows; /* rows of the chunk that are read, their first fields */
     int64_t *row_numbers;
-    uint64_t *bad; /* bit per read row: a value did not fit */
+    uint64_t *bad;   /* bit per read row: a value did not fit */
+    uint64_t *valid; /* bits of the column at hand */
     int64_t row_capacity;
     bool not_utf8; /* the chunk is not, as a whole */
     int64_t
@@ -35,8 +38,12 @@ static Status source_prepare(CsvSource *self, Err *err)
     TRY(file_source_new(req->location, req->spool_folder, &self->files, err));
     TRY(csv_chunks_init(&self->chunks, self->files, &self->options, err));
     TRY(file_source_spool(self->files, err));
-    TRY(csv_infer(&self->chunks, &self->schema, &self->rows_found, err));
-    return csv_chunks_rewind(&self->chunks, err);
+    TRY(csv_infer(&self->chunks, req->texts, &self->schema, &self->rows_found, err));
+    TRY(csv_chunks_rewind(&self->chunks, err));
+    if (req->batch_bytes) {
+        self->chunks.chunk_size = int64_max(CSV_BATCH_LEAST, int64_min(req->batch_bytes, 8 << 20));
+    }
+    return OK;
 }
 
 static Status csv_source_describe(Source *source, SourceInfo *info, Err *err)
@@ -156,6 +163,95 @@ static bool field_is_null(const CsvSource *self, const CsvField *field)
            (self->options.has_null && str_eq(field->text, self->options.null));
 }
 
+/* A view of bytes of which 16 may be read. */
+static inline TextView view_of(const char *bytes, int32_t len, int32_t heap, int64_t offset)
+{
+    static const uint32_t KEEP[13][3] = {
+        {0, 0, 0},
+        {0xff, 0, 0},
+        {0xffff, 0, 0},
+        {0xffffff, 0, 0},
+        {0xffffffff, 0, 0},
+        {0xffffffff, 0xff, 0},
+        {0xffffffff, 0xffff, 0},
+        {0xffffffff, 0xffffff, 0},
+        {0xffffffff, 0xffffffff, 0},
+        {0xffffffff, 0xffffffff, 0xff},
+        {0xffffffff, 0xffffffff, 0xffff},
+        {0xffffffff, 0xffffffff, 0xffffff},
+        {0xffffffff, 0xffffffff, 0xffffffff},
+    };
+    TextView view = {.len = len};
+    if (len > 12) {
+        memcpy(view.ref.prefix, bytes, 4);
+        view.ref.heap = heap;
+        view.ref.offset = (int32_t)offset;
+        return view;
+    }
+    uint32_t words[3];
+    memcpy(words, bytes, 12);
+    for (int i = 0; i < 3; i++) words[i] &= KEEP[len][i];
+    memcpy(view.inlined, words, 12);
+    return view;
+}
+
+/* All texts of a column of a chunk in one loop that calls nothing; false, and nothing done, when
+ * one of them has doubled quotes. */
+static bool read_plain_texts(const CsvSource *self, int32_t column, int64_t rows, int32_t heap,
+                             uint64_t *valid, int64_t *ret_nulls)
+{
+    const CsvChunks *c = &self->chunks;
+    const char *base = (const char *)c->chunk->data;
+    const uint32_t *ends = c->scan.ends;
+    const int64_t *firsts = self->rows;
+    TextView *views = (TextView *)(void *)self->builders[column].data->data;
+    bool trim = column + 1 == self->schema->count && c->scan.newline == '\n';
+    int64_t nulls = 0;
+    uint64_t bits = 0;
+    for (int64_t at = 0; at < rows; at++) {
+        int64_t index = firsts[at] + column;
+        int64_t start = index ? (int64_t)ends[index - 1] + 1 : 0, end = ends[index];
+        if (trim && end > start && base[end - 1] == '\r') end--;
+        bool quoted = base[start] == '"' && end > start;
+        if (UNLIKELY(quoted)) {
+            CsvField field = csv_field_quoted(str_make(base + start, end - start));
+            if (field.doubled) return false;
+            start++;
+            end--;
+        }
+        bool null = end == start && !quoted;
+        views[at] = view_of(base + start, (int32_t)(end - start), heap, start);
+        nulls += null;
+        bits |= (uint64_t)!null << (at & 63);
+        if ((at & 63) == 63) {
+            valid[at >> 6] = bits;
+            bits = 0;
+        }
+    }
+    if (rows & 63) valid[rows >> 6] = bits;
+    *ret_nulls = nulls;
+    return true;
+}
+
+/* The whole column at once, where nothing asks for more than that. */
+static Status read_texts_at_once(CsvSource *self, int32_t column, int64_t rows, int32_t heap,
+                                 bool *ret_done, Err *err)
+{
+    Builder *b = &self->builders[column];
+    int64_t nulls = 0;
+    *ret_done = rows > 0 && b->length == 0 && !self->options.has_null &&
+                self->chunks.chunk->size <= INT32_MAX &&
+                read_plain_texts(self, column, rows, heap, self->valid, &nulls);
+    if (!*ret_done) return OK;
+    if (nulls) {
+        TRY(builder_valid(b, err));
+        memcpy(b->valid->data, self->valid, (size_t)((rows + 63) / 64) * 8);
+    }
+    b->length = rows;
+    b->null_count = nulls;
+    return OK;
+}
+
 /* Views into the chunk. */
 static Status read_texts(CsvSource *self, int32_t column, int64_t rows, Err *err)
 {
@@ -166,6 +262,9 @@ static Status read_texts(CsvSource *self, int32_t column, int64_t rows, Err *err
     int32_t heap = 0;
     TRY(builder_reserve(b, rows, err));
     TRY(builder_heap(b, c->chunk, &heap, err));
+    bool done = false;
+    TRY(read_texts_at_once(self, column, rows, heap, &done, err));
+    if (done) return OK;
     for (int64_t at = 0; at < rows; at++) {
         CsvField field = csv_field(c, self->rows[at] + column, last);
         Str text = field.text;
@@ -215,11 +314,28 @@ static Status rows_reserve(CsvSource *self, int64_t rows, Err *err)
     mem_free(self->rows);
     mem_free(self->row_numbers);
     mem_free(self->bad);
+    mem_free(self->valid);
     self->rows = mem_array(rows, 8);
+    self->valid = mem_array(rows / 64 + 1, 8);
     self->row_numbers = mem_array(rows, 8);
     self->bad = mem_array(rows / 64 + 1, 8);
     self->row_capacity = rows;
-    return self->rows && self->row_numbers && self->bad ? OK : err_memory(err);
+    bool all = self->rows && self->row_numbers && self->bad && self->valid;
+    return all ? OK : err_memory(err);
+}
+
+/* As many fields as there are columns, no quote, nothing odd in the chunk: nothing to look into. */
+static inline bool row_is_plain(CsvSource *self, int64_t row, int64_t *ret_first)
+{
+    const CsvScan *scan = &self->chunks.scan;
+    int64_t first = row ? (int64_t)scan->row_ends[row - 1] : 0, next = scan->row_ends[row];
+    *ret_first = first;
+    if (next - first != self->schema->count || next - first < 2) return false;
+    if (scan->nul || self->not_utf8) return false;
+    if (!scan->quotes) return true;
+    int64_t start = csv_scan_start(scan, first), end = scan->ends[next - 1];
+    const char *data = (const char *)self->chunks.chunk->data;
+    return !row_has_quote(self, str_make(data + start, end - start));
 }
 
 /* The rows of the chunk that have the right shape. */
@@ -233,6 +349,10 @@ static Status choose_rows(CsvSource *self, int64_t *ret_rows, Err *err)
     self->next_quote = -1;
     int64_t chosen = 0;
     for (int64_t row = c->file_start && self->options.header; row < c->scan.row_count; row++) {
+        if (LIKELY(row_is_plain(self, row, &self->rows[chosen]))) {
+            self->row_numbers[chosen++] = row;
+            continue;
+        }
         if (self->schema->count > 1 && csv_row_is_empty(c, row)) continue;
         char text[128];
         const char *mistake = shape_mistake(self, row, text);
@@ -305,6 +425,14 @@ static Status csv_source_next(Source *source, int32_t part UNUSED, int64_t deadl
     return FAIL;
 }
 
+/* Rows that were dropped or filtered kept their ordinals. */
+static int64_t csv_source_line(const Source *source, const Batch *batch, int64_t row)
+{
+    const CsvSource *self = (const CsvSource *)source;
+    int64_t at = batch_ordinal(batch, row) - batch->span.first;
+    return csv_row_line(&self->chunks, self->row_numbers[at]);
+}
+
 static void csv_source_cancel(Source *source)
 {
     atomic_store(&((CsvSource *)source)->cancelled, true);
@@ -324,6 +452,7 @@ static void csv_source_close(Source *source)
     mem_free(self->rows);
     mem_free(self->row_numbers);
     mem_free(self->bad);
+    mem_free(self->valid);
     buf_done(&self->unquoted);
     mem_free(self);
 }
@@ -333,6 +462,7 @@ static const SourceOps CSV_SOURCE_OPS = {
     .open = csv_source_open,
     .parts = csv_source_parts,
     .next = csv_source_next,
+    .line = csv_source_line,
     .cancel = csv_source_cancel,
     .close = csv_source_close,
 };

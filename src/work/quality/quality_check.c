@@ -120,7 +120,11 @@ static void measure_columns(QualityCheck *check, const Batch *batch)
     for (int32_t i = 0; i < check->o.schema->count; i++) {
         ColumnState *state = &check->columns[i];
         TypeCensus before = state->census;
-        type_census_add(&state->census, &batch->columns[i], check->rows, check->o.text_file);
+        const Column *column = &batch->columns[i];
+        type_census_add(&state->census, column, check->rows);
+        if (column->type == TYPE_TEXT && check->o.text_file) {
+            text_scan_add(&state->scan, &state->census, column, check->rows);
+        }
         note_lines(check, state, &before, batch);
     }
 }
@@ -240,6 +244,7 @@ Status quality_check_merge(QualityCheck *check, QualityCheck *next, Err *err)
             }
         }
         type_census_merge(&to->census, &from->census, check->rows);
+        text_scan_merge(&to->scan, &from->scan);
     }
     for (int32_t i = 0; i < check->repeat_count; i++) {
         TRY(repeat_count_merge(check->repeats[i].repeats, next->repeats[i].repeats, check->rows,
@@ -253,7 +258,38 @@ Status quality_check_merge(QualityCheck *check, QualityCheck *next, Err *err)
     return OK;
 }
 
+bool quality_set_needs_types(const QualitySet *set)
+{
+    for (int32_t i = 0; i < set->rule_count; i++) {
+        const QualityRule *rule = &set->rules[i];
+        bool plain = rule->kind <= RULE_MISSING || rule->kind == RULE_FORMAT;
+        if (!plain || rule->where.len) return true;
+    }
+    return false;
+}
+
+bool quality_check_needs_types(const QualityCheck *check)
+{
+    for (int32_t i = 0; i < check->o.schema->count && check->o.untyped; i++) {
+        const Field *field = &check->o.schema->fields[i];
+        bool found = field->type == TYPE_TEXT && !field->native.len;
+        if (found && text_scan_has_variants(&check->columns[i].scan)) return true;
+    }
+    return false;
+}
+
 /* ---- the end ---- */
+
+/* A time among texts is a valid date: the census has counted them. */
+static void finish_dates(QualityCheck *check)
+{
+    for (int32_t i = 0; i < check->rule_count; i++) {
+        RuleState *state = &check->rules[i];
+        if (!state->dates_counted) continue;
+        state->dates = check->rows;
+        state->good_dates = check->columns[state->date].census.counts[VALUE_TIME];
+    }
+}
 
 static Status finish_repeats(QualityCheck *check, Err *err)
 {
@@ -266,6 +302,7 @@ static Status finish_repeats(QualityCheck *check, Err *err)
 
 Status quality_check_finish(QualityCheck *check, QualityReport **ret_report, Err *err)
 {
+    finish_dates(check);
     TRY(finish_repeats(check, err));
     QualityReport *report = mem_zalloc((int64_t)sizeof *report);
     if (!report) return err_memory(err);

@@ -23,7 +23,10 @@ typedef struct CheckHistory {
 typedef struct CheckOptions {
     const QualitySet *set;
     const Schema *schema;
-    bool text_file;  /* texts of text columns are looked into for types */
+    bool text_file; /* texts of text columns are looked into for types */
+    /* Columns whose `native` is empty were read as texts: what they are is found on the way. Only
+     * where quality_set_needs_types is false. */
+    bool untyped;
     bool no_repeats; /* the dataset's repeats are not counted (nobody looks at them) */
     Budget *budget;  /* may be NULL */
     Str spool_folder;
@@ -57,6 +60,10 @@ DEFINE_FREE_P(QualityCheck, quality_check_free)
  * its first such rule. */
 MUST_USE Status quality_check_update(QualityCheck *check, const Batch *batch, uint64_t *ret_bad,
                                      RejectList *ret_reasons, Err *err);
+/* Read as texts, equal values may have been written differently (1.5 and 1.50): the count of
+ * repeats holds only for typed columns, and the check must be run with them. */
+bool quality_check_needs_types(const QualityCheck *check);
+bool quality_set_needs_types(const QualitySet *set);
 /* Rows of the source that could not be read. */
 void quality_check_unreadable(QualityCheck *check, int64_t rows);
 /* `next`, a check of the same options, saw the rows behind those of `check`. It is empty

@@ -5,6 +5,7 @@
 #include "work/quality/quality_check.h"
 #include "work/quality/repeat_count.h"
 #include "work/quality/row_mix.h"
+#include "work/quality/text_scan.h"
 #include "work/quality/value_set.h"
 
 /* Rows that a `where` lets through. */
@@ -42,6 +43,7 @@ typedef struct RuleState {
     int64_t considered, failed;
     int64_t mails, good_mails, dates, good_dates;
     int32_t email, date; /* columns; -1: none */
+    bool dates_counted;  /* by the column's census */
     Moments moments;
     int64_t newest_us;
     ValueSet *set; /* values of the other side, or those named */
@@ -51,6 +53,7 @@ typedef struct RuleState {
 
 typedef struct ColumnState {
     TypeCensus census;
+    TextScan scan; /* of texts of a text file */
     int64_t lines[VALUE_CLASS_COUNT][CENSUS_ROWS_KEPT];
 } ColumnState;
 

@@ -8,6 +8,8 @@
 
 #define WAIT_NS INT64_C(1000000000)
 #define PROGRESS_NS INT64_C(200000000)
+/* Texts, their views and what is made of them stay in the cache. */
+enum { TEXT_BATCH_BYTES = 128 << 10 };
 
 typedef struct QualityRun {
     const QualitySet *set;
@@ -19,6 +21,7 @@ typedef struct QualityRun {
     SourceInfo info;
     bool info_ready;
     int64_t now_us;
+    bool untyped, again;
     QualityCheck *check;
     Expr *where;
     uint64_t *keep;
@@ -124,6 +127,16 @@ static bool is_text_file(const QualitySet *set)
     return str_eq(set->from.scheme, STR("csv"));
 }
 
+/* One file of text can be read as texts, in one pass, where no rule needs its types. */
+static bool can_be_untyped(const QualityRun *run)
+{
+    Str path = run->set->from.path;
+    bool several = str_eq(path, STR("-"));
+    for (int64_t i = 0; i < path.len; i++) several |= strchr("*?[", path.ptr[i]) != NULL;
+    return is_text_file(run->set) && !several && !run->env->where.len &&
+           !quality_set_needs_types(run->set);
+}
+
 static Status open_source(QualityRun *run, Err *err)
 {
     const QualitySet *set = run->set;
@@ -136,7 +149,9 @@ static Status open_source(QualityRun *run, Err *err)
                            .param_count = set->param_count,
                            .parallel = 1,
                            .rejects = true,
-                           .spool_folder = run->env->spool_folder};
+                           .spool_folder = run->env->spool_folder,
+                           .batch_bytes = is_text_file(set) ? TEXT_BATCH_BYTES : 0,
+                           .texts = run->untyped};
     TRY(registry_source(run->env->registry, &run->req, &run->source, err));
     TRY(source_describe(run->source, &run->info, err));
     run->info_ready = true;
@@ -203,6 +218,12 @@ static Status read_dataset(QualityRun *run, Err *err)
     return OK;
 }
 
+static int64_t line_of(void *arg, const Batch *batch, int64_t row)
+{
+    const QualityRun *run = arg;
+    return source_line(run->source, batch, row);
+}
+
 static Status run_check(QualityRun *run, QualityReport **ret_report, Err *err)
 {
     TRY(open_source(run, err));
@@ -218,6 +239,9 @@ static Status run_check(QualityRun *run, QualityReport **ret_report, Err *err)
     CheckOptions options = {.set = run->set,
                             .schema = run->info.schema,
                             .text_file = is_text_file(run->set),
+                            .untyped = run->untyped,
+                            .line = line_of,
+                            .line_arg = run,
                             .budget = &run->states,
                             .spool_folder = run->env->spool_folder,
                             .now_us = run->now_us,
@@ -225,22 +249,34 @@ static Status run_check(QualityRun *run, QualityReport **ret_report, Err *err)
                             .other = &other};
     TRY(quality_check_new(&options, &run->check, err));
     TRY(read_dataset(run, err));
-    return quality_check_finish(run->check, ret_report, err);
+    /* Seldom: texts that differ may be equal values. Once more, then, with types. */
+    run->again = quality_check_needs_types(run->check);
+    return run->again ? OK : quality_check_finish(run->check, ret_report, err);
+}
+
+static Status run_once(const QualitySet *set, const QualityEnv *env, bool typed, bool *ret_again,
+                       QualityReport **ret_report, Err *err)
+{
+    QualityRun run = {.set = set, .env = env, .now_us = clock_now_us()};
+    run.arena = arena_make(16 << 20);
+    run.untyped = !typed && can_be_untyped(&run);
+    int64_t memory = env->budget ? env->budget->max_bytes * 3 / 4 : INT64_MAX;
+    budget_init(&run.states, "quality", env->budget, memory);
+    reject_list_init(&run.refused);
+    Status status = run_check(&run, ret_report, err);
+    *ret_again = run.again;
+    run_done(&run);
+    return status;
 }
 
 Status quality_run(const QualitySet *set, const QualityEnv *env, QualityReport **ret_report,
                    Err *err)
 {
-    QualityRun run = {.set = set, .env = env, .now_us = clock_now_us()};
-    run.arena = arena_make(16 << 20);
     int64_t start_ns = clock_mono_ns();
-    int64_t memory = env->budget ? env->budget->max_bytes * 3 / 4 : INT64_MAX;
-    budget_init(&run.states, "quality", env->budget, memory);
-    reject_list_init(&run.refused);
     QualityReport *report = NULL;
-    Status status = run_check(&run, &report, err);
-    run_done(&run);
-    if (status != OK) return FAIL;
+    bool again = false;
+    TRY(run_once(set, env, false, &again, &report, err));
+    if (again) TRY(run_once(set, env, true, &again, &report, err));
     report->duration_ns = clock_mono_ns() - start_ns;
     *ret_report = report;
     return OK;

@@ -4,7 +4,8 @@
 #include "foundation/base/file.h"
 #include "foundation/base/mem.h"
 
-enum { PARTITIONS = 256, BLOCK_ENTRIES = 504, PASSES_MAX = 4096 };
+/* The open blocks of all partitions together fit the cache. */
+enum { PARTITIONS = 256, BLOCK_ENTRIES = 100, PASSES_MAX = 4096 };
 
 /* Hashes in the order in which they came; row numbers are base + offset. */
 typedef struct Block {
@@ -117,6 +118,7 @@ static Status make_room(RepeatCount *r, Partition *part, Err *err)
         return err_memory(err);
     }
     part->open->count = 0;
+    part->open->base = INT64_MAX;
     return OK;
 }
 
@@ -124,8 +126,7 @@ static inline Status add_one(RepeatCount *r, Hash128 hash, int64_t row, Err *err
 {
     Partition *part = &r->partitions[hash.high >> 56];
     Block *block = part->open;
-    if (UNLIKELY(!block || block->count == BLOCK_ENTRIES ||
-                 (block->count && row - block->base > UINT32_MAX))) {
+    if (UNLIKELY(!block || block->count == BLOCK_ENTRIES || row - block->base > UINT32_MAX)) {
         TRY(make_room(r, part, err));
         block = part->open;
     }
@@ -141,8 +142,14 @@ Status repeat_count_add(RepeatCount *r, const Hash128 *hashes, int64_t rows, int
     for (int64_t i = 0; i < rows; i++) {
         if (mask && !((mask[i >> 6] >> (i & 63)) & 1)) continue;
         TRY(add_one(r, hashes[i], first_row + i, err));
-        r->rows++;
     }
+    int64_t added = mask ? 0 : rows;
+    for (int64_t word = 0; mask && word * 64 < rows; word++) {
+        int64_t left = rows - word * 64;
+        uint64_t last = left < 64 ? (UINT64_C(1) << left) - 1 : ~UINT64_C(0);
+        added += __builtin_popcountll(mask[word] & last);
+    }
+    r->rows += added;
     return OK;
 }
 

@@ -37,18 +37,26 @@ static void mix_words(const RowMix *mix, const uint64_t *words, Hash128 *hashes,
     }
 }
 
-/* A short text is its view: length and bytes, zeros behind them; a long one its XXH3. */
-static void text_words(const Column *column, uint64_t *words)
+/* Texts, without words between: a short one is its view (length, bytes, zeros behind them), a long
+ * one its XXH3. */
+static void mix_texts(const RowMix *mix, const Column *column, Hash128 *hashes)
 {
     const TextView *views = column_views(column);
+    const uint8_t *valid = column->valid ? column->valid->data : NULL;
+    uint64_t a = mix->secret[0], b = mix->secret[1];
     for (int64_t i = 0; i < column->length; i++) {
-        if (LIKELY(views[i].len <= 12)) {
-            memcpy(words + i * 2, &views[i], 16);
-            continue;
+        uint64_t word[2];
+        memcpy(word, &views[i], 16);
+        if (UNLIKELY(views[i].len > 12)) {
+            Hash128 hash = hash_128(column_text(column, i));
+            word[0] = hash.low;
+            word[1] = hash.high;
+        } else if (valid && !bit_get(valid, column->offset + i)) {
+            word[0] = NULL_WORD;
+            word[1] = ~NULL_WORD;
         }
-        Hash128 hash = hash_128(column_text(column, i));
-        words[i * 2] = hash.low;
-        words[i * 2 + 1] = hash.high;
+        hashes[i].low = multiply(word[0] ^ a, word[1] ^ hashes[i].low);
+        hashes[i].high = multiply(word[1] ^ b, word[0] ^ hashes[i].high);
     }
 }
 
@@ -134,9 +142,6 @@ static void null_words(const Column *column, uint64_t *words)
 static Status column_words(const Column *column, uint64_t *words, Err *err)
 {
     switch (column->type) {
-    case TYPE_TEXT:
-        text_words(column, words);
-        return OK;
     case TYPE_INT64:
     case TYPE_TIME:
     case TYPE_TIMESTAMP:
@@ -152,6 +157,7 @@ static Status column_words(const Column *column, uint64_t *words, Err *err)
     case TYPE_NUMERIC:
         return numeric_words(column, words, err);
     case TYPE_DOUBLE:
+    case TYPE_TEXT:
     case TYPE_BYTES:
     case TYPE_JSON:
     case TYPE_INTERVAL:
@@ -166,6 +172,10 @@ static Status column_words(const Column *column, uint64_t *words, Err *err)
 Status row_mix_column(const RowMix *mix, const Column *column, uint64_t *words, Hash128 *hashes,
                       Err *err)
 {
+    if (column->type == TYPE_TEXT) {
+        mix_texts(mix, column, hashes);
+        return OK;
+    }
     TRY(column_words(column, words, err));
     null_words(column, words);
     mix_words(mix, words, hashes, column->length);

@@ -1,5 +1,6 @@
 /* Rules against a schema: columns found, expressions compiled, states shared where they are equal.
  */
+#include "engine/format/csv_field.h"
 #include "foundation/base/mem.h"
 #include "work/quality/quality_check_impl.h"
 
@@ -187,6 +188,9 @@ static Status compile_consistency(QualityCheck *check, RuleState *state, Err *er
     state->date = schema_find(check->o.schema, STR("date"));
     if (rule->email.len) TRY(find_column(check, rule->email, &state->email, err));
     if (rule->date.len) TRY(find_column(check, rule->date, &state->date, err));
+    state->dates_counted = state->date >= 0 && check->o.text_file && state->where < 0 &&
+                           !rule->layout_count &&
+                           check->o.schema->fields[state->date].type == TYPE_TEXT;
     return OK;
 }
 
@@ -285,6 +289,9 @@ Status check_compile(QualityCheck *check, Err *err)
     check->rules = ARENA_ARRAY(&check->arena, RuleState, set->rule_count + 1);
     if (!check->columns || !check->wheres || !check->repeats || !check->rules) {
         return err_memory(err);
+    }
+    for (int32_t i = 0; i < check->o.schema->count; i++) {
+        check->columns[i].scan.kinds = CSV_ANY;
     }
     TRY(key_make(check, err));
     if (!check->o.no_repeats) TRY(whole_make(check, err));

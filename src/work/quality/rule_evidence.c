@@ -1,4 +1,5 @@
 /* The first failed rows of a rule: where they stand, their keys and values. */
+#include "engine/format/csv_field.h"
 #include "engine/format/json_write.h"
 #include "foundation/codec/json_writer.h"
 #include "work/quality/quality_check_impl.h"
@@ -6,9 +7,15 @@
 enum { EVIDENCE_TEXT_MAX = 2000 };
 
 /* Cut values stay JSON: what is too long is shown as its beginning. */
-static Status put_value(const Column *column, int64_t row, Buf *out, Err *err)
+static Status put_value(const QualityCheck *check, const Column *column, int64_t row, Buf *out,
+                        Err *err)
 {
     int64_t from = out->len;
+    bool untyped = check->o.untyped && column->type == TYPE_TEXT && !column_is_null(column, row);
+    /* Read as texts, numbers are shown as the numbers that they are. */
+    if (untyped && (csv_narrow(CSV_ANY, column_text(column, row)) & CSV_DECIMAL)) {
+        return buf_append(out, column_text(column, row), err);
+    }
     TRY(json_write_value(column, row, out, err));
     if (out->len - from <= EVIDENCE_TEXT_MAX) return OK;
     CLEANUP(buf_done) Buf whole = buf_make(INT64_C(1) << 31);
@@ -29,7 +36,7 @@ static Status key_text(QualityCheck *check, const Batch *batch, int64_t row, Str
         if (i) TRY(buf_append_char(&out, ',', err));
         TRY(json_put_text_lossy(&out, check->o.schema->fields[check->key[i]].name, err));
         TRY(buf_append_char(&out, ':', err));
-        TRY(put_value(&batch->columns[check->key[i]], row, &out, err));
+        TRY(put_value(check, &batch->columns[check->key[i]], row, &out, err));
     }
     TRY(buf_append_char(&out, '}', err));
     return arena_copy(&check->arena, buf_str(&out), ret_key, err);
@@ -55,7 +62,7 @@ static Status add_row(QualityCheck *check, RuleState *state, const Batch *batch,
     if (state->rule->kind == RULE_ROW) return OK;
     if (check->o.set->mask) return arena_copy(&check->arena, STR("\"***\""), &to->value, err);
     CLEANUP(buf_done) Buf out = buf_make(INT64_C(1) << 31);
-    TRY(put_value(&batch->columns[state->columns[0]], row, &out, err));
+    TRY(put_value(check, &batch->columns[state->columns[0]], row, &out, err));
     return arena_copy(&check->arena, buf_str(&out), &to->value, err);
 }
 

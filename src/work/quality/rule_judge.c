@@ -313,11 +313,14 @@ static Status column_results(QualityCheck *check, QualityReport *report, Err *er
         const ColumnState *state = &check->columns[i];
         columns[i] = (ColumnResult){.census = state->census, .nulls = state->census.nulls};
         memcpy(columns[i].lines, state->lines, sizeof columns[i].lines);
-        columns[i].mixed = type_census_is_mixed(&state->census, field->type);
+        TypeId type = field->type;
+        bool found = check->o.untyped && type == TYPE_TEXT && !field->native.len;
+        columns[i].mixed = type_census_is_mixed(&state->census, type);
+        if (found) type = text_scan_type(&state->scan);
         report->type_issues += columns[i].mixed;
         nulls += state->census.nulls;
         TRY(arena_copy(&report->arena, field->name, &columns[i].name, err));
-        TRY(arena_copy(&report->arena, str_from(type_name(field->type)), &columns[i].type, err));
+        TRY(arena_copy(&report->arena, str_from(type_name(type)), &columns[i].type, err));
     }
     report->columns = columns;
     report->column_count = count;

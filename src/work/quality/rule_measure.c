@@ -167,7 +167,8 @@ static Status measure_emails(QualityCheck *check, RuleState *state, const Batch 
     for (int64_t row = 0; row < batch->rows; row++) {
         if (!in_mask(mask, row) || column_is_null(column, row)) continue;
         Str text;
-        TRY(value_text(column, row, &scratch, &text, err));
+        if (column->type == TYPE_TEXT) text = column_text(column, row);
+        else TRY(value_text(column, row, &scratch, &text, err));
         state->mails++;
         state->good_mails += format_email(text);
     }
@@ -181,7 +182,7 @@ static Status measure_dates(QualityCheck *check, RuleState *state, const Batch *
     int64_t seen = rows_seen(check, state, batch);
     CLEANUP(buf_done) Buf scratch = buf_make(INT64_C(1) << 31);
     state->dates += seen;
-    if (is_time(column->type)) {
+    if (is_time(column->type) && !state->rule->layout_count) {
         state->good_dates += seen - column_count_nulls(column, mask);
         return OK;
     }
@@ -229,7 +230,7 @@ Status rule_measure(QualityCheck *check, RuleState *state, const Batch *batch, E
     if (kind == RULE_CONSISTENCY) {
         state->considered += rows_seen(check, state, batch);
         if (state->email >= 0) TRY(measure_emails(check, state, batch, err));
-        if (state->date >= 0) TRY(measure_dates(check, state, batch, err));
+        if (state->date >= 0 && !state->dates_counted) TRY(measure_dates(check, state, batch, err));
     }
     if (kind == RULE_FRESHNESS) return measure_newest(check, state, batch, err);
     if (kind >= RULE_MIN && kind <= RULE_MEAN_LENGTH) {

@@ -1,8 +1,6 @@
 /* Which types the values of a column have: counts over all rows, first rows of each. */
 #include "work/quality/type_census.h"
 
-#include "engine/format/csv_field.h"
-
 const char *value_class_name(ValueClass value_class)
 {
     static const char *const NAMES[] = {"boolean", "number", "time", "text", "other"};
@@ -36,22 +34,6 @@ static inline void count(TypeCensus *census, ValueClass value_class, int64_t row
 {
     int64_t seen = census->counts[value_class]++;
     if (UNLIKELY(seen < CENSUS_ROWS_KEPT)) census->rows[value_class][seen] = row;
-}
-
-static ValueClass class_of_text(Str text)
-{
-    uint8_t kinds = csv_narrow(CSV_ANY, text);
-    if (kinds == 0) return VALUE_TEXT;
-    if (kinds & (CSV_INT | CSV_DECIMAL)) return VALUE_NUMBER;
-    return kinds & CSV_BOOL ? VALUE_BOOLEAN : VALUE_TIME;
-}
-
-static void add_texts(TypeCensus *census, const Column *column, int64_t first_row)
-{
-    for (int64_t row = 0; row < column->length; row++) {
-        if (column_is_null(column, row)) continue;
-        count(census, class_of_text(column_text(column, row)), first_row + row);
-    }
 }
 
 static ValueClass class_of_type(TypeId type)
@@ -90,13 +72,12 @@ static void add_dynamic(TypeCensus *census, const Column *column, int64_t first_
     }
 }
 
-void type_census_add(TypeCensus *census, const Column *column, int64_t first_row, bool texts)
+void type_census_add(TypeCensus *census, const Column *column, int64_t first_row)
 {
     int64_t nulls = column_count_nulls(column, NULL);
     census->nulls += nulls;
     census->values += column->length - nulls;
     if (column->type == TYPE_DYNAMIC) add_dynamic(census, column, first_row);
-    else if (column->type == TYPE_TEXT && texts) add_texts(census, column, first_row);
 }
 
 void type_census_merge(TypeCensus *census, const TypeCensus *next, int64_t row_shift)

@@ -22,9 +22,9 @@ typedef struct TypeCensus {
     int64_t rows[VALUE_CLASS_COUNT][CENSUS_ROWS_KEPT]; /* from 0: the first rows of each class */
 } TypeCensus;
 
-/* Add a batch's column, whose first row is number `first_row`. `texts`: look into texts (of a text
- * file) too. */
-void type_census_add(TypeCensus *census, const Column *column, int64_t first_row, bool texts);
+/* Add a batch's column, whose first row is number `first_row`: NULLs, and the classes of a dynamic
+ * column's values. Texts are looked into by text_scan_add. */
+void type_census_add(TypeCensus *census, const Column *column, int64_t first_row);
 /* `next` follows `census` by `row_shift` rows. */
 void type_census_merge(TypeCensus *census, const TypeCensus *next, int64_t row_shift);
 /* The column's types don't go together: in a dynamic column two of boolean, number, time and text;

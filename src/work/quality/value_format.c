@@ -7,6 +7,10 @@
 #include "foundation/codec/json_walk.h"
 #include "foundation/codec/uuid.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 /* Classes of bytes, as bits. */
 enum { ALPHA = 1, DIGIT = 2, LOCAL = 4, DOMAIN = 8, HEX = 16 };
 
@@ -35,8 +39,67 @@ static bool all_of(Str text, uint8_t classes)
     return text.len > 0;
 }
 
+#if defined(__SSE2__)
+/* The classes of up to 64 bytes, a bit each. */
+typedef struct Classes {
+    uint64_t alpha, domain, local, at;
+} Classes;
+
+static inline __m128i between(__m128i bytes, char low, char high)
+{
+    __m128i value = _mm_sub_epi8(bytes, _mm_set1_epi8(low));
+    return _mm_cmpeq_epi8(_mm_min_epu8(value, _mm_set1_epi8((char)(high - low))), value);
+}
+
+static inline __m128i is_one(__m128i bytes, char c)
+{
+    return _mm_cmpeq_epi8(bytes, _mm_set1_epi8(c));
+}
+
+static inline uint64_t bits_of(__m128i mask, int shift)
+{
+    return (uint64_t)(uint32_t)_mm_movemask_epi8(mask) << shift;
+}
+
+static inline void classes_add(Classes *to, const char *text, int shift)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)text);
+    __m128i alpha = between(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 'z');
+    __m128i domain = _mm_or_si128(alpha, between(bytes, '0', '9'));
+    /* - and . are neighbours, - . / */
+    domain = _mm_or_si128(domain, between(bytes, '-', '.'));
+    __m128i local = _mm_or_si128(is_one(bytes, '_'), is_one(bytes, '%'));
+    local = _mm_or_si128(_mm_or_si128(local, is_one(bytes, '+')), domain);
+    to->alpha |= bits_of(alpha, shift);
+    to->domain |= bits_of(domain, shift);
+    to->local |= bits_of(local, shift);
+    to->at |= bits_of(is_one(bytes, '@'), shift);
+}
+
+/* 16 to 64 bytes; the last block overlaps the one before it. */
+static bool short_email(Str text)
+{
+    Classes c = {0};
+    int64_t len = text.len;
+    for (int64_t i = 0; i + 16 <= len; i += 16) classes_add(&c, text.ptr + i, (int)i);
+    classes_add(&c, text.ptr + len - 16, (int)(len - 16));
+    uint64_t all = len == 64 ? ~UINT64_C(0) : (UINT64_C(1) << len) - 1;
+    if (!c.at || (c.at & (c.at - 1))) return false;
+    uint64_t before = c.at - 1, behind = all & ~before & ~c.at;
+    if (!before || (c.local & before) != before || (c.domain & behind) != behind) return false;
+    /* Letters at the end: two at least, a point before them, something before that. */
+    uint64_t others = behind & ~c.alpha;
+    int last = 63 - __builtin_clzll(others | 1);
+    int at = __builtin_ctzll(c.at);
+    return others && text.ptr[last] == '.' && len - 1 - last >= 2 && last - at >= 2;
+}
+#endif
+
 bool format_email(Str text)
 {
+#if defined(__SSE2__)
+    if (LIKELY(text.len >= 16 && text.len <= 64)) return short_email(text);
+#endif
     int64_t at = 0;
     while (at < text.len && (class_of(text.ptr[at]) & LOCAL)) at++;
     if (at == 0 || at == text.len || text.ptr[at] != '@') return false;
