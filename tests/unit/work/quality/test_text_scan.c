@@ -112,6 +112,10 @@ static void test_as_the_reader_sees_them(void **state UNUSED)
                                         "-0.0",
                                         "NaN"};
     for (int64_t i = 0; i < COUNT_OF(TEXTS); i++) check_text(TEXTS[i]);
+}
+
+static void test_random_texts(void **state UNUSED)
+{
     for (int round = 0; round < 300000; round++) {
         static const char LETTERS[] = "0123456789012345678901234567890.-: T";
         char text[24];
@@ -166,6 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_as_the_reader_sees_them),
+        cmocka_unit_test(test_random_texts),
         cmocka_unit_test(test_variants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
