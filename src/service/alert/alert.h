@@ -10,7 +10,8 @@
 typedef struct AlertRule {
     Str name, severity;
     Str when;    /* the condition as it was written */
-    Str summary; /* {value}, {threshold} and {label} are filled in; empty: made from `when` */
+    Str summary; /* {value}, {value%}, {threshold}, {label} are filled in; empty: made from `when`
+                  */
     AlertCondition condition;
     int64_t for_us;  /* so long before it fires */
     int64_t keep_us; /* so long it must be good before it is resolved */

@@ -32,6 +32,8 @@ static Status put_number(double value, Buf *out, Err *err)
 
 static Status put_place(const Alert *a, Str name, Buf *out, Err *err)
 {
+    if (str_eq(name, STR("value%"))) return buf_printf(out, err, "%.3g %%", a->value * 100);
+    if (str_eq(name, STR("threshold%"))) return buf_printf(out, err, "%.3g %%", a->threshold * 100);
     if (str_eq(name, STR("value"))) return put_number(a->value, out, err);
     if (str_eq(name, STR("threshold"))) return put_number(a->threshold, out, err);
     return buf_append(out, alert_label(a, name), err);

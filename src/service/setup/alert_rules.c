@@ -69,12 +69,12 @@ static Status default_rules(Configuration *c, RuleList *rules, Err *err)
          .severity = STR("critical"),
          .when = disk,
          .keep_us = flap_us,
-         .summary = STR("Of the disk at {mount} {value} is used (more than {threshold}).")},
+         .summary = STR("Of the disk at {mount} {value%} is used (more than {threshold%}).")},
         {.name = STR("MemoryHigh"),
          .severity = STR("critical"),
          .when = memory,
          .keep_us = flap_us,
-         .summary = STR("Of the memory {value} is used (more than {threshold}).")},
+         .summary = STR("Of the memory {value%} is used (more than {threshold%}).")},
     };
     for (int32_t i = 0; i < DEFAULT_RULES; i++) TRY(default_rule(c, rules, all[i], err));
     return OK;

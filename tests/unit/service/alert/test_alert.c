@@ -326,10 +326,10 @@ static void test_texts(void **state)
     AlertRule r = rule(0, 0);
     CLEANUP(buf_done) Buf text = buf_make(1 << 20);
     Err err = {0};
-    r.summary = STR("{stream} is {value} > {threshold} {nothing}{");
+    r.summary = STR("{stream} is {value} > {threshold} {threshold%}{nothing}{");
     observe(&book, &r, 1, T0);
     assert_int_equal(alert_summary(book.first, &text, &err), OK);
-    assert_true(str_eq(buf_str(&text), STR("a is 7 > 1 {")));
+    assert_true(str_eq(buf_str(&text), STR("a is 7 > 1 100 %{")));
     alert_book_done(&book);
 }
 
