@@ -5,9 +5,12 @@
 #include "foundation/base/number.h"
 #include "foundation/obs/log.h"
 
-/* A transaction stamps its now() a moment before it shows in pg_locks: whoever stamped a time below
- * the highest cursor is sure to be listed this much later. */
-#define WATERMARK_STAMP_NS INT64_C(100000000)
+/* A transaction stamps its now() a moment before it shows in pg_locks, and on a busy server it may
+ * lose the processor just then: whoever stamped a time below the highest cursor is listed this much
+ * later. */
+#define WATERMARK_STAMP_US INT64_C(1000000)
+/* Without a zone the cursor may be of any: only one older than this is old for certain. */
+#define WATERMARK_ZONES_US (26 * INT64_C(3600000000))
 #define WATERMARK_TICK_NS INT64_C(20000000)
 /* How long a run waits for the transactions of its sample before it leaves that to the next one. */
 #define WATERMARK_WAIT_NS INT64_C(2000000000)
@@ -40,7 +43,11 @@ static Status highest_sql(PostgresSource *self, Buf *sql, Err *err)
     const SourceReq *req = self->source.req;
     TRY(buf_append(sql, STR("SELECT pg_catalog.max("), err));
     TRY(postgres_db_quote(sql, req->cursor, err));
-    TRY(buf_append(sql, STR(")::text FROM "), err));
+    TRY(buf_append(
+        sql,
+        STR(")::text, (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint "
+            "FROM "),
+        err));
     TRY(postgres_source_from(self, sql, err));
     Str sep = STR(" WHERE ");
     if (req->cursor_from.len) {
@@ -57,7 +64,8 @@ static Status highest_sql(PostgresSource *self, Buf *sql, Err *err)
 }
 
 /* In a snapshot of its own, which is over when the list of transactions is taken. */
-static Status highest(PostgresSource *self, bool *ret_some, int64_t *ret_cursor, Err *err)
+static Status highest(PostgresSource *self, bool *ret_some, int64_t *ret_cursor,
+                      int64_t *ret_now_us, Err *err)
 {
     CLEANUP(buf_done) Buf sql = buf_make(POSTGRES_SQL_MAX);
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
@@ -66,6 +74,7 @@ static Status highest(PostgresSource *self, bool *ret_some, int64_t *ret_cursor,
     TRY(postgres_db_query(self->db, sql.data, NULL, 0, &result, err));
     TRY(postgres_db_exec(self->db, "COMMIT", err));
     *ret_some = cursor_number(cursor_type(self), postgres_db_text(result, 0, 0), ret_cursor);
+    (void)number_parse_int64(postgres_db_text(result, 0, 1), ret_now_us);
     return OK;
 }
 
@@ -127,13 +136,22 @@ static Status pause_until(PostgresSource *self, int64_t until_ns, Err *err)
 
 /* ---- samples ---- */
 
+/* How long to wait until every transaction that stamped a time up to the cursor shows. */
+static int64_t stamp_wait_us(TypeId type, int64_t cursor, int64_t now_us)
+{
+    int64_t age_us = now_us - cursor;
+    if (type == TYPE_INT64) return 0;
+    if (type == TYPE_TIMESTAMP) return age_us > WATERMARK_ZONES_US ? 0 : WATERMARK_STAMP_US;
+    return int64_max(0, int64_min(WATERMARK_STAMP_US, WATERMARK_STAMP_US - age_us));
+}
+
 /* Steps one and two: the highest cursor, then who is open. */
 static Status sample_take(PostgresSource *self, Running *running, bool *ret_some, Err *err)
 {
-    int64_t cursor = 0;
-    TRY(highest(self, ret_some, &cursor, err));
-    int64_t stamped_ns = clock_mono_ns() + WATERMARK_STAMP_NS;
-    if (cursor_type(self) != TYPE_INT64) TRY(pause_until(self, stamped_ns, err));
+    int64_t cursor = 0, now_us = 0;
+    TRY(highest(self, ret_some, &cursor, &now_us, err));
+    int64_t wait_us = *ret_some ? stamp_wait_us(cursor_type(self), cursor, now_us) : 0;
+    TRY(pause_until(self, clock_mono_ns() + wait_us * 1000, err));
     TRY(running_list(self->db, running, err));
     if (!*ret_some) return OK;
     return postgres_settle_add(&self->settle, cursor, running->ids, running->count, err);
