@@ -710,3 +710,40 @@ def test_a_view_and_row_security_are_written_by_insert(neuron, db):
         db("TRUNCATE safe")
         neuron("copy", "in.csv", db.url.replace("postgres@", "narrow@"), "--table", "safe", "--mode", mode, "--key", "id")
         assert db("SELECT count(*) FROM safe") == "10"
+
+
+def test_a_server_that_does_not_know_every_character(neuron, server):
+    out, err = server.psql("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    assert not err, out
+    url = f"postgresql://postgres@127.0.0.1:{server.port}/latin"
+    neuron.write("in.csv", "id,v\n1,ä\n2,日本\n3,c\n")
+    for key in ("", "key: [id]"):
+        neuron.write("neuron.yaml", f"""
+connections: {{ target: "{url}" }}
+pipelines:
+  p{len(key)}:
+    from: in.csv
+    to: target
+    table: t{len(key)}
+    mode: {'upsert' if key else 'append'}
+    rejects: "{{rejects}}"
+    {key}
+""".replace("{rejects}", "stop"))
+        error = error_of(neuron("etl", f"p{len(key)}", "--json", code=1))
+        assert "row 2" in error["what"] and "LATIN1" in error["what"]
+        with open(os.path.join(neuron.folder, "neuron.yaml"), encoding="utf-8") as file:
+            text = file.read()
+        neuron.write("neuron.yaml", text.replace("rejects: \"stop\"", "rejects: bad.ndjson#ndjson"))
+        result = neuron.result("etl", f"p{len(key)}")
+        assert (result["inserted"], result["records_rejected"]) == (2, 1)
+
+
+def test_rejects_in_another_database(neuron, db, server):
+    other = Database(server, "other_" + db.name)
+    neuron.write("in.csv", "id,v\n1,5\n2,x\n")
+    db("CREATE TABLE t (id bigint PRIMARY KEY, v int)")
+    neuron.write("neuron.yaml", config(db, f"rejects: '{other.url}'"))
+    for number in (1, 2):
+        assert neuron.result("etl", "p")["records_rejected"] == 1
+        assert other("SELECT count(*), count(DISTINCT run_id) FROM neuron_rejects") == f"{number}|{number}"
+    assert db("SELECT * FROM t") == "1|5"

@@ -29,6 +29,12 @@ static Status plan_sql(const PostgresSink *self, SinkPlan *plan, Err *err)
     TRY(sink_plan_add(plan, PLAN_SQL, err, "BEGIN ISOLATION LEVEL READ COMMITTED"));
     bool deletes = self->sink.req->mode == SINK_REPLACE && !self->deletes && self->out.exists;
     if (deletes) TRY(sink_plan_add(plan, PLAN_SQL, err, "DELETE FROM %.*s", STR_ARG(table)));
+    if (self->keys.ascend && !self->out.cast) {
+        TRY(sink_plan_add(plan, PLAN_SQL, err,
+                          "COPY %.*s FROM STDIN (FORMAT binary) (while the table is empty, locked"
+                          " against other writers, and keys ascend; else:)",
+                          STR_ARG(table)));
+    }
     if (self->staged) {
         TRY(sink_plan_add(plan, PLAN_SQL, err,
                           "COPY pg_temp.neuron_stage FROM STDIN (FORMAT binary)"));

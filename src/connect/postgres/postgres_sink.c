@@ -116,6 +116,7 @@ static Status sink_of_plan(Sink *sink, const Schema *schema, SinkPlan *plan, Err
     PostgresSink *self = (PostgresSink *)sink;
     TRY(postgres_sink_connect(self, err));
     TRY(postgres_sink_look(self, sink->req->table, schema, err));
+    postgres_keys_begin(self);
     return postgres_plan(self, plan, err);
 }
 

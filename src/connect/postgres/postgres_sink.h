@@ -24,7 +24,7 @@ typedef struct PostgresTable {
     int32_t *new_columns;    /* fields that the table lacks */
     int32_t new_count;
     bool checked; /* the server may refuse values in a column */
-    bool cast;    /* COPY can't write it: a column is staged as text, or it is a view, or guarded by
+    bool cast;    /* COPY can't write it: a column is staged as text, or it is a view, has rules or
                      row security */
     PostgresPrefix prefix;
     Arena arena;

@@ -115,7 +115,7 @@ static const char INSPECT_TABLE[] =
     "SELECT c.oid, EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal"
     " AND g.tgtype & 3 = 3), EXISTS (SELECT FROM pg_constraint k WHERE k.confrelid = c.oid"
     " AND k.contype = 'f' AND k.conrelid <> c.oid),"
-    " c.relkind IN ('r', 'p', 'f') AND NOT row_security_active(c.oid)"
+    " c.relkind IN ('r', 'p', 'f') AND NOT c.relhasrules AND NOT row_security_active(c.oid)"
     " FROM pg_class c WHERE c.oid = to_regclass($1)";
 
 static const char INSPECT_COLUMNS[] =
@@ -347,6 +347,9 @@ static Status inspect(PostgresSink *self, PostgresTable *table, bool create, boo
 {
     Str name = buf_str(&table->name);
     TRY(inspect_table(self, table, found, err));
+    /* A server that can't write every character refuses some. */
+    const char *encoding = PQparameterStatus(postgres_db_conn(self->db), "server_encoding");
+    table->checked = encoding && strcmp(encoding, "UTF8") != 0;
     if (!table->exists && !create) return table_missing(name, err);
     for (int32_t i = 0; i < table->schema->count; i++) {
         if (!found[i]) TRY(new_column(self, table, i, err));
