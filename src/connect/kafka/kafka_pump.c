@@ -21,10 +21,13 @@ static int32_t next_part(KafkaSource *self, int32_t after, bool behind)
     return found;
 }
 
-static bool pump_wait(KafkaPump *pump)
+static bool pump_wait(KafkaPump *pump, bool dozes)
 {
     pthread_mutex_lock(&pump->mutex);
-    if (!pump->stop) (void)thread_cond_wait(&pump->cond, &pump->mutex, clock_mono_ns() + PUMP_NS);
+    atomic_store(&pump->dozing, dozes);
+    int64_t until_ns = clock_mono_ns() + (dozes ? LAG_NS : PUMP_NS);
+    if (!pump->stop) (void)thread_cond_wait(&pump->cond, &pump->mutex, until_ns);
+    atomic_store(&pump->dozing, false);
     bool go_on = !pump->stop;
     pthread_mutex_unlock(&pump->mutex);
     return go_on;
@@ -48,9 +51,10 @@ static void pump_run(void *arg)
     bool sleepy = rd_kafka_version() < VERSION_WITH_BACKOFF;
     int64_t seen = 0, asked_ns = 0;
     int32_t part = -1;
-    while (pump_wait(&self->pump)) {
+    bool busy = false;
+    while (pump_wait(&self->pump, !sleepy || !busy)) {
         int64_t messages = atomic_load(&self->pump.messages);
-        bool busy = messages != seen;
+        busy = messages != seen;
         seen = messages;
         bool due = sleepy && busy;
         /* Where the sink is slow nothing is fetched, and nobody would see the lag grow. */
@@ -66,6 +70,17 @@ static void pump_run(void *arg)
 Status kafka_pump_start(KafkaSource *self, Err *err)
 {
     return thread_start(&self->pump.thread, "kafka-pump", pump_run, self, err);
+}
+
+void kafka_pump_note(KafkaSource *self, int64_t messages)
+{
+    KafkaPump *pump = &self->pump;
+    if (messages == 0) return;
+    atomic_fetch_add(&pump->messages, messages);
+    if (!atomic_load(&pump->dozing)) return;
+    pthread_mutex_lock(&pump->mutex);
+    pthread_cond_broadcast(&pump->cond);
+    pthread_mutex_unlock(&pump->mutex);
 }
 
 void kafka_pump_stop(KafkaSource *self)

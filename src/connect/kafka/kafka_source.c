@@ -9,7 +9,7 @@
 #include "foundation/base/mem.h"
 
 /* How long a fetch waits before the group is listened to again. */
-#define FETCH_TICK_NS INT64_C(50000000)
+#define FETCH_TICK_NS INT64_C(100000000)
 enum { BATCH_BYTES = 1 << 20 };
 
 bool kafka_has_group(const KafkaSource *self)
@@ -199,7 +199,7 @@ static Status fetch(KafkaSource *self, int64_t deadline_ns, Err *err)
     kafka_lead_queues(self);
     TRY(take_from(self, self->data, (int)(int64_max(left_ns, 0) / 1000000), 1, err));
     TRY(take_from(self, self->data, 0, KAFKA_ROWS_MAX, err));
-    atomic_fetch_add(&self->pump.messages, self->message_count);
+    kafka_pump_note(self, self->message_count);
     sort_messages(self);
     return OK;
 }

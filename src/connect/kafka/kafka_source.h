@@ -14,6 +14,7 @@ typedef struct KafkaPump {
     pthread_mutex_t mutex;
     pthread_cond_t cond;
     bool stop;
+    _Atomic bool dozing;      /* looks rarely: woken when messages come */
     _Atomic int64_t messages; /* ever taken: the source is busy while this grows */
 } KafkaPump;
 
@@ -74,6 +75,8 @@ void kafka_leave(KafkaSource *self);
 /* ---- kafka_pump.c ---- */
 
 MUST_USE Status kafka_pump_start(KafkaSource *self, Err *err);
+/* Messages were taken. */
+void kafka_pump_note(KafkaSource *self, int64_t messages);
 void kafka_pump_stop(KafkaSource *self);
 
 /* ---- kafka_lag.c ---- */

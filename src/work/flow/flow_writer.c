@@ -493,11 +493,18 @@ static bool was_cut_off(Writer *self, const Err *err)
     return cut && err->kind == ERR_CANCELLED && self->open && !flow_is_cancelled(self->flow);
 }
 
+/* A cycle that is over by time ends then, not at the next tick. */
+static int64_t next_look_ns(const Writer *self)
+{
+    int64_t tick_ns = clock_mono_ns() + WRITER_TICK_NS;
+    if (!self->open || !self->spec->cycle_us_max) return tick_ns;
+    return int64_min(tick_ns, self->started_ns + self->spec->cycle_us_max * 1000);
+}
+
 static Status writer_step(Writer *self, bool *ret_end, Err *err)
 {
     void *taken = NULL;
-    QueueResult result =
-        queue_pop(self->flow->write_queue, clock_mono_ns() + WRITER_TICK_NS, &taken);
+    QueueResult result = queue_pop(self->flow->write_queue, next_look_ns(self), &taken);
     if (result == QUEUE_CLOSED) return err_set(err, ERR_CANCELLED, "stopped");
     if (result == QUEUE_OK) TRY(writer_item(self, taken, ret_end, err));
     return cycle_is_full(self) ? cycle_end(self, err) : OK;
