@@ -318,3 +318,24 @@ def test_without_a_place_for_dead_letters_the_message_is_named(neuron, kafka):
     failed = neuron("stream", "s", "--drain", code=1)
     assert "offset 1" in failed.stderr and "dead_letter" in failed.stderr
     assert s.consumed() <= 1
+
+
+def test_a_broker_that_goes_and_comes_back(neuron, kafka):
+    """Killed in the middle, away for longer than a transaction may last, then back on the same data."""
+    s = Stream(neuron, kafka, rest="    cycle_rows: 200\n    cycle: 30ms\n")
+    neuron.write("neuron.yaml", neuron.read("neuron.yaml").replace("options: { ", "options: { transaction.timeout.ms: 4000, "))
+    made = messages_of(20000)
+    process = s.begin()
+    kafka.produce(s.source, made[:10000])
+    until(lambda: 0 < s.consumed())
+    kafka.stop(signal.SIGKILL)
+    time.sleep(5)
+    kafka.start()
+    kafka.produce(s.source, made[10000:])
+    until(lambda: s.consumed() == len(made), 120)
+    process.send_signal(signal.SIGTERM)
+    text, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    adds_up(json.loads(text))
+    out, dead = wanted(made)
+    assert (sorted(named(m) for m in s.out()), dead_texts(s.letters())) == (out, dead)
