@@ -241,6 +241,18 @@ def test_texts_that_are_equal_values_are_repeats(neuron):
             assert fast[key] == typed[key], (name, key)
 
 
+def test_repeats_are_named_by_line_and_key(neuron):
+    rows = [f"{i},x{i % 990}" for i in range(1000)] + ["5,x5"]
+    neuron.write("f.csv", "id,name\n" + "\n".join(rows) + "\n")
+    neuron.write("rules.yaml", "rules: [ uniqueness = 100 ]\ncolumns: { name: [ { unique: { evidence: 2 } } ] }")
+    for more in ([], ["--where", "id >= 0"]):
+        report = json.loads(neuron("check", "f.csv", "--rules", "rules.yaml", "--key", "id", "--json", *more, code=1).stdout)
+        assert rule(report, "uniqueness")["evidence"] == [{"row": 1001, "line": 1002, "key": {"id": 5}}]
+        assert rule(report, "name.unique")["failed_rows"] == 11
+        assert rule(report, "name.unique")["evidence"] == [
+            {"row": 991, "line": 992, "key": {"id": 990}, "value": "x0"}, {"row": 992, "line": 993, "key": {"id": 991}, "value": "x1"}]
+
+
 def test_lines_are_those_of_the_file(neuron):
     rows = ["id,when"] + [f"{i},2024-01-0{i % 9 + 1}" for i in range(20)]
     rows[3] = '2,"not\na date"'

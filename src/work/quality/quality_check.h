@@ -72,6 +72,11 @@ MUST_USE Status quality_check_merge(QualityCheck *check, QualityCheck *next, Err
 /* Why the set's rule of that index can't be evaluated; empty: it can. */
 Str quality_check_error(const QualityCheck *check, int32_t rule);
 int64_t quality_check_rows(const QualityCheck *check);
+/* Repeats are known by their numbers only. The last row (from 0) that is shown as one; -1: none is.
+ * Reading the same rows again up to it gives their lines, keys and values: */
+int64_t quality_check_last_repeat(const QualityReport *report);
+MUST_USE Status quality_check_address(QualityCheck *check, const Batch *batch, int64_t first_row,
+                                      QualityReport *report, Err *err);
 /* Judge; the check takes nothing more. */
 MUST_USE Status quality_check_finish(QualityCheck *check, QualityReport **ret_report, Err *err);
 

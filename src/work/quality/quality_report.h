@@ -36,7 +36,7 @@ typedef struct RuleResult {
     double limit;
     Severity severity;               /* of warn, fail, error */
     int64_t considered, failed_rows; /* failed_rows -1: rows don't fail this rule */
-    const Evidence *evidence;
+    Evidence *evidence;
     int32_t evidence_count;
     Str error; /* VERDICT_ERROR: why; else a remark, or empty */
 } RuleResult;

@@ -77,3 +77,53 @@ Status evidence_add(QualityCheck *check, RuleState *state, const Batch *batch, E
     }
     return OK;
 }
+
+/* ---- repeats, whose rows are read again ---- */
+
+static bool shows_repeats(const RuleResult *r)
+{
+    RuleKind kind = r->rule->kind;
+    bool counts = kind == RULE_UNIQUENESS || kind == RULE_REPEAT_SHARE || kind == RULE_DUPLICATES ||
+                  kind == RULE_UNIQUE;
+    return counts && r->evidence_count > 0 && r->verdict >= VERDICT_WARN;
+}
+
+int64_t quality_check_last_repeat(const QualityReport *report)
+{
+    int64_t last = -1;
+    for (int32_t i = 0; i < report->rule_count; i++) {
+        const RuleResult *r = &report->rules[i];
+        if (shows_repeats(r)) last = int64_max(last, r->evidence[r->evidence_count - 1].row - 1);
+    }
+    return last;
+}
+
+static Status address_row(QualityCheck *check, const Batch *batch, int64_t row, const RuleResult *r,
+                          Evidence *to, Arena *arena, Err *err)
+{
+    Str key = STR_NULL;
+    if (check->o.line) to->line = check->o.line(check->o.line_arg, batch, row);
+    TRY(key_text(check, batch, row, &key, err));
+    TRY(arena_copy(arena, key, &to->key, err));
+    if (r->rule->kind != RULE_UNIQUE) return OK;
+    if (check->o.set->mask) return arena_copy(arena, STR("\"***\""), &to->value, err);
+    int32_t column = schema_find(check->o.schema, r->rule->column);
+    CLEANUP(buf_done) Buf out = buf_make(INT64_C(1) << 31);
+    TRY(put_value(check, &batch->columns[column], row, &out, err));
+    return arena_copy(arena, buf_str(&out), &to->value, err);
+}
+
+Status quality_check_address(QualityCheck *check, const Batch *batch, int64_t first_row,
+                             QualityReport *report, Err *err)
+{
+    for (int32_t i = 0; i < report->rule_count; i++) {
+        const RuleResult *r = &report->rules[i];
+        for (int32_t k = 0; k < r->evidence_count && shows_repeats(r); k++) {
+            Evidence *to = &r->evidence[k];
+            int64_t row = to->row - 1 - first_row;
+            if (row < 0 || row >= batch->rows) continue;
+            TRY(address_row(check, batch, row, r, to, &report->arena, err));
+        }
+    }
+    return OK;
+}
