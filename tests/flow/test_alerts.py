@@ -6,6 +6,7 @@ import http.server
 import json
 import os
 import random
+import re
 import signal
 import sqlite3
 import ssl
@@ -15,6 +16,7 @@ import time
 
 import pytest
 from alertmanager import Alertmanager, free_port
+from conftest import ROOT
 from test_run import running, wait_for
 
 CONFIG = """
@@ -363,3 +365,16 @@ def test_mistakes(neuron, alerts, what):
     neuron.write("neuron.yaml", "neuron:\n  id: n\nhttp:\n  listen: 127.0.0.1:0\n\n\n\nalerts:\n" + alerts + "\n")
     done = neuron("validate", code=2)
     assert what in done.stdout + done.stderr
+
+
+def test_the_documentation_is_true(neuron):
+    with open(os.path.join(ROOT, "docs/alerts.md"), encoding="utf-8") as file:
+        text = file.read()
+    example = re.search(r"```yaml\n(.*?)```", text, re.S).group(1)
+    neuron.write("neuron.yaml", "federation: { url: 'http://127.0.0.1:9' }\n" + example)
+    assert "is valid" in neuron("validate").stdout
+    schema = json.loads(neuron("schema").stdout)["properties"]["alerts"]["properties"]
+    for key in ("interval", "group_by", "group_interval", "repeat", "retry", "thresholds", "rules", "receivers"):
+        assert key in schema and f"`{key}`" in text or f"{key}:" in text, key
+    for name in ("QualityScoreLow", "PipelineFailing", "StreamLag", "DiskFull", "MemoryHigh"):
+        assert f"`{name}`" in text

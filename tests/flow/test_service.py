@@ -1,7 +1,9 @@
 """The running neuron as a service: reload without a gap, health of its connections, the manners of the API."""
 
+import contextlib
 import json
 import os
+import random
 import re
 import shutil
 import socket
@@ -175,6 +177,31 @@ def test_problems(neuron, method, path, body, status):
         assert problem["type"] == "about:blank" and problem["title"] and problem["detail"]
         if status == 405:
             assert headers["Allow"]
+
+
+def test_malformed_requests_break_nothing(neuron):
+    make(neuron)
+    with running(neuron) as run:
+        chance = random.Random(1)
+        bad = ["", "\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n",
+               "POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -5\r\n\r\n",
+               "POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+               "GET / HTTP/1.1\r\nHost: " + "a" * 70000 + "\r\n\r\n", "GET /" + "a" * 70000 + " HTTP/1.1\r\nHost: x\r\n\r\n",
+               "GET / HTTP/1.1\r\n" + "X: y\r\n" * 9000 + "\r\n", "POST /api/v1/reload HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 999\r\n\r\nx",
+               "GET /api/v1/runs?limit=%ff%00&before=%%% HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
+               "GET /api/v1/pipelines/%2e%2e%2f HTTP/1.1\r\nHost: [::1\r\nCookie: ;;=;neuron_session\r\nConnection: close\r\n\r\n"]
+        bad += ["".join(chr(chance.randrange(256)) for _ in range(chance.randrange(400))) for _ in range(60)]
+        for text in bad:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", run.port), timeout=0.1) as connection:
+                connection.sendall(text.encode())
+                connection.recv(65536)  # an answer, or none: what is no request is waited for a while
+        slow = [socket.create_connection(("127.0.0.1", run.port)) for _ in range(100)]
+        for one in slow:
+            one.sendall(b"GET / HTTP/1.1\r\nHo")
+        assert run.ask("/livez")[0] == 200 and run.ask("/api/v1/status")[0] == 200
+        for one in slow:
+            one.close()
+        assert run.end() == 143
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
