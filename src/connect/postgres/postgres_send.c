@@ -8,8 +8,19 @@
 static const char HEADER[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0";
 enum { HEADER_LEN = 19 };
 
+/* Rows wait until they are worth the round trips of a COPY of their own. */
+enum { SEND_BYTES = 1 << 20 };
+
+void postgres_rows_clear_out(PostgresRowsOut *rows)
+{
+    buf_clear(&rows->bytes);
+    rows->count = 0;
+    while (rows->held_count > 0) batch_unref(rows->held[--rows->held_count]);
+}
+
 void postgres_rows_out_done(PostgresRowsOut *rows)
 {
+    postgres_rows_clear_out(rows);
     buf_done(&rows->bytes);
     mem_free(rows->ends);
     mem_free(rows->rows);
@@ -28,12 +39,6 @@ static Status rows_reserve(PostgresRowsOut *rows, int64_t more, Err *err)
     rows->rows = numbers;
     rows->capacity = capacity;
     return OK;
-}
-
-static void rows_clear(PostgresRowsOut *rows)
-{
-    buf_clear(&rows->bytes);
-    rows->count = 0;
 }
 
 /* ---- encoding ---- */
@@ -193,11 +198,44 @@ static Str error_column(const Err *err)
     return str_starts(where, STR("column ")) ? str_slice(where, 7, where.len) : STR_NULL;
 }
 
-/* Send the rows [from, to) behind a savepoint; where the server refuses, halve until the row is
- * found. */
-static Status send_range(PostgresSink *self, int64_t from, int64_t to, RejectList *refused,
-                         Err *err)
+/* Rows on their way behind a savepoint, and what was refused of the batch that is at it. */
+typedef struct Sending {
+    PostgresSink *self;
+    RejectWriter *rejects;
+    RejectList refused;
+    int32_t batch; /* that `refused` is of */
+    int64_t total;
+} Sending;
+
+static Status refused_write(Sending *s, Err *err)
 {
+    if (s->refused.count == 0) return OK;
+    const Batch *batch = s->self->rows.held[s->batch];
+    Status status = s->rejects ? reject_writer_add(s->rejects, STR("load"), batch, &s->refused, err)
+                               : err_set(err, s->refused.items[0].kind, "%.*s",
+                                         STR_ARG(s->refused.items[0].reason));
+    reject_list_clear(&s->refused);
+    return status;
+}
+
+static Status refuse_sent(Sending *s, int64_t at, const Err *cause, Err *err)
+{
+    const PostgresRowsOut *rows = &s->self->rows;
+    int32_t batch = 0;
+    while (at >= rows->held_ends[batch]) batch++;
+    if (batch != s->batch) TRY(refused_write(s, err));
+    s->batch = batch;
+    s->total++;
+    s->self->written--;
+    if (!stage_name(s->self)) s->self->direct--;
+    return refuse(&s->refused, rows->rows[at], cause->kind, cause->sqlstate, error_column(cause),
+                  str_from(cause->message), err);
+}
+
+/* Send the rows [from, to); where the server refuses, halve until the row is found. */
+static Status send_range(Sending *s, int64_t from, int64_t to, Err *err)
+{
+    PostgresSink *self = s->self;
     if (from == to) return OK;
     TRY(postgres_db_exec(self->db, "SAVEPOINT neuron_copy", err));
     if (copy_range(self, from, to, err) == OK) {
@@ -207,15 +245,11 @@ static Status send_range(PostgresSink *self, int64_t from, int64_t to, RejectLis
     Err cause = *err;
     err_clear(err);
     TRY(postgres_db_exec(self->db, "ROLLBACK TO neuron_copy; RELEASE neuron_copy", err));
-    if (to - from == 1) {
-        self->written--;
-        return refuse(refused, self->rows.rows[from], cause.kind, cause.sqlstate,
-                      error_column(&cause), str_from(cause.message), err);
-    }
+    if (to - from == 1) return refuse_sent(s, from, &cause, err);
     int64_t middle = from + (to - from) / 2;
-    TRY(send_range(self, from, middle, refused, err));
-    if (refused->count && !self->sink.req->rejects) return OK; /* one is enough to end the run */
-    return send_range(self, middle, to, refused, err);
+    TRY(send_range(s, from, middle, err));
+    if (s->total && !self->sink.req->rejects) return OK; /* one is enough to end the run */
+    return send_range(s, middle, to, err);
 }
 
 /* Nothing can refuse these rows: one COPY for the whole cycle. */
@@ -233,17 +267,36 @@ static Status send_stream(PostgresSink *self, Err *err)
     return FAIL;
 }
 
-Status postgres_rows_send(PostgresSink *self, RejectList *refused, Err *err)
+Status postgres_rows_flush(PostgresSink *self, RejectWriter *rejects, Err *err)
 {
-    bool stage = stage_name(self) != NULL;
-    if (stage && !self->staging) TRY(postgres_stage_create(self, err));
-    self->written += self->rows.count;
-    Status status = stage && !self->out.checked
-                        ? send_stream(self, err)
-                        : send_range(self, 0, self->rows.count, refused, err);
-    rows_clear(&self->rows);
-    if (!stage) self->direct = self->written;
+    if (self->rows.count == 0) return OK;
+    Sending sending = {.self = self, .rejects = rejects};
+    reject_list_init(&sending.refused);
+    Status status = send_range(&sending, 0, self->rows.count, err);
+    if (status == OK) status = refused_write(&sending, err);
+    reject_list_done(&sending.refused);
+    postgres_rows_clear_out(&self->rows);
     return status;
+}
+
+Status postgres_rows_send(PostgresSink *self, Batch *batch, RejectWriter *rejects, Err *err)
+{
+    PostgresRowsOut *rows = &self->rows;
+    bool stage = stage_name(self) != NULL;
+    int64_t first = rows->held_count ? rows->held_ends[rows->held_count - 1] : 0;
+    if (rows->count == first) return OK;
+    if (stage && !self->staging) TRY(postgres_stage_create(self, err));
+    self->written += rows->count - first;
+    if (!stage) self->direct = self->written;
+    if (stage && !self->out.checked) {
+        Status status = send_stream(self, err);
+        postgres_rows_clear_out(rows);
+        return status;
+    }
+    rows->held[rows->held_count] = batch_ref(batch);
+    rows->held_ends[rows->held_count++] = rows->count;
+    bool wait = rows->bytes.len < SEND_BYTES && rows->held_count < POSTGRES_HELD_MAX;
+    return wait ? OK : postgres_rows_flush(self, rejects, err);
 }
 
 Status postgres_copy_stop(PostgresSink *self, Err *err)
@@ -299,6 +352,6 @@ Status postgres_rejects_flush(PostgresSink *self, Err *err)
     Err ignored = {0};
     IGNORE(postgres_db_copy_put(self->db, buf_str(&self->rejects.bytes), &ignored));
     TRY(copy_end(self, err));
-    rows_clear(&self->rejects);
+    postgres_rows_clear_out(&self->rejects);
     return reject_insert(self, err);
 }

@@ -262,8 +262,8 @@ static Status postgres_sink_begin(Sink *sink, int64_t cycle, Err *err)
     self->fenced = false;
     self->copying = self->staging = self->fresh = false;
     self->direct = 0;
-    self->rejects.count = 0;
-    buf_clear(&self->rejects.bytes);
+    postgres_rows_clear_out(&self->rows);
+    postgres_rows_clear_out(&self->rejects);
     return self->has_out ? out_begin(self, err) : OK;
 }
 
@@ -295,15 +295,14 @@ static Status postgres_sink_write(Sink *sink, int32_t port, Batch *batch, Reject
     reject_list_init(&refused);
     postgres_keys_note(self, batch);
     bool stage = self->staged && !(self->fresh && self->keys.ascend);
-    self->out.prefix = stage ? POSTGRES_PREFIX_STAGE : POSTGRES_PREFIX_NONE;
+    PostgresPrefix prefix = stage ? POSTGRES_PREFIX_STAGE : POSTGRES_PREFIX_NONE;
+    if (self->out.prefix != prefix) TRY(postgres_rows_flush(self, rejects, err));
+    self->out.prefix = prefix;
     Status status = postgres_rows_encode(self, &self->out, batch, &self->rows, &refused, err);
     if (status == OK) status = write_refused(rejects, batch, &refused, err);
     bool stop = refused.count > 0 && !sink->req->rejects;
-    reject_list_clear(&refused);
-    if (status == OK && !stop) status = postgres_rows_send(self, &refused, err);
-    if (status == OK) status = write_refused(rejects, batch, &refused, err);
     reject_list_done(&refused);
-    return status;
+    return status == OK && !stop ? postgres_rows_send(self, batch, rejects, err) : status;
 }
 
 static Status postgres_sink_apply(Sink *sink, RejectWriter *rejects, SinkCounts *ret_counts,
@@ -312,6 +311,7 @@ static Status postgres_sink_apply(Sink *sink, RejectWriter *rejects, SinkCounts 
     PostgresSink *self = (PostgresSink *)sink;
     *ret_counts = (SinkCounts){0};
     if (!self->has_out) return OK;
+    TRY(postgres_rows_flush(self, rejects, err));
     TRY(postgres_copy_stop(self, err));
     TRY(fence(self, err));
     TRY(postgres_table_prepare(self, &self->out, err));
@@ -411,6 +411,8 @@ static Status sink_abort_open(Sink *sink, Err *err UNUSED)
     PostgresSink *self = (PostgresSink *)sink;
     self->open = self->unknown = self->fenced = false;
     self->out.prepared = self->reject.prepared = false;
+    postgres_rows_clear_out(&self->rows);
+    postgres_rows_clear_out(&self->rejects);
     if (!self->db) return OK;
     if (session_is_lost(self)) {
         session_close(self);

@@ -30,12 +30,18 @@ typedef struct PostgresTable {
     Arena arena;
 } PostgresTable;
 
-/* Rows in the form of COPY, and where each ends. */
+enum { POSTGRES_HELD_MAX = 4 };
+
+/* Rows in the form of COPY, and where each ends; with the batches that they came from, which are
+ * asked again for those that the server refuses. */
 typedef struct PostgresRowsOut {
     Buf bytes;
     int64_t *ends; /* of row i, in bytes */
     int64_t *rows; /* its row in the batch */
     int64_t count, capacity;
+    Batch *held[POSTGRES_HELD_MAX];
+    int64_t held_ends[POSTGRES_HELD_MAX]; /* rows up to this are of that batch */
+    int32_t held_count;
 } PostgresRowsOut;
 
 enum { POSTGRES_KEYS_MAX = 4 };
@@ -109,9 +115,15 @@ void postgres_rows_out_done(PostgresRowsOut *rows);
  */
 MUST_USE Status postgres_rows_encode(PostgresSink *self, PostgresTable *table, const Batch *batch,
                                      PostgresRowsOut *rows, RejectList *refused, Err *err);
-/* Send self->rows; the rows that the server refuses are found by halving and go to `refused`. */
-MUST_USE Status postgres_rows_send(PostgresSink *self, RejectList *refused, Err *err);
-/* Begin and end COPY into the stage. */
+/* Send the batch's rows that were encoded last, at once or with those of later batches. The ones
+ * that the server refuses are found by halving and go to `rejects`. */
+MUST_USE Status postgres_rows_send(PostgresSink *self, Batch *batch, RejectWriter *rejects,
+                                   Err *err);
+/* Send what waits. */
+MUST_USE Status postgres_rows_flush(PostgresSink *self, RejectWriter *rejects, Err *err);
+/* Forget what waits. */
+void postgres_rows_clear_out(PostgresRowsOut *rows);
+/* End COPY into the stage. */
 MUST_USE Status postgres_copy_stop(PostgresSink *self, Err *err);
 /* Write the rejects that wait into their table. */
 MUST_USE Status postgres_rejects_flush(PostgresSink *self, Err *err);
