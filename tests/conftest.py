@@ -51,6 +51,20 @@ class Neuron:
             return file.read()
 
 
+def build_driver(folder, name, rooms, flags):
+    """Builds tests/flow/NAME.c with the rooms of the program's own build; the path of the program."""
+    built, program = os.path.dirname(PROGRAM), os.path.join(str(folder), name)
+    libraries = [path for room in rooms for path in (f"{built}/lib{room}.a", f"{built}/lib{room}_hot.a")
+                 if os.path.exists(path)]
+    sanitizer = {"asan": ["-fsanitize=address,undefined"], "tsan": ["-fsanitize=thread"]}.get(built[-4:], [])
+    subprocess.run(["gcc", "-std=gnu17", "-O1", "-g", "-fno-lto", "-D_GNU_SOURCE", *sanitizer,
+                    "-I" + os.path.join(ROOT, "src"), "-I/usr/include/postgresql", "-o", program,
+                    os.path.join(ROOT, f"tests/flow/{name}.c"), "-Wl,--start-group", *libraries, "-Wl,--end-group",
+                    *("-l" + flag for flag in [*flags, "crypto", "xxhash", "utf8proc", "pcre2-8", "yaml", "z", "zstd",
+                                               "pthread", "m"])], check=True)
+    return program
+
+
 @pytest.fixture
 def neuron(tmp_path):
     return Neuron(str(tmp_path))

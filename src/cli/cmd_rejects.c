@@ -26,7 +26,7 @@ typedef struct Look {
     Rejects *r;
     RefusedPlace place;
     Causes causes;
-    int64_t wanted; /* --show */
+    Str wanted; /* --show: an id; empty: none */
     bool found;
 } Look;
 
@@ -77,7 +77,7 @@ static Status count_one(void *arg, const Refused *refused, Err *err)
         return OK;
     }
     cause->count++;
-    cause->example = refused->number;
+    memcpy(cause->example, refused->id, sizeof cause->example);
     if (refused->time.len) TRY(arena_copy(&look->causes.arena, refused->time, &cause->last, err));
     return OK;
 }
@@ -108,7 +108,7 @@ static void list_json(const Look *look, JsonWriter *w)
         json_text(w, "reason", cause->reason);
         json_text(w, "first", cause->first);
         json_text(w, "last", cause->last);
-        json_count(w, "example", cause->example);
+        json_text(w, "example", str_from(cause->example));
         json_object_end(w);
     }
 }
@@ -147,8 +147,8 @@ static Status show_one(void *arg, const Refused *refused, Err *err)
     Look *look = arg;
     Rejects *r = look->r;
     Str cause = args_get(r->args, "cause", STR_NULL);
-    bool wanted = look->wanted ? refused->number == look->wanted
-                               : str_eq(cause, str_from(refused->cause)) && r->shown < SHOWN_MAX;
+    bool wanted = look->wanted.len ? str_eq(look->wanted, str_from(refused->id))
+                                   : str_eq(cause, str_from(refused->cause)) && r->shown < SHOWN_MAX;
     if (!wanted) return OK;
     r->shown++;
     look->found = true;
@@ -189,10 +189,9 @@ static Status show_fixed(void *arg, const Refused *refused, Str fixed, Str why, 
     bool dry = args_has(r->args, "dry-run");
     if (r->program->json || (!dry && fixed.ptr) || r->shown++ >= SHOWN_MAX) return OK;
     if (!fixed.ptr) {
-        return buf_printf(&r->out, err, "%lld stays: %.*s\n", (long long)refused->number,
-                          STR_ARG(why));
+        return buf_printf(&r->out, err, "%s stays: %.*s\n", refused->id, STR_ARG(why));
     }
-    TRY(buf_printf(&r->out, err, "%lld\n- %.*s\n+ %.*s\n", (long long)refused->number,
+    TRY(buf_printf(&r->out, err, "%s\n- %.*s\n+ %.*s\n", refused->id,
                    STR_ARG(refused->original), STR_ARG(fixed)));
     return OK;
 }
@@ -252,12 +251,11 @@ static bool replays(const Args *args)
 
 static Status look_run(Rejects *r, const RefusedPlace *place, Err *err)
 {
-    Look *look = &(Look){.r = r, .place = *place};
+    Look *look = &(Look){.r = r, .place = *place, .wanted = args_get(r->args, "show", STR(""))};
     Status status = causes_init(&look->causes, err);
-    if (status == OK) status = args_int64(r->args, "show", &look->wanted, err);
     if (status == OK) {
         if (replays(r->args)) status = look_replay(look, err);
-        else if (look->wanted || args_has(r->args, "cause")) status = look_show(look, err);
+        else if (look->wanted.len || args_has(r->args, "cause")) status = look_show(look, err);
         else status = look_list(look, err);
     }
     causes_done(&look->causes);
@@ -354,7 +352,7 @@ static Status rejects_run(Program *program, const Args *args, int *ret_exit, Err
 
 static const ArgOption OPTIONS[] = {
     {"cause", 0, "ID", "only those of this cause", false},
-    {"show", 0, "NUMBER", "one of them, whole", false},
+    {"show", 0, "ID", "one of them, whole", false},
     {"replay", 0, NULL, "give them back: to the stream's topic, or to the pipeline's steps", false},
     {"fix", 0, "SELECT", "replay them mended by this select list", false},
     {"dry-run", 0, NULL, "show what would be replayed; nothing is written", false},

@@ -14,10 +14,9 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import NewTopic
 
-from conftest import PROGRAM
+from conftest import build_driver
 from kafka import Kafka
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 KILLS = 60 if os.environ.get("NEURON_SOAK") else 8
 
 
@@ -32,17 +31,9 @@ def kafka():
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory):
     """The flow engine between two topics, as streams use it."""
-    program = str(tmp_path_factory.mktemp("driver") / "kafka_flow")
-    folder = os.path.dirname(PROGRAM)
-    wanted = ("work_flow", "work_step", "connect", "connect_kafka", "engine_column", "engine_expr", "engine_expr_hot",
-              "engine_format", "foundation_base", "foundation_codec", "foundation_codec_hot")
-    libraries = [f"{folder}/lib{name}.a" for name in wanted]
-    sanitizer = {"asan": ["-fsanitize=address,undefined"], "tsan": ["-fsanitize=thread"]}.get(folder[-4:], [])
-    flags = ["crypto", "xxhash", "utf8proc", "pcre2-8", "yaml", "z", "zstd", "rdkafka", "pthread", "m"]
-    subprocess.run(["gcc", "-std=gnu17", "-O1", "-g", "-fno-lto", "-D_GNU_SOURCE", *sanitizer,
-                    "-I" + os.path.join(ROOT, "src"), "-o", program, os.path.join(ROOT, "tests/flow/kafka_flow.c"),
-                    "-Wl,--start-group", *libraries, "-Wl,--end-group", *("-l" + flag for flag in flags)], check=True)
-    return program
+    rooms = ("work_flow", "work_step", "connect", "connect_kafka", "engine_column", "engine_expr", "engine_format",
+             "foundation_base", "foundation_codec")
+    return build_driver(tmp_path_factory.mktemp("driver"), "kafka_flow", rooms, ["rdkafka"])
 
 
 class Flow:

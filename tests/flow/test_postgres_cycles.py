@@ -1,12 +1,11 @@
 """Many cycles on one PostgreSQL sink, each a transaction with its position, as streams commit: through kills and cuts."""
 
-import os
 import random
 import subprocess
 import time
 
 import pytest
-from conftest import PROGRAM, ROOT
+from conftest import build_driver
 from postgres import Database, Postgres
 
 CYCLES, ROWS = 60, 40
@@ -28,15 +27,9 @@ def db(server, request):
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory):
-    program = str(tmp_path_factory.mktemp("driver") / "postgres_cycles")
-    wanted = ("connect", "connect_postgres", "connect_postgres_hot", "store_db", "engine_column", "engine_expr", "engine_expr_hot", "engine_format",
-              "foundation_base", "foundation_codec", "foundation_codec_hot", "foundation_obs")
-    libraries = [os.path.join(os.path.dirname(PROGRAM), f"lib{name}.a") for name in wanted]
-    flags = ["pq", "sqlite3", "crypto", "xxhash", "utf8proc", "pcre2-8", "yaml", "z", "zstd", "pthread", "m"]
-    subprocess.run(["gcc", "-std=gnu17", "-O1", "-g", "-fno-lto", "-D_GNU_SOURCE", "-I" + os.path.join(ROOT, "src"),
-                    "-I/usr/include/postgresql", "-o", program, os.path.join(ROOT, "tests/flow/postgres_cycles.c"),
-                    "-Wl,--start-group", *libraries, "-Wl,--end-group", *("-l" + flag for flag in flags)], check=True)
-    return program
+    rooms = ("connect", "connect_postgres", "store_db", "engine_column", "engine_expr", "engine_format",
+             "foundation_base", "foundation_codec", "foundation_obs")
+    return build_driver(tmp_path_factory.mktemp("driver"), "postgres_cycles", rooms, ["pq", "sqlite3"])
 
 
 def start(driver, db, run_id, cycles=CYCLES):

@@ -44,7 +44,7 @@ def test_dead_letters_of_a_topic(neuron, kafka, form):
     wrong = causes["transaction/1"]["cause"]
     shown = rejects(neuron, "s", "--cause", wrong)
     assert sorted(c["original"]["transaction"]["id"] for c in shown) == ["c", "d"]
-    assert rejects(neuron, "s", "--show", str(shown[0]["number"])) == shown[:1]
+    assert rejects(neuron, "s", "--show", shown[0]["id"]) == shown[:1]
     assert "no such" in neuron("rejects", "s", "--show", "99", code=1).stderr
 
     dry = neuron("rejects", "s", "--cause", wrong, "--fix", MEND, "--dry-run").stdout

@@ -1,7 +1,6 @@
 """`neuron run` with streams: the guide's neuron on a real Kafka, pausing, sending, reload, a broker that is away."""
 
 import json
-import os
 import signal
 import time
 
@@ -136,7 +135,6 @@ streams:
         assert run.log().count("can't be reached") == 1
 
 
-@pytest.mark.skipif(not os.environ.get("NEURON_SOAK"), reason="a broker takes its time to come back")
 def test_a_broker_that_dies_and_comes_back(neuron):
     own = Kafka()
     try:

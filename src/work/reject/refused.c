@@ -191,9 +191,26 @@ static Status from_headers(Reading *r, const JsonValue *headers, Refused *refuse
     return OK;
 }
 
+static bool is_message(const RefusedPlace *place)
+{
+    return str_eq(place->location->scheme, STR("kafka"));
+}
+
+/* Topics are read in no order of their partitions: only place and offset stay the same. */
+static void set_id(Reading *r, Refused *refused)
+{
+    r->number++;
+    if (is_message(r->place)) {
+        (void)snprintf(refused->id, sizeof refused->id, "%d/%lld", refused->part,
+                       (long long)refused->ordinal);
+    } else {
+        (void)snprintf(refused->id, sizeof refused->id, "%lld", (long long)r->number);
+    }
+}
+
 static Status give(Reading *r, Refused *refused, Err *err)
 {
-    refused->number = ++r->number;
+    set_id(r, refused);
     set_cause(refused);
     return r->each(r->arg, refused, err);
 }
@@ -205,11 +222,6 @@ static Str text_at(const Batch *batch, const char *name, int64_t row)
     int32_t at = schema_find(batch->schema, str_from(name));
     bool none = at < 0 || column_is_null(&batch->columns[at], row);
     return none ? STR_NULL : column_text(&batch->columns[at], row);
-}
-
-static bool is_message(const RefusedPlace *place)
-{
-    return str_eq(place->location->scheme, STR("kafka"));
 }
 
 static bool is_open(const RefusedPlace *place)
@@ -385,7 +397,7 @@ static void put_count(JsonWriter *w, const char *key, int64_t value)
 
 void refused_write(const Refused *refused, JsonWriter *w)
 {
-    put_count(w, "number", refused->number);
+    put_text(w, "id", str_from(refused->id));
     put_text(w, "cause", str_from(refused->cause));
     put_text(w, "stage", refused->stage);
     put_text(w, "column", refused->column);

@@ -21,7 +21,7 @@ typedef struct Cause {
     Str stage, reason;
     Str first, last; /* times; empty: not known */
     int64_t count, replayed;
-    int64_t example; /* number of the newest */
+    char example[REFUSED_ID_SIZE]; /* id of the newest */
     CauseMark marks[CAUSE_PARTS_MAX];
     int32_t mark_count;
 } Cause;
