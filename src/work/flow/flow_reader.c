@@ -98,7 +98,17 @@ static Status reader_revoke(Flow *flow, const SourceEvent *event, Err *err)
     return aborted ? source_rewind(flow->spec->source, &r->position, err) : OK;
 }
 
-/* Hand an item to the steps; keeps polling for control events while there is no room. */
+static bool rewind_is_asked(Flow *flow)
+{
+    Rendezvous *r = &flow->rendezvous;
+    pthread_mutex_lock(&r->mutex);
+    bool asked = r->rewind;
+    pthread_mutex_unlock(&r->mutex);
+    return asked;
+}
+
+/* Hand an item to the steps; keeps polling for control events while there is no room. A writer that
+ * waits for a rewind takes nothing, so an item that was read since it undid its cycle has to go. */
 static Status reader_push(FlowReader *reader, FlowItem *item, Err *err)
 {
     Flow *flow = reader->flow;
@@ -111,7 +121,7 @@ static Status reader_push(FlowReader *reader, FlowItem *item, Err *err)
             flow_item_free(item);
             return OK;
         }
-        if (flow_item_is_stale(flow, item)) {
+        if (flow_item_is_stale(flow, item) || rewind_is_asked(flow)) {
             flow_item_free(item);
             return OK;
         }
@@ -160,10 +170,7 @@ static bool reader_is_over(const Flow *flow)
 static Status reader_rewind(Flow *flow, Err *err)
 {
     Rendezvous *r = &flow->rendezvous;
-    pthread_mutex_lock(&r->mutex);
-    bool asked = r->rewind;
-    pthread_mutex_unlock(&r->mutex);
-    if (!asked) return OK;
+    if (!rewind_is_asked(flow)) return OK;
     TRY(source_rewind(flow->spec->source, &r->rewind_to, err));
     atomic_fetch_add(&flow->generation, 1);
     pthread_mutex_lock(&r->mutex);
