@@ -147,8 +147,9 @@ static Status show_one(void *arg, const Refused *refused, Err *err)
     Look *look = arg;
     Rejects *r = look->r;
     Str cause = args_get(r->args, "cause", STR_NULL);
-    bool wanted = look->wanted.len ? str_eq(look->wanted, str_from(refused->id))
-                                   : str_eq(cause, str_from(refused->cause)) && r->shown < SHOWN_MAX;
+    bool wanted = look->wanted.len
+                      ? str_eq(look->wanted, str_from(refused->id))
+                      : str_eq(cause, str_from(refused->cause)) && r->shown < SHOWN_MAX;
     if (!wanted) return OK;
     r->shown++;
     look->found = true;
@@ -191,8 +192,8 @@ static Status show_fixed(void *arg, const Refused *refused, Str fixed, Str why, 
     if (!fixed.ptr) {
         return buf_printf(&r->out, err, "%s stays: %.*s\n", refused->id, STR_ARG(why));
     }
-    TRY(buf_printf(&r->out, err, "%s\n- %.*s\n+ %.*s\n", refused->id,
-                   STR_ARG(refused->original), STR_ARG(fixed)));
+    TRY(buf_printf(&r->out, err, "%s\n- %.*s\n+ %.*s\n", refused->id, STR_ARG(refused->original),
+                   STR_ARG(fixed)));
     return OK;
 }
 

@@ -1,13 +1,13 @@
-/* Loads a library when one of its functions is first called: PostgreSQL, Kafka, HTTP and their forty
- * dependencies cost commands that need none of them most of their start. What is loaded so, and the
- * table of it, comes from the build (tools/make_delay_load), as Windows' linkers do it by /DELAYLOAD.
+/* Loads a library when one of its functions is first called: PostgreSQL, Kafka, HTTP and their
+ * forty dependencies cost commands that need none of them most of their start. What is loaded so,
+ * and the table of it, comes from the build (tools/make_delay_load), as Windows' linkers do it by
+ * /DELAYLOAD.
  */
 #include <dlfcn.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-
 
 /* Of each function: where to jump (first to its loading, then to itself), its name, its library. */
 extern _Atomic(void *) delay_slots[];

@@ -163,14 +163,15 @@ def test_what_is_loaded_when_it_is_called(tmp_path):
     assert not started & {"libpq.so.5", "librdkafka.so.1", "libcurl.so.4", "libmicrohttpd.so.12"}
     with open(PROGRAM, "rb") as file:
         program = file.read()
-    for library, url in (("librdkafka.so.1", "kafka://127.0.0.1:1/t"), ("libpq.so.5", "postgresql://127.0.0.1:1/t")):
+    for library, source in (("librdkafka.so.1", ["kafka://127.0.0.1:1/t"]),
+                            ("libpq.so.5", ["postgresql://127.0.0.1:1/d", "--from-table", "t"])):
         assert library in later
         path = tmp_path / library
         path.write_bytes(program.replace(library.encode(), library.replace("lib", "lob").encode()))
         path.chmod(0o755)
         done = subprocess.run([path, "eval", "1 + 1 AS x"], input=b"{}", capture_output=True, check=True)
         assert json.loads(done.stdout) == {"x": 2}
-        done = subprocess.run([path, "copy", url, "-#csv", "--table", "t"], capture_output=True, text=True, check=False)
+        done = subprocess.run([path, "copy", *source, "-#csv"], capture_output=True, text=True, check=False)
         assert done.returncode == 2 and library.replace("lib", "lob") in done.stderr and "install" in done.stderr
 
 

@@ -11,7 +11,7 @@ enum { REFUSED_CAUSE_SIZE = 9, REFUSED_ID_SIZE = 40 };
 /* One refused row. Texts live until the next one. */
 typedef struct Refused {
     char id[REFUSED_ID_SIZE]; /* names it: partition/offset, or its number from 1 */
-    int32_t part;   /* where it stands in its place: partition and offset; 0 and the line or row */
+    int32_t part; /* where it stands in its place: partition and offset; 0 and the line or row */
     int64_t ordinal;
     Str stage, reason, column, type;
     Str time;     /* when it was refused; empty: not known */
