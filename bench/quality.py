@@ -1,12 +1,17 @@
-"""The guide's quality report on a CSV file: nulls, repeated rows, types, e-mails, dates; beside pandas and DuckDB."""
+"""The guide's quality report: nulls, repeated rows, types, e-mails, dates; on a table of PostgreSQL beside the guide's
+stack (SQLAlchemy, asyncpg, pandas), and on a CSV file beside pandas and DuckDB."""
 
 import json
 import os
 import random
 import shutil
+import sys
 import tempfile
 
-from measure import NEURON, best, goal, python, run, show
+from measure import NEURON, ROOT, best, goal, python, run, show
+
+sys.path.insert(0, os.path.join(ROOT, "tests"))
+from postgres import Database, Postgres  # noqa: E402
 
 SIZE = int(os.environ.get("BENCH_QUALITY_BYTES", 200_000_000))
 COLUMNS = ["id", "customer_id", "name", "email", "date", "last_activity", "amount", "exchange_rate", "status", "country",
@@ -42,11 +47,8 @@ def neuron(folder):
     return run([NEURON, "check", "in.csv", "--json"], cwd=folder)
 
 
-def pandas(folder):
-    """What the guide's monitor and its three rules do, on the whole frame."""
-    return python(r"""
-import json, pandas
-df = pandas.read_csv('in.csv')
+# What the guide's monitor and its three rules do, on the whole frame.
+REPORT = r"""
 cells = len(df) * len(df.columns)
 out = {'rows': len(df), 'null_percentage': df.isnull().sum().sum() / cells * 100,
        'duplicate_percentage': df.duplicated().sum() / len(df) * 100, 'mixed': []}
@@ -61,7 +63,23 @@ mails = good / len(df.dropna(subset=['email'])) * 100
 dates = pandas.to_datetime(df['date'], errors='coerce').notna().sum() / len(df) * 100
 out['consistency'] = float(min(100, mails, dates))
 print(json.dumps({k: float(v) if not isinstance(v, list) else v for k, v in out.items()}))
-""", cwd=folder)
+"""
+
+FETCH = """
+import asyncio, json, pandas, sqlalchemy
+from sqlalchemy.ext.asyncio import create_async_engine
+
+async def fetch():
+    async with create_async_engine({url!r}).connect() as conn:
+        result = await conn.execute(sqlalchemy.text('SELECT * FROM orders'))
+        return pandas.DataFrame(result.fetchall(), columns=list(result.keys()))
+
+df = asyncio.run(fetch())
+"""
+
+
+def pandas(folder):
+    return python("import json, pandas\ndf = pandas.read_csv('in.csv')\n" + REPORT, cwd=folder)
 
 
 def duckdb(folder):
@@ -75,21 +93,46 @@ def duckdb(folder):
                   f"c.execute('SET enable_progress_bar = false')\nprint(c.execute({sql!r}).fetchone())", cwd=folder)
 
 
+def agree(ours, theirs):
+    report, peer = json.loads(ours.output), json.loads(theirs.output)
+    for name in ("null_percentage", "duplicate_percentage", "completeness", "uniqueness", "consistency"):
+        assert abs(report["metrics"][name] - peer[name]) < 1e-9, (name, report["metrics"][name], peer[name])
+    assert report["total_records"] == peer["rows"]
+
+
+def on_table(folder):
+    server = Postgres()
+    try:
+        url = Database(server, "quality").url
+        generate(os.path.join(folder, "in.csv"), SIZE // 4)
+        run([NEURON, "copy", "in.csv", url, "--table", "orders"], cwd=folder)
+        ours = best(3, lambda: run([NEURON, "check", url, "--table", "orders", "--json"], cwd=folder))
+        theirs = best(1, lambda: python(FETCH.format(url=url.replace("://", "+asyncpg://")) + REPORT))
+        show("a table: neuron check", ours)
+        show("a table: the guide's stack", theirs)
+        agree(ours, theirs)
+        return goal("CPU time of the guide's stack / ours", theirs.cpu / ours.cpu, 30) & \
+            goal("its memory / ours", theirs.rss / ours.rss, 10)
+    finally:
+        server.close()
+
+
+def on_file(folder):
+    generate(os.path.join(folder, "in.csv"), SIZE)
+    ours, theirs = best(3, lambda: neuron(folder)), best(1, lambda: pandas(folder))
+    other = best(1, lambda: duckdb(folder))
+    show("a file: neuron check", ours)
+    show("a file: pandas", theirs)
+    show("a file: DuckDB, one statement", other)
+    agree(ours, theirs)
+    return goal("pandas' CPU time / ours", theirs.cpu / ours.cpu, 10) & \
+        goal("DuckDB's CPU time / ours", other.cpu / ours.cpu, 1.5) & \
+        goal("pandas' memory / ours", theirs.rss / ours.rss, 5)
+
+
 def main():
     folder = tempfile.mkdtemp()
     try:
-        generate(os.path.join(folder, "in.csv"), SIZE)
-        ours, theirs = best(3, lambda: neuron(folder)), best(1, lambda: pandas(folder))
-        other = best(1, lambda: duckdb(folder))
-        show("neuron check", ours)
-        show("pandas, as in the guide", theirs)
-        show("DuckDB, one statement", other)
-        report, peer = json.loads(ours.output), json.loads(theirs.output)
-        for name in ("null_percentage", "duplicate_percentage", "completeness", "uniqueness", "consistency"):
-            assert abs(report["metrics"][name] - peer[name]) < 1e-9, (name, report["metrics"][name], peer[name])
-        assert report["total_records"] == peer["rows"]
-        return goal("pandas' CPU time / ours", theirs.cpu / ours.cpu, 30) & \
-            goal("DuckDB's CPU time / ours", other.cpu / ours.cpu, 1.5) & \
-            goal("its memory / ours", theirs.rss / ours.rss, 5)
+        return on_table(folder) & on_file(folder)
     finally:
         shutil.rmtree(folder)
