@@ -155,7 +155,7 @@ def test_the_envelope_exactly(neuron):
     by_offset = {letter["offset"]: letter for letter in letters}
     assert by_offset[0]["original_message"] == payment("a", "much")
     assert (by_offset[0]["type"], by_offset[0]["processor"], by_offset[0]["stage"]) == ("transaction",) * 2 + ("transaction/1",)
-    assert "text" in by_offset[0]["error"]
+    assert "text" in by_offset[0]["error"] and by_offset[0]["path"] == "transaction.amount"
     assert by_offset[1]["original_message"] == "{not json" and by_offset[1]["stage"] == "read"
     assert by_offset[2]["original_message"] == "a text" and "object" in by_offset[2]["error"]
     assert by_offset[3]["original_message"] == [1, 2]

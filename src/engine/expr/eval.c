@@ -75,6 +75,22 @@ const LaneError *lane_find(const ErrorLane *lane, int64_t row)
     return NULL;
 }
 
+/* The column or path that a failed call is about, where it got only one. */
+static Status copy_column(const ExprNode *site, Arena *arena, Str *ret_column, Err *err)
+{
+    const ExprNode *column = NULL;
+    int32_t found = 0;
+    for (int32_t i = 0; i < site->arg_count; i++) {
+        if (site->args[i]->kind != EXPR_COLUMN) continue;
+        column = site->args[i];
+        found++;
+    }
+    if (found != 1) return OK;
+    CLEANUP(buf_done) Buf text = buf_make(1 << 16);
+    TRY(json_path_format(&column->path, &text, err));
+    return arena_copy(arena, buf_str(&text), ret_column, err);
+}
+
 void call_error(KernelCall *call, int64_t row, const char *sqlstate, const char *format, ...)
 {
     char text[512];
@@ -92,11 +108,14 @@ void call_error(KernelCall *call, int64_t row, const char *sqlstate, const char 
     }
     result->errors[row >> 6] |= UINT64_C(1) << (row & 63);
     call_null(call, row);
-    LaneError error = {.row = (int32_t)row, .node = call->node};
+    LaneError error = {.row = (int32_t)row, .position = call->site->position};
     memcpy(error.sqlstate, sqlstate, 5);
     Str message = str_from(text);
     message.len = str_utf8_prefix(message);
-    if (arena_copy(call->lane->arena, message, &error.message, NULL) != OK) call->lane->full = true;
+    Arena *arena = call->lane->arena;
+    bool kept = arena_copy(arena, message, &error.message, NULL) == OK &&
+                copy_column(call->site, arena, &error.column, NULL) == OK;
+    if (!kept) call->lane->full = true;
     lane_add(call->lane, &error);
 }
 
@@ -259,7 +278,7 @@ static Status run_kernel(Eval *eval, const ExprNode *node, Arguments *args, int6
         .arena = eval->arena,
         .run = eval->run,
         .state = node->state,
-        .node = node->position,
+        .site = node,
         .lane = &eval->lane,
     };
     return node->function->kernel(&call, err);

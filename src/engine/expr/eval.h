@@ -8,7 +8,8 @@
 /* One failed row. */
 typedef struct LaneError {
     int32_t row;
-    int32_t node; /* byte offset in the text */
+    int32_t position; /* byte offset in the text */
+    Str column;       /* the only column or path that the call got; empty: none or several */
     char sqlstate[6];
     bool forgotten; /* somebody caught it, or it didn't count */
     Str message;

@@ -22,9 +22,9 @@ typedef struct KernelCall {
     Vector *result;
     Arena *arena; /* lives until the chunk's results were copied out */
     const ExprRun *run;
-    void *state;            /* made by Function.prepare for this call site; NULL else */
-    int32_t node;           /* place in the expression's text (byte offset) */
-    struct ErrorLane *lane; /* where call_error writes */
+    void *state;                 /* made by Function.prepare for this call site; NULL else */
+    const struct ExprNode *site; /* the call in the expression */
+    struct ErrorLane *lane;      /* where call_error writes */
 } KernelCall;
 
 /* Non-OK only for what stops the whole run (memory, limits); row errors go to call_error. */

@@ -81,8 +81,11 @@ Status program_note_errors(const ChunkRun *run, Eval *eval, const Vector *v, Err
         bit_set((uint8_t *)run->failed, at);
         const LaneError *error = lane_find(&eval->lane, row);
         if (!error) return err_set(err, ERR_INTERNAL, "a failed row without a reason");
-        Reject reject = {
-            .row = at, .kind = ERR_DATA, .position = error->node, .reason = error->message};
+        Reject reject = {.row = at,
+                         .kind = ERR_DATA,
+                         .position = error->position,
+                         .column = error->column,
+                         .reason = error->message};
         memcpy(reject.sqlstate, error->sqlstate, sizeof reject.sqlstate);
         TRY(reject_list_add(run->rejects, &reject, err));
     }
