@@ -5,6 +5,12 @@
 #include "foundation/codec/json_writer.h"
 #include "service/setup/configuration.h"
 
+/* Why the servers didn't compute the fingerprints. */
+static Str why_client(const VerifyResult *r)
+{
+    return r->narrow.server ? STR_NULL : str_from(r->narrow.reason);
+}
+
 static Status write_json(const PipelineConfig *p, const VerifyResult *r, bool repaired, Buf *out,
                          Err *err)
 {
@@ -24,11 +30,16 @@ static Status write_json(const PipelineConfig *p, const VerifyResult *r, bool re
                   {"extra", r->extra},
                   {"superseded", r->superseded},
                   {"ranges", r->ranges},
-                  {"ranges_differing", r->ranges_differing}};
+                  {"ranges_differing", r->ranges_differing},
+                  {"rows_read", r->rows_read}};
     for (int32_t i = 0; i < COUNT_OF(COUNTS); i++) {
         json_key(&w, COUNTS[i].name);
         json_write_int64(&w, COUNTS[i].value);
     }
+    json_key(&w, "fingerprints");
+    json_write_text(&w, r->narrow.server ? STR("server") : STR("client"));
+    json_key(&w, "fingerprints_why");
+    json_write_text_or_null(&w, why_client(r));
     json_key(&w, "keys");
     json_array_begin(&w);
     if (r->keys.len) json_write_raw(&w, buf_str(&r->keys));
@@ -48,6 +59,13 @@ static Status write_text(const PipelineConfig *p, const VerifyResult *r, Buf *ou
                    verify_is_equal(r) ? "EQUAL" : "DIFFERENT", STR_ARG(p->name),
                    (long long)r->source_rows, (long long)r->target_rows, (long long)r->missing,
                    (long long)r->different, (long long)r->extra));
+    if (r->narrow.server) {
+        TRY(buf_printf(out, err, "fingerprints by the servers, %lld ranges; %lld rows read\n",
+                       (long long)r->ranges, (long long)r->rows_read));
+    } else {
+        TRY(buf_printf(out, err, "fingerprints here, %lld rows read: %s\n", (long long)r->rows_read,
+                       r->narrow.reason));
+    }
     if (r->keys.len == 0) return OK;
     TRY(buf_append(out, buf_str(&r->keys), err));
     return buf_append_char(out, '\n', err);
@@ -62,10 +80,13 @@ static Status show(const Program *program, const PipelineConfig *p, const Verify
     return output_write(buf_str(&out), err);
 }
 
-/* Everything again; rows that are equal are not written. */
-static Status repair(const PipelineConfig *p, const PipelineEnv *env, Err *err)
+/* An upsert takes only the ranges that differ, where those are known; all else everything again.
+ * Rows that are equal are not written. */
+static Status repair(const PipelineConfig *p, const PipelineEnv *env, const VerifyResult *found,
+                     Err *err)
 {
     RunOptions options = {.full_refresh = true};
+    if (found->narrow.server && p->mode == SINK_UPSERT) options.within = &found->narrow.source;
     RunResult result;
     run_result_init(&result);
     Status status = pipeline_run(p, &options, env, &result, err);
@@ -90,7 +111,7 @@ static Status verify_pipeline(Program *program, const Args *args, const Pipeline
     Status status = pipeline_verify(p, env, &result, err);
     if (status == OK && mend && !verify_is_equal(&result)) {
         repaired = true;
-        status = repair(p, env, err);
+        status = repair(p, env, &result, err);
         verify_result_done(&result);
         verify_result_init(&result);
         if (status == OK) status = pipeline_verify(p, env, &result, err);

@@ -111,6 +111,27 @@ void source_stats(const Source *source, SourceStats *ret_stats)
     if (source->ops->stats) source->ops->stats(source, ret_stats);
 }
 
+bool source_fingerprints(const Source *source)
+{
+    return source->ops->forms && source->ops->span && source->ops->fingerprint;
+}
+
+Status source_forms(Source *source, Arena *arena, SourceForms *ret_forms, Err *err)
+{
+    return source->ops->forms(source, arena, ret_forms, err);
+}
+
+Status source_span(Source *source, int32_t column, SourceSpan *ret_span, Err *err)
+{
+    return source->ops->span(source, column, ret_span, err);
+}
+
+Status source_fingerprint(Source *source, const SourceFingerprintReq *req,
+                          SourceFingerprint **ret_ranges, int64_t *ret_count, Err *err)
+{
+    return source->ops->fingerprint(source, req, ret_ranges, ret_count, err);
+}
+
 int64_t source_line(const Source *source, const Batch *batch, int64_t row)
 {
     return source->ops->line ? source->ops->line(source, batch, row) : 0;

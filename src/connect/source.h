@@ -19,6 +19,19 @@ typedef struct SourceParam {
 MUST_USE Status source_params_at(const SourceParam *params, int32_t count, int64_t now_us,
                                  Arena *arena, const SourceParam **ret_params, Err *err);
 
+/* Rows by ranges of their key. A row's place is its key's value, or a hash of the key (0 … 2^62-1);
+ * its range is (place - from) >> shift, and -1 where the key's value is NULL. Columns are those of
+ * describe's schema. */
+typedef struct SourceRanges {
+    const int32_t *key;
+    int32_t key_count;
+    bool by_value; /* the key is one column, an integer */
+    int64_t from;
+    int32_t shift;
+    const int64_t *numbers; /* ascending: only rows of these ranges; count 0: of all */
+    int64_t count;
+} SourceRanges;
+
 /* What to read. Everything is borrowed and outlives the source. */
 typedef struct SourceReq {
     const Location *location;
@@ -40,8 +53,10 @@ typedef struct SourceReq {
     const PathSet *paths;  /* open: the paths to extract; complete before source_open */
     bool rejects;          /* malformed rows are given as rejects instead of ending the run */
     Str spool_folder;
-    int64_t batch_bytes; /* wished input bytes per batch; 0: the connector's own */
-    bool texts;          /* text files: columns without a given type are TEXT, none is looked for */
+    int64_t batch_bytes;        /* wished input bytes per batch; 0: the connector's own */
+    const SourceRanges *within; /* only rows of these; set before open; for sources that offer
+                                   fingerprints. NULL: all */
+    bool texts; /* text files: columns without a given type are TEXT, none is looked for */
     const _Atomic bool *stop; /* true: don't wait for a system any longer; NULL: never */
 } SourceReq;
 
@@ -102,6 +117,36 @@ typedef struct SourceStats {
     int32_t part_count;
 } SourceStats;
 
+/* Fingerprints that a system computes itself, so that two of its kind can be compared without
+ * reading their rows. */
+typedef struct SourceForms {
+    Str system;       /* fingerprints of equal systems may be compared */
+    const Str *forms; /* per column: two columns of one form hold equal values where their texts in
+                         the fingerprint are equal (but not the other way round); empty: none */
+    int32_t count;
+} SourceForms;
+
+/* The least and greatest value of an integer column. */
+typedef struct SourceSpan {
+    bool integer; /* the column is one */
+    bool some;    /* and there are values */
+    int64_t min, max;
+} SourceSpan;
+
+typedef struct SourceFingerprintReq {
+    const int32_t *columns; /* that count, in an order that both sides share */
+    int32_t column_count;
+    const int32_t *not_null; /* rows with a NULL in one of these are left out */
+    int32_t not_null_count;
+    SourceRanges within; /* rows that count */
+    int32_t shift;       /* of the ranges that they are summed in */
+} SourceFingerprintReq;
+
+typedef struct SourceFingerprint {
+    int64_t range, rows;
+    char sum[48]; /* of the rows' hashes, in decimals */
+} SourceFingerprint;
+
 typedef struct Source Source;
 
 /* What a connector implements; comments on the functions below. NULL entries: not offered. */
@@ -117,6 +162,10 @@ typedef struct SourceOps {
     Status (*rewind)(Source *source, const Position *position, Err *err);
     Status (*observe)(Source *source, Position *position, Err *err);
     void (*stats)(const Source *source, SourceStats *ret_stats);
+    Status (*forms)(Source *source, Arena *arena, SourceForms *ret_forms, Err *err);
+    Status (*span)(Source *source, int32_t column, SourceSpan *ret_span, Err *err);
+    Status (*fingerprint)(Source *source, const SourceFingerprintReq *req,
+                          SourceFingerprint **ret_ranges, int64_t *ret_count, Err *err);
     int64_t (*line)(const Source *source, const Batch *batch, int64_t row);
     void (*cancel)(Source *source);
     void (*close)(Source *source);
@@ -153,6 +202,13 @@ MUST_USE Status source_rewind(Source *source, const Position *position, Err *err
 MUST_USE Status source_observe(Source *source, Position *position, Err *err);
 /* From any thread, while it is open; zeros and -1 where the source has none. */
 void source_stats(const Source *source, SourceStats *ret_stats);
+/* Between describe and open; all of one snapshot with the rows. Does it offer the three? */
+bool source_fingerprints(const Source *source);
+MUST_USE Status source_forms(Source *source, Arena *arena, SourceForms *ret_forms, Err *err);
+MUST_USE Status source_span(Source *source, int32_t column, SourceSpan *ret_span, Err *err);
+/* The ranges that have rows, ascending; freed with mem_free. */
+MUST_USE Status source_fingerprint(Source *source, const SourceFingerprintReq *req,
+                                   SourceFingerprint **ret_ranges, int64_t *ret_count, Err *err);
 /* The line, from 1, on which a row of the batch given last stands in its file; 0: unknown. */
 int64_t source_line(const Source *source, const Batch *batch, int64_t row);
 /* From any thread: let a running call end soon with ERR_CANCELLED. */

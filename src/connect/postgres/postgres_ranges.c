@@ -63,7 +63,8 @@ static Status leaves(PostgresSource *self, PGresult **ret_result, Err *err)
 Status postgres_ranges_make(PostgresSource *self, Err *err)
 {
     const SourceReq *req = self->source.req;
-    bool wanted = req->parallel > 1 && req->table.len && !req->rows_max && !req->cursor_from.len;
+    bool wanted = req->parallel > 1 && req->table.len && !req->rows_max && !req->cursor_from.len &&
+                  !req->within;
     if (!wanted || PQserverVersion(postgres_db_conn(self->db)) < RANGES_SERVER_MIN) return OK;
     CLEANUP(postgres_db_clear_p) PGresult *tables = NULL;
     TRY(leaves(self, &tables, err));

@@ -68,15 +68,18 @@ static Status conditions(PostgresSource *self, Buf *out, Err *err)
     if (self->settling && req->rows_once) {
         TRY(buf_append(out, sep, err));
         TRY(settled_condition(self, out, err));
+        sep = STR(" AND ");
     }
-    return OK;
+    if (!req->within) return OK;
+    TRY(buf_append(out, sep, err));
+    return postgres_fingerprint_within(self, req->within, out, err);
 }
 
 /* The SELECT that reads what the request wants: all of it, or one range. */
 static Status select_sql(PostgresSource *self, const PostgresRange *range, Buf *out, Err *err)
 {
     const SourceReq *req = self->source.req;
-    bool plain = !self->columns.cast && self->cursor < 0 && !req->rows_max;
+    bool plain = !self->columns.cast && self->cursor < 0 && !req->rows_max && !req->within;
     if (plain && req->query.len) return buf_append(out, buf_str(&self->base), err);
     TRY(buf_append(out, STR("SELECT "), err));
     TRY(postgres_columns_list(&self->columns, out, err));
@@ -233,6 +236,7 @@ static Status postgres_source_open(Source *source, const Position *from, Budget 
         if (settles) TRY(settle_watermark(self, from, err));
         if (from) TRY(postgres_cursor_parse(&self->highest, type, buf_str(&from->cursor), err));
     }
+    if (req->within) TRY(sql_make(self, err)); /* set behind describe */
     return readers_make(self, err);
 }
 
@@ -304,6 +308,9 @@ static const SourceOps POSTGRES_SOURCE_OPS = {
     .parts = postgres_source_parts,
     .next = postgres_source_next,
     .observe = postgres_source_observe,
+    .forms = postgres_fingerprint_forms,
+    .span = postgres_fingerprint_span,
+    .fingerprint = postgres_fingerprint,
     .cancel = postgres_source_cancel,
     .close = postgres_source_close,
 };

@@ -40,6 +40,8 @@ DEFINE_FREE_P(Select, select_free)
 /* Output schema. From an open schema with `*` it is open: field 0 spread with its exceptions, the
  * computed columns behind it. */
 const Schema *select_schema(const Select *select);
+/* The input column that an output column is, unchanged; -1: it is computed. */
+int32_t select_pass(const Select *select, int32_t column);
 /* Output batch with the rows that did not fail (order kept); failed rows are added to `rejects`
  * (row index in `in`). Columns that only pass through share buffers. */
 MUST_USE Status select_run(Select *select, const ExprRun *run, Batch *in, RejectList *rejects,

@@ -253,6 +253,11 @@ const Schema *select_schema(const Select *s)
     return s->schema;
 }
 
+int32_t select_pass(const Select *select, int32_t column)
+{
+    return select->outputs[column].pass;
+}
+
 /* ---- running ---- */
 
 typedef struct SelectRun {

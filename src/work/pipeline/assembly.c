@@ -68,6 +68,7 @@ static Status source_request(Assembly *a, Err *err)
         .parallel = c->parallel > 1 ? c->parallel : 1,
         .rejects = c->rejects,
         .bounded = true,
+        .within = a->options->within,
         .spool_folder = a->env->spool_folder,
         .stop = a->env->cancelled,
     };
@@ -198,7 +199,7 @@ Status assembly_open(Assembly *a, const PipelineConfig *config, const RunOptions
     a->info.arena = arena_make(16 << 20);
     budget_init(&a->step_budget, "steps", env->budget,
                 env->budget ? env->budget->max_bytes * 3 / 4 : INT64_MAX);
-    a->advance = !options->since.len && !options->rows_max;
+    a->advance = !options->since.len && !options->rows_max && !options->within;
     if (sinks_make(a, err) != OK) return err_prefix(err, "target: ");
     Status status = source_request(a, err);
     if (status == OK) status = registry_source(env->registry, &a->source_req, &a->source, err);

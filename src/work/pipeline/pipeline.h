@@ -65,9 +65,10 @@ typedef struct PipelineConfig {
 /* What the command line adds. */
 typedef struct RunOptions {
     bool full_refresh;
-    Str since;        /* inclusive; the watermark stays */
-    int64_t rows_max; /* --limit; 0: all; the watermark stays */
-    Str run_id;       /* empty: a new UUID; given: the same run again (a retry) */
+    Str since;                  /* inclusive; the watermark stays */
+    int64_t rows_max;           /* --limit; 0: all; the watermark stays */
+    const SourceRanges *within; /* only rows of these; the watermark stays; NULL: all */
+    Str run_id;                 /* empty: a new UUID; given: the same run again (a retry) */
 } RunOptions;
 
 /* What a run works with. */

@@ -12,6 +12,7 @@
 #include "work/pipeline/verify_map.h"
 
 enum { RANGES = 1 << 16, CHUNK = 1024, COLUMNS_MAX = 1600, WAIT_NS = 1000000000 };
+enum { ROWS_DIRECT = 100000 }; /* so few rows are not put into ranges here as well */
 
 /* An order-free fingerprint: sums of the rows' hashes, and how many there are. */
 typedef struct Fingerprint {
@@ -27,6 +28,7 @@ typedef struct Verify {
     int32_t key[COLUMNS_MAX], rest[COLUMNS_MAX];
     int32_t key_count, rest_count;
     bool keyed;
+    bool all_differ; /* few rows are left: all of them are compared key by key */
     VerifyMap map;
     int64_t missing_left; /* keys that the last pass still looks for */
 } Verify;
@@ -43,6 +45,7 @@ void verify_result_init(VerifyResult *result)
 void verify_result_done(VerifyResult *result)
 {
     buf_done(&result->keys);
+    verify_narrow_done(&result->narrow);
 }
 
 static int64_t range_of(Hash128 key)
@@ -52,6 +55,7 @@ static int64_t range_of(Hash128 key)
 
 static bool range_differs(const Verify *v, Hash128 key)
 {
+    if (v->all_differ) return true;
     const Fingerprint *a = &v->source[range_of(key)], *b = &v->target[range_of(key)];
     return a->low != b->low || a->high != b->high || a->rows != b->rows;
 }
@@ -88,6 +92,7 @@ static Status columns_split(Verify *v, const Schema *schema, Err *err)
 static Status visit_batch(Verify *v, const Batch *batch, RowVisit *visit, Err *err)
 {
     Hash128 keys[CHUNK], rows[CHUNK];
+    v->result->rows_read += batch->rows;
     for (int64_t from = 0; from < batch->rows; from += CHUNK) {
         int64_t count = int64_min(CHUNK, batch->rows - from);
         TRY(row_hash_batch(batch, v->key, v->key_count, from, count, keys, err));
@@ -189,7 +194,9 @@ static Status target_read(Verify *v, const Schema *schema, RowVisit *visit, Err 
                      .table = v->config->table,
                      .parallel = 1,
                      .bounded = true,
-                     .spool_folder = v->env->spool_folder};
+                     .spool_folder = v->env->spool_folder,
+                     .within = v->result->narrow.server ? &v->result->narrow.target : NULL,
+                     .stop = v->env->cancelled};
     CLEANUP(buf_done) Buf select = buf_make(1 << 20);
     for (int32_t i = 0; i < schema->count; i++) {
         TRY(put_column(&schema->fields[i], i == 0, &select, err));
@@ -224,7 +231,7 @@ static void fingerprint_add(Fingerprint *f, Hash128 key, Hash128 row)
 static Status count_source(Verify *v, Hash128 key, Hash128 row, const Batch *batch UNUSED,
                            int64_t at UNUSED, Err *err UNUSED)
 {
-    v->result->source_rows++;
+    if (!v->result->narrow.server) v->result->source_rows++;
     fingerprint_add(&v->source[range_of(key)], key, row);
     return OK;
 }
@@ -232,7 +239,7 @@ static Status count_source(Verify *v, Hash128 key, Hash128 row, const Batch *bat
 static Status count_target(Verify *v, Hash128 key, Hash128 row, const Batch *batch UNUSED,
                            int64_t at UNUSED, Err *err UNUSED)
 {
-    v->result->target_rows++;
+    if (!v->result->narrow.server) v->result->target_rows++;
     fingerprint_add(&v->target[range_of(key)], key, row);
     return OK;
 }
@@ -307,6 +314,8 @@ static Status pass(Verify *v, RowVisit *source_visit, RowVisit *target_visit, Er
     RunOptions options = {.full_refresh = true};
     Assembly a;
     Status status = assembly_open(&a, v->config, &options, v->env, err);
+    if (v->result->narrow.server) a.source_req.within = &v->result->narrow.source;
+    if (v->config->mode != SINK_APPEND) a.source_req.settle = false; /* no rows depend on it */
     if (status == OK) status = columns_split(v, a.schema, err);
     if (status == OK) {
         status = side_read(v, a.source, a.steps, a.step_count, source_visit, err);
@@ -317,15 +326,32 @@ static Status pass(Verify *v, RowVisit *source_visit, RowVisit *target_visit, Er
     return status;
 }
 
-static Status verify_all(Verify *v, Err *err)
+static Status count_ranges(Verify *v, Err *err)
 {
+    VerifyResult *r = v->result;
     TRY(pass(v, count_source, count_target, err));
-    v->result->ranges = RANGES;
+    r->ranges = RANGES;
+    r->ranges_differing = 0;
     for (int64_t i = 0; i < RANGES; i++) {
         Hash128 key = {.high = (uint64_t)i << 48};
-        v->result->ranges_differing += range_differs(v, key);
+        r->ranges_differing += range_differs(v, key);
     }
-    if (v->result->ranges_differing == 0) return OK;
+    return OK;
+}
+
+static Status verify_all(Verify *v, Err *err)
+{
+    VerifyResult *r = v->result;
+    TRY(verify_narrow(v->config, v->env, &r->narrow, err));
+    if (r->narrow.server) {
+        r->source_rows = r->narrow.source_rows;
+        r->target_rows = r->narrow.target_rows;
+        r->ranges = r->narrow.ranges;
+        r->ranges_differing = r->narrow.ranges_differing;
+        v->all_differ = r->narrow.rows <= ROWS_DIRECT;
+    }
+    if (!v->all_differ) TRY(count_ranges(v, err));
+    if (r->ranges_differing == 0) return OK;
     TRY(pass(v, keep_source, compare_target, err));
     count_missing(v);
     return v->missing_left ? pass(v, name_missing, NULL, err) : OK;

@@ -22,6 +22,11 @@ void step_free(Step *step)
     step->ops->free(step);
 }
 
+int32_t step_pass(const Step *step, int32_t column)
+{
+    return step->ops->pass ? step->ops->pass(step, column) : column;
+}
+
 Status step_chain_run(Step *const *steps, int32_t from, int32_t count, const ExprRun *run,
                       Batch *in, RejectWriter *rejects, Batch **ret_out, Err *err)
 {
@@ -102,7 +107,13 @@ static void select_step_free(Step *step)
     mem_free(self);
 }
 
-static const StepOps SELECT_OPS = {.run = select_step_run, .free = select_step_free};
+static int32_t select_step_pass(const Step *step, int32_t column)
+{
+    return select_pass(((const SelectStep *)step)->select, column);
+}
+
+static const StepOps SELECT_OPS = {
+    .run = select_step_run, .pass = select_step_pass, .free = select_step_free};
 
 Status step_select_new(int32_t number, Str text, const Schema *in, PathSet *paths, Step **ret_step,
                        Err *err)

@@ -17,6 +17,8 @@ typedef struct StepOps {
                      Err *err);
     /* Forget what is held (an aborted cycle). May be NULL. */
     void (*reset)(Step *step);
+    /* The input column that an output column is, -1 for a computed one. NULL: all pass. */
+    int32_t (*pass)(const Step *step, int32_t column);
     void (*free)(Step *step);
 } StepOps;
 
@@ -60,6 +62,8 @@ MUST_USE Status step_chain_run(Step *const *steps, int32_t from, int32_t count, 
  * batch a call; *ret_out NULL at the end. *at starts at 0 and is kept between calls. */
 MUST_USE Status step_chain_finish(Step *const *steps, int32_t count, const ExprRun *run,
                                   RejectWriter *rejects, int32_t *at, Batch **ret_out, Err *err);
+/* The input column that an output column is, unchanged; -1: it is computed. */
+int32_t step_pass(const Step *step, int32_t column);
 void step_free(Step *step);
 DEFINE_FREE_P(Step, step_free)
 static inline int64_t step_dropped(const Step *step)
