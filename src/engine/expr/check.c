@@ -65,14 +65,19 @@ static Status add_path(Checker *c, Str canonical, int32_t *ret_index, Err *err)
 /* Rows are JSON objects and nobody has said yet which paths are read: this one is. */
 static Status open_path(Checker *c, ExprNode *node, Err *err)
 {
-    CLEANUP(buf_done) Buf canonical = buf_make(1 << 20);
-    TRY(json_path_format(&node->path, &canonical, err));
     int32_t index = 0;
-    TRY(add_path(c, buf_str(&canonical), &index, err));
+    TRY(add_path(c, node->written, &index, err));
     node->column = c->path_base + index;
     node->type = TYPE_DYNAMIC;
     node->path.count = 0;
     return OK;
+}
+
+static Status note_chain(Checker *c, ExprNode *node, Err *err)
+{
+    CLEANUP(buf_done) Buf text = buf_make(1 << 20);
+    TRY(json_path_format(&node->path, &text, err));
+    return arena_copy(c->arena, buf_str(&text), &node->written, err);
 }
 
 static Status check_column(Checker *c, ExprNode *node, Err *err)
@@ -80,6 +85,7 @@ static Status check_column(Checker *c, ExprNode *node, Err *err)
     if (node->path.count == 0) {
         return expr_fail(c->text, node->position, err, "* has no meaning here");
     }
+    TRY(note_chain(c, node, err));
     bool meta = node->name.len && node->name.ptr[0] == '@';
     if (c->schema->open && c->paths && !meta) return open_path(c, node, err);
     int32_t field = find_field(c->schema, node->name, node->quoted);

@@ -181,6 +181,7 @@ static Status expand_star(Checker *c, ExprNode *node, Err *err)
             ExprNode *column = ARENA_NEW(c->arena, ExprNode);
             if (!column) return err_memory(err);
             *column = (ExprNode){.kind = EXPR_COLUMN,
+                                 .written = c->schema->fields[f].name,
                                  .position = arg->position,
                                  .column = f,
                                  .type = c->schema->fields[f].type,

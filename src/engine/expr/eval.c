@@ -85,10 +85,7 @@ static Status copy_column(const ExprNode *site, Arena *arena, Str *ret_column, E
         column = site->args[i];
         found++;
     }
-    if (found != 1) return OK;
-    CLEANUP(buf_done) Buf text = buf_make(1 << 16);
-    TRY(json_path_format(&column->path, &text, err));
-    return arena_copy(arena, buf_str(&text), ret_column, err);
+    return found == 1 ? arena_copy(arena, column->written, ret_column, err) : OK;
 }
 
 void call_error(KernelCall *call, int64_t row, const char *sqlstate, const char *format, ...)

@@ -31,6 +31,7 @@ typedef struct ExprNode {
     int32_t arg_count;
     Str name;      /* calls: lower case; literals: their text */
     JsonPath path; /* columns: the whole chain as written, first step the name */
+    Str written;   /* columns, after the check: the whole chain as one text */
     bool quoted;   /* the column's first name was quoted */
     bool null;     /* literal NULL */
     bool has_else; /* CASE */
