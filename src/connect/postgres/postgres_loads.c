@@ -57,7 +57,8 @@ Status postgres_loads_create(PostgresDb *db, Err *err)
         return OK;
     }
     (void)err_prefix(err, "the table neuron_loads can't be created: ");
-    if (err->kind != ERR_PERMISSION && err->kind != ERR_SCHEMA) return FAIL;
+    bool read_only = strcmp(err->sqlstate, "25006") == 0;
+    if (read_only || (err->kind != ERR_PERMISSION && err->kind != ERR_SCHEMA)) return FAIL;
     return err_hint(err, "the pipeline keeps its watermark there: grant CREATE on the schema, or "
                          "create the table beforehand");
 }

@@ -252,6 +252,13 @@ static Status out_begin(PostgresSink *self, Err *err)
     return deletes_first(self) ? delete_all(self, err) : OK;
 }
 
+/* Errors that don't know their place get it: the table, and what was being done with it. */
+static Status placed(const PostgresSink *self, const char *doing, Status status, Err *err)
+{
+    if (status == OK || !err || err->where[0] || !self->has_out) return status;
+    return err_where(err, "table %.*s, %s", STR_ARG(buf_str(&self->out.name)), doing);
+}
+
 static Status postgres_sink_begin(Sink *sink, int64_t cycle, Err *err)
 {
     PostgresSink *self = (PostgresSink *)sink;
@@ -264,7 +271,7 @@ static Status postgres_sink_begin(Sink *sink, int64_t cycle, Err *err)
     self->direct = 0;
     postgres_rows_clear_out(&self->rows);
     postgres_rows_clear_out(&self->rejects);
-    return self->has_out ? out_begin(self, err) : OK;
+    return self->has_out ? placed(self, "preparing", out_begin(self, err), err) : OK;
 }
 
 static Status write_refused(RejectWriter *rejects, const Batch *batch, const RejectList *refused,
@@ -286,11 +293,8 @@ static Status write_rejects(PostgresSink *self, const Batch *batch, Err *err)
     return self->rejects.bytes.len > REJECTS_WAIT_MAX ? postgres_rejects_flush(self, err) : OK;
 }
 
-static Status postgres_sink_write(Sink *sink, int32_t port, Batch *batch, RejectWriter *rejects,
-                                  Err *err)
+static Status write_rows(PostgresSink *self, Batch *batch, RejectWriter *rejects, Err *err)
 {
-    PostgresSink *self = (PostgresSink *)sink;
-    if (port == PORT_NUMBER_REJECT) return write_rejects(self, batch, err);
     RejectList refused;
     reject_list_init(&refused);
     postgres_keys_note(self, batch);
@@ -300,9 +304,38 @@ static Status postgres_sink_write(Sink *sink, int32_t port, Batch *batch, Reject
     self->out.prefix = prefix;
     Status status = postgres_rows_encode(self, &self->out, batch, &self->rows, &refused, err);
     if (status == OK) status = write_refused(rejects, batch, &refused, err);
-    bool stop = refused.count > 0 && !sink->req->rejects;
+    bool stop = refused.count > 0 && !self->sink.req->rejects;
     reject_list_done(&refused);
     return status == OK && !stop ? postgres_rows_send(self, batch, rejects, err) : status;
+}
+
+static const char *writing(const PostgresSink *self)
+{
+    return self->out.prefix == POSTGRES_PREFIX_STAGE ? "staging its rows" : "writing its rows";
+}
+
+static Status postgres_sink_write(Sink *sink, int32_t port, Batch *batch, RejectWriter *rejects,
+                                  Err *err)
+{
+    PostgresSink *self = (PostgresSink *)sink;
+    if (port == PORT_NUMBER_REJECT) return write_rejects(self, batch, err);
+    return placed(self, writing(self), write_rows(self, batch, rejects, err), err);
+}
+
+static Status rows_end(PostgresSink *self, RejectWriter *rejects, Err *err)
+{
+    TRY(postgres_rows_flush(self, rejects, err));
+    return postgres_copy_stop(self, err);
+}
+
+static Status publish(PostgresSink *self, RejectWriter *rejects, SinkCounts *ret_counts, Err *err)
+{
+    TRY(fence(self, err));
+    TRY(postgres_table_prepare(self, &self->out, err));
+    if (self->staged) return postgres_merge(self, rejects, ret_counts, err);
+    ret_counts->loaded = self->written;
+    ret_counts->inserted = self->written;
+    return OK;
 }
 
 static Status postgres_sink_apply(Sink *sink, RejectWriter *rejects, SinkCounts *ret_counts,
@@ -311,14 +344,8 @@ static Status postgres_sink_apply(Sink *sink, RejectWriter *rejects, SinkCounts 
     PostgresSink *self = (PostgresSink *)sink;
     *ret_counts = (SinkCounts){0};
     if (!self->has_out) return OK;
-    TRY(postgres_rows_flush(self, rejects, err));
-    TRY(postgres_copy_stop(self, err));
-    TRY(fence(self, err));
-    TRY(postgres_table_prepare(self, &self->out, err));
-    if (self->staged) return postgres_merge(self, rejects, ret_counts, err);
-    ret_counts->loaded = self->written;
-    ret_counts->inserted = self->written;
-    return OK;
+    TRY(placed(self, writing(self), rows_end(self, rejects, err), err));
+    return placed(self, "publishing", publish(self, rejects, ret_counts, err), err);
 }
 
 static void table_committed(PostgresTable *table)
@@ -363,7 +390,7 @@ static Status postgres_sink_commit(Sink *sink, const Position *position, const S
     PostgresSink *self = (PostgresSink *)sink;
     TRY(postgres_rejects_flush(self, err));
     if (self->fenced) TRY(postgres_loads_record(self, position, run, err));
-    TRY(commit_send(self, ret_result, err));
+    TRY(placed(self, "at COMMIT", commit_send(self, ret_result, err), err));
     if (*ret_result == COMMIT_DONE) {
         cycle_end(self);
         return OK;

@@ -37,10 +37,27 @@ ErrKind postgres_error_kind(const char *sqlstate, bool cancelled)
     return ERR_SCHEMA;
 }
 
+static const char FULL[] =
+    "make room on the database server's disk, then run again: what wasn't committed is undone";
+static const char LOST[] = "what wasn't committed is undone: run again when the server is back";
+
 static Status mend(const char *sqlstate, Err *err)
 {
     if (strcmp(sqlstate, "42P01") == 0) {
         return err_hint(err, "check the name and its schema (the user's search_path counts)");
+    }
+    if (strcmp(sqlstate, "42703") == 0) {
+        return err_hint(err, "check the column's name, or leave it out");
+    }
+    if (strcmp(sqlstate, "3F000") == 0) return err_hint(err, "create the schema, or name another");
+    if (strcmp(sqlstate, "25006") == 0) {
+        return err_hint(err, "a standby and a read-only database can only be read: name another");
+    }
+    if (strcmp(sqlstate, "53300") == 0) {
+        return err_hint(err, "raise max_connections there, or `retry:` later");
+    }
+    if (strncmp(sqlstate, "57P", 3) == 0 || strncmp(sqlstate, "08", 2) == 0) {
+        return err_hint(err, "%s", LOST);
     }
     if (strcmp(sqlstate, "42501") == 0) {
         return err_hint(err, "the database's owner must GRANT it to the user of the URL");
@@ -49,7 +66,7 @@ static Status mend(const char *sqlstate, Err *err)
         return err_hint(err, "check user and password of the URL, or .pgpass");
     }
     if (strcmp(sqlstate, "3D000") == 0) return err_hint(err, "check the database of the URL");
-    if (strcmp(sqlstate, "53100") == 0) return err_hint(err, "the server's disk is full");
+    if (strcmp(sqlstate, "53100") == 0) return err_hint(err, "%s", FULL);
     if (strcmp(sqlstate, "57014") == 0 && err && err->kind == ERR_TIMEOUT) {
         return err_hint(err, "see statement_timeout on the server");
     }
@@ -91,7 +108,8 @@ Status postgres_error_result(const PGresult *result, bool cancelled, Err *err)
     if (strncmp(sqlstate, "42", 2) == 0) where_in_statement(result, err);
     if (column) (void)err_where(err, "column %s", column);
     else if (table) (void)err_where(err, "table %s", table);
-    if (hint) return err_hint(err, "%s", hint);
+    /* «Check free disk space» says less than we can. */
+    if (hint && strcmp(sqlstate, "53100") != 0) return err_hint(err, "%s", hint);
     return mend(sqlstate, err);
 }
 
@@ -132,6 +150,8 @@ Status postgres_error_connection(const PGconn *conn, bool opening, Err *err)
     if (err) memcpy(err->sqlstate, sqlstate, 6);
     if (state) return mend(sqlstate, err);
     if (kind == ERR_PERMISSION) return err_hint(err, "give a password in the URL or in .pgpass");
-    if (!opening) return FAIL;
+    if (!opening) {
+        return err_hint(err, "%s", LOST);
+    }
     return err_hint(err, "is the server running there, and does it take connections from here?");
 }

@@ -233,10 +233,14 @@ static Status outcome_ask(Writer *self, Err *err)
     if (outcome == OUTCOME_COMMITTED) return OK;
     self->open = false;
     if (outcome == OUTCOME_NOT_COMMITTED) {
-        return err_set(err, ERR_CONNECT,
-                       "the connection was lost at COMMIT; nothing was committed");
+        (void)err_set(err, ERR_CONNECT, "the connection was lost at COMMIT; nothing was committed");
+        return err_hint(err, "run again");
     }
-    return err_set(err, ERR_CONNECT, "the connection was lost at COMMIT; its outcome is not known");
+    (void)err_set(err, ERR_CONNECT, "the connection was lost at COMMIT; its outcome is not known");
+    return err_hint(err,
+                    "run again when the target is back; what the run %.*s did, if it was"
+                    " committed, stands there under this id",
+                    STR_ARG(self->spec->run_id));
 }
 
 static Status pending_add(Writer *self, Err *err)
