@@ -584,6 +584,7 @@ class CuttingProxy:
 
     def __init__(self, port, sent):
         self.port, self.sent, self.cuts = port, sent, 0
+        self.mute, self.answered = threading.Event(), threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -603,11 +604,12 @@ class CuttingProxy:
             copied = copied or b"PGCOPY" in data
             if copied and not self.cuts and b"COMMIT\x00" in data:
                 self.cuts += 1
-                # The client must not see an answer.
-                client.shutdown(socket.SHUT_RDWR)
+                # The client must not see an answer; and not ask anew before there is one.
                 if self.sent:
+                    self.mute.set()
                     server.sendall(data)
-                    self.read(server)
+                    assert self.answered.wait(60)
+                client.shutdown(socket.SHUT_RDWR)
                 server.close()
                 return
             server.sendall(data)
@@ -615,6 +617,10 @@ class CuttingProxy:
 
     def down(self, server, client):
         while data := self.read(server):
+            if self.mute.is_set():
+                self.mute.clear()
+                self.answered.set()
+                return
             try:
                 client.sendall(data)
             except OSError:

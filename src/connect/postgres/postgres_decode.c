@@ -92,13 +92,11 @@ static Status note_places(PostgresRows *rows, int64_t at, int64_t len, Err *err)
     int32_t *place = rows->places + rows->rows;
     for (int32_t i = 0; i < rows->column_count; i++) {
         if (UNLIKELY(end - at < 4)) return row_refused(err);
-        int32_t size = read_int32(bytes + at);
+        int64_t size = read_int32(bytes + at);
         *place = (int32_t)at;
         place += rows->rows_max;
-        at += 4;
-        if (size == -1) continue;
-        if (UNLIKELY(size < 0 || size > end - at)) return row_refused(err);
-        at += size;
+        at += 4 + (size > 0 ? size : 0);
+        if (UNLIKELY(size < -1)) return row_refused(err);
     }
     return at == end ? OK : row_refused(err);
 }
@@ -172,25 +170,52 @@ static bool numeric_digits(const char *digits, int32_t count, int32_t weight, in
     return value < (Uint128)decimal_power10(DECIMAL_DIGITS_MAX);
 }
 
-/* The same for up to four digits of base 10000, as most are: in 64 bits. False: go the long way. */
-static bool numeric_small(const char *digits, int32_t count, int32_t weight, int32_t scale,
-                          int64_t *ret_value)
+/* 10^18 is the highest power of ten in 64 bits. */
+enum { NUMERIC_SMALL_DIGITS = 18 };
+
+/* value / 10^cut, where only zeros are cut; by constants, since a division costs more than the
+ * rest.
+ */
+static bool numeric_cut(uint64_t value, int32_t cut, int64_t *ret_value)
 {
-    static const uint32_t POWERS[] = {1, 10, 100, 1000};
+    uint64_t whole = cut == 1 ? value / 10 : cut == 2 ? value / 100 : value / 1000;
+    uint64_t power = cut == 1 ? 10 : cut == 2 ? 100 : 1000;
+    *ret_value = (int64_t)whole;
+    return whole * power == value;
+}
+
+/* The same for up to four digits of base 10000, as most are: in 64 bits. False: go the long way. */
+static inline bool numeric_small(const char *digits, int32_t count, int32_t weight, int32_t scale,
+                                 int64_t *ret_value)
+{
     uint64_t value = 0;
+    bool known = true;
     for (int32_t i = 0; i < count; i++) {
         uint32_t digit = (uint16_t)read_int16(digits + 2 * (int64_t)i);
-        if (digit >= 10000) return false;
+        known &= digit < 10000;
         value = value * 10000 + digit;
     }
     int32_t cut = 4 * (count - 1 - weight) - scale;
-    if (cut > 3 || cut < -2) return false;
-    if (cut <= 0) {
-        *ret_value = (int64_t)(value * POWERS[-cut]);
-        return true;
-    }
-    *ret_value = (int64_t)(value / POWERS[cut]);
-    return value % POWERS[cut] == 0;
+    *ret_value = (int64_t)value;
+    if (!known || cut > 3) return false;
+    if (cut > 0) return numeric_cut(value, cut, ret_value);
+    if (cut == 0 || value == 0) return true;
+    return -cut <= NUMERIC_SMALL_DIGITS &&
+           !__builtin_mul_overflow(*ret_value, (int64_t)decimal_power10(-cut), ret_value);
+}
+
+/* A numeric of the scale that all rows before it have, in 64 bits. False: go the long way. */
+static inline bool numeric_quick(const char *p, int32_t len, const Builder *b, int64_t *ret_value)
+{
+    if (len < 8 || !b->uniform_scale || b->length == b->null_count) return false;
+    uint64_t head = (uint64_t)read_int64(p); /* count, weight, sign, scale */
+    int32_t count = (int32_t)(head >> 48), weight = (int16_t)(head >> 32);
+    uint32_t sign = (uint16_t)(head >> 16), scale = (uint16_t)head;
+    bool plain = count <= 4 && len == 8 + 2 * count && (sign == 0 || sign == 0x4000);
+    if (!plain || scale != b->scale) return false;
+    if (!numeric_small(p + 8, count, weight, (int32_t)scale, ret_value)) return false;
+    *ret_value = sign ? -*ret_value : *ret_value;
+    return true;
 }
 
 /* The least scale that keeps all digits: for values that say more zeros than 38 digits hold. */
@@ -410,6 +435,12 @@ static Status column_boolean(const ColumnWork *work, Err *err)
 static Status column_decimal(const ColumnWork *work, Err *err)
 {
     EACH_VALUE({
+        int64_t small = 0;
+        if (LIKELY(numeric_quick(p, len, work->builder, &small))) {
+            ((Int128 *)(void *)work->builder->data->data)[work->builder->length] = small;
+            builder_advance(work->builder);
+            continue;
+        }
         Decimal value = {0, 0};
         double special = 0;
         const char *reason = numeric_value(str_make(p, len), &value, &special);
@@ -432,12 +463,17 @@ static bool is_ascii(const char *p, int64_t len)
     return (bits & UINT64_C(0x8080808080808080)) == 0;
 }
 
+static bool is_text(const char *p, int64_t len)
+{
+    return LIKELY(is_ascii(p, len)) || str_is_utf8(str_make(p, len));
+}
+
 static Status column_texts(const ColumnWork *work, Err *err)
 {
     int32_t heap = 0;
     TRY(builder_heap(work->builder, work->rows->chunk, &heap, err));
     EACH_VALUE({
-        if (UNLIKELY(!is_ascii(p, len) && !str_is_utf8(str_make(p, len)))) {
+        if (UNLIKELY(!is_text(p, len))) {
             TRY(bad_value(work, row, "the text is not UTF-8", err));
         } else {
             TRY(builder_view(work->builder, heap, p - work->bytes, len, err));
@@ -457,7 +493,8 @@ static Status column_jsonb(const ColumnWork *work, Err *err)
     int32_t heap = 0;
     TRY(builder_heap(work->builder, work->rows->chunk, &heap, err));
     EACH_VALUE({
-        if (UNLIKELY(len < 1 || *p != 1 || !str_is_utf8(str_make(p + 1, len - 1)))) {
+        bool known = len >= 1 && *p == 1;
+        if (UNLIKELY(!known || !is_text(p + 1, len - 1))) {
             TRY(bad_value(work, row, WRONG_SIZE, err));
         } else {
             TRY(builder_view(work->builder, heap, p + 1 - work->bytes, len - 1, err));

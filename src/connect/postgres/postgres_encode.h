@@ -45,11 +45,12 @@ typedef struct PostgresColumn {
     int32_t limit;     /* TEXT: characters it holds, 0: any number */
     int32_t precision; /* NUMERIC: digits, 0: any number */
     int32_t scale;     /* NUMERIC with a precision */
-    int32_t fraction;  /* times: digits of a second, 0 … 6 */
-    bool checked;      /* the server may refuse a value that the encoder takes (domain, enum …) */
-    bool by_text;      /* has no equality of its own: compared by its text */
-    bool no_null;      /* refuse NULL here: the server would */
-    bool identity;     /* GENERATED ALWAYS AS IDENTITY */
+    Uint128 below; /* … of up to 38 digits: its numbers of that scale are below this, 0: unknown */
+    int32_t fraction; /* times: digits of a second, 0 … 6 */
+    bool checked;     /* the server may refuse a value that the encoder takes (domain, enum …) */
+    bool by_text;     /* has no equality of its own: compared by its text */
+    bool no_null;     /* refuse NULL here: the server would */
+    bool identity;    /* GENERATED ALWAYS AS IDENTITY */
 } PostgresColumn;
 
 /* How a field of that type gets into the column. `ret_note` (static text, may be empty) is what the
@@ -61,6 +62,7 @@ PostgresRoute postgres_route(TypeId from, const PostgresColumn *to, const char *
 typedef struct PostgresEncoder {
     Buf *out;
     Buf scratch;
+    Buf cells; /* of postgres_encode_rows */
     const char *reason;
     const char *sqlstate; /* of the reason */
 } PostgresEncoder;
@@ -78,6 +80,19 @@ MUST_USE Status postgres_encode_numeric_text(PostgresEncoder *encoder, const Pos
                                              Str text, Err *err);
 /* The literal of a PostgreSQL array ({1,2,NULL}) from a JSON array; *ret_ok false: it is none. */
 MUST_USE Status postgres_array_literal(Str json, Buf *out, bool *ret_ok, Err *err);
+
+/* What stands in front of a row's fields: where they are staged, neuron_ord (from `first` on) and
+ * neuron_row. */
+typedef struct PostgresRowHead {
+    bool staged;
+    int64_t first;
+} PostgresRowHead;
+
+/* All rows of the batch, and where each ends in `out`. *ret_done false, and nothing appended, where
+ * one holds a value that is refused: row by row then says which, and why. */
+MUST_USE Status postgres_encode_rows(PostgresEncoder *encoder, const PostgresColumn *columns,
+                                     const Batch *batch, const PostgresRowHead *head, int64_t *ends,
+                                     bool *ret_done, Err *err);
 
 /* Big-endian stores; return the place behind. */
 static inline char *postgres_put16(char *to, int32_t value)
@@ -134,5 +149,22 @@ MUST_USE static inline Status postgres_put_int64(Buf *out, int64_t value, Err *e
 /* PostgreSQL counts from 2000-01-01. */
 #define POSTGRES_EPOCH_US INT64_C(946684800000000)
 enum { POSTGRES_EPOCH_DAYS = 10957 };
+
+/* As PostgreSQL counts it; *good becomes false outside of what it holds. */
+static inline int32_t postgres_date(int32_t days, bool *good)
+{
+    if (UNLIKELY(days == DATE_INFINITY || days == DATE_NEG_INFINITY)) return days;
+    int64_t there = (int64_t)days - POSTGRES_EPOCH_DAYS;
+    *good &= there >= -2451545 && there < 2145031949;
+    return (int32_t)there;
+}
+static inline int64_t postgres_timestamp(int64_t us, bool *good)
+{
+    if (UNLIKELY(us == DATETIME_INFINITY || us == DATETIME_NEG_INFINITY)) return us;
+    int64_t there = 0;
+    bool overflow = __builtin_sub_overflow(us, POSTGRES_EPOCH_US, &there);
+    *good &= !overflow && there >= INT64_C(-211813488000000000);
+    return there;
+}
 
 #endif

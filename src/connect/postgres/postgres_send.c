@@ -112,12 +112,10 @@ static int32_t null_key(const PostgresSink *self, const PostgresTable *table, co
     return -1;
 }
 
-Status postgres_rows_encode(PostgresSink *self, PostgresTable *table, const Batch *batch,
-                            PostgresRowsOut *rows, RejectList *refused, Err *err)
+/* Row by row: what is refused is left out, and said why. */
+static Status rows_one_by_one(PostgresSink *self, PostgresTable *table, const Batch *batch,
+                              PostgresRowsOut *rows, RejectList *refused, Err *err)
 {
-    TRY(rows_reserve(rows, batch->rows, err));
-    self->encoder.out = &rows->bytes;
-    self->encoder.reason = NULL;
     for (int64_t row = 0; row < batch->rows; row++) {
         int32_t null = null_key(self, table, batch, row);
         if (UNLIKELY(null >= 0)) {
@@ -134,6 +132,46 @@ Status postgres_rows_encode(PostgresSink *self, PostgresTable *table, const Batc
         else self->next_ord++;
     }
     return OK;
+}
+
+static bool has_null_key(const PostgresSink *self, const PostgresTable *table, const Batch *batch)
+{
+    const SinkReq *req = self->sink.req;
+    bool nullable = false;
+    for (int32_t i = 0; i < req->key_count && self->keyed; i++) {
+        int32_t column = schema_find(table->schema, req->key[i]);
+        nullable |= column >= 0 && batch->columns[column].valid;
+    }
+    for (int64_t row = 0; nullable && row < batch->rows; row++) {
+        if (null_key(self, table, batch, row) >= 0) return true;
+    }
+    return false;
+}
+
+/* All rows at once; *ret_done false where one needs a look of its own. */
+static Status rows_together(PostgresSink *self, PostgresTable *table, const Batch *batch,
+                            PostgresRowsOut *rows, bool *ret_done, Err *err)
+{
+    *ret_done = false;
+    if (table->prefix == POSTGRES_PREFIX_REJECT || has_null_key(self, table, batch)) return OK;
+    PostgresRowHead head = {table->prefix == POSTGRES_PREFIX_STAGE, self->next_ord};
+    TRY(postgres_encode_rows(&self->encoder, table->columns, batch, &head, rows->ends + rows->count,
+                             ret_done, err));
+    if (!*ret_done) return OK;
+    for (int64_t row = 0; row < batch->rows; row++) rows->rows[rows->count++] = row;
+    self->next_ord += batch->rows;
+    return OK;
+}
+
+Status postgres_rows_encode(PostgresSink *self, PostgresTable *table, const Batch *batch,
+                            PostgresRowsOut *rows, RejectList *refused, Err *err)
+{
+    bool done = false;
+    TRY(rows_reserve(rows, batch->rows, err));
+    self->encoder.out = &rows->bytes;
+    self->encoder.reason = NULL;
+    TRY(rows_together(self, table, batch, rows, &done, err));
+    return done ? OK : rows_one_by_one(self, table, batch, rows, refused, err);
 }
 
 /* ---- sending ---- */

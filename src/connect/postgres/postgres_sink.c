@@ -472,6 +472,7 @@ static void postgres_sink_close(Sink *sink)
     postgres_rows_out_done(&self->rows);
     postgres_rows_out_done(&self->rejects);
     buf_done(&self->encoder.scratch);
+    buf_done(&self->encoder.cells);
     buf_done(&self->run_id);
     buf_done(&self->sql);
     pthread_mutex_destroy(&self->mutex);
@@ -507,6 +508,7 @@ Status postgres_sink_new(const SinkReq *req, Sink **ret_sink, Err *err)
     self->run_id = buf_make(256);
     self->sql = buf_make(POSTGRES_SQL_MAX);
     self->encoder.scratch = buf_make(INT64_C(1) << 30);
+    self->encoder.cells = buf_make(INT64_C(1) << 34);
     postgres_rows_out_done(&self->rows);
     postgres_rows_out_done(&self->rejects);
     postgres_table_done(&self->out);

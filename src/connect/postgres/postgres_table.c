@@ -107,6 +107,8 @@ static void finish_column(PostgresColumn *column, Str base)
     column->checked = column->checked || document || is_cast(column);
     column->by_text = column->kind == POSTGRES_KIND_JSON || is_cast(column);
     column->stage = is_cast(column) ? STR("text") : base;
+    bool narrow = column->precision <= DECIMAL_DIGITS_MAX;
+    column->below = narrow ? (Uint128)decimal_power10(column->precision) : 0;
 }
 
 /* ---- looking ---- */

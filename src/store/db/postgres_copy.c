@@ -1,5 +1,6 @@
 /* COPY in a session with PostgreSQL: rows in and out as the server's own bytes. */
 #include <limits.h>
+#include <time.h>
 
 #include "foundation/base/clock.h"
 #include "foundation/base/number.h"
@@ -7,6 +8,10 @@
 
 /* Pieces of at most this size go to libpq at once. */
 enum { COPY_PIECE_MAX = 1 << 20 };
+
+/* The server sends 8 KB at a time, and to wake up for each costs more than to read the rows in it:
+ * a stream that runs has this long to fill the socket, whose buffer holds several times as much. */
+static const struct timespec COPY_NAP = {.tv_nsec = 150000};
 
 /* The statement's first answer is there: rows go in or out now, or it failed. */
 static Status copy_begun(PostgresDb *db, ExecStatusType want, Err *err)
@@ -93,6 +98,16 @@ static Status copy_out_start(PostgresDb *db, int64_t deadline_ns, bool *ret_read
     return OK;
 }
 
+/* After rows more is taken for there, and if it isn't, given a nap to come. */
+static Status copy_more(PostgresDb *db, int64_t deadline_ns, bool *ret_ready, Err *err)
+{
+    if (db->rested) return postgres_wait(db, false, deadline_ns, ret_ready, err);
+    if (!db->flowing) (void)nanosleep(&COPY_NAP, NULL);
+    db->rested = !db->flowing;
+    db->flowing = false;
+    return OK;
+}
+
 Status postgres_db_copy_poll(PostgresDb *db, int64_t deadline_ns, bool *ret_ready, Str *ret_row,
                              Err *err)
 {
@@ -105,6 +120,8 @@ Status postgres_db_copy_poll(PostgresDb *db, int64_t deadline_ns, bool *ret_read
         int len = PQgetCopyData(db->conn, &db->row, 1);
         if (LIKELY(len > 0)) {
             *ret_row = str_make(db->row, len);
+            db->flowing = true;
+            db->rested = false;
             return OK;
         }
         if (len == -1) {
@@ -113,7 +130,7 @@ Status postgres_db_copy_poll(PostgresDb *db, int64_t deadline_ns, bool *ret_read
             return copy_finish(db, NULL, err);
         }
         if (len < -1 || broken) return postgres_db_error(db, NULL, err);
-        TRY(postgres_wait(db, false, deadline_ns, ret_ready, err));
+        TRY(copy_more(db, deadline_ns, ret_ready, err));
         /* What the server said last may stand in the buffer: the next round tells. */
         if (*ret_ready) broken = !PQconsumeInput(db->conn);
     }

@@ -10,6 +10,8 @@ struct PostgresDb {
     _Atomic bool cancelled;
     const _Atomic bool *stop; /* may be NULL */
     bool copying;             /* COPY … TO STDOUT gives rows */
+    bool flowing;             /* and gave one since the socket was last asked */
+    bool rested;              /* it was asked after a nap, too, and had nothing */
     char *row;                /* the last row of COPY … TO STDOUT, libpq's memory */
 };
 
