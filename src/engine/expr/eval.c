@@ -278,7 +278,9 @@ static Status run_kernel(Eval *eval, const ExprNode *node, Arguments *args, int6
         .site = node,
         .lane = &eval->lane,
     };
-    return node->function->kernel(&call, err);
+    TRY(node->function->kernel(&call, err));
+    /* What such a kernel left half done is not to be looked at. */
+    return eval->lane.full ? err_memory(err) : OK;
 }
 
 static Status eval_call(Eval *eval, const ExprNode *node, const Mask *active, Vector *result,

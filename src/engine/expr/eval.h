@@ -20,7 +20,7 @@ typedef struct ErrorLane {
     LaneError *items;
     int64_t count, capacity;
     Arena *arena; /* of the chunk */
-    bool full;    /* memory ran out: reported when the chunk ends */
+    bool full;    /* memory ran out: reported when the kernel ends */
 } ErrorLane;
 
 typedef struct Eval {

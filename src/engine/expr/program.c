@@ -110,7 +110,6 @@ Status program_run(const ChunkRun *run, Err *err)
         };
         Mask rows = mask_all(eval.rows);
         TRY(run->chunk(run->arg, &eval, &rows, err));
-        if (eval.lane.full) return err_memory(err);
     }
     return OK;
 }
