@@ -46,7 +46,8 @@ static Status find_files(FileSource *s, Err *err)
     if (s->count == 0) {
         (void)err_set(err, ERR_NOT_FOUND, "%s: %.*s", pattern ? "no file matches" : "no such file",
                       STR_ARG(name));
-        return err_where(err, "%.*s", STR_ARG(name));
+        (void)err_where(err, "%.*s", STR_ARG(name));
+        return err_hint(err, "paths are relative to the folder that neuron is started in");
     }
     for (int64_t i = 0; i < s->count; i++) {
         CLEANUP(file_close_p) int fd = -1;

@@ -75,7 +75,9 @@ Status sqlite_db_open(Str path, SqliteOpen how, sqlite3 **ret_db, Err *err)
     memcpy(name, path.ptr, (size_t)path.len);
     name[path.len] = 0;
     if (how != SQLITE_DB_CREATE && !file_exists(path)) {
-        return err_set(err, ERR_NOT_FOUND, "sqlite: no such file: %s", name);
+        (void)err_set(err, ERR_NOT_FOUND, "sqlite: no such file: %s", name);
+        return err_hint(err, "sqlite:///name is relative to the folder that neuron is started in, "
+                             "sqlite:////name absolute");
     }
     int flags = how == SQLITE_DB_READ    ? SQLITE_OPEN_READONLY
                 : how == SQLITE_DB_WRITE ? SQLITE_OPEN_READWRITE
