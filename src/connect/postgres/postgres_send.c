@@ -8,8 +8,8 @@
 static const char HEADER[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0";
 enum { HEADER_LEN = 19 };
 
-/* Rows wait until they are worth the round trips of a COPY of their own. */
-enum { SEND_BYTES = 1 << 20 };
+/* A COPY behind a savepoint ends after so much: what is refused is looked for in it. */
+enum { GUARDED_BYTES = 2 << 20 };
 
 void postgres_rows_clear_out(PostgresRowsOut *rows)
 {
@@ -270,6 +270,16 @@ static Status refuse_sent(Sending *s, int64_t at, const Err *cause, Err *err)
                   str_from(cause->message), err);
 }
 
+static Status send_range(Sending *s, int64_t from, int64_t to, Err *err);
+
+static Status send_halves(Sending *s, int64_t from, int64_t to, Err *err)
+{
+    int64_t middle = from + (to - from) / 2;
+    TRY(send_range(s, from, middle, err));
+    if (s->total && !s->self->sink.req->rejects) return OK; /* one is enough to end the run */
+    return send_range(s, middle, to, err);
+}
+
 /* Send the rows [from, to); where the server refuses, halve until the row is found. */
 static Status send_range(Sending *s, int64_t from, int64_t to, Err *err)
 {
@@ -284,10 +294,7 @@ static Status send_range(Sending *s, int64_t from, int64_t to, Err *err)
     err_clear(err);
     TRY(postgres_db_exec(self->db, "ROLLBACK TO neuron_copy; RELEASE neuron_copy", err));
     if (to - from == 1) return refuse_sent(s, from, &cause, err);
-    int64_t middle = from + (to - from) / 2;
-    TRY(send_range(s, from, middle, err));
-    if (s->total && !self->sink.req->rejects) return OK; /* one is enough to end the run */
-    return send_range(s, middle, to, err);
+    return send_halves(s, from, to, err);
 }
 
 /* Nothing can refuse these rows: one COPY for the whole cycle. */
@@ -305,12 +312,44 @@ static Status send_stream(PostgresSink *self, Err *err)
     return FAIL;
 }
 
+/* Rows go on their way at once, so that the server works on them while the next are made; they are
+ * kept until it has taken them. */
+static Status send_guarded(PostgresSink *self, int64_t first, Err *err)
+{
+    if (!self->copying) {
+        TRY(postgres_db_exec(self->db, "SAVEPOINT neuron_copy", err));
+        TRY(copy_begin(self, &self->out, stage_name(self), err));
+        self->copying = self->guarded = true;
+    }
+    /* When the put fails, the end says why. */
+    Err ignored = {0};
+    Str rows = rows_slice(&self->rows, first, self->rows.count);
+    IGNORE(postgres_db_copy_put(self->db, rows, &ignored));
+    return OK;
+}
+
+/* End the COPY behind a savepoint: its rows are forgotten, or, refused, wait to be looked at. */
+static Status guarded_stop(PostgresSink *self, Err *err)
+{
+    self->copying = self->guarded = false;
+    if (copy_end(self, err) == OK) {
+        postgres_rows_clear_out(&self->rows);
+        return postgres_db_exec(self->db, "RELEASE neuron_copy", err);
+    }
+    if (!is_refusal(err)) return FAIL;
+    err_clear(err);
+    return postgres_db_exec(self->db, "ROLLBACK TO neuron_copy; RELEASE neuron_copy", err);
+}
+
 Status postgres_rows_flush(PostgresSink *self, RejectWriter *rejects, Err *err)
 {
-    if (self->rows.count == 0) return OK;
+    if (self->guarded) TRY(guarded_stop(self, err));
+    int64_t count = self->rows.count;
+    if (count == 0) return OK;
     Sending sending = {.self = self, .rejects = rejects};
     reject_list_init(&sending.refused);
-    Status status = send_range(&sending, 0, self->rows.count, err);
+    Status status =
+        count == 1 ? send_range(&sending, 0, 1, err) : send_halves(&sending, 0, count, err);
     if (status == OK) status = refused_write(&sending, err);
     reject_list_done(&sending.refused);
     postgres_rows_clear_out(&self->rows);
@@ -331,14 +370,17 @@ Status postgres_rows_send(PostgresSink *self, Batch *batch, RejectWriter *reject
         postgres_rows_clear_out(rows);
         return status;
     }
+    bool refused = first > 0 && !self->guarded; /* of those before: all are looked at together */
+    if (!refused) TRY(send_guarded(self, first, err));
     rows->held[rows->held_count] = batch_ref(batch);
     rows->held_ends[rows->held_count++] = rows->count;
-    bool wait = rows->bytes.len < SEND_BYTES && rows->held_count < POSTGRES_HELD_MAX;
-    return wait ? OK : postgres_rows_flush(self, rejects, err);
+    bool more = !refused && rows->bytes.len < GUARDED_BYTES && rows->held_count < POSTGRES_HELD_MAX;
+    return more ? OK : postgres_rows_flush(self, rejects, err);
 }
 
 Status postgres_copy_stop(PostgresSink *self, Err *err)
 {
+    if (self->guarded) return guarded_stop(self, err);
     if (!self->copying) return OK;
     self->copying = false;
     return copy_end(self, err);

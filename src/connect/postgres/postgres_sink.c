@@ -267,7 +267,7 @@ static Status postgres_sink_begin(Sink *sink, int64_t cycle, Err *err)
     self->written = 0;
     self->next_ord = 1;
     self->fenced = false;
-    self->copying = self->staging = self->fresh = false;
+    self->copying = self->guarded = self->staging = self->fresh = false;
     self->direct = 0;
     postgres_rows_clear_out(&self->rows);
     postgres_rows_clear_out(&self->rejects);
@@ -446,7 +446,7 @@ static Status sink_abort_open(Sink *sink, Err *err UNUSED)
         return OK;
     }
     if (self->copying) postgres_db_copy_abort(self->db);
-    self->copying = false;
+    self->copying = self->guarded = false;
     postgres_db_rollback(self->db);
     if (PQtransactionStatus(postgres_db_conn(self->db)) != PQTRANS_IDLE) session_close(self);
     return OK;

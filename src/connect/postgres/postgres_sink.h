@@ -30,7 +30,7 @@ typedef struct PostgresTable {
     Arena arena;
 } PostgresTable;
 
-enum { POSTGRES_HELD_MAX = 4 };
+enum { POSTGRES_HELD_MAX = 8 };
 
 /* Rows in the form of COPY, and where each ends; with the batches that they came from, which are
  * asked again for those that the server refuses. */
@@ -69,7 +69,8 @@ typedef struct PostgresSink {
     bool keyed;   /* rows of a key replace each other */
     bool deletes; /* what was not staged is deleted at the end */
     bool open;    /* in a transaction */
-    bool copying; /* COPY into the stage is under way */
+    bool copying; /* COPY into the stage or the target is under way */
+    bool guarded; /* … behind a savepoint, and its rows are kept */
     bool staging; /* the stage is there */
     bool fresh;   /* the target is empty and ours alone: rows whose keys ascend go straight in */
     bool fenced;  /* this cycle's epoch is taken */
@@ -115,15 +116,15 @@ void postgres_rows_out_done(PostgresRowsOut *rows);
  */
 MUST_USE Status postgres_rows_encode(PostgresSink *self, PostgresTable *table, const Batch *batch,
                                      PostgresRowsOut *rows, RejectList *refused, Err *err);
-/* Send the batch's rows that were encoded last, at once or with those of later batches. The ones
- * that the server refuses are found by halving and go to `rejects`. */
+/* Send the batch's rows that were encoded last. The ones that the server refuses are found by
+ * halving, now or with a later batch, and go to `rejects`. */
 MUST_USE Status postgres_rows_send(PostgresSink *self, Batch *batch, RejectWriter *rejects,
                                    Err *err);
-/* Send what waits. */
+/* All rows are with the server, or among `rejects`. */
 MUST_USE Status postgres_rows_flush(PostgresSink *self, RejectWriter *rejects, Err *err);
 /* Forget what waits. */
 void postgres_rows_clear_out(PostgresRowsOut *rows);
-/* End COPY into the stage. */
+/* End the COPY that is under way; rows of it that were refused wait for postgres_rows_flush. */
 MUST_USE Status postgres_copy_stop(PostgresSink *self, Err *err);
 /* Write the rejects that wait into their table. */
 MUST_USE Status postgres_rejects_flush(PostgresSink *self, Err *err);
