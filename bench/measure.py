@@ -1,6 +1,7 @@
 """What the benchmarks share: CPU seconds, wall time and peak memory of a child; tables; verdicts."""
 
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -37,6 +38,12 @@ def python(code, cwd=None):
 def best(times, work):
     """The run of the least CPU time: noise only adds."""
     return min((work() for _ in range(times)), key=lambda one: one.cpu)
+
+
+def typical(runs):
+    """Of each number its median, for wall time is noise on a shared machine; of the memory its peak; the last output."""
+    medians = (statistics.median(getattr(one, name) for one in runs) for name in ("cpu", "wall"))
+    return Measured(*medians, max(one.rss for one in runs), runs[-1].output)
 
 
 def show(name, one):

@@ -7,12 +7,11 @@ memory's slope; without it the slope is taken over a tenth of the rows and all o
 import importlib.util
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 
-from measure import NEURON, ROOT, goal, python, run, show
+from measure import NEURON, ROOT, goal, python, run, show, typical
 
 sys.path.insert(0, os.path.join(ROOT, "tests"))
 from postgres import Database, Postgres, binaries  # noqa: E402
@@ -149,14 +148,6 @@ class Yard:
             sys.exit(f"dlt: {found} rows arrived\n{one.output}")
         self.source("DROP TABLE tenth")
         return one
-
-
-def typical(runs):
-    """Of each number its median: wall time is noise on a shared machine."""
-    one = runs[0]
-    one.wall, one.cpu = (statistics.median(getattr(r, name) for r in runs) for name in ("wall", "cpu"))
-    one.rss = max(r.rss for r in runs)
-    return one
 
 
 def alternate(ways, rounds, before=lambda: None, after=lambda who: None):
