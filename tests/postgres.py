@@ -8,7 +8,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import struct
 import tempfile
+import threading
 import time
 
 
@@ -88,3 +90,51 @@ class Database:
 
     def rows(self, sql):
         return json.loads(self(f"SELECT coalesce(json_agg(r), '[]') FROM ({sql}) AS r"))
+
+
+class CutProxy:
+    """Stands between the program and a server, on a port of its own; `cut` ends all connections as a dead network
+    does: at once, in the middle of whatever is under way."""
+
+    def __init__(self, port):
+        self.port, self.pairs, self.mutex = port, [], threading.Lock()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.own_port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+                server = socket.create_connection(("127.0.0.1", self.port))
+            except OSError:
+                return
+            with self.mutex:
+                self.pairs.append((client, server))
+            for source, target in ((client, server), (server, client)):
+                threading.Thread(target=self.forward, args=(source, target), daemon=True).start()
+
+    @staticmethod
+    def forward(source, target):
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def cut(self):
+        with self.mutex:
+            pairs, self.pairs = self.pairs, []
+        for pair in pairs:
+            for end in pair:
+                try:
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    end.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+                end.close()
+
+    def close(self):
+        self.listener.close()
+        self.cut()

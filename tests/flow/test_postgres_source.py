@@ -4,6 +4,7 @@ import base64
 import csv
 import json
 import os
+import random
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from conftest import PROGRAM  # noqa: E402
 from postgres import Postgres  # noqa: E402
+
+SOAK = bool(os.environ.get("NEURON_SOAK"))
 
 
 @pytest.fixture(scope="module")
@@ -444,39 +447,51 @@ class Session:
         self.process.wait(timeout=30)
 
 
-@pytest.mark.parametrize("cursor, mode, key", [("at", "upsert", "key: [id]"), ("id", "append", ""),
-                                               ("at", "append", "")])
-def test_writers_with_slow_transactions_lose_nothing(neuron, server, url, cursor, mode, key):
-    """Late commits all the time, some later than a run waits, while the pipeline runs again and again."""
+# How many of the transactions are slow, how long they take, and how long the pipeline waits between its runs.
+LATE_MIXES = [(0.3, 0.8, 0.05), (0.05, 0.8, 0.05), (0.01, 2.5, 0.5)]
+LATE_SECONDS = 60 if SOAK else 4
+LATE_FORMS = [("id", "append", ""), ("at", "append", ""), ("id", "upsert", "key: [id]"), ("at", "upsert", "key: [id]")]
+
+
+@pytest.mark.parametrize("mix, form", [(mix, form) for mix in LATE_MIXES for form in LATE_FORMS] if SOAK else [
+    (LATE_MIXES[0], LATE_FORMS[0]), (LATE_MIXES[2], LATE_FORMS[1]), (LATE_MIXES[1], LATE_FORMS[3])])
+def test_writers_with_slow_transactions_lose_nothing(neuron, server, url, mix, form):
+    """12 writers, late commits all the time, some later than a run waits, while the pipeline runs again and again."""
+    (slow, seconds, poll), (cursor, mode, key) = mix, form
     neuron.write("neuron.yaml", PIPELINE % (url, cursor, mode, key))
     run_sql(server, "DROP TABLE IF EXISTS events; CREATE TABLE events (id bigint GENERATED ALWAYS AS IDENTITY, "
                     "w int, at timestamptz DEFAULT now()); CREATE INDEX ON events (id); CREATE INDEX ON events (at)")
-    stop = time.monotonic() + float(os.environ.get("NEURON_LATE_SECONDS", "4"))
+    stop = time.monotonic() + LATE_SECONDS
 
     def write(number):
-        session = Session(server)
-        change = (f"UPDATE events SET w = w + 1, at = now() WHERE id = (SELECT max(id) - {number * 3 + 5} FROM events);"
-                  if mode == "upsert" else "")
+        session, chance = Session(server), random.Random(number)
         while time.monotonic() < stop:
             session(f"BEGIN; INSERT INTO events (w) VALUES ({number});")
-            session(f"SELECT pg_sleep({ {0: 0.4, 3: 0.4, 5: 2.5}.get(number, 0.01) });")
-            session(f"{change} SAVEPOINT s; INSERT INTO events (w) VALUES ({number});")
-            session("ROLLBACK;" if number == 1 else "ROLLBACK TO s; COMMIT;" if number == 2 else "COMMIT;")
+            session(f"SELECT pg_sleep({chance.uniform(0, seconds) if chance.random() < slow else 0.005});")
+            # A changed row takes a new time, and keeps its id: only the cursor over times sees it.
+            if cursor == "at" and mode == "upsert":
+                session(f"UPDATE events SET w = w + 1, at = now() WHERE id = (SELECT max(id) - {number * 3 + 5}"
+                        " FROM events);")
+            session(f"SAVEPOINT s; INSERT INTO events (w) VALUES ({number});")
+            end = chance.random()
+            session("ROLLBACK;" if end < 0.05 else "ROLLBACK TO s; COMMIT;" if end < 0.15 else "COMMIT;")
         session.close()
 
-    writers = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(12)]
     for writer in writers:
         writer.start()
     runs = 0
     while time.monotonic() < stop:
         neuron.result("etl", "p")
         runs += 1
+        time.sleep(poll)
     for writer in writers:
         writer.join()
     neuron.result("etl", "p")
     want = sorted(tuple(map(int, line.split("|"))) for line in run_sql(server, "SELECT id, w FROM events").splitlines())
     with sqlite3.connect(os.path.join(neuron.folder, "target.db")) as db:
         got = db.execute("SELECT id, w FROM t ORDER BY id").fetchall()
+    print(f"{cursor} {mode} {slow:.0%} slow: {len(want)} rows, {runs} runs")
     assert got == want, set(want) ^ set(got)
     assert runs >= 1 and len(want) > 50
 
