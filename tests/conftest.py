@@ -2,7 +2,9 @@
 
 import json
 import os
+import signal
 import subprocess
+import threading
 
 import pytest
 
@@ -63,6 +65,20 @@ def build_driver(folder, name, rooms, flags):
                     *("-l" + flag for flag in [*flags, "crypto", "xxhash", "utf8proc", "pcre2-8", "yaml", "z", "zstd",
                                                "pthread", "m"])], check=True)
     return program
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays():
+    """A test that fails leaves no program running behind it."""
+    yield
+    with open(f"/proc/{os.getpid()}/task/{threading.get_native_id()}/children", encoding="utf-8") as children:
+        pids = children.read().split()
+    for pid in pids:
+        try:
+            if os.path.realpath(f"/proc/{pid}/exe") == os.path.realpath(PROGRAM):
+                os.kill(int(pid), signal.SIGKILL)
+        except OSError:
+            pass  # it has ended meanwhile
 
 
 @pytest.fixture

@@ -58,9 +58,8 @@ static Health write_dependencies(Daemon *d, JsonWriter *w)
     jobs = streams_health(d, w) == HEALTH_HEALTHY && jobs;
     jobs = links_write(d, w) && jobs;
     json_object_end(w);
-    /* While it drains its parts are as they were; `draining` says the rest. */
-    bool up = atomic_load(&d->ready) || atomic_load(&d->draining);
-    if (!store || !up) return HEALTH_UNHEALTHY;
+    /* While it starts or drains its parts are as they are; /readyz and `draining` say the rest. */
+    if (!store) return HEALTH_UNHEALTHY;
     return jobs ? HEALTH_HEALTHY : HEALTH_DEGRADED;
 }
 

@@ -82,6 +82,7 @@ Status trend_find(const TrendPoint *points, int64_t count, Trend *ret_trend, Err
         qsort(slopes, (size_t)pairs, sizeof *slopes, by_value);
         trend.slope =
             pairs % 2 ? slopes[pairs / 2] : (slopes[pairs / 2 - 1] + slopes[pairs / 2]) / 2;
+        trend.slope += 0.0; /* no -0 */
     }
     if (all > 0 && sum != 0) trend.z = ((double)sum - (sum > 0 ? 1 : -1)) / sqrt(all);
     if (trend.z > Z_95) trend.kind = TREND_IMPROVING;
