@@ -53,6 +53,8 @@ Status sink_plan_add(SinkPlan *plan, SinkPlanPart part, Err *err, const char *fo
         return list_add(&plan->arena, &plan->ddl, &plan->ddl_count, text, err);
     case PLAN_TYPE:
         return list_add(&plan->arena, &plan->types, &plan->type_count, text, err);
+    case PLAN_LOCK:
+        return list_add(&plan->arena, &plan->locks, &plan->lock_count, text, err);
     case PLAN_WARNING:
         return list_add(&plan->arena, &plan->warnings, &plan->warning_count, text, err);
     }

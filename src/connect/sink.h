@@ -33,19 +33,21 @@ typedef struct SinkReq {
 
 /* What describe found: the plan. Lists of texts live in `arena`. */
 typedef struct SinkPlan {
-    Str *sql; /* statements of the publishing transaction, exact */
+    Str *sql; /* statements of the publishing transaction, exact; behind ` -- ` when each runs */
     int32_t sql_count;
     Str *ddl; /* CREATE TABLE, ALTER TABLE … that would run first */
     int32_t ddl_count;
     Str *types; /* "amount: numeric -> REAL (lossy: …)" one per column */
     int32_t type_count;
+    Str *locks; /* "table t: ROW EXCLUSIVE (UPDATE, INSERT): …" what others can do meanwhile */
+    int32_t lock_count;
     Str *warnings;
     int32_t warning_count;
     Str promise; /* "exactly once: …" one sentence */
     bool exactly_once;
     Arena arena;
 } SinkPlan;
-typedef enum SinkPlanPart { PLAN_SQL, PLAN_DDL, PLAN_TYPE, PLAN_WARNING } SinkPlanPart;
+typedef enum SinkPlanPart { PLAN_SQL, PLAN_DDL, PLAN_TYPE, PLAN_LOCK, PLAN_WARNING } SinkPlanPart;
 void sink_plan_done(SinkPlan *plan);
 MUST_USE Status sink_plan_add(SinkPlan *plan, SinkPlanPart part, Err *err, const char *format, ...)
     PRINTF_LIKE(4, 5);

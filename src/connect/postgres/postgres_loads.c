@@ -32,7 +32,7 @@ static int64_t field_int64(const PGresult *result, int column)
     return value;
 }
 
-static Status has_loads(PostgresDb *db, bool *ret_has, Err *err)
+Status postgres_loads_has(PostgresDb *db, bool *ret_has, Err *err)
 {
     int64_t there = 0;
     TRY(postgres_db_int64(db, "SELECT count(to_regclass('neuron_loads'))", NULL, 0, &there, err));
@@ -50,7 +50,7 @@ static bool lost_race(const Err *err)
 Status postgres_loads_create(PostgresDb *db, Err *err)
 {
     bool has = false;
-    TRY(has_loads(db, &has, err));
+    TRY(postgres_loads_has(db, &has, err));
     if (has || postgres_db_exec(db, CREATE_LOADS, err) == OK) return OK;
     if (lost_race(err)) {
         err_clear(err);
@@ -66,7 +66,7 @@ Status postgres_loads_create(PostgresDb *db, Err *err)
 Status postgres_loads_state(PostgresDb *db, Str pipeline, LoadState *ret_state, Err *err)
 {
     bool has = false;
-    TRY(has_loads(db, &has, err));
+    TRY(postgres_loads_has(db, &has, err));
     if (!has) return OK;
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
     TRY(postgres_db_query(db,
@@ -136,6 +136,12 @@ static const char RECORD[] =
     " records_loaded = records_loaded + $12::bigint, inserted = inserted + $13::bigint,"
     " updated = updated + $14::bigint, unchanged = unchanged + $15::bigint,"
     " deleted = deleted + $16::bigint WHERE pipeline = $1 AND epoch = $2::bigint";
+
+const char *postgres_loads_sql(PostgresLoadsSql which)
+{
+    const char *const texts[] = {CREATE_LOADS, FENCE_FIRST, RECORD};
+    return texts[which];
+}
 
 Status postgres_loads_record(PostgresSink *self, const Position *position, const SinkRun *run,
                              Err *err)
@@ -218,7 +224,7 @@ Status postgres_loads_outcome(PostgresSink *self, Str run_id, int64_t cycle, Out
     bool has = false;
     Str pipeline = self->sink.req->pipeline;
     *ret_outcome = OUTCOME_NOT_COMMITTED;
-    TRY(has_loads(self->db, &has, err));
+    TRY(postgres_loads_has(self->db, &has, err));
     if (!has) return OK;
     if (self->unknown) TRY(end_orphan(self, err));
     TRY(postgres_db_begin(self->db, "ISOLATION LEVEL READ COMMITTED", err));

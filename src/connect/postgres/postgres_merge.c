@@ -295,10 +295,8 @@ Status postgres_merge_sql(const PostgresSink *self, SinkPlan *plan, Err *err)
     return OK;
 }
 
-Status postgres_stage_create(PostgresSink *self, Err *err)
+Status postgres_stage_sql(const PostgresSink *self, Buf *sql, Err *err)
 {
-    Buf *sql = &self->sql;
-    buf_clear(sql);
     TRY(buf_append(sql, STR("CREATE TEMP TABLE neuron_stage (neuron_ord bigint, neuron_row bigint"),
                    err));
     for (int32_t i = 0; i < self->out.schema->count; i++) {
@@ -306,7 +304,13 @@ Status postgres_stage_create(PostgresSink *self, Err *err)
         TRY(buf_append_char(sql, ' ', err));
         TRY(buf_append(sql, self->out.columns[i].stage, err));
     }
-    TRY(buf_append(sql, STR(") ON COMMIT DROP"), err));
+    return buf_append(sql, STR(") ON COMMIT DROP"), err);
+}
+
+Status postgres_stage_create(PostgresSink *self, Err *err)
+{
+    buf_clear(&self->sql);
+    TRY(postgres_stage_sql(self, &self->sql, err));
     self->staging = true;
     return postgres_sink_run(self, err);
 }

@@ -8,46 +8,113 @@ static Status plan_ddl(void *arg, Str sql, Err *err)
     return sink_plan_add(arg, PLAN_DDL, err, "%.*s", (int)sql.len, sql.ptr);
 }
 
-static Status plan_types(const PostgresTable *table, SinkPlan *plan, Err *err)
+/* Values that the column can't take as they are, where the types alone don't say it. */
+static Status refused_note(const Field *field, const PostgresColumn *to, Buf *out, Err *err)
 {
-    for (int32_t i = 0; i < table->schema->count; i++) {
-        const Field *field = &table->schema->fields[i];
-        const char *note = "";
-        (void)postgres_route(field->type, &table->columns[i], &note);
-        TRY(sink_plan_add(plan, PLAN_TYPE, err, "%.*s: %s -> %.*s%s%s%s", STR_ARG(field->name),
-                          type_name(field->type), STR_ARG(table->columns[i].declared),
-                          *note ? " (" : "", note, *note ? ")" : ""));
+    bool whole = field->precision == to->precision && field->scale == to->scale;
+    switch (to->kind) {
+    case POSTGRES_KIND_INT2:
+    case POSTGRES_KIND_INT4:
+        if (field->type != TYPE_INT64) return OK;
+        return buf_append(out, STR("what is out of its range is refused"), err);
+    case POSTGRES_KIND_TEXT:
+        if (!to->limit) return OK;
+        return buf_printf(out, err, "more than %d characters are refused", to->limit);
+    case POSTGRES_KIND_NUMERIC:
+        if (!to->precision || (field->type == TYPE_NUMERIC && whole)) return OK;
+        return buf_append(out, STR("what it would round or can't hold is refused"), err);
+    case POSTGRES_KIND_TIME:
+    case POSTGRES_KIND_TIMESTAMP:
+    case POSTGRES_KIND_TIMESTAMPTZ:
+    case POSTGRES_KIND_INTERVAL:
+        if (to->fraction >= 6) return OK;
+        return buf_printf(out, err, "more than %d digits of a second are refused", to->fraction);
+    case POSTGRES_KIND_BOOL:
+    case POSTGRES_KIND_INT8:
+    case POSTGRES_KIND_FLOAT4:
+    case POSTGRES_KIND_FLOAT8:
+    case POSTGRES_KIND_BYTEA:
+    case POSTGRES_KIND_JSON:
+    case POSTGRES_KIND_JSONB:
+    case POSTGRES_KIND_DATE:
+    case POSTGRES_KIND_UUID:
+    case POSTGRES_KIND_ARRAY:
+    case POSTGRES_KIND_OTHER:
+        break;
     }
     return OK;
 }
 
-static Status plan_sql(const PostgresSink *self, SinkPlan *plan, Err *err)
+static Status plan_types(const PostgresTable *table, SinkPlan *plan, Err *err)
 {
-    CLEANUP(buf_done) Buf name = buf_make(1 << 16);
-    TRY(postgres_db_quote_table(&name, buf_str(&self->out.name), err));
-    Str table = buf_str(&name);
-    TRY(sink_plan_add(plan, PLAN_SQL, err, "BEGIN ISOLATION LEVEL READ COMMITTED"));
-    bool deletes = self->sink.req->mode == SINK_REPLACE && !self->deletes && self->out.exists;
-    if (deletes) TRY(sink_plan_add(plan, PLAN_SQL, err, "DELETE FROM %.*s", STR_ARG(table)));
+    CLEANUP(buf_done) Buf notes = buf_make(1 << 12);
+    for (int32_t i = 0; i < table->schema->count; i++) {
+        const Field *field = &table->schema->fields[i];
+        const char *note = "";
+        (void)postgres_route(field->type, &table->columns[i], &note);
+        buf_clear(&notes);
+        TRY(refused_note(field, &table->columns[i], &notes, err));
+        if (*note && notes.len) TRY(buf_append(&notes, STR("; "), err));
+        TRY(buf_append(&notes, str_from(note), err));
+        Str text = buf_str(&notes);
+        TRY(sink_plan_add(plan, PLAN_TYPE, err, "%.*s: %s -> %.*s%s%.*s%s", STR_ARG(field->name),
+                          type_name(field->type), STR_ARG(table->columns[i].declared),
+                          text.len ? " (" : "", STR_ARG(text), text.len ? ")" : ""));
+    }
+    return OK;
+}
+
+static Status plan_loads(const PostgresSink *self, PostgresLoadsSql which, const char *when,
+                         SinkPlan *plan, Err *err)
+{
+    if (!self->sink.req->pipeline.len) return OK;
+    return sink_plan_add(plan, PLAN_SQL, err, "%s -- %s", postgres_loads_sql(which), when);
+}
+
+static Status plan_copy(const PostgresSink *self, const char *stage, const char *when,
+                        SinkPlan *plan, Err *err)
+{
+    CLEANUP(buf_done) Buf sql = buf_make(POSTGRES_SQL_MAX);
+    TRY(postgres_copy_sql(&self->out, stage, &sql, err));
+    return sink_plan_add(plan, PLAN_SQL, err, "%.*s%s%s", STR_ARG(buf_str(&sql)),
+                         *when ? " -- " : "", when);
+}
+
+static const char FENCE_WHEN[] = "one row, or the run is fenced off";
+
+/* Rows that keys may meet go to a stage first, and are merged. */
+static Status plan_staged(const PostgresSink *self, Str table, SinkPlan *plan, Err *err)
+{
     if (self->keys.ascend && !self->out.cast) {
-        TRY(sink_plan_add(plan, PLAN_SQL, err,
-                          "COPY %.*s FROM STDIN (FORMAT binary) (while the table is empty, locked"
-                          " against other writers, and keys ascend; else:)",
-                          STR_ARG(table)));
+        if (self->out.exists) {
+            TRY(sink_plan_add(plan, PLAN_SQL, err,
+                              "LOCK TABLE %.*s IN SHARE ROW EXCLUSIVE MODE NOWAIT -- given back "
+                              "where the table is not empty",
+                              STR_ARG(table)));
+        }
+        TRY(plan_copy(self, NULL, "while the table is empty, locked, and keys ascend; else:", plan,
+                      err));
     }
+    CLEANUP(buf_done) Buf stage = buf_make(POSTGRES_SQL_MAX);
+    TRY(postgres_stage_sql(self, &stage, err));
+    TRY(sink_plan_add(plan, PLAN_SQL, err, "%.*s", STR_ARG(buf_str(&stage))));
+    TRY(plan_copy(self, POSTGRES_STAGE, "", plan, err));
+    TRY(plan_loads(self, POSTGRES_LOADS_FENCE, FENCE_WHEN, plan, err));
+    return postgres_merge_sql(self, plan, err);
+}
+
+static Status plan_sql(const PostgresSink *self, Str table, SinkPlan *plan, Err *err)
+{
+    TRY(sink_plan_add(plan, PLAN_SQL, err, "BEGIN ISOLATION LEVEL READ COMMITTED"));
     if (self->staged) {
-        TRY(sink_plan_add(plan, PLAN_SQL, err,
-                          "COPY pg_temp.neuron_stage FROM STDIN (FORMAT binary)"));
-        TRY(postgres_merge_sql(self, plan, err));
+        TRY(plan_staged(self, table, plan, err));
     } else {
-        TRY(sink_plan_add(plan, PLAN_SQL, err, "COPY %.*s FROM STDIN (FORMAT binary)",
-                          STR_ARG(table)));
+        bool deletes = self->sink.req->mode == SINK_REPLACE && self->out.exists;
+        TRY(plan_loads(self, POSTGRES_LOADS_FENCE, FENCE_WHEN, plan, err));
+        if (deletes) TRY(sink_plan_add(plan, PLAN_SQL, err, "DELETE FROM %.*s", STR_ARG(table)));
+        TRY(plan_copy(self, NULL, "", plan, err));
     }
-    if (self->sink.req->pipeline.len) {
-        TRY(sink_plan_add(plan, PLAN_SQL, err,
-                          "INSERT INTO neuron_loads … ON CONFLICT (pipeline, epoch) DO NOTHING"
-                          " (one row, or the run is fenced off)"));
-    }
+    TRY(plan_loads(self, POSTGRES_LOADS_RECORD, "counts, watermark", plan, err));
     return sink_plan_add(plan, PLAN_SQL, err, "COMMIT");
 }
 
@@ -72,21 +139,32 @@ static const char UNIQUE_INDEX[] =
     " (SELECT array_agg(x COLLATE \"C\" ORDER BY x COLLATE \"C\")"
     " FROM json_array_elements_text($2::json) AS x)";
 
+static const char PARTITIONED[] =
+    "SELECT count(*) FROM pg_class WHERE oid = to_regclass($1) AND relkind = 'p'";
+
 static Status plan_key_index(PostgresSink *self, SinkPlan *plan, Err *err)
 {
     if (!self->out.exists || !self->keyed) return OK;
     CLEANUP(buf_done) Buf name = buf_make(1 << 16);
     CLEANUP(buf_done) Buf key = buf_make(1 << 16);
+    CLEANUP(buf_done) Buf columns = buf_make(1 << 16);
     TRY(postgres_db_quote_table(&name, buf_str(&self->out.name), err));
     TRY(key_json(self, &key, err));
     Str params[] = {buf_str(&name), buf_str(&key)};
-    int64_t count = 0;
+    int64_t count = 0, partitioned = 0;
     TRY(postgres_db_int64(self->db, UNIQUE_INDEX, params, 2, &count, err));
     if (count > 0) return OK;
+    TRY(postgres_db_int64(self->db, PARTITIONED, params, 1, &partitioned, err));
+    for (int32_t i = 0; i < self->sink.req->key_count; i++) {
+        if (i) TRY(buf_append(&columns, STR(", "), err));
+        TRY(postgres_db_quote(&columns, self->sink.req->key[i], err));
+    }
     return sink_plan_add(plan, PLAN_WARNING, err,
-                         "no unique index on the key %.*s of «%.*s»: merging scans the table, and"
-                         " nothing keeps others from writing a key twice",
-                         STR_ARG(buf_str(&key)), STR_ARG(buf_str(&self->out.name)));
+                         "no unique index on the key of «%.*s»: merging scans the table, and"
+                         " nothing keeps others from writing a key twice; CREATE UNIQUE INDEX %sON"
+                         " %.*s (%.*s)",
+                         STR_ARG(buf_str(&self->out.name)), partitioned ? "" : "CONCURRENTLY ",
+                         STR_ARG(buf_str(&name)), STR_ARG(buf_str(&columns)));
 }
 
 static const char MISSING_RIGHTS[] =
@@ -109,19 +187,53 @@ static Status plan_rights(PostgresSink *self, SinkPlan *plan, Err *err)
                          STR_ARG(missing), STR_ARG(buf_str(&self->out.name)));
 }
 
-static Status plan_locks(const PostgresSink *self, SinkPlan *plan, Err *err)
+/* What others can do with the table meanwhile; locks are held to COMMIT. */
+static Status plan_locks(const PostgresSink *self, Str table, SinkPlan *plan, Err *err)
 {
-    if (self->out.exists && self->out.new_count) {
-        TRY(sink_plan_add(plan, PLAN_WARNING, err,
-                          "adding columns locks «%.*s» against readers (ACCESS EXCLUSIVE) until"
-                          " the run commits",
-                          STR_ARG(buf_str(&self->out.name))));
+    if (!self->out.exists) return OK; /* nobody else sees it before COMMIT */
+    bool fresh = self->staged && self->keys.ascend && !self->out.cast;
+    const char *writes = !self->staged   ? "COPY"
+                         : self->deletes ? "UPDATE, INSERT, DELETE of what changed"
+                                         : "UPDATE, INSERT of what changed";
+    if (!self->staged && self->sink.req->mode == SINK_REPLACE) writes = "DELETE of all rows, COPY";
+    TRY(sink_plan_add(plan, PLAN_LOCK, err,
+                      "%.*s: ROW EXCLUSIVE (%s): readers and writers go on; who writes a row that"
+                      " the run writes waits for its COMMIT",
+                      STR_ARG(table), writes));
+    if (fresh) {
+        TRY(sink_plan_add(plan, PLAN_LOCK, err,
+                          "%.*s: SHARE ROW EXCLUSIVE where it is empty: readers go on, writers wait"
+                          " for the COMMIT",
+                          STR_ARG(table)));
     }
+    if (self->out.new_count == 0) return OK;
+    TRY(sink_plan_add(
+        plan, PLAN_LOCK, err,
+        "%.*s: ACCESS EXCLUSIVE (ALTER TABLE), from %s on: readers and writers wait for"
+        " the COMMIT",
+        STR_ARG(table), self->staged ? "the merge" : "the first row"));
+    return sink_plan_add(plan, PLAN_WARNING, err,
+                         "adding columns locks «%.*s» against readers (ACCESS EXCLUSIVE) until the"
+                         " run commits",
+                         STR_ARG(buf_str(&self->out.name)));
+}
+
+static Status plan_references(const PostgresSink *self, SinkPlan *plan, Err *err)
+{
     bool replace = self->sink.req->mode == SINK_REPLACE && self->out.referred && !self->deletes;
     if (!replace) return OK;
     return sink_plan_add(plan, PLAN_WARNING, err,
                          "other tables refer to «%.*s»: replacing it needs a key",
                          STR_ARG(buf_str(&self->out.name)));
+}
+
+static Status plan_ddls(const PostgresSink *self, SinkPlan *plan, Err *err)
+{
+    TRY(postgres_table_ddl(self, &self->out, plan_ddl, plan, err));
+    if (!self->sink.req->pipeline.len) return OK;
+    bool has = false;
+    TRY(postgres_loads_has(self->db, &has, err));
+    return has ? OK : plan_ddl(plan, str_from(postgres_loads_sql(POSTGRES_LOADS_CREATE)), err);
 }
 
 Status postgres_plan(PostgresSink *self, SinkPlan *plan, Err *err)
@@ -130,10 +242,13 @@ Status postgres_plan(PostgresSink *self, SinkPlan *plan, Err *err)
     plan->promise = plan->exactly_once
                         ? STR("exactly once: rows, watermark and run record in one transaction")
                         : STR("all rows or none: one transaction");
-    TRY(postgres_table_ddl(self, &self->out, plan_ddl, plan, err));
+    CLEANUP(buf_done) Buf name = buf_make(1 << 16);
+    TRY(postgres_db_quote_table(&name, buf_str(&self->out.name), err));
+    TRY(plan_ddls(self, plan, err));
     TRY(plan_types(&self->out, plan, err));
-    TRY(plan_sql(self, plan, err));
+    TRY(plan_sql(self, buf_str(&name), plan, err));
+    TRY(plan_locks(self, buf_str(&name), plan, err));
     TRY(plan_key_index(self, plan, err));
     TRY(plan_rights(self, plan, err));
-    return plan_locks(self, plan, err);
+    return plan_references(self, plan, err);
 }

@@ -176,11 +176,8 @@ Status postgres_rows_encode(PostgresSink *self, PostgresTable *table, const Batc
 
 /* ---- sending ---- */
 
-static Status copy_begin(PostgresSink *self, const PostgresTable *table, const char *stage,
-                         Err *err)
+Status postgres_copy_sql(const PostgresTable *table, const char *stage, Buf *sql, Err *err)
 {
-    Buf *sql = &self->sql;
-    buf_clear(sql);
     TRY(buf_append(sql, STR("COPY "), err));
     if (stage) {
         TRY(buf_append(sql, str_from(stage), err));
@@ -190,9 +187,16 @@ static Status copy_begin(PostgresSink *self, const PostgresTable *table, const c
         TRY(postgres_table_names(table, "", sql, err));
         TRY(buf_append_char(sql, ')', err));
     }
-    TRY(buf_append(sql, STR(" FROM STDIN (FORMAT binary)"), err));
-    TRY(buf_terminate(sql, err));
-    TRY(postgres_db_copy_in(self->db, sql->data, err));
+    return buf_append(sql, STR(" FROM STDIN (FORMAT binary)"), err);
+}
+
+static Status copy_begin(PostgresSink *self, const PostgresTable *table, const char *stage,
+                         Err *err)
+{
+    buf_clear(&self->sql);
+    TRY(postgres_copy_sql(table, stage, &self->sql, err));
+    TRY(buf_terminate(&self->sql, err));
+    TRY(postgres_db_copy_in(self->db, self->sql.data, err));
     return postgres_db_copy_put(self->db, str_make(HEADER, HEADER_LEN), err);
 }
 
@@ -213,7 +217,7 @@ static Str rows_slice(const PostgresRowsOut *rows, int64_t from, int64_t to)
 
 static const char *stage_name(const PostgresSink *self)
 {
-    return self->out.prefix == POSTGRES_PREFIX_STAGE ? "pg_temp.neuron_stage" : NULL;
+    return self->out.prefix == POSTGRES_PREFIX_STAGE ? POSTGRES_STAGE : NULL;
 }
 
 static Status copy_range(PostgresSink *self, int64_t from, int64_t to, Err *err)

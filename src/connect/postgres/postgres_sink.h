@@ -124,6 +124,9 @@ MUST_USE Status postgres_rows_send(PostgresSink *self, Batch *batch, RejectWrite
 MUST_USE Status postgres_rows_flush(PostgresSink *self, RejectWriter *rejects, Err *err);
 /* Forget what waits. */
 void postgres_rows_clear_out(PostgresRowsOut *rows);
+/* COPY … FROM STDIN into that stage (NULL: the table itself), appended. */
+MUST_USE Status postgres_copy_sql(const PostgresTable *table, const char *stage, Buf *sql,
+                                  Err *err);
 /* End the COPY that is under way; rows of it that were refused wait for postgres_rows_flush. */
 MUST_USE Status postgres_copy_stop(PostgresSink *self, Err *err);
 /* Write the rejects that wait into their table. */
@@ -139,6 +142,9 @@ MUST_USE Status postgres_fresh_try(PostgresSink *self, Err *err);
 
 /* ---- merge (postgres_merge.c) ---- */
 
+#define POSTGRES_STAGE "pg_temp.neuron_stage"
+/* CREATE TEMP TABLE …, appended. */
+MUST_USE Status postgres_stage_sql(const PostgresSink *self, Buf *sql, Err *err);
 MUST_USE Status postgres_stage_create(PostgresSink *self, Err *err);
 MUST_USE Status postgres_merge(PostgresSink *self, RejectWriter *rejects, SinkCounts *counts,
                                Err *err);
@@ -148,6 +154,14 @@ MUST_USE Status postgres_merge_sql(const PostgresSink *self, SinkPlan *plan, Err
 /* ---- neuron_loads (postgres_loads.c) ---- */
 
 MUST_USE Status postgres_loads_state(PostgresDb *db, Str pipeline, LoadState *ret_state, Err *err);
+MUST_USE Status postgres_loads_has(PostgresDb *db, bool *ret_has, Err *err);
+/* The exact statements, for the plan. */
+typedef enum PostgresLoadsSql {
+    POSTGRES_LOADS_CREATE,
+    POSTGRES_LOADS_FENCE,
+    POSTGRES_LOADS_RECORD
+} PostgresLoadsSql;
+const char *postgres_loads_sql(PostgresLoadsSql which);
 /* Make the table when it is missing, in a transaction of its own. */
 MUST_USE Status postgres_loads_create(PostgresDb *db, Err *err);
 /* Take epoch + 1 in the open transaction: waits for a writer that is about to take it too, and

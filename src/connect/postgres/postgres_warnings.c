@@ -49,6 +49,7 @@ static Status estimate(PostgresSource *self, SourceInfo *info, Err *err)
 typedef struct CursorFacts {
     bool indexed, filled, standby;
     int64_t cache; /* of its sequence */
+    Str index;     /* the statement that makes one, in the plan's arena; empty: it can have none */
 } CursorFacts;
 
 static bool is_true(const PGresult *result, int column)
@@ -56,7 +57,7 @@ static bool is_true(const PGresult *result, int column)
     return str_eq(postgres_db_text(result, 0, column), STR("t"));
 }
 
-static Status cursor_facts(PostgresSource *self, CursorFacts *facts, Err *err)
+static Status cursor_facts(PostgresSource *self, CursorFacts *facts, Arena *arena, Err *err)
 {
     const PostgresOrigin *origin = &self->columns.origins[self->cursor];
     char table[NUMBER_TEXT_MAX], column[NUMBER_TEXT_MAX];
@@ -74,13 +75,17 @@ static Status cursor_facts(PostgresSource *self, CursorFacts *facts, Err *err)
         "(SELECT max(s.seqcache) FROM pg_catalog.pg_sequence s "
         "JOIN pg_catalog.pg_depend d ON d.objid = s.seqrelid "
         "AND d.classid = 'pg_catalog.pg_class'::regclass "
-        "WHERE d.refobjid = $1::oid AND d.refobjsubid = $2::int)",
+        "WHERE d.refobjid = $1::oid AND d.refobjsubid = $2::int), "
+        "(SELECT pg_catalog.format('CREATE INDEX %sON %s (%I)', "
+        "CASE c.relkind WHEN 'p' THEN '' ELSE 'CONCURRENTLY ' END, c.oid::regclass, a.attname) "
+        "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid "
+        "WHERE c.oid = $1::oid AND a.attnum = $2::int AND c.relkind IN ('r', 'm', 'p'))",
         params, 2, &result, err));
     facts->indexed = is_true(result, 0);
     facts->filled = is_true(result, 1);
     facts->standby = is_true(result, 2);
     (void)number_parse_int64(postgres_db_text(result, 0, 3), &facts->cache);
-    return OK;
+    return arena_copy(arena, postgres_db_text(result, 0, 4), &facts->index, err);
 }
 
 static Status warn_of_order(PostgresSource *self, const CursorFacts *facts, SourceInfo *info,
@@ -116,6 +121,17 @@ static Status warn_of_order(PostgresSource *self, const CursorFacts *facts, Sour
                             STR_ARG(req->cursor));
 }
 
+static Status warn_of_index(PostgresSource *self, const CursorFacts *facts, SourceInfo *info,
+                            Err *err)
+{
+    if (self->columns.origins[self->cursor].table == 0 || facts->indexed) return OK;
+    return source_info_warn(info, err,
+                            "no index begins with the cursor «%.*s»: each run reads the whole "
+                            "table%s%.*s",
+                            STR_ARG(self->source.req->cursor), facts->index.len ? "; " : "",
+                            STR_ARG(facts->index));
+}
+
 Status postgres_warnings_describe(PostgresSource *self, SourceInfo *info, Err *err)
 {
     TRY(estimate(self, info, err));
@@ -124,13 +140,8 @@ Status postgres_warnings_describe(PostgresSource *self, SourceInfo *info, Err *e
     }
     if (self->cursor < 0) return OK;
     CursorFacts facts = {0};
-    TRY(cursor_facts(self, &facts, err));
+    TRY(cursor_facts(self, &facts, &info->arena, err));
     self->standby = facts.standby;
-    if (self->columns.origins[self->cursor].table != 0 && !facts.indexed) {
-        TRY(source_info_warn(info, err,
-                             "no index begins with the cursor «%.*s»: each run reads the whole "
-                             "table",
-                             STR_ARG(self->source.req->cursor)));
-    }
+    TRY(warn_of_index(self, &facts, info, err));
     return warn_of_order(self, &facts, info, err);
 }

@@ -80,6 +80,7 @@ static Status plan_json(const Assembly *a, const SinkPlan *plan, Str rows, Buf *
     write_texts(&w, "ddl", plan->ddl, plan->ddl_count);
     write_texts(&w, "sql", plan->sql, plan->sql_count);
     write_texts(&w, "types", plan->types, plan->type_count);
+    write_texts(&w, "locks", plan->locks, plan->lock_count);
     write_warnings(&w, a, plan);
     json_key(&w, "first_rows");
     json_array_begin(&w);
@@ -117,6 +118,7 @@ static Status plan_text(const Assembly *a, const SinkPlan *plan, Str rows, Buf *
     TRY(put_list(out, "changes to the target's tables", plan->ddl, plan->ddl_count, err));
     TRY(put_list(out, "publishing transaction", plan->sql, plan->sql_count, err));
     TRY(put_list(out, "types", plan->types, plan->type_count, err));
+    TRY(put_list(out, "locks", plan->locks, plan->lock_count, err));
     TRY(put_list(out, "warnings", a->info.warnings, a->info.warning_count, err));
     TRY(put_list(out, "warnings", plan->warnings, plan->warning_count, err));
     Str row;
