@@ -14,7 +14,8 @@ SOAK = bool(os.environ.get("NEURON_SOAK"))
 # Hits of a running program, per mode.
 HITS = {"program": 300, "cut": 100, "server": 50} if SOAK else {"program": 6, "cut": 4, "server": 2}
 ROWS = 3000
-TURN = 4  # hits between two looks at everything
+TURN = 4  # runs between two looks at everything
+AFRESH = 5  # turns until all begins again, with no table there
 
 CONFIG = """
 connections: {{ db: "{url}" }}
@@ -60,8 +61,11 @@ class Storm:
         self.neuron, self.db, self.mode, self.chance = neuron, db, mode, random.Random(7)
         self.calm = neuron.write("calm.yaml", CONFIG.format(url=db.url, name="calm", table="calm", how=MODES[mode]))
         neuron.write("neuron.yaml", CONFIG.format(url=url, name="p", table="t", how=MODES[mode]))
-        db("CREATE TABLE raw (id bigint PRIMARY KEY, v bigint, at bigint)")
         self.first, self.hits, self.tries, self.took = 0, 0, 0, 0.2
+
+    def afresh(self):
+        self.db("DROP TABLE IF EXISTS raw, t, calm, neuron_loads; CREATE TABLE raw (id bigint PRIMARY KEY, v bigint, at bigint)")
+        self.first = 0
 
     def grow(self, changes):
         """New rows; and changed ones, where each version isn't a row of its own. Gone ones, where that counts."""
@@ -115,7 +119,11 @@ class Storm:
             time.sleep(0.05)
 
     def blow(self, hits, strike):
+        turn = 0
         while self.hits < hits:
+            if turn % AFRESH == 0:
+                self.afresh()
+            turn += 1
             assert self.tries < hits * 5 + 20, f"only {self.hits} of {self.tries} hit a running program"
             self.grow(True)
             for _ in range(TURN):
