@@ -50,7 +50,7 @@ READ = """
 """
 
 PGLOADER = """LOAD DATABASE FROM pgsql://postgres@127.0.0.1:{port}/source INTO pgsql://postgres@127.0.0.1:{port}/target
-    WITH data only, truncate, workers = 2, concurrency = 1;
+    WITH data only, truncate, workers = 2, concurrency = 1, prefetch rows = 5000;
 """
 
 # dlt's fastest ways: rows as Arrow tables from ConnectorX, CSV by COPY into the target.
