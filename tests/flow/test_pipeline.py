@@ -3,6 +3,8 @@
 import json
 import os
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -261,3 +263,18 @@ def test_help(neuron):
     for command in ("eval", "copy", "etl", "validate", "schema", "init", "test", "state"):
         text = neuron(command, "--help").stdout
         assert "Example:" in text and command in text
+
+
+def test_what_a_killed_writer_had_begun_is_undone(neuron):
+    """A journal stays behind, which only one that may write can roll back: reading does."""
+    path = os.path.join(neuron.folder, "left.db")
+    with db(neuron, "left.db") as ours:
+        ours.execute("CREATE TABLE t (id integer PRIMARY KEY, v text)")
+        ours.execute("INSERT INTO t VALUES (1, 'old')")
+    writer = ("import os, sqlite3; db = sqlite3.connect('left.db'); db.execute('PRAGMA cache_size=1'); "
+              "db.execute(\"UPDATE t SET v = 'half'\"); "
+              "db.executemany('INSERT INTO t VALUES (?, ?)', ((n, 'x' * 1000) for n in range(2, 2000))); os._exit(9)")
+    assert subprocess.run([sys.executable, "-c", writer], cwd=neuron.folder, check=False).returncode == 9
+    assert os.path.getsize(path + "-journal") > 0
+    assert neuron("copy", "sqlite:///left.db", "-#csv", "--from-table", "t").stdout == "id,v\n1,old\n"
+    assert not os.path.exists(path + "-journal")

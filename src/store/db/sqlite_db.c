@@ -65,7 +65,44 @@ Status sqlite_db_error(sqlite3 *db, Err *err)
     if (err->kind == ERR_DEADLOCK) {
         return err_hint(err, "another process holds the database; it is tried again");
     }
+    if (code == SQLITE_READONLY_ROLLBACK) {
+        return err_hint(
+            err,
+            "a writer of it was killed, and what it had begun is to be undone: read it once as "
+            "a user that may write the file and its folder");
+    }
     return FAIL;
+}
+
+/* Where it fails, *ret_half is true when what a killed writer had begun is to be undone first. */
+static Status open_once(const char *name, int flags, sqlite3 **ret_db, bool *ret_half, Err *err)
+{
+    sqlite3 *db = NULL;
+    *ret_half = false;
+    if (sqlite3_open_v2(name, &db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
+        Status status = db ? sqlite_db_error(db, err) : err_memory(err);
+        sqlite_db_close(db);
+        return err_prefix(err, "%s: ", name), status;
+    }
+    (void)sqlite3_extended_result_codes(db, 1);
+    (void)sqlite3_busy_timeout(db, SQLITE_DB_BUSY_MS);
+    if (sqlite_db_exec(db, "PRAGMA cache_size=-16384; PRAGMA foreign_keys=ON", err) != OK) {
+        *ret_half = sqlite3_extended_errcode(db) == SQLITE_READONLY_ROLLBACK;
+        sqlite_db_close(db);
+        return FAIL;
+    }
+    *ret_db = db;
+    return OK;
+}
+
+/* SQLite undoes it when somebody who may write reads. */
+static Status undo_half(const char *name, Err *err)
+{
+    sqlite3 *db = NULL;
+    bool half = false;
+    TRY(open_once(name, SQLITE_OPEN_READWRITE, &db, &half, err));
+    sqlite_db_close(db);
+    return OK;
 }
 
 Status sqlite_db_open(Str path, SqliteOpen how, sqlite3 **ret_db, Err *err)
@@ -82,20 +119,12 @@ Status sqlite_db_open(Str path, SqliteOpen how, sqlite3 **ret_db, Err *err)
     int flags = how == SQLITE_DB_READ    ? SQLITE_OPEN_READONLY
                 : how == SQLITE_DB_WRITE ? SQLITE_OPEN_READWRITE
                                          : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-    sqlite3 *db = NULL;
-    if (sqlite3_open_v2(name, &db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
-        Status status = db ? sqlite_db_error(db, err) : err_memory(err);
-        sqlite_db_close(db);
-        return err_prefix(err, "%s: ", name), status;
-    }
-    (void)sqlite3_extended_result_codes(db, 1);
-    (void)sqlite3_busy_timeout(db, SQLITE_DB_BUSY_MS);
-    if (sqlite_db_exec(db, "PRAGMA cache_size=-16384; PRAGMA foreign_keys=ON", err) != OK) {
-        sqlite_db_close(db);
-        return FAIL;
-    }
-    *ret_db = db;
-    return OK;
+    bool half = false;
+    if (open_once(name, flags, ret_db, &half, err) == OK) return OK;
+    if (!half || how != SQLITE_DB_READ) return FAIL;
+    if (err) err_clear(err);
+    TRY(undo_half(name, err));
+    return open_once(name, flags, ret_db, &half, err);
 }
 
 void sqlite_db_close(sqlite3 *db)

@@ -16,7 +16,8 @@ typedef enum SqliteOpen {
 } SqliteOpen;
 
 /* One connection for one thread (sqlite3_interrupt may come from another). The caller closes it
- * with sqlite_db_close. A missing file is ERR_NOT_FOUND. */
+ * with sqlite_db_close. A missing file is ERR_NOT_FOUND. What a killed writer had begun is undone
+ * first, by SQLite itself, also for a reader (ERR_PERMISSION where the file may not be written). */
 MUST_USE Status sqlite_db_open(Str path, SqliteOpen how, sqlite3 **ret_db, Err *err);
 void sqlite_db_close(sqlite3 *db);
 
