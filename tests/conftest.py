@@ -7,6 +7,8 @@ import subprocess
 import threading
 
 import pytest
+from kafka import Kafka
+from postgres import Postgres
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PROGRAM = os.environ.get("NEURON_PROGRAM", os.path.join(ROOT, "build/neuron"))
@@ -79,6 +81,23 @@ def nothing_stays():
                 os.kill(int(pid), signal.SIGKILL)
         except OSError:
             pass  # it has ended meanwhile
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A PostgreSQL for the tests of one file."""
+    postgres = Postgres()
+    yield postgres
+    postgres.close()
+
+
+@pytest.fixture(scope="module")
+def kafka():
+    """An Apache Kafka for the tests of one file."""
+    broker = Kafka()
+    assert broker.brokers.startswith("127.0.0.1:")
+    yield broker
+    broker.close()
 
 
 @pytest.fixture

@@ -37,13 +37,6 @@ MODES = {
 
 
 @pytest.fixture(scope="module")
-def server():
-    postgres = Postgres()
-    yield postgres
-    postgres.close()
-
-
-@pytest.fixture(scope="module")
 def durable():
     postgres = Postgres("fsync=on")
     yield postgres

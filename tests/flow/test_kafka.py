@@ -1,7 +1,6 @@
 """Kafka against a real broker: copies, malformed messages, groups, exactly once through kill -9."""
 
 import base64
-import glob
 import json
 import os
 import random

@@ -21,13 +21,6 @@ pipelines:
 ROWS = 3000
 
 
-@pytest.fixture(scope="module")
-def server():
-    postgres = Postgres()
-    yield postgres
-    postgres.close()
-
-
 @pytest.fixture
 def second():
     postgres = Postgres()
@@ -239,7 +232,7 @@ def test_a_full_disk(neuron, server, small, mode, rows, doing):
     assert pair.b("SELECT count(*) FROM neuron_loads") == "1"
     pair.b("CHECKPOINT")
     error = pair.fails(1)  # as long as there is no room
-    assert error["kind"] == "space"
+    assert error["kind"] == "space", error
     small.grow(300)
     result = neuron.result("etl", "p")
     assert result["inserted"] == (rows if mode != "replace" else rows + old)

@@ -3,16 +3,9 @@
 import json
 
 import pytest
-from postgres import Database, Postgres
+from postgres import Database
 
 ROWS = 2000
-
-
-@pytest.fixture(scope="module")
-def server():
-    postgres = Postgres()
-    yield postgres
-    postgres.close()
 
 
 @pytest.fixture

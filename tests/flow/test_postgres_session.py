@@ -4,20 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import time
-
-import pytest
-
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from postgres import Postgres  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def server():
-    postgres = Postgres()
-    yield postgres
-    postgres.close()
 
 
 def one(neuron, url, env=None, code=0):

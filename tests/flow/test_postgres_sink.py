@@ -11,14 +11,7 @@ import time
 
 import pytest
 from conftest import PROGRAM
-from postgres import Database, Postgres, binaries
-
-
-@pytest.fixture(scope="module")
-def server():
-    postgres = Postgres()
-    yield postgres
-    postgres.close()
+from postgres import Database, binaries
 
 
 @pytest.fixture

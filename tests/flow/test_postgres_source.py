@@ -1,7 +1,6 @@
 """PostgreSQL as a source: every type without loss, cursors without gaps, parallel readers, and what goes wrong."""
 
 import base64
-import csv
 import json
 import os
 import random

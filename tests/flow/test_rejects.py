@@ -6,19 +6,10 @@ import sqlite3
 
 import pytest
 
-from kafka import Kafka
 from test_run import running, wait_for
 from test_run_streams import serve
 from test_stream import payment, view
 from test_stream_kafka import Stream
-
-
-@pytest.fixture(scope="module")
-def kafka():
-    broker = Kafka()
-    assert broker.brokers.startswith("127.0.0.1:")
-    yield broker
-    broker.close()
 
 
 def rejects(neuron, *args, code=0):

@@ -4,20 +4,10 @@ import json
 import signal
 import time
 
-import pytest
-
 from kafka import Kafka, free_port
 from test_run import running, wait_for
 from test_stream import PROCESSORS, adds_up, payment, view
 from test_stream_kafka import Stream
-
-
-@pytest.fixture(scope="module")
-def kafka():
-    broker = Kafka()
-    assert broker.brokers.startswith("127.0.0.1:")
-    yield broker
-    broker.close()
 
 
 def serve(neuron, stream):

@@ -4,7 +4,7 @@ import json
 import zlib
 
 import pytest
-from postgres import Database, Postgres
+from postgres import Database
 
 CONFIG = """
 connections: {{ a: "{a}", b: "{b}" }}
@@ -26,13 +26,6 @@ INSERT INTO raw SELECT i, 'k' || i % 7, 'code é' || i, CASE WHEN i % 5 > 0 THEN
     jsonb_build_object('i', i, 'n', NULL), ARRAY['a', NULL, i::text], decode(to_hex(i + 4096), 'hex'),
     ('10.0.' || i % 250 || '.1')::inet, make_interval(months => i % 14, secs => i)
     FROM generate_series(1, 5000) AS i"""
-
-
-@pytest.fixture(scope="module")
-def server():
-    postgres = Postgres()
-    yield postgres
-    postgres.close()
 
 
 class Pair:

@@ -209,29 +209,16 @@ static SinkRun run_record(const Writer *self, const SinkCounts *counts)
     };
 }
 
-static Status commit_rejects(Writer *self, const SinkRun *run, Err *err)
-{
-    if (!self->rejects_open) return OK;
-    SinkCounts ignored = {0};
-    CommitResult result = COMMIT_DONE;
-    TRY(sink_apply(self->spec->reject_sink, NULL, &ignored, err));
-    TRY(sink_commit(self->spec->reject_sink, &self->position, run, &result, err));
-    self->rejects_open = false;
-    return OK;
-}
-
-/* The answer to a COMMIT got lost: ask until the target knows. */
-static Status outcome_ask(Writer *self, Err *err)
+/* The answer to a COMMIT got lost: ask until the sink knows. */
+static Status outcome_ask(Writer *self, Sink *sink, Err *err)
 {
     self->flow->result->outcome_was_unknown = true;
     Outcome outcome = OUTCOME_UNKNOWN;
     SinkCounts counts = {0};
     for (int32_t i = 0; i < OUTCOME_TRIES && outcome == OUTCOME_UNKNOWN; i++) {
-        TRY(sink_outcome(self->spec->sink, self->spec->run_id, self->cycle, &outcome, &counts,
-                         err));
+        TRY(sink_outcome(sink, self->spec->run_id, self->cycle, &outcome, &counts, err));
     }
     if (outcome == OUTCOME_COMMITTED) return OK;
-    self->open = false;
     if (outcome == OUTCOME_NOT_COMMITTED) {
         (void)err_set(err, ERR_CONNECT, "the connection was lost at COMMIT; nothing was committed");
         return err_hint(err, "run again");
@@ -241,6 +228,25 @@ static Status outcome_ask(Writer *self, Err *err)
                     "run again when the target is back; what the run %.*s did, if it was"
                     " committed, stands there under this id",
                     STR_ARG(self->spec->run_id));
+}
+
+/* Rejects that go elsewhere are there before the data, so that none is lost; how far the source is
+ * committed is for the data's sink alone to say: a Kafka sink that committed the group's offsets
+ * with the rejects would take data for loaded that isn't yet. */
+static Status commit_rejects(Writer *self, const SinkRun *run, bool *ret_again, Err *err)
+{
+    if (!self->rejects_open) return OK;
+    Sink *sink = self->spec->reject_sink;
+    SinkCounts ignored = {0};
+    CommitResult result = COMMIT_DONE;
+    Position position = self->position; /* borrowed */
+    position.handle = NULL;
+    TRY(sink_apply(sink, NULL, &ignored, err));
+    TRY(sink_commit(sink, &position, run, &result, err));
+    *ret_again = result == COMMIT_AGAIN;
+    if (*ret_again) return OK;
+    self->rejects_open = false;
+    return result == COMMIT_UNKNOWN ? outcome_ask(self, sink, err) : OK;
 }
 
 static Status pending_add(Writer *self, Err *err)
@@ -328,7 +334,8 @@ static Status cycle_commit(Writer *self, bool *ret_again, Err *err)
     TRY(cycle_apply(self, &counts, err));
     SinkRun run = run_record(self, &counts);
     if (spec->gate.check) TRY(spec->gate.check(spec->gate.arg, spec->sink, &run, err));
-    TRY(commit_rejects(self, &run, err));
+    TRY(commit_rejects(self, &run, ret_again, err));
+    if (*ret_again) return OK;
     if (spec->advance) TRY(source_observe(spec->source, &self->position, err));
     CommitResult result = COMMIT_DONE;
     TRY(sink_commit(spec->sink, &self->position, &run, &result, err));
@@ -336,8 +343,8 @@ static Status cycle_commit(Writer *self, bool *ret_again, Err *err)
         *ret_again = true;
         return OK;
     }
-    if (result == COMMIT_UNKNOWN) TRY(outcome_ask(self, err));
     self->open = false;
+    if (result == COMMIT_UNKNOWN) TRY(outcome_ask(self, spec->sink, err));
     result_add(self->flow->result, &self->ledger, &counts);
     if (result == COMMIT_PENDING) TRY(pending_add(self, err));
     else TRY(settle(self, &self->position, err));
