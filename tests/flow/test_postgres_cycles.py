@@ -1,21 +1,15 @@
 """Many cycles on one PostgreSQL sink, each a transaction with its position, as streams commit: through kills and cuts."""
 
+import os
 import random
 import subprocess
 import time
 
 import pytest
-from conftest import build_driver
-from postgres import Database, Postgres
+from conftest import ROOT, build_driver
+from postgres import Database
 
 CYCLES, ROWS = 60, 40
-
-
-@pytest.fixture(scope="module")
-def server():
-    postgres = Postgres()
-    yield postgres
-    postgres.close()
 
 
 @pytest.fixture
@@ -32,9 +26,9 @@ def driver(tmp_path_factory):
     return build_driver(tmp_path_factory.mktemp("driver"), "postgres_cycles", rooms, ["pq", "sqlite3"])
 
 
-def start(driver, db, run_id, cycles=CYCLES):
+def start(driver, db, run_id, cycles=CYCLES, **env):
     return subprocess.Popen([driver, db.url, str(cycles), str(ROWS), run_id], stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True)
+                            stderr=subprocess.PIPE, text=True, env={**os.environ, **env})
 
 
 def check(db, cycles=CYCLES):
@@ -59,6 +53,22 @@ def test_cycles_take_up_where_they_were(driver, db):
     check(db)
     # A run is one row, however many cycles it had.
     assert db("SELECT string_agg(run_id || ':' || cycle, ' ' ORDER BY epoch) FROM neuron_loads") == "r0:19 r2:29 r3:9"
+
+
+def test_a_piece_that_is_not_sent_is_not_lost(driver, db, tmp_path):
+    """libpq finds no memory for one piece of a COPY, and for the next again: the rest isn't taken for the whole."""
+    shim = str(tmp_path / "put_fails.so")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-I/usr/include/postgresql", "-o", shim,
+                    os.path.join(ROOT, "tests/flow/put_fails.c")], check=True)
+    failed = 0
+    for number in range(24):
+        run = start(driver, db, f"r{number}", 20 * number + 20, LD_PRELOAD=shim, PUT_FAILS=str(1 + number),
+                    ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
+        err = run.communicate(timeout=120)[1]
+        failed += "no memory for this piece" in err
+        assert run.returncode in (0, 1), err
+    assert failed > 10
+    check(db, 480)
 
 
 def disturb(db, server, run, how):

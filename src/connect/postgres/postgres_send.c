@@ -309,11 +309,8 @@ static Status send_stream(PostgresSink *self, Err *err)
         self->copying = true;
     }
     if (postgres_db_copy_put(self->db, buf_str(&self->rows.bytes), err) == OK) return OK;
-    Err ignored = {0};
     self->copying = false;
-    /* The server's own words are better than «broken pipe». */
-    if (postgres_db_copy_end(self->db, NULL, &ignored) != OK && ignored.sqlstate[0]) *err = ignored;
-    return FAIL;
+    return postgres_db_copy_end(self->db, NULL, err);
 }
 
 /* Rows go on their way at once, so that the server works on them while the next are made; they are

@@ -47,11 +47,12 @@ static Status copy_finish(PostgresDb *db, int64_t *ret_rows, Err *err)
 Status postgres_db_copy_in(PostgresDb *db, const char *sql, Err *err)
 {
     TRY(postgres_check(db, err));
+    db->unsent = false;
     if (!PQsendQuery(db->conn, sql)) return postgres_db_error(db, NULL, err);
     return copy_begun(db, PGRES_COPY_IN, err);
 }
 
-Status postgres_db_copy_put(PostgresDb *db, Str bytes, Err *err)
+static Status put_pieces(PostgresDb *db, Str bytes, Err *err)
 {
     while (bytes.len > 0) {
         TRY(postgres_check(db, err));
@@ -64,8 +65,31 @@ Status postgres_db_copy_put(PostgresDb *db, Str bytes, Err *err)
     return OK;
 }
 
+Status postgres_db_copy_put(PostgresDb *db, Str bytes, Err *err)
+{
+    Err why = {0};
+    if (put_pieces(db, bytes, &why) == OK) return OK;
+    if (!db->unsent) db->unsent_error = why;
+    db->unsent = true;
+    if (err) *err = why;
+    return FAIL;
+}
+
+/* The server must not take what it got for the whole. Its own words, where it has some, say more
+ * than that a piece could not be sent. */
+static Status copy_end_unsent(PostgresDb *db, Err *err)
+{
+    Err said = {0};
+    bool told = PQputCopyEnd(db->conn, "given up") == 1;
+    if (told) IGNORE(copy_finish(db, NULL, &said));
+    bool own = said.sqlstate[0] && strcmp(said.sqlstate, "57014") != 0;
+    if (err) *err = own ? said : db->unsent_error;
+    return FAIL;
+}
+
 Status postgres_db_copy_end(PostgresDb *db, int64_t *ret_rows, Err *err)
 {
+    if (db->unsent) return copy_end_unsent(db, err);
     if (PQputCopyEnd(db->conn, NULL) != 1) return postgres_db_error(db, NULL, err);
     return copy_finish(db, ret_rows, err);
 }

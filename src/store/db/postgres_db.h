@@ -59,7 +59,8 @@ void postgres_db_stop_on(PostgresDb *db, const _Atomic bool *stop);
 bool postgres_db_cancelled(const PostgresDb *db);
 
 /* COPY … FROM STDIN: start, any number of pieces of any size, end. `ret_rows` may be NULL. When a
- * put fails, copy_end still has to be called where the session goes on (it gives the error). */
+ * put fails, copy_end still has to be called where the session goes on: it makes the server drop
+ * the COPY and gives the error, the server's own where there is one. */
 MUST_USE Status postgres_db_copy_in(PostgresDb *db, const char *sql, Err *err);
 MUST_USE Status postgres_db_copy_put(PostgresDb *db, Str bytes, Err *err);
 MUST_USE Status postgres_db_copy_end(PostgresDb *db, int64_t *ret_rows, Err *err);

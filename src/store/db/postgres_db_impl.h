@@ -12,6 +12,8 @@ struct PostgresDb {
     bool copying;             /* COPY … TO STDOUT gives rows */
     bool flowing;             /* and gave one since the socket was last asked */
     bool rested;              /* it was asked after a nap, too, and had nothing */
+    bool unsent;              /* a piece of COPY … FROM STDIN could not be put */
+    Err unsent_error;         /* and why */
     char *row;                /* the last row of COPY … TO STDOUT, libpq's memory */
 };
 
