@@ -7,7 +7,6 @@ memory's slope; without it the slope is taken over a tenth of the rows and all o
 import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 

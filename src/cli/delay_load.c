@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <unistd.h>
 
 /* Of each function: where to jump (first to its loading, then to itself), its name, its library. */
 extern _Atomic(void *) delay_slots[];
@@ -24,7 +24,7 @@ void *delay_load(int64_t index)
     if (!function) {
         (void)fprintf(stderr, "neuron: %s\n  hint: install the package that %s belongs to\n",
                       dlerror(), delay_files[index]);
-        exit(2);
+        _exit(2); /* others may run: nothing of theirs is torn down */
     }
     atomic_store(&delay_slots[index], function);
     return function;

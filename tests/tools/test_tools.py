@@ -41,13 +41,13 @@ def test_an_include_upwards_is_found(tree):
 
 
 def test_a_third_party_header_away_from_home_is_found(tree):
-    append(tree, "src/work/step/step.c", "#include <sqlite3.h>\n")
+    append(tree, "src/engine/expr/eval.c", "#include <sqlite3.h>\n")
     done = run(tree, "tools/check_layers")
     assert done.returncode != 0 and "sqlite3.h belongs to" in done.stdout
 
 
 def test_a_private_header_of_another_room_is_found(tree):
-    append(tree, "src/work/pipeline/plan.c", '#include "work/step/step_impl.h"\n')
+    append(tree, "src/service/api/api.c", '#include "service/alert/alert_impl.h"\n')
     done = run(tree, "tools/check_layers")
     assert done.returncode != 0 and "is for its own room" in done.stdout
 
@@ -76,19 +76,19 @@ def test_a_symbol_declared_by_hand_is_found(tree):
     ("void planted(void)\n{\n" + "    {\n" * 6 + "    }\n" * 6 + "}\n", "nested"),
 ])
 def test_tidy_finds(tree, text, message):
-    append(tree, "src/work/step/step.c", text)
+    append(tree, "src/engine/expr/eval.c", text)
     done = run(tree, "tools/tidy", str(tree))
     assert done.returncode != 0 and message in done.stdout
 
 
 def test_a_file_without_its_first_line_is_found(tree):
-    (tree / "src/work/step/planted.c").write_text("int planted;\n")
+    (tree / "src/engine/expr/planted.c").write_text("int planted;\n")
     done = run(tree, "tools/tidy", str(tree))
     assert done.returncode != 0 and "the first line says" in done.stdout
 
 
 def test_a_badly_laid_out_file_is_found(tree):
-    append(tree, "src/work/step/step.c", "static int  planted( int a ){return a;}\n")
+    append(tree, "src/engine/expr/eval.c", "static int  planted( int a ){return a;}\n")
     done = subprocess.run(["tools/check_format"], cwd=tree, capture_output=True, text=True,
                           env={**os.environ, "CHECK_FORMAT_ROOT": str(tree)}, check=False)
-    assert done.returncode != 0 and "step.c" in done.stderr
+    assert done.returncode != 0 and "eval.c" in done.stderr

@@ -76,7 +76,7 @@ const LaneError *lane_find(const ErrorLane *lane, int64_t row)
 }
 
 /* The column or path that a failed call is about, where it got only one. */
-static Status copy_column(const ExprNode *site, Arena *arena, Str *ret_column, Err *err)
+static Str only_column(const ExprNode *site)
 {
     const ExprNode *column = NULL;
     int32_t found = 0;
@@ -85,7 +85,7 @@ static Status copy_column(const ExprNode *site, Arena *arena, Str *ret_column, E
         column = site->args[i];
         found++;
     }
-    return found == 1 ? arena_copy(arena, column->written, ret_column, err) : OK;
+    return found == 1 ? column->written : STR("");
 }
 
 void call_error(KernelCall *call, int64_t row, const char *sqlstate, const char *format, ...)
@@ -105,14 +105,12 @@ void call_error(KernelCall *call, int64_t row, const char *sqlstate, const char 
     }
     result->errors[row >> 6] |= UINT64_C(1) << (row & 63);
     call_null(call, row);
-    LaneError error = {.row = (int32_t)row, .position = call->site->position};
+    LaneError error = {
+        .row = (int32_t)row, .position = call->site->position, .column = only_column(call->site)};
     memcpy(error.sqlstate, sqlstate, 5);
     Str message = str_from(text);
     message.len = str_utf8_prefix(message);
-    Arena *arena = call->lane->arena;
-    bool kept = arena_copy(arena, message, &error.message, NULL) == OK &&
-                copy_column(call->site, arena, &error.column, NULL) == OK;
-    if (!kept) call->lane->full = true;
+    if (arena_copy(call->lane->arena, message, &error.message, NULL) != OK) call->lane->full = true;
     lane_add(call->lane, &error);
 }
 
