@@ -74,12 +74,15 @@ COPY stage FROM STDIN (FORMAT binary)
 LIMIT_MERGE = """ANALYZE stage (id);
 DELETE FROM stage WHERE ctid IN (SELECT c FROM (SELECT ctid AS c, row_number() OVER (PARTITION BY id) AS n FROM stage
     WHERE id IN (SELECT id FROM stage GROUP BY id HAVING count(*) > 1)) AS d WHERE n > 1);
-UPDATE processed_sales AS t SET customer_id = s.customer_id, amount = s.amount, product_id = s.product_id,
-    transaction_date = s.transaction_date, record_hash = s.record_hash, processed_at = s.processed_at,
-    amount_usd = s.amount_usd FROM stage AS s WHERE t.id = s.id AND (t.customer_id, t.amount, t.product_id,
-    t.transaction_date, t.record_hash, t.amount_usd) IS DISTINCT FROM (s.customer_id, s.amount, s.product_id,
-    s.transaction_date, s.record_hash, s.amount_usd);
-INSERT INTO processed_sales SELECT * FROM stage AS s WHERE NOT EXISTS (SELECT FROM processed_sales AS t WHERE t.id = s.id);
+WITH d AS (SELECT s.*, t.id IS NULL AS fresh FROM stage AS s LEFT JOIN processed_sales AS t ON t.id = s.id
+        WHERE t.id IS NULL OR (t.customer_id, t.amount, t.product_id, t.transaction_date, t.record_hash, t.amount_usd)
+            IS DISTINCT FROM (s.customer_id, s.amount, s.product_id, s.transaction_date, s.record_hash, s.amount_usd)),
+    u AS (UPDATE processed_sales AS t SET customer_id = s.customer_id, amount = s.amount, product_id = s.product_id,
+        transaction_date = s.transaction_date, record_hash = s.record_hash, processed_at = s.processed_at,
+        amount_usd = s.amount_usd FROM d AS s WHERE t.id = s.id AND NOT s.fresh RETURNING 1),
+    i AS (INSERT INTO processed_sales SELECT id, customer_id, amount, product_id, transaction_date, record_hash,
+        processed_at, amount_usd FROM d WHERE fresh RETURNING 1)
+    SELECT (SELECT count(*) FROM u), (SELECT count(*) FROM i);
 COMMIT;"""
 
 

@@ -6,8 +6,8 @@
 typedef enum MergePart {
     MERGE_ANALYZE,
     MERGE_SUPERSEDE,
-    MERGE_UPDATE,
-    MERGE_INSERT,
+    MERGE_WRITE,  /* what changed, and what is new */
+    MERGE_INSERT, /* what is new, where nothing can have changed */
     MERGE_DELETE,
 } MergePart;
 
@@ -186,17 +186,39 @@ static Status put_newer(const PostgresSink *self, Buf *sql, Err *err)
     return buf_append_char(sql, ')', err);
 }
 
-static Status put_update(const PostgresSink *self, bool range, Buf *sql, Err *err)
+/* No row of the target has the key. */
+static Status put_missing(const PostgresSink *self, Buf *sql, Err *err)
+{
+    int32_t key = 0;
+    while (!is_key(self, key)) key++;
+    TRY(put_name(self, sql, "t.", key, err));
+    return buf_append(sql, STR(" IS NULL"), err);
+}
+
+/* The rows to write, looked up once: those that are new and those that changed. */
+static Status put_changes(const PostgresSink *self, bool range, Buf *sql, Err *err)
+{
+    TRY(buf_append(sql, STR("WITH changes AS (SELECT s.*, "), err));
+    TRY(put_missing(self, sql, err));
+    TRY(buf_append(sql, STR(" AS neuron_new FROM pg_temp.neuron_stage AS s LEFT JOIN "), err));
+    TRY(put_table(self, sql, "", " AS t ON ", err));
+    TRY(put_key_match(self, sql, err));
+    TRY(buf_append(sql, STR(" WHERE ("), err));
+    TRY(put_missing(self, sql, err));
+    TRY(buf_append(sql, STR(" OR ("), err));
+    TRY(put_changed(self, sql, err));
+    TRY(buf_append_char(sql, ')', err));
+    TRY(put_newer(self, sql, err));
+    TRY(buf_append_char(sql, ')', err));
+    return put_range(sql, range, err);
+}
+
+static Status put_update(const PostgresSink *self, Buf *sql, Err *err)
 {
     TRY(put_table(self, sql, "UPDATE ", " AS t SET ", err));
     TRY(put_assignments(self, sql, err));
-    TRY(buf_append(sql, STR(" FROM pg_temp.neuron_stage AS s WHERE "), err));
-    TRY(put_key_match(self, sql, err));
-    TRY(put_range(sql, range, err));
-    TRY(put_newer(self, sql, err));
-    TRY(buf_append(sql, STR(" AND ("), err));
-    TRY(put_changed(self, sql, err));
-    return buf_append_char(sql, ')', err);
+    TRY(buf_append(sql, STR(" FROM changes AS s WHERE NOT s.neuron_new AND "), err));
+    return put_key_match(self, sql, err);
 }
 
 static bool has_identity(const PostgresSink *self)
@@ -207,7 +229,8 @@ static bool has_identity(const PostgresSink *self)
     return false;
 }
 
-static Status put_insert(const PostgresSink *self, bool range, Buf *sql, Err *err)
+/* `from`: whose rows are taken, as s. */
+static Status put_insert(const PostgresSink *self, const char *from, Buf *sql, Err *err)
 {
     TRY(put_table(self, sql, "INSERT INTO ", " (", err));
     TRY(postgres_table_names(&self->out, "", sql, err));
@@ -218,12 +241,33 @@ static Status put_insert(const PostgresSink *self, bool range, Buf *sql, Err *er
         if (i) TRY(buf_append(sql, STR(", "), err));
         TRY(put_staged(self, sql, i, err));
     }
-    TRY(buf_append(sql, STR(" FROM pg_temp.neuron_stage AS s WHERE true"), err));
+    TRY(buf_append(sql, STR(" FROM "), err));
+    return buf_append(sql, str_from(from), err);
+}
+
+static Status put_new(const PostgresSink *self, bool range, Buf *sql, Err *err)
+{
+    TRY(put_insert(self, "pg_temp.neuron_stage AS s WHERE true", sql, err));
     TRY(put_range(sql, range, err));
     if (!self->keyed) return OK;
     TRY(put_table(self, sql, " AND NOT EXISTS (SELECT FROM ", " AS t WHERE ", err));
     TRY(put_key_match(self, sql, err));
     return buf_append_char(sql, ')', err);
+}
+
+/* One look at the target for both, where a statement each would join it twice: most of the work of
+ * a run that changes little. Updates come first, as the counts do. */
+static Status put_write(const PostgresSink *self, bool range, Buf *sql, Err *err)
+{
+    TRY(put_changes(self, range, sql, err));
+    TRY(buf_append(sql, STR("), updated AS ("), err));
+    TRY(put_update(self, sql, err));
+    TRY(buf_append(sql, STR(" RETURNING 1), inserted AS ("), err));
+    TRY(put_insert(self, "changes AS s WHERE s.neuron_new", sql, err));
+    return buf_append(sql,
+                      STR(" RETURNING 1) SELECT (SELECT count(*) FROM updated),"
+                          " (SELECT count(*) FROM inserted)"),
+                      err);
 }
 
 static Status put_delete(const PostgresSink *self, bool count, Buf *sql, Err *err)
@@ -255,11 +299,11 @@ static Status merge_text(const PostgresSink *self, MergePart part, bool range, B
     case MERGE_SUPERSEDE:
         TRY(put_supersede(self, sql, err));
         break;
-    case MERGE_UPDATE:
-        TRY(put_update(self, range, sql, err));
+    case MERGE_WRITE:
+        TRY(put_write(self, range, sql, err));
         break;
     case MERGE_INSERT:
-        TRY(put_insert(self, range, sql, err));
+        TRY(put_new(self, range, sql, err));
         break;
     case MERGE_DELETE:
         TRY(put_delete(self, false, sql, err));
@@ -268,17 +312,23 @@ static Status merge_text(const PostgresSink *self, MergePart part, bool range, B
     return buf_terminate(sql, err);
 }
 
+static bool may_update(const PostgresSink *self)
+{
+    return has_compared(self) && (self->out.exists || has_own_rows(self));
+}
+
 static bool part_runs(const PostgresSink *self, MergePart part)
 {
     switch (part) {
     case MERGE_SUPERSEDE:
         return self->keyed && !(self->keys.ascend && self->keys.some);
-    case MERGE_UPDATE:
-        return has_compared(self) && (self->out.exists || has_own_rows(self));
+    case MERGE_WRITE:
+        return may_update(self);
+    case MERGE_INSERT:
+        return !may_update(self);
     case MERGE_DELETE:
         return self->deletes && !self->fresh;
     case MERGE_ANALYZE:
-    case MERGE_INSERT:
         break;
     }
     return true;
@@ -328,20 +378,40 @@ typedef struct Range {
     int64_t from, to; /* of neuron_ord; to < 0: all there are */
 } Range;
 
-/* Run a part; *ret_changes rows were written. */
-static Status run_part(PostgresSink *self, MergePart part, Range range, int64_t *ret_changes,
+/* Run a part. */
+static Status run_part(PostgresSink *self, MergePart part, Range range, PGresult **ret_result,
                        Err *err)
 {
-    *ret_changes = 0;
-    if (!part_runs(self, part)) return OK;
     bool whole = range.to < 0;
     char digits[2][NUMBER_TEXT_MAX];
     Str params[] = {str_make(digits[0], number_format_int64(range.from, digits[0])),
                     str_make(digits[1], number_format_int64(range.to, digits[1]))};
     TRY(merge_text(self, part, !whole, &self->sql, err));
+    return postgres_db_query(self->db, self->sql.data, params, whole ? 0 : 2, ret_result, err);
+}
+
+/* Run a part where it is to run; *ret_changes rows were written. */
+static Status run_changes(PostgresSink *self, MergePart part, Range range, int64_t *ret_changes,
+                          Err *err)
+{
+    *ret_changes = 0;
+    if (!part_runs(self, part)) return OK;
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
-    TRY(postgres_db_query(self->db, self->sql.data, params, whole ? 0 : 2, &result, err));
+    TRY(run_part(self, part, range, &result, err));
     (void)number_parse_int64(str_from(PQcmdTuples(result)), ret_changes);
+    return OK;
+}
+
+static Status write_rows(PostgresSink *self, Range range, SinkCounts *ret_counts, Err *err)
+{
+    *ret_counts = (SinkCounts){0};
+    if (!may_update(self)) {
+        return run_changes(self, MERGE_INSERT, range, &ret_counts->inserted, err);
+    }
+    CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
+    TRY(run_part(self, MERGE_WRITE, range, &result, err));
+    (void)number_parse_int64(postgres_db_text(result, 0, 0), &ret_counts->updated);
+    (void)number_parse_int64(postgres_db_text(result, 0, 1), &ret_counts->inserted);
     return OK;
 }
 
@@ -396,13 +466,11 @@ static Status stage_index(Merge *m, Err *err)
 static Status merge_range(Merge *m, Range range, Err *err)
 {
     PostgresSink *self = m->self;
-    int64_t updated = 0, inserted = 0;
+    SinkCounts counts = {0};
     TRY(postgres_db_exec(self->db, "SAVEPOINT neuron_merge", err));
-    Status status = run_part(self, MERGE_UPDATE, range, &updated, err);
-    if (status == OK) status = run_part(self, MERGE_INSERT, range, &inserted, err);
-    if (status == OK) {
-        m->counts->updated += updated;
-        m->counts->inserted += inserted;
+    if (write_rows(self, range, &counts, err) == OK) {
+        m->counts->updated += counts.updated;
+        m->counts->inserted += counts.inserted;
         return postgres_db_exec(self->db, "RELEASE neuron_merge", err);
     }
     if (err->kind != ERR_CONSTRAINT && err->kind != ERR_DATA) return FAIL;
@@ -458,8 +526,8 @@ Status postgres_merge(PostgresSink *self, RejectWriter *rejects, SinkCounts *cou
     const Range all = {1, -1};
     int64_t ignored = 0;
     if (self->staging && self->written > self->direct) {
-        TRY(run_part(self, MERGE_ANALYZE, all, &ignored, err));
-        TRY(run_part(self, MERGE_SUPERSEDE, all, &counts->superseded, err));
+        TRY(run_changes(self, MERGE_ANALYZE, all, &ignored, err));
+        TRY(run_changes(self, MERGE_SUPERSEDE, all, &counts->superseded, err));
         TRY(merge_range(&m, all, err));
     }
     if (self->fresh) count_own(self, counts);
@@ -469,5 +537,5 @@ Status postgres_merge(PostgresSink *self, RejectWriter *rejects, SinkCounts *cou
     /* Also where no row came: what is compared with is an empty stage. */
     if (!self->staging) TRY(postgres_stage_create(self, err));
     if (self->sink.req->mode == SINK_MIRROR) TRY(mirror_guard(self, counts, err));
-    return run_part(self, MERGE_DELETE, all, &counts->deleted, err);
+    return run_changes(self, MERGE_DELETE, all, &counts->deleted, err);
 }
