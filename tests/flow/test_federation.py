@@ -186,3 +186,33 @@ alerts:
     finally:
         run.process.kill()
         run.process.wait()
+
+
+@pytest.mark.parametrize("more, letters", [("", 1), ("quality: { d: { from: in.csv, schedule: every 1s } }\n", 2)])
+def test_no_report_is_lost_between_a_run_and_the_outbox(neuron, core, more, letters):
+    core.down = True
+    neuron.write("neuron.yaml", "{}")
+    neuron("rejects")  # makes the state store
+    state = os.path.join(neuron.folder, "neuron-state.db")
+
+    def kept(query):
+        with sqlite3.connect(state) as db:
+            return db.execute(query).fetchall()
+
+    kept("CREATE TRIGGER full BEFORE INSERT ON outbox BEGIN SELECT RAISE(ABORT, 'no room'); END")
+    run = Running(neuron, core.url, more)
+    try:
+        wait_for(lambda: run.logged().count("no room") >= letters, "refused letter")
+    finally:
+        run.end(signal.SIGKILL)
+    assert kept("SELECT count(*) FROM reports") == [(0,)]
+    assert kept("SELECT count(*) FROM runs WHERE status = 'success'") == [(0,)]
+    kept("DROP TRIGGER full")
+    (run_id,), = kept("SELECT run_id FROM runs WHERE pipeline = 'p'")
+    core.down = False
+    again = Running(neuron, core.url, more)
+    try:
+        wait_for(lambda: run_id in json.dumps(core.heartbeats), "report of the run that was cut off", 90)
+    finally:
+        again.process.kill()
+        again.process.wait()

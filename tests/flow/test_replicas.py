@@ -174,6 +174,21 @@ def test_the_store_may_go_and_come_back(twins, postgres):
     assert one.end() == 143
 
 
+def test_reports_of_a_dead_neuron_are_delivered_however_old_they_are(twins, postgres):
+    one = start(twins)
+
+    def reports():
+        return (twins.core.heartbeats[-1]["applicationMetrics"]["analytics"] or {}).get("reports", [])
+    wait_for(lambda: twins.core.heartbeats and reports() and
+             postgres.psql("SELECT count(*) FROM neuron_state.outbox WHERE id < 3")[0].strip() == "0", 40)
+    body = json.dumps({"pipeline": "p", "run_id": "left-behind", "status": "success", "records_extracted": 1})
+    postgres.psql("INSERT INTO neuron_state.outbox(id, kind, body, at_us, scope) VALUES (1, 'pipeline_run',"
+                  f" '{body}', (extract(epoch FROM now()) * 1000000)::bigint, '63')")
+    wait_for(lambda: postgres.psql("SELECT count(*) FROM neuron_state.outbox WHERE id = 1")[0].strip() == "0", 60)
+    wait_for(lambda: any(r.get("run_id") == "left-behind" for r in reports()), 10)
+    assert one.end() == 143
+
+
 def test_a_store_that_cannot_be_reached(neuron):
     neuron.write("neuron.yaml", "state: 'postgresql://u:sekret@127.0.0.1:1/x'\n")
     done = neuron("run", code=3)

@@ -197,7 +197,7 @@ Status control_run_cancel(void *arg, Str run_id, Buf *out, Err *err)
         int64_t attempts = waiting->attempts;
         mem_free(waiting);
         TRY(state_run_finish(d->store, run_id, STR("cancelled"), clock_now_us(), attempts, STR_NULL,
-                             err));
+                             NULL, err));
     } else if (!running) {
         CLEANUP(buf_done) Buf known = buf_make(ANSWER_MAX);
         TRY(control_run_get(d, run_id, &known, err));

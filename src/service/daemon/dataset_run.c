@@ -94,11 +94,9 @@ static void write_text(JsonWriter *w, const char *key, Str text)
 }
 
 /* The guide's fields, for the federation. */
-static Status put_letter(Daemon *d, const QualityReport *report, Err *err)
+static Status letter_write(const QualityReport *report, Buf *body, Err *err)
 {
-    if (!d->config->options.federation.url.len) return OK;
-    CLEANUP(buf_done) Buf body = buf_make(1 << 20);
-    JsonWriter w = json_writer_make(&body, err);
+    JsonWriter w = json_writer_make(body, err);
     json_object_begin(&w);
     json_key(&w, "data_quality_check");
     json_write_bool(&w, true);
@@ -114,8 +112,7 @@ static Status put_letter(Daemon *d, const QualityReport *report, Err *err)
     json_key(&w, "duration_seconds");
     json_write_double(&w, (double)report->duration_ns / 1e9);
     json_object_end(&w);
-    TRY(json_writer_end(&w));
-    return state_outbox_put(d->store, STR("quality_check"), buf_str(&body), report->at_us, err);
+    return json_writer_end(&w);
 }
 
 static void remember(Daemon *d, Job *job, const QualityReport *report)
@@ -168,16 +165,13 @@ void dataset_run(Daemon *d, Ticket *ticket)
                           .store = d->store,
                           .env = {.registry = d->options->registry,
                                   .budget = &d->budget,
-                                  .cancelled = &job->cancelled}};
+                                  .cancelled = &job->cancelled},
+                          .letter = d->config->options.federation.url.len ? letter_write : NULL};
     if (dataset_check(&check, &report, &err) == OK) {
         count_report(report);
         alerts_wake(atomic_load(&d->alerts));
         remember(d, job, report);
         tell_report(report, str_from(ticket->trigger));
-        if (put_letter(d, report, &err) != OK) {
-            LOG_ERR(LOG_ERROR, "state", "a report for the federation could not be kept", &err,
-                    log_text("dataset", job->name));
-        }
     } else {
         tell_failure(d, job, &err);
     }

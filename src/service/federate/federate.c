@@ -154,10 +154,11 @@ static Outcome send_beat(Federate *f, Str status, Arena *arena)
 {
     Err err = {0};
     const JsonValue *data = NULL;
-    int64_t last = 0, pending = 0;
+    FederateLetters letters;
+    int64_t pending = 0;
     CLEANUP(buf_done) Buf day = buf_make(FEDERATE_JSON_MAX);
     CLEANUP(buf_done) Buf body = buf_make(FEDERATE_BODY_MAX);
-    if (federate_reports(f, &day, &last, &err) != OK ||
+    if (federate_reports(f, &day, &letters, &err) != OK ||
         beat_body(f, status, &day, &body, &err) != OK) {
         LOG_ERR(LOG_ERROR, "federation", "a heartbeat can't be made", &err);
         return CALL_DOWN;
@@ -172,7 +173,7 @@ static Outcome send_beat(Federate *f, Str status, Arena *arena)
     Outcome outcome = federate_call(f, &call, arena, &data);
     if (outcome != CALL_OK) return outcome;
     metrics_set(METRIC_FEDERATION_LAST_HEARTBEAT, (double)clock_now_us() / 1e6, NO_LABELS);
-    if (f->no_analytics && last) federate_reports_done(f, &day, last);
+    if (f->no_analytics && letters.count) federate_reports_done(f, &day, &letters);
     if (json_int64(json_member(data, STR("pendingCommands")), &pending) && pending > 0) {
         f->poll_ns = 0;
     }

@@ -67,11 +67,17 @@ Outcome federate_call(Federate *f, const Call *call, Arena *arena, const JsonVal
 void federate_poll(Federate *f);
 void federate_commands(Federate *f);
 
-/* federate_reports.c: fold waiting letters into the day's totals. `customMetrics` as text in out;
- * *ret_last the last letter in it, 0 when none waits. */
-MUST_USE Status federate_reports(Federate *f, Buf *day, int64_t *ret_last, Err *err);
+/* Those of one delivery: adopted ones have ids of any age, so that no id stands for others. */
+typedef struct FederateLetters {
+    int64_t ids[FEDERATE_LETTERS];
+    int32_t count;
+} FederateLetters;
+
+/* federate_reports.c: fold waiting letters into the day's totals. `customMetrics` as text in `day`;
+ * *ret_letters those that are in it. */
+MUST_USE Status federate_reports(Federate *f, Buf *day, FederateLetters *ret_letters, Err *err);
 /* They were delivered. */
-void federate_reports_done(Federate *f, const Buf *day, int64_t last);
+void federate_reports_done(Federate *f, const Buf *day, const FederateLetters *letters);
 void federate_analytics(Federate *f);
 
 #endif

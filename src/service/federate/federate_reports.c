@@ -9,14 +9,14 @@ enum { REPORTS_KEPT = 100, REPORTS_BYTES = 30 << 10, ERROR_BYTES = 400 };
 
 typedef struct Day {
     int64_t day; /* days since the epoch */
-    int64_t count, good, rows, last;
+    int64_t count, good, rows;
     double seconds;
 } Day;
 
 typedef struct Fold {
     Day day;
     Buf *list; /* members of the reports' array, newest last */
-    int64_t known, count;
+    FederateLetters *letters;
 } Fold;
 
 static void copy_member(JsonWriter *w, const JsonValue *report, const char *from, const char *to)
@@ -102,9 +102,7 @@ static Status fold_letter(void *arg, const StateLetter *letter, Err *err)
     Fold *fold = arg;
     Arena arena = arena_make(16 << 20);
     JsonValue *report = NULL;
-    fold->day.last = letter->id;
-    fold->count++;
-    if (letter->id <= fold->known) return OK; /* delivered, only not yet forgotten */
+    fold->letters->ids[fold->letters->count++] = letter->id;
     Status status = OK;
     if (json_parse(letter->body, &arena, &report, NULL) == OK) {
         if (!is_alert(letter)) count_report(&fold->day, letter, report);
@@ -125,7 +123,6 @@ static Status load_day(Federate *f, Fold *fold, Err *err)
     if (status == OK && text.len && json_parse(buf_str(&text), &arena, &root, NULL) == OK) {
         Day old = {0};
         (void)json_int64(json_member(root, STR("day")), &old.day);
-        (void)json_int64(json_member(root, STR("last")), &fold->known);
         (void)json_int64(json_member(root, STR("count")), &old.count);
         (void)json_int64(json_member(root, STR("good")), &old.good);
         (void)json_int64(json_member(root, STR("rows")), &old.rows);
@@ -144,14 +141,14 @@ static Status load_day(Federate *f, Fold *fold, Err *err)
         }
     }
     arena_done(&arena);
-    fold->day.last = fold->known;
     return status;
 }
 
-Status federate_reports(Federate *f, Buf *out, int64_t *ret_last, Err *err)
+Status federate_reports(Federate *f, Buf *out, FederateLetters *ret_letters, Err *err)
 {
     CLEANUP(buf_done) Buf list = buf_make(FEDERATE_JSON_MAX);
-    Fold fold = {.list = &list};
+    Fold fold = {.list = &list, .letters = ret_letters};
+    ret_letters->count = 0;
     TRY(load_day(f, &fold, err));
     TRY(state_outbox_peek(f->o.store, FEDERATE_LETTERS, fold_letter, &fold, err));
     JsonWriter w = json_writer_make(out, err);
@@ -160,7 +157,6 @@ Status federate_reports(Federate *f, Buf *out, int64_t *ret_last, Err *err)
         const char *key;
         int64_t value;
     } NUMBERS[] = {{"day", fold.day.day},
-                   {"last", fold.day.last},
                    {"count", fold.day.count},
                    {"good", fold.day.good},
                    {"rows", fold.day.rows}};
@@ -175,30 +171,17 @@ Status federate_reports(Federate *f, Buf *out, int64_t *ret_last, Err *err)
     if (list.len) json_write_raw(&w, buf_str(&list));
     json_array_end(&w);
     json_object_end(&w);
-    TRY(json_writer_end(&w));
-    *ret_last = fold.count ? fold.day.last : 0;
-    return OK;
+    return json_writer_end(&w);
 }
 
-static Status forget(void *arg, const StateLetter *letter, Err *err UNUSED)
-{
-    int64_t **at = arg;
-    *(*at)++ = letter->id;
-    return OK;
-}
-
-void federate_reports_done(Federate *f, const Buf *day, int64_t last)
+/* The day's totals and what is in them change at one moment, so that no report is counted twice. */
+void federate_reports_done(Federate *f, const Buf *day, const FederateLetters *letters)
 {
     Err err = {0};
-    int64_t ids[FEDERATE_LETTERS], *end = ids;
-    Status status = state_value_put(f->o.store, DAY_KEY, buf_str(day), &err);
-    if (status == OK) {
-        status = state_outbox_peek(f->o.store, FEDERATE_LETTERS, forget, &end, &err);
+    if (state_outbox_done(f->o.store, letters->ids, letters->count, DAY_KEY, buf_str(day), &err) !=
+        OK) {
+        LOG_ERR(LOG_ERROR, "federation", "the outbox can't be emptied", &err);
     }
-    for (int64_t *id = ids; status == OK && id < end && *id <= last; id++) {
-        status = state_outbox_done(f->o.store, *id, &err);
-    }
-    if (status != OK) LOG_ERR(LOG_ERROR, "federation", "the outbox can't be emptied", &err);
 }
 
 /* ---- analytics ---- */
@@ -243,12 +226,13 @@ static Status analytics_body(const Federate *f, const Buf *day, Buf *out, Err *e
 void federate_analytics(Federate *f)
 {
     Err err = {0};
-    int64_t last = 0, now_ns = clock_mono_ns();
+    FederateLetters letters;
+    int64_t now_ns = clock_mono_ns();
     if (f->no_analytics && now_ns < f->analytics_ns) return;
     CLEANUP(buf_done) Buf day = buf_make(FEDERATE_JSON_MAX);
     CLEANUP(buf_done) Buf body = buf_make(FEDERATE_BODY_MAX);
-    Status status = federate_reports(f, &day, &last, &err);
-    if (status == OK && last == 0) return;
+    Status status = federate_reports(f, &day, &letters, &err);
+    if (status == OK && letters.count == 0) return;
     if (status == OK) status = analytics_body(f, &day, &body, &err);
     if (status != OK) {
         LOG_ERR(LOG_ERROR, "federation", "reports can't be sent", &err);
@@ -266,7 +250,7 @@ void federate_analytics(Federate *f)
     arena_done(&arena);
     if (outcome == CALL_OK) {
         f->no_analytics = false;
-        federate_reports_done(f, &day, last);
+        federate_reports_done(f, &day, &letters);
     } else if (outcome == CALL_REFUSED || outcome == CALL_STRANGE || outcome == CALL_GONE) {
         if (!f->no_analytics) {
             LOG(LOG_WARN, "federation", "it takes no analytics; the heartbeat carries them");

@@ -4,7 +4,7 @@
 #include "foundation/base/clock.h"
 #include "foundation/codec/json_tree.h"
 
-enum { HISTORY_MAX = 400, REPORT_MAX = 64 << 20 };
+enum { HISTORY_MAX = 400, REPORT_MAX = 64 << 20, LETTER_MAX = 1 << 20 };
 
 /* One rule's value in one earlier report. */
 typedef struct OldValue {
@@ -108,14 +108,19 @@ static bool history_any(void *arg)
 static Status keep(const DatasetCheck *check, const QualityReport *report, Err *err)
 {
     CLEANUP(buf_done) Buf json = buf_make(REPORT_MAX);
+    CLEANUP(buf_done) Buf body = buf_make(LETTER_MAX);
     if (!check->store) return OK;
+    if (check->letter) TRY(check->letter(report, &body, err));
+    StateLetter letter = {
+        .kind = STR("quality_check"), .body = buf_str(&body), .at_us = report->at_us};
     TRY(quality_report_write(report, REPORT_JSON, false, &json, err));
     StateReport put = {.dataset = report->dataset,
                        .at_us = report->at_us,
                        .score = report->score,
                        .verdict = str_from(verdict_name(report->verdict)),
                        .report = buf_str(&json)};
-    return state_report_put(check->store, &put, int64_max(check->set->keep, 1), NULL, err);
+    return state_report_put(check->store, &put, int64_max(check->set->keep, 1),
+                            check->letter ? &letter : NULL, NULL, err);
 }
 
 Status dataset_check(const DatasetCheck *check, QualityReport **ret_report, Err *err)

@@ -10,6 +10,8 @@ typedef struct DatasetCheck {
     const QualitySet *set;
     StateStore *store; /* NULL: no history, nothing is kept */
     QualityEnv env;
+    /* What the federation is told, kept at one moment with the report; NULL: nothing. */
+    Status (*letter)(const QualityReport *report, Buf *ret_body, Err *err);
 } DatasetCheck;
 
 /* The report, kept in the store. FAIL: the dataset can't be read, or the store not written. */

@@ -11,10 +11,12 @@ static Status number_row(void *arg, const StateRow *row, Err *err UNUSED)
     return OK;
 }
 
-Status state_report_put(StateStore *store, const StateReport *r, int64_t keep, int64_t *ret_id,
-                        Err *err)
+Status state_report_put(StateStore *store, const StateReport *r, int64_t keep,
+                        const StateLetter *letter, int64_t *ret_id, Err *err)
 {
     int64_t id = 0;
+    StateLetter none = {0};
+    const StateLetter *put = letter ? letter : &none;
     StateQuery queries[] = {
         {.sql = "INSERT INTO reports(dataset, at_us, score, verdict, report)"
                 " VALUES(?1,?2,?3,?4,?5) RETURNING id",
@@ -24,8 +26,9 @@ Status state_report_put(StateStore *store, const StateReport *r, int64_t keep, i
          .arg = &id},
         {.sql = "DELETE FROM reports WHERE ?2>0 AND dataset=?1 AND id <= (SELECT id FROM reports"
                 " WHERE dataset=?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-         STATE_VALUES(state_text(r->dataset), state_int(keep))}};
-    TRY(state_queries(store, queries, COUNT_OF(queries), err));
+         STATE_VALUES(state_text(r->dataset), state_int(keep))},
+        {.sql = STATE_LETTER_SQL, STATE_LETTER_VALUES(put)}};
+    TRY(state_queries(store, queries, letter ? 3 : 2, err));
     if (ret_id) *ret_id = id;
     return OK;
 }
@@ -67,9 +70,8 @@ Status state_report_list(StateStore *store, Str dataset, int64_t since_us, int64
 
 Status state_outbox_put(StateStore *store, Str kind, Str body, int64_t at_us, Err *err)
 {
-    StateQuery query = {.sql = "INSERT INTO outbox(kind, body, at_us, scope)"
-                               " VALUES(?1,?2,?3,{scope})",
-                        STATE_VALUES(state_text(kind), state_text(body), state_int(at_us))};
+    StateLetter letter = {.kind = kind, .body = body, .at_us = at_us};
+    StateQuery query = {.sql = STATE_LETTER_SQL, STATE_LETTER_VALUES(&letter)};
     return state_query(store, &query, err);
 }
 
@@ -100,10 +102,25 @@ Status state_outbox_peek(StateStore *store, int64_t limit, StateLetterEach each,
     return state_query(store, &query, err);
 }
 
-Status state_outbox_done(StateStore *store, int64_t id, Err *err)
+#define PUT_VALUE                                                                                  \
+    "INSERT INTO pairs(key, value) VALUES({scope}||?1,?2) ON CONFLICT(key) DO UPDATE SET value=?2"
+
+Status state_outbox_done(StateStore *store, const int64_t *ids, int32_t count, Str key, Str value,
+                         Err *err)
 {
-    StateQuery query = {.sql = "DELETE FROM outbox WHERE id=?1", STATE_VALUES(state_int(id))};
-    return state_query(store, &query, err);
+    CLEANUP(buf_done) Buf sql = buf_make(1 << 20);
+    assert(count > 0);
+    TRY(buf_append(&sql, STR("DELETE FROM outbox WHERE id"), err));
+    for (int32_t i = 0; i < count; i++) {
+        TRY(buf_printf(&sql, err, "%s%lld", i ? "," : " IN (", (long long)ids[i]));
+    }
+    TRY(buf_append_char(&sql, ')', err));
+    TRY(buf_terminate(&sql, err));
+    StateQuery queries[] = {
+        {.sql = sql.data},
+        {.sql = PUT_VALUE, STATE_VALUES(state_text(key), state_text(value))},
+    };
+    return state_queries(store, queries, key.len ? 2 : 1, err);
 }
 
 Status state_outbox_count(StateStore *store, int64_t *ret_count, Err *err)
@@ -250,9 +267,7 @@ Status state_alert_others(StateStore *store, StateAlertEach each, void *arg, Err
 
 Status state_value_put(StateStore *store, Str key, Str value, Err *err)
 {
-    StateQuery query = {.sql = "INSERT INTO pairs(key, value) VALUES({scope}||?1,?2)"
-                               " ON CONFLICT(key) DO UPDATE SET value=?2",
-                        STATE_VALUES(state_text(key), state_text(value))};
+    StateQuery query = {.sql = PUT_VALUE, STATE_VALUES(state_text(key), state_text(value))};
     return state_query(store, &query, err);
 }
 

@@ -22,14 +22,17 @@ Status state_run_put(StateStore *store, const StateRun *r, Err *err)
 }
 
 Status state_run_finish(StateStore *store, Str run_id, Str status, int64_t finished_us,
-                        int64_t attempts, Str result, Err *err)
+                        int64_t attempts, Str result, const StateLetter *letter, Err *err)
 {
-    StateQuery query = {.sql = "UPDATE runs SET status=?2, finished_us=?3, attempts=?4, result=?5"
-                               " WHERE run_id=?1",
-                        STATE_VALUES(state_text(run_id), state_text(status), state_int(finished_us),
-                                     state_int(attempts), state_text(result))};
-    TRY(state_query(store, &query, err));
-    if (query.changes == 1) return OK;
+    StateLetter none = {0};
+    const StateLetter *put = letter ? letter : &none;
+    StateQuery queries[] = {
+        {.sql = "UPDATE runs SET status=?2, finished_us=?3, attempts=?4, result=?5 WHERE run_id=?1",
+         STATE_VALUES(state_text(run_id), state_text(status), state_int(finished_us),
+                      state_int(attempts), state_text(result))},
+        {.sql = STATE_LETTER_SQL, STATE_LETTER_VALUES(put)}};
+    TRY(state_queries(store, queries, letter ? 2 : 1, err));
+    if (queries[0].changes == 1) return OK;
     return err_set(err, ERR_NOT_FOUND, "no run %.*s", STR_ARG(run_id));
 }
 

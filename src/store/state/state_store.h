@@ -38,6 +38,14 @@ MUST_USE Status state_lease_drop(StateStore *store, Str name, Err *err);
 /* OK when the store can be read and written now. */
 MUST_USE Status state_store_check(StateStore *store, Err *err);
 
+/* What the federation shall get. */
+typedef struct StateLetter {
+    int64_t id;
+    Str kind;
+    Str body; /* JSON */
+    int64_t at_us;
+} StateLetter;
+
 /* ---- runs of pipelines ---- */
 
 typedef struct StateRun {
@@ -53,8 +61,10 @@ typedef Status (*StateRunEach)(void *arg, const StateRun *run, Err *err);
 
 /* Insert, or replace the run of that run_id. */
 MUST_USE Status state_run_put(StateStore *store, const StateRun *run, Err *err);
+/* In the same transaction the letter (NULL: none) goes into the outbox. ERR_NOT_FOUND when there is
+ * no such run; the letter is put all the same. */
 MUST_USE Status state_run_finish(StateStore *store, Str run_id, Str status, int64_t finished_us,
-                                 int64_t attempts, Str result, Err *err);
+                                 int64_t attempts, Str result, const StateLetter *letter, Err *err);
 /* ERR_NOT_FOUND when there is none. */
 MUST_USE Status state_run_get(StateStore *store, Str run_id, StateRunEach each, void *arg,
                               Err *err);
@@ -90,28 +100,26 @@ typedef struct StateReport {
 } StateReport;
 typedef Status (*StateReportEach)(void *arg, const StateReport *report, Err *err);
 
-/* Put (id is ignored) and forget the dataset's reports but for the newest `keep` (0: all stay). */
+/* Put (id is ignored) and forget the dataset's reports but for the newest `keep` (0: all stay); in
+ * the same transaction the letter (NULL: none) goes into the outbox. */
 MUST_USE Status state_report_put(StateStore *store, const StateReport *report, int64_t keep,
-                                 int64_t *ret_id, Err *err);
+                                 const StateLetter *letter, int64_t *ret_id, Err *err);
 /* Newest first; `dataset` empty: all; since_us 0: all; limit 0: 100, at most 10000. */
 MUST_USE Status state_report_list(StateStore *store, Str dataset, int64_t since_us, int64_t limit,
                                   StateReportEach each, void *arg, Err *err);
 
 /* ---- outbox: what the federation shall get, in order ---- */
 
-typedef struct StateLetter {
-    int64_t id;
-    Str kind;
-    Str body; /* JSON */
-    int64_t at_us;
-} StateLetter;
 typedef Status (*StateLetterEach)(void *arg, const StateLetter *letter, Err *err);
 
 MUST_USE Status state_outbox_put(StateStore *store, Str kind, Str body, int64_t at_us, Err *err);
 /* The oldest `limit`, oldest first. */
 MUST_USE Status state_outbox_peek(StateStore *store, int64_t limit, StateLetterEach each, void *arg,
                                   Err *err);
-MUST_USE Status state_outbox_done(StateStore *store, int64_t id, Err *err);
+/* These were delivered, and are forgotten; in the same transaction a value is put (`key` empty:
+ * none). */
+MUST_USE Status state_outbox_done(StateStore *store, const int64_t *ids, int32_t count, Str key,
+                                  Str value, Err *err);
 MUST_USE Status state_outbox_count(StateStore *store, int64_t *ret_count, Err *err);
 
 /* ---- journal of commands ---- */

@@ -62,6 +62,11 @@ MUST_USE Status state_query(StateStore *store, StateQuery *query, Err *err);
 /* Several as one transaction. */
 MUST_USE Status state_queries(StateStore *store, StateQuery *queries, int32_t count, Err *err);
 
+#define STATE_LETTER_SQL "INSERT INTO outbox(kind, body, at_us, scope) VALUES(?1,?2,?3,{scope})"
+/* Of a letter. */
+#define STATE_LETTER_VALUES(letter)                                                                \
+    STATE_VALUES(state_text((letter)->kind), state_text((letter)->body), state_int((letter)->at_us))
+
 /* For an initialiser of StateQuery: .values = …, .value_count = … */
 #define STATE_VALUES(...)                                                                          \
     .values = (const StateValue[]){__VA_ARGS__},                                                   \

@@ -50,10 +50,10 @@ static void test_runs(void **state)
                         .started_us = 10 + i};
         assert_int_equal(state_run_put(store, &run, &err), OK);
     }
-    assert_int_equal(state_run_finish(store, STR("r1"), STR("success"), 20, 1, STR("{}"), &err),
-                     OK);
-    assert_int_equal(state_run_finish(store, STR("rx"), STR("success"), 20, 1, STR("{}"), &err),
-                     FAIL);
+    assert_int_equal(
+        state_run_finish(store, STR("r1"), STR("success"), 20, 1, STR("{}"), NULL, &err), OK);
+    assert_int_equal(
+        state_run_finish(store, STR("rx"), STR("success"), 20, 1, STR("{}"), NULL, &err), FAIL);
     assert_int_equal(err.kind, ERR_NOT_FOUND);
     Buf out = buf_make(10000);
     StateRunFilter filter = {.pipeline = STR("p")};
@@ -114,14 +114,19 @@ static void test_reports_and_letters(void **state)
                          .score = i,
                          .verdict = STR("pass"),
                          .report = STR("{}")};
-        assert_int_equal(state_report_put(store, &r, 3, NULL, &err), OK);
+        assert_int_equal(state_report_put(store, &r, 3, NULL, NULL, &err), OK);
     }
     assert_int_equal(state_report_list(store, STR("d"), 0, 0, collect_report, &out, &err), OK);
     assert_true(str_eq(buf_str(&out), STR("d=4 d=3 d=2 ")));
     buf_clear(&out);
     assert_int_equal(state_outbox_put(store, STR("k"), STR("a"), 1, &err), OK);
     assert_int_equal(state_outbox_put(store, STR("k"), STR("b"), 2, &err), OK);
-    assert_int_equal(state_outbox_done(store, 1, &err), OK);
+    const int64_t first = 1;
+    assert_int_equal(state_outbox_done(store, &first, 1, STR("day"), STR("v"), &err), OK);
+    Buf value = buf_make(100);
+    assert_int_equal(state_value_get(store, STR("day"), &value, &err), OK);
+    assert_true(str_eq(buf_str(&value), STR("v")));
+    buf_done(&value);
     assert_int_equal(state_outbox_put(store, STR("k"), STR("c"), 2, &err), OK);
     assert_int_equal(state_outbox_peek(store, 10, collect_letter, &out, &err), OK);
     assert_true(str_eq(buf_str(&out), STR("2b 3c ")));
@@ -258,7 +263,7 @@ static void test_killed(void **state)
         assert_int_equal(state_outbox_count(store, &count, NULL), OK);
         assert_true(count == said + 1 || count == said + 2);
         for (int64_t id = 0; count > 0; id++) {
-            assert_int_equal(state_outbox_done(store, id, NULL), OK);
+            assert_int_equal(state_outbox_done(store, &id, 1, STR_NULL, STR_NULL, NULL), OK);
             assert_int_equal(state_outbox_count(store, &count, NULL), OK);
         }
         state_store_close(store);
