@@ -47,15 +47,18 @@ static Status copy_key(Copy *copy, const Args *args, Err *err)
 }
 
 /* --rejects: a location, or a table beside the data. */
-static void copy_rejects(Copy *copy, const Args *args)
+static Status copy_rejects(Copy *copy, const Args *args, Err *err)
 {
     PipelineConfig *c = &copy->config;
     Str rejects = args_get(args, "rejects", STR_NULL);
-    if (rejects.len == 0) return;
+    if (rejects.len == 0) return OK;
     Err ignored = {0};
     c->rejects = true;
     c->rejects_elsewhere = location_parse(rejects, &copy->arena, &c->reject_to, &ignored) == OK;
     c->reject_table = c->rejects_elsewhere ? STR("neuron_rejects") : rejects;
+    if (!c->rejects_elsewhere || !location_same_file(&c->to, &c->reject_to)) return OK;
+    (void)err_set(err, ERR_USAGE, "--rejects: the rows themselves go to %.*s", STR_ARG(rejects));
+    return err_hint(err, "name another file");
 }
 
 /* The source's table, else the file's name without folder and endings. */
@@ -87,7 +90,7 @@ static Status copy_config(Copy *copy, const Args *args, Err *err)
     if (c->table.len == 0 && !is_file(&c->to)) c->table = default_table(c);
     TRY(copy_key(copy, args, err));
     TRY(copy_mode(args, c, err));
-    copy_rejects(copy, args);
+    TRY(copy_rejects(copy, args, err));
     Str where = args_get(args, "where", STR_NULL), select = args_get(args, "select", STR_NULL);
     if (where.len) copy->steps[c->step_count++] = (StepConfig){.kind = STEP_WHERE, .text = where};
     if (select.len) {

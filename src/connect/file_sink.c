@@ -4,44 +4,60 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "connect/file_journal.h"
+#include "foundation/base/clock.h"
 #include "foundation/base/file.h"
 #include "foundation/base/mem.h"
 #include "foundation/codec/compress.h"
-#include "foundation/codec/json_tree.h"
-#include "foundation/codec/json_writer.h"
+#include "foundation/obs/log.h"
 
-enum { FILE_SINK_BUFFER = 1 << 18, JOURNAL_MAX = 1 << 24 };
+#define SECOND_NS INT64_C(1000000000)
+#define LOCK_STOP_NS (5 * SECOND_NS)  /* so long is it waited for when all is to end */
+#define LOCK_MAX_NS (600 * SECOND_NS) /* so long in any case */
+#define LOCK_TELL_NS (60 * SECOND_NS) /* so often is it said after the first second */
+#define LOCK_NAP_NS (SECOND_NS / 100)
+enum { FILE_SINK_BUFFER = 1 << 18, FILE_SINK_WAITS = 1 << 20, POSITION_MAX = 1 << 24 };
 
 struct FileSink {
+    const SinkReq *req;
     const Location *location;
     bool append, is_stdout, open;
     bool is_device; /* a pipe, a terminal, /dev/null: written to as it is */
-    int fd;
-    Buf out; /* what was not written yet */
+    int fd;         /* append: of what waits for the commit, when it got too much for `out` */
+    Buf out;        /* what was not written yet */
     Compressor *compressor;
     char path[PATH_MAX];
     char temporary[PATH_MAX + 64];
-    char journal[PATH_MAX + 64];
-    int64_t committed; /* append: length that counts */
-    int64_t length;    /* append: with what was written since */
-    Str owner;         /* append: whose position the journal keeps */
-    Buf kept;          /* append: `,"name":…,"position":…` as the journal has it */
+
+    /* append */
+    Buf header;
+    int64_t staged; /* bytes in `fd` */
+    bool shared, checked;
+    bool looked; /* `seen` is the position that the owner committed last */
+    Buf seen;
+    _Atomic bool cancelled;
 };
 
-Status file_sink_new(const Location *location, bool append, FileSink **ret_sink, Err *err)
+Status file_sink_new(const SinkReq *req, FileSink **ret_sink, Err *err)
 {
+    const Location *location = req->location;
     FileSink *s = mem_zalloc((int64_t)sizeof *s);
     if (!s) return err_memory(err);
+    s->req = req;
     s->location = location;
     s->fd = -1;
     s->is_stdout = str_eq(location->path, STR("-"));
-    s->append = append && !s->is_stdout;
+    s->append = req->mode == SINK_APPEND && !s->is_stdout;
     s->out = buf_make(INT64_C(1) << 32);
-    s->kept = buf_make(JOURNAL_MAX);
+    s->header = buf_make(1 << 24);
+    s->seen = buf_make(POSITION_MAX);
     if (location->path.len > PATH_MAX - 40) {
         file_sink_free(s);
         return err_set(err, ERR_NOT_FOUND, "the path is too long");
@@ -64,6 +80,7 @@ static void close_file(FileSink *s)
 {
     if (s->fd > STDOUT_FILENO) file_close(s->fd);
     s->fd = -1;
+    s->staged = 0;
     compressor_free(s->compressor);
     s->compressor = NULL;
     s->open = false;
@@ -75,8 +92,19 @@ void file_sink_free(FileSink *s)
     if (s->open && is_replaced(s)) (void)unlink(s->temporary);
     close_file(s);
     buf_done(&s->out);
-    buf_done(&s->kept);
+    buf_done(&s->header);
+    buf_done(&s->seen);
     mem_free(s);
+}
+
+void file_sink_share(FileSink *s)
+{
+    s->shared = true;
+}
+
+void file_sink_cancel(FileSink *s)
+{
+    atomic_store(&s->cancelled, true);
 }
 
 static Status name_error(const FileSink *s, Err *err)
@@ -85,120 +113,139 @@ static Status name_error(const FileSink *s, Err *err)
     return err_prefix(err, "%s: ", s->path);
 }
 
-static Status put_kept(FileSink *s, Str name, Str position, Err *err)
+/* ---- the lock ---- */
+
+static Status lock_error(int code, Err *err)
 {
-    buf_clear(&s->kept);
-    if (name.len) {
-        TRY(buf_append(&s->kept, STR(",\"name\":"), err));
-        TRY(json_put_text(&s->kept, name, err));
-    }
-    if (!position.len) return OK;
-    TRY(buf_append(&s->kept, STR(",\"position\":"), err));
-    return buf_append(&s->kept, position, err);
+    (void)err_errno(err, code, "it can't be locked");
+    return err_hint(err,
+                    "several may append to a file, so that each needs its lock: mount the file "
+                    "system with locks, or name a file on another");
 }
 
-/* What a journal says. Texts live in the arena and in `text`. */
-typedef struct Journal {
-    Arena arena;
-    Buf text;
-    int64_t length; /* -1: there is no journal */
-    Str name, position;
-} Journal;
-
-static void journal_done(Journal *journal)
+static Status lock_is_held(const FileSink *s, int64_t waited_ns, Err *err)
 {
-    arena_done(&journal->arena);
-    buf_done(&journal->text);
+    bool stopped = s->req->stop && atomic_load(s->req->stop) && waited_ns >= LOCK_STOP_NS;
+    if (stopped || atomic_load(&s->cancelled)) {
+        return err_set(err, ERR_CANCELLED, "cancelled while another process held the file's lock");
+    }
+    if (waited_ns < LOCK_MAX_NS) return OK;
+    (void)err_set(err, ERR_TIMEOUT, "another process has held the file's lock for %lld s",
+                  (long long)(waited_ns / SECOND_NS));
+    return err_hint(err, "find out which one has it open (fuser, lsof); nothing was written");
 }
 
-static Status journal_load(FileSink *s, Journal *journal, Err *err)
+static Status wait_for_lock(const FileSink *s, int fd, Err *err)
 {
-    (void)snprintf(s->journal, sizeof s->journal, "%s.neuron", s->path);
-    if (!file_exists(str_from(s->journal))) return OK;
-    JsonValue *root = NULL;
-    TRY(file_load(str_from(s->journal), &journal->text, err));
-    if (json_parse(buf_str(&journal->text), &journal->arena, &root, err) != OK ||
-        !json_int64(json_member(root, STR("length")), &journal->length) || journal->length < 0) {
-        return err_set(err, ERR_IO, "%s is damaged", s->journal);
+    int64_t start_ns = clock_mono_ns(), told_ns = start_ns + SECOND_NS;
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR) return lock_error(errno, err);
+        int64_t now_ns = clock_mono_ns();
+        TRY(lock_is_held(s, now_ns - start_ns, err));
+        if (now_ns >= told_ns) {
+            LOG(LOG_WARN, "file", "waits for the lock of a file that another one writes",
+                log_text("file", str_from(s->path)),
+                log_int("seconds", (now_ns - start_ns) / SECOND_NS));
+            told_ns = now_ns + LOCK_TELL_NS;
+        }
+        (void)nanosleep(&(struct timespec){.tv_nsec = LOCK_NAP_NS}, NULL);
     }
-    journal->name = json_member_text(root, STR("name"), STR_NULL);
-    const JsonValue *position = json_member(root, STR("position"));
-    if (position) journal->position = position->text;
     return OK;
 }
 
-#define JOURNAL_MAKE                                                                               \
-    {                                                                                              \
-        .arena = arena_make(JOURNAL_MAX), .text = buf_make(JOURNAL_MAX), .length = -1              \
-    }
-
-/* How much of an appended file counts; a file without a journal counts whole. */
-static Status read_journal(FileSink *s, int64_t size, Err *err)
+/* False: the file was replaced or removed after it was opened. */
+static bool is_in_place(const char *path, int fd)
 {
-    CLEANUP(journal_done) Journal journal = JOURNAL_MAKE;
-    TRY(journal_load(s, &journal, err));
-    s->committed = size;
-    if (journal.length < 0) return OK;
-    if (journal.length > size) {
-        (void)err_set(err, ERR_IO, "%s is shorter (%lld bytes) than its journal says (%lld)",
-                      s->path, (long long)size, (long long)journal.length);
-        return err_hint(err, "if that is meant, remove %s", s->journal);
-    }
-    s->committed = journal.length;
-    return put_kept(s, journal.name, journal.position, err);
+    struct stat opened, named;
+    return fstat(fd, &opened) == 0 && stat(path, &named) == 0 && opened.st_dev == named.st_dev &&
+           opened.st_ino == named.st_ino;
 }
 
-void file_sink_owner(FileSink *s, Str name)
+/* Opened, and nobody else's until it is closed. */
+static Status open_locked(const FileSink *s, int *ret_fd, Err *err)
 {
-    s->owner = name;
+    for (;;) {
+        TRY(file_open(str_from(s->path), O_RDWR | O_CREAT, 0666, ret_fd, err));
+        TRY(wait_for_lock(s, *ret_fd, err));
+        if (is_in_place(s->path, *ret_fd)) return OK;
+        file_close_p(ret_fd);
+    }
+}
+
+/* ---- the journal ---- */
+
+/* How much of the file counts; a file without a journal counts whole. */
+static Status committed_length(const FileSink *s, const FileJournal *journal, int fd,
+                               int64_t *ret_length, int64_t *ret_size, Err *err)
+{
+    TRY(file_size(fd, ret_size, err));
+    *ret_length = journal->length < 0 ? *ret_size : journal->length;
+    if (*ret_length <= *ret_size) return OK;
+    (void)err_set(err, ERR_IO, "it is shorter (%lld bytes) than its journal says (%lld)",
+                  (long long)*ret_size, (long long)journal->length);
+    return err_hint(err, "if that is meant, remove %s.neuron", s->path);
+}
+
+static Status check_owner(const FileSink *s, const FileJournal *journal, Err *err)
+{
+    Str owner = s->req->pipeline;
+    if (!journal->name.len || !owner.len || str_eq(journal->name, owner)) return OK;
+    (void)err_set(err, ERR_CONFIG, "it is written by «%.*s»", STR_ARG(journal->name));
+    return err_hint(err, "a file takes one writer; name another, or remove %s.neuron", s->path);
+}
+
+static Status position_of(FileSink *s, const FileJournal *journal, Position *ret_position, Err *err)
+{
+    TRY(check_owner(s, journal, err));
+    s->looked = true;
+    buf_clear(&s->seen);
+    if (!journal->name.len || !journal->position.len) return OK;
+    TRY(buf_append(&s->seen, journal->position, err));
+    return position_parse(journal->position, ret_position, err);
 }
 
 Status file_sink_position(FileSink *s, Position *ret_position, Err *err)
 {
-    CLEANUP(journal_done) Journal journal = JOURNAL_MAKE;
+    CLEANUP(file_journal_done) FileJournal journal = {0};
     if (!s->append) return OK;
-    TRY(journal_load(s, &journal, err));
-    if (!journal.name.len) return OK;
-    if (!str_eq(journal.name, s->owner)) {
-        (void)err_set(err, ERR_CONFIG, "%s is written by «%.*s»", s->path, STR_ARG(journal.name));
-        return err_hint(err, "a file takes one writer; name another, or remove %s", s->journal);
-    }
-    return journal.position.len ? position_parse(journal.position, ret_position, err) : OK;
+    Status status = file_journal_load(s->path, &journal, err);
+    if (status == OK) status = position_of(s, &journal, ret_position, err);
+    return status == OK ? OK : name_error(s, err);
 }
 
-/* The journal is replaced only after the data is safe on disk. */
-static Status write_journal(FileSink *s, const Position *position, Err *err)
+/* Who read on from the same position and was faster has written these rows already. */
+static Status check_fence(const FileSink *s, const FileJournal *journal, Err *err)
 {
-    char temporary[PATH_MAX + 64];
-    (void)snprintf(temporary, sizeof temporary, "%s.neuron.tmp", s->path);
-    CLEANUP(buf_done) Buf text = buf_make(2 * JOURNAL_MAX);
-    if (position && (s->owner.len || str_find(buf_str(&s->kept), STR("\"name\"")) < 0)) {
-        TRY(position_format(position, &text, err));
-        TRY(put_kept(s, s->owner, buf_str(&text), err));
-        buf_clear(&text);
-    }
-    TRY(buf_printf(&text, err, "{\"length\":%lld", (long long)s->length));
-    TRY(buf_append(&text, buf_str(&s->kept), err));
-    TRY(buf_append(&text, STR("}\n"), err));
-    CLEANUP(file_close_p) int fd = -1;
-    TRY(file_open(str_from(temporary), O_WRONLY | O_CREAT | O_TRUNC, 0666, &fd, err));
-    TRY(file_write(fd, buf_str(&text), err));
-    TRY(file_sync(fd, err));
-    return file_rename(str_from(temporary), str_from(s->journal), err);
+    TRY(check_owner(s, journal, err));
+    Str position = journal->name.len ? journal->position : STR_NULL;
+    if (s->shared || !s->looked || str_eq(position, buf_str(&s->seen))) return OK;
+    (void)err_set(err, ERR_FENCED, "another run of «%.*s» has appended to it meanwhile",
+                  STR_ARG(s->req->pipeline));
+    return err_hint(err, "nothing was written; run again, and let one run at a time");
 }
 
+/* ---- begin ---- */
+
+/* What can't be appended to is said before anything is read. */
 static Status begin_append(FileSink *s, Err *err)
 {
-    int64_t size = 0;
-    TRY(file_open(str_from(s->path), O_RDWR | O_CREAT, 0666, &s->fd, err));
-    TRY(file_size(s->fd, &size, err));
-    TRY(read_journal(s, size, err));
-    if (s->committed < size && ftruncate(s->fd, s->committed) != 0) {
-        return err_errno(err, errno, "can't cut %s to what was committed", s->path);
-    }
-    s->length = s->committed;
-    /* What is written from now on doesn't count before it is committed, also by the first run. */
-    return file_exists(str_from(s->journal)) ? OK : write_journal(s, NULL, err);
+    CLEANUP(file_journal_done) FileJournal journal = {0};
+    CLEANUP(file_close_p) int fd = -1;
+    int64_t length = 0, size = 0;
+    s->staged = 0;
+    if (s->checked) return OK;
+    TRY(file_open(str_from(s->path), O_RDWR | O_CREAT, 0666, &fd, err));
+    TRY(file_journal_load(s->path, &journal, err));
+    TRY(committed_length(s, &journal, fd, &length, &size, err));
+    if (flock(fd, LOCK_SH | LOCK_NB) != 0 && errno != EWOULDBLOCK) return lock_error(errno, err);
+    s->checked = true;
+    return OK;
+}
+
+static Str folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? str_make(path, slash - path + 1) : STR(".");
 }
 
 static Status begin_replace(FileSink *s, Err *err)
@@ -210,7 +257,7 @@ static Status begin_replace(FileSink *s, Err *err)
     return file_open(str_from(s->temporary), O_WRONLY | O_CREAT | O_TRUNC, 0666, &s->fd, err);
 }
 
-Status file_sink_begin(FileSink *s, bool *ret_empty, Err *err)
+Status file_sink_begin(FileSink *s, Str header, Err *err)
 {
     Status status = OK;
     if (s->is_stdout) s->fd = STDOUT_FILENO;
@@ -222,16 +269,19 @@ Status file_sink_begin(FileSink *s, bool *ret_empty, Err *err)
     if (status != OK) return name_error(s, err);
     s->open = true;
     buf_clear(&s->out);
-    *ret_empty = !s->append || s->committed == 0;
-    return OK;
+    buf_clear(&s->header);
+    return s->append ? buf_append(&s->header, header, err) : file_sink_write(s, header, err);
 }
+
+/* ---- write ---- */
 
 static Status flush(FileSink *s, Err *err)
 {
-    Status status = s->append ? file_write_at(s->fd, buf_str(&s->out), s->length, err)
-                              : file_write(s->fd, buf_str(&s->out), err);
+    Status status = OK;
+    if (s->append && s->fd < 0) status = file_temporary(folder_of(s->path), &s->fd, err);
+    if (status == OK) status = file_write(s->fd, buf_str(&s->out), err);
     if (status != OK) return name_error(s, err);
-    s->length += s->out.len;
+    if (s->append) s->staged += s->out.len;
     buf_clear(&s->out);
     return OK;
 }
@@ -240,34 +290,129 @@ Status file_sink_write(FileSink *s, Str bytes, Err *err)
 {
     if (s->compressor) TRY(compressor_write(s->compressor, bytes, false, &s->out, err));
     else TRY(buf_append(&s->out, bytes, err));
-    return s->out.len >= FILE_SINK_BUFFER ? flush(s, err) : OK;
+    return s->out.len >= (s->append ? FILE_SINK_WAITS : FILE_SINK_BUFFER) ? flush(s, err) : OK;
+}
+
+/* ---- commit ---- */
+
+static Status cut(int fd, int64_t length, Err *err)
+{
+    return ftruncate(fd, length) == 0 ? OK : err_errno(err, errno, "it can't be cut");
+}
+
+static Status append_bytes(int fd, Str bytes, int64_t *length, Err *err)
+{
+    TRY(file_write_at(fd, bytes, *length, err));
+    *length += bytes.len;
+    return OK;
+}
+
+static Status append_header(FileSink *s, int fd, int64_t *length, Err *err)
+{
+    if (*length > 0 || !s->header.len) return OK;
+    if (!s->compressor) return append_bytes(fd, buf_str(&s->header), length, err);
+    CLEANUP(buf_done) Buf packed = buf_make(1 << 24);
+    Compressor *compressor = NULL;
+    TRY(compressor_new(s->location->compression, &compressor, err));
+    Status status = compressor_write(compressor, buf_str(&s->header), true, &packed, err);
+    compressor_free(compressor);
+    return status == OK ? append_bytes(fd, buf_str(&packed), length, err) : FAIL;
+}
+
+static Status append_staged(FileSink *s, int fd, int64_t *length, Err *err)
+{
+    CLEANUP(buf_done) Buf part = buf_make(FILE_SINK_BUFFER);
+    if (s->staged) TRY(buf_reserve(&part, FILE_SINK_BUFFER, err));
+    for (int64_t at = 0; at < s->staged; at += part.len) {
+        TRY(file_read_at(s->fd, part.data, FILE_SINK_BUFFER, at, &part.len, err));
+        if (part.len == 0) return err_set(err, ERR_IO, "what waited for the commit is gone");
+        TRY(append_bytes(fd, buf_str(&part), length, err));
+    }
+    return OK;
+}
+
+static Status append_all(FileSink *s, int fd, int64_t *length, Err *err)
+{
+    TRY(append_header(s, fd, length, err));
+    TRY(append_staged(s, fd, length, err));
+    TRY(append_bytes(fd, buf_str(&s->out), length, err));
+    return file_sync(fd, err);
+}
+
+/* What isn't the owner's leaves his position as it is. */
+static Status keep_position(FileSink *s, FileJournal *journal, const Position *position, Err *err)
+{
+    Str owner = s->req->pipeline;
+    if (!position || !owner.len) return OK;
+    buf_clear(&s->seen);
+    TRY(position_format(position, &s->seen, err));
+    journal->name = owner;
+    journal->position = buf_str(&s->seen);
+    return OK;
+}
+
+static Status commit_locked(FileSink *s, int fd, const Position *position, Err *err)
+{
+    CLEANUP(file_journal_done) FileJournal journal = {0};
+    int64_t length = 0, size = 0;
+    TRY(file_journal_load(s->path, &journal, err));
+    TRY(check_fence(s, &journal, err));
+    TRY(committed_length(s, &journal, fd, &length, &size, err));
+    if (length < size) TRY(cut(fd, length, err));
+    if (journal.length < 0) {
+        /* What comes now doesn't count before it is committed, also by the first run. */
+        journal.length = length;
+        TRY(file_journal_save(s->path, &journal, err));
+    }
+    int64_t end = length;
+    if (append_all(s, fd, &end, err) != OK) {
+        Err ignored = {0};
+        IGNORE(cut(fd, length, &ignored));
+        return FAIL;
+    }
+    journal.length = end;
+    TRY(keep_position(s, &journal, position, err));
+    return file_journal_save(s->path, &journal, err);
+}
+
+static Status commit_append(FileSink *s, const Position *position, Err *err)
+{
+    CLEANUP(file_close_p) int fd = -1; /* closed, it is free for others */
+    TRY(open_locked(s, &fd, err));
+    return commit_locked(s, fd, position, err);
+}
+
+/* Another file takes the place of the appended one: its journal says nothing of the new one. */
+static Status commit_replace(FileSink *s, Err *err)
+{
+    CLEANUP(file_journal_done) FileJournal journal = {0};
+    CLEANUP(file_close_p) int fd = -1;
+    TRY(file_sync(s->fd, err));
+    TRY(file_journal_load(s->path, &journal, err));
+    if (journal.length >= 0) {
+        TRY(open_locked(s, &fd, err));
+        TRY(file_journal_remove(s->path, err));
+    }
+    return file_rename(str_from(s->temporary), str_from(s->path), err);
 }
 
 Status file_sink_commit(FileSink *s, const Position *position, Err *err)
 {
     if (s->compressor) TRY(compressor_write(s->compressor, STR_NULL, true, &s->out, err));
-    TRY(flush(s, err));
-    if (s->is_stdout || s->is_device) {
-        close_file(s);
-        return OK;
-    }
-    Status status = file_sync(s->fd, err);
-    if (status == OK && s->append) status = write_journal(s, position, err);
-    if (status == OK && !s->append) {
-        status = file_rename(str_from(s->temporary), str_from(s->path), err);
-    }
+    if (!s->append) TRY(flush(s, err));
+    Status status = OK;
+    if (s->append) status = commit_append(s, position, err);
+    else if (is_replaced(s)) status = commit_replace(s, err);
     if (status != OK) return name_error(s, err);
     close_file(s);
     return OK;
 }
 
-Status file_sink_abort(FileSink *s, Err *err)
+Status file_sink_abort(FileSink *s, Err *err UNUSED)
 {
     if (!s->open) return OK;
     bool replaced = is_replaced(s);
-    bool cut = s->append && ftruncate(s->fd, s->committed) != 0;
-    int code = errno;
     close_file(s);
     if (replaced) (void)unlink(s->temporary);
-    return cut ? err_errno(err, code, "can't cut %s to what was committed", s->path) : OK;
+    return OK;
 }

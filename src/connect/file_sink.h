@@ -2,29 +2,45 @@
 #ifndef NEURON_FILE_SINK_H
 #define NEURON_FILE_SINK_H
 
-#include "connect/location.h"
-#include "connect/position.h"
+#include "connect/sink.h"
 
 typedef struct FileSink FileSink;
 
-/* replace: a temporary file in the same folder, renamed at commit. append: a journal beside the
- * file
- * ("<path>.neuron") holds {length, position} of what was committed; opening cuts the file to that
- * length, so that a killed run leaves nothing behind. "-" is standard output. Nothing is opened. */
-MUST_USE Status file_sink_new(const Location *location, bool append, FileSink **ret_sink, Err *err);
+/* replace: a temporary file in the same folder, renamed at commit.
+ *
+ * append: a journal beside the file ("<path>.neuron") holds the length that was committed, whose
+ * file it is, and how far he has read. What a cycle writes waits aside (in memory, then in a
+ * nameless file in the same folder, so that as much room is needed there again); commit takes the
+ * file's lock, cuts what a killed one left behind that length, appends, and replaces the journal.
+ * So any number of writers, in one process or many, may append to one file at the same time: each
+ * one's rows stand together, in the order of the commits. None ever holds two locks, and none
+ * longer than its bytes take to write.
+ *
+ * The lock is flock(2)'s, of the open file. Who waits for it for long says so in the log; he gives
+ * up when he is cancelled, 5 s after `req->stop`, and after 10 minutes (ERR_TIMEOUT). A file system
+ * without locks is an error at begin.
+ *
+ * "-" is standard output. Of the request: location, mode, pipeline (the owner: the journal's
+ * position belongs to the pipeline or stream of that name; without one what somebody else left
+ * there stays), stop. It is borrowed. Nothing is opened. */
+MUST_USE Status file_sink_new(const SinkReq *req, FileSink **ret_sink, Err *err);
 void file_sink_free(FileSink *sink);
-/* append: the journal's position belongs to the pipeline or stream of that name (empty: to nobody;
- * what somebody else left there stays). The name is borrowed. */
-void file_sink_owner(FileSink *sink, Str name);
-/* append: the position that the owner committed last; nothing where there is no journal. FAIL:
- * ERR_CONFIG when the file belongs to another name. */
+/* append: refused rows go there. Their file is for whoever has some: that somebody of the same name
+ * committed meanwhile is no error. */
+void file_sink_share(FileSink *sink);
+/* append: the position that the owner committed last; nothing where there is no journal. From now
+ * on a commit of somebody else by that name fences this sink off. FAIL: ERR_CONFIG when the file
+ * belongs to another name. */
 MUST_USE Status file_sink_position(FileSink *sink, Position *ret_position, Err *err);
-/* Opens the target. *ret_empty: nothing is in it yet (a header is to be written). */
-MUST_USE Status file_sink_begin(FileSink *sink, bool *ret_empty, Err *err);
+/* Opens the target. `header` stands first in a file that is empty otherwise. */
+MUST_USE Status file_sink_begin(FileSink *sink, Str header, Err *err);
 MUST_USE Status file_sink_write(FileSink *sink, Str bytes, Err *err);
-/* Everything written becomes visible and lasting. `position` NULL: the last one stays. */
+/* Everything written becomes visible and lasting. `position` NULL: the last one stays. FAIL:
+ * ERR_FENCED, the owner's name committed elsewhere since file_sink_position. */
 MUST_USE Status file_sink_commit(FileSink *sink, const Position *position, Err *err);
 /* Nothing of the cycle stays. */
 MUST_USE Status file_sink_abort(FileSink *sink, Err *err);
+/* From any thread: a wait for the lock ends with ERR_CANCELLED. */
+void file_sink_cancel(FileSink *sink);
 
 #endif

@@ -410,3 +410,22 @@ Status location_parse(Str text, Arena *arena, Location *ret_location, Err *err)
     *ret_location = location;
     return OK;
 }
+
+static Str plain_path(const Location *location)
+{
+    Str path = location->path;
+    while (str_starts(path, STR("./"))) {
+        path = str_slice(path, 2, path.len);
+        while (str_starts(path, STR("/"))) path = str_slice(path, 1, path.len);
+    }
+    return path;
+}
+
+bool location_same_file(const Location *a, const Location *b)
+{
+    Str path = plain_path(a);
+    if (a->url.len || b->url.len || str_eq(path, STR("-")) || str_starts(path, STR("/dev/"))) {
+        return false;
+    }
+    return path.len > 0 && str_eq(path, plain_path(b));
+}

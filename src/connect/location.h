@@ -29,5 +29,7 @@ MUST_USE Status location_parse(Str text, Arena *arena, Location *ret_location, E
 Str location_option(const Location *location, Str name);
 /* Append an option (a later one of the same name wins). */
 MUST_USE Status location_set(Location *location, Arena *arena, Str name, Str value, Err *err);
+/* Both name the same file, whatever its format; never true of standard output and devices. */
+bool location_same_file(const Location *a, const Location *b);
 
 #endif

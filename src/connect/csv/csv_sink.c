@@ -11,7 +11,6 @@ typedef struct CsvSink {
     CsvOptions options;
     Schema *schema;
     Buf text;
-    bool empty;
     int64_t written;
 } CsvSink;
 
@@ -37,11 +36,7 @@ static Status csv_sink_describe(Sink *sink, const Schema *schema, SinkPlan *plan
 
 static Status file_make(CsvSink *self, Err *err)
 {
-    const SinkReq *req = self->sink.req;
-    if (self->file) return OK;
-    TRY(file_sink_new(req->location, req->mode == SINK_APPEND, &self->file, err));
-    file_sink_owner(self->file, req->pipeline);
-    return OK;
+    return self->file ? OK : file_sink_new(self->sink.req, &self->file, err);
 }
 
 /* append: the journal beside the file keeps the position. */
@@ -59,13 +54,14 @@ static Status csv_sink_open(Sink *sink, Str run_id UNUSED, int64_t epoch UNUSED,
     return file_make(self, err);
 }
 
-static Status csv_sink_port(Sink *sink, SinkPortKind kind UNUSED, Str name UNUSED,
-                            const Schema *schema, int32_t *ret_port, Err *err)
+static Status csv_sink_port(Sink *sink, SinkPortKind kind, Str name UNUSED, const Schema *schema,
+                            int32_t *ret_port, Err *err)
 {
     CsvSink *self = (CsvSink *)sink;
     TRY(check_schema(schema, err));
     if (self->schema) return err_set(err, ERR_CONFIG, "a file takes rows of one kind");
     self->schema = schema_ref(schema);
+    if (kind == PORT_REJECT) file_sink_share(self->file);
     *ret_port = 0;
     return OK;
 }
@@ -74,11 +70,11 @@ static Status csv_sink_begin(Sink *sink, int64_t cycle UNUSED, Err *err)
 {
     CsvSink *self = (CsvSink *)sink;
     self->written = 0;
-    TRY(file_sink_begin(self->file, &self->empty, err));
     buf_clear(&self->text);
-    if (!self->empty || !self->options.header) return OK;
-    TRY(csv_write_header(self->schema, self->options.delimiter, &self->text, err));
-    return file_sink_write(self->file, buf_str(&self->text), err);
+    if (self->options.header) {
+        TRY(csv_write_header(self->schema, self->options.delimiter, &self->text, err));
+    }
+    return file_sink_begin(self->file, buf_str(&self->text), err);
 }
 
 static Status csv_sink_write(Sink *sink, int32_t port UNUSED, Batch *batch,
@@ -113,8 +109,10 @@ static Status csv_sink_abort(Sink *sink, Err *err)
     return self->file ? file_sink_abort(self->file, err) : OK;
 }
 
-static void csv_sink_cancel(Sink *sink UNUSED)
+static void csv_sink_cancel(Sink *sink)
 {
+    CsvSink *self = (CsvSink *)sink;
+    if (self->file) file_sink_cancel(self->file);
 }
 
 static void csv_sink_close(Sink *sink)

@@ -29,11 +29,7 @@ static Status ndjson_sink_describe(Sink *sink, const Schema *schema, SinkPlan *p
 
 static Status file_make(NdjsonSink *self, Err *err)
 {
-    const SinkReq *req = self->sink.req;
-    if (self->file) return OK;
-    TRY(file_sink_new(req->location, req->mode == SINK_APPEND, &self->file, err));
-    file_sink_owner(self->file, req->pipeline);
-    return OK;
+    return self->file ? OK : file_sink_new(self->sink.req, &self->file, err);
 }
 
 /* append: the journal beside the file keeps the position. */
@@ -49,13 +45,14 @@ static Status ndjson_sink_open(Sink *sink, Str run_id UNUSED, int64_t epoch UNUS
     return file_make((NdjsonSink *)sink, err);
 }
 
-static Status ndjson_sink_port(Sink *sink, SinkPortKind kind UNUSED, Str name UNUSED,
-                               const Schema *schema, int32_t *ret_port, Err *err)
+static Status ndjson_sink_port(Sink *sink, SinkPortKind kind, Str name UNUSED, const Schema *schema,
+                               int32_t *ret_port, Err *err)
 {
     NdjsonSink *self = (NdjsonSink *)sink;
     if (self->has_port) return err_set(err, ERR_CONFIG, "a file takes rows of one kind");
     *ret_port = 0;
     self->has_port = true;
+    if (kind == PORT_REJECT) file_sink_share(self->file);
     self->messages = message_is(schema);
     if (self->messages) return OK;
     return json_encoder_new(schema, &self->encoder, err);
@@ -64,9 +61,8 @@ static Status ndjson_sink_port(Sink *sink, SinkPortKind kind UNUSED, Str name UN
 static Status ndjson_sink_begin(Sink *sink, int64_t cycle UNUSED, Err *err)
 {
     NdjsonSink *self = (NdjsonSink *)sink;
-    bool empty = false;
     self->written = 0;
-    return file_sink_begin(self->file, &empty, err);
+    return file_sink_begin(self->file, STR_NULL, err);
 }
 
 /* The values, a line each: line breaks between tokens become blanks, a tombstone is null. */
@@ -118,8 +114,10 @@ static Status ndjson_sink_abort(Sink *sink, Err *err)
     return self->file ? file_sink_abort(self->file, err) : OK;
 }
 
-static void ndjson_sink_cancel(Sink *sink UNUSED)
+static void ndjson_sink_cancel(Sink *sink)
 {
+    NdjsonSink *self = (NdjsonSink *)sink;
+    if (self->file) file_sink_cancel(self->file);
 }
 
 static void ndjson_sink_close(Sink *sink)

@@ -162,6 +162,9 @@ static void rejects_make(Configuration *c, const PipelineOptions *o, PipelineCon
     if (!file && place) mistake_from(c, node, &err);
     p->rejects_elsewhere = file;
     p->reject_table = file ? STR("neuron_rejects") : node->text;
+    if (!file || !location_same_file(&p->to, &p->reject_to)) return;
+    mistake_add(&c->mistakes, node->line, node->column, STR("name another file"),
+                "`rejects`: the rows themselves go to this file");
 }
 
 static bool is_file(const Location *location)

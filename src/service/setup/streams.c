@@ -342,7 +342,7 @@ static Status letters_make(const Making *m, Err *err)
     /* Beside the outputs in one transaction, where they share a system. */
     bool beside = is_same(&s->to, &s->dead_letter_to);
     s->dead_letters_elsewhere = kind == PLACE_FILE || !beside;
-    if (kind == PLACE_FILE && beside) {
+    if (kind == PLACE_FILE && (beside || location_same_file(&s->to, &s->dead_letter_to))) {
         mistake_at(m, p->head.node, "name another file", "outputs go to this file");
     }
     if (s->format == DEAD_LETTER_RAW && kind != PLACE_TOPIC) {

@@ -1,0 +1,26 @@
+/* The journal beside an appended file: how much of the file counts, and what its writer keeps. */
+#ifndef NEURON_FILE_JOURNAL_H
+#define NEURON_FILE_JOURNAL_H
+
+#include "foundation/base/arena.h"
+#include "foundation/base/buf.h"
+
+/* "<path>.neuron", one JSON object. */
+typedef struct FileJournal {
+    int64_t length; /* of the file that counts; -1: there is no journal */
+    Str name;       /* the pipeline or stream whose position it is; empty: nobody's */
+    Str position;   /* JSON; empty: none */
+    Arena arena;    /* texts of a loaded one live here and in `text` */
+    Buf text;
+} FileJournal;
+
+/* Of the file `path`. Without one: length -1 and nothing else. FAIL: ERR_IO, damaged or unreadable.
+ */
+MUST_USE Status file_journal_load(const char *path, FileJournal *ret_journal, Err *err);
+void file_journal_done(FileJournal *journal);
+/* Replaced at one moment, and lasting; what it speaks of is safe on disk before. */
+MUST_USE Status file_journal_save(const char *path, const FileJournal *journal, Err *err);
+/* There is none any more. */
+MUST_USE Status file_journal_remove(const char *path, Err *err);
+
+#endif

@@ -1,0 +1,181 @@
+"""Files that several append to at once: rows of all, whole; waits for the lock; one run of a name."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import PROGRAM, ROOT
+from test_stream import lines, until
+
+CONFIG = """
+pipelines:
+  a:
+    from: many.ndjson
+    steps:
+      - where: 10 / n > 0
+    to: a.ndjson
+    rejects: bad.ndjson
+  b:
+    from: -#ndjson
+    steps:
+      - where: 10 / n > 0
+    to: b.ndjson
+    rejects: bad.ndjson
+  p:
+    from: -#ndjson
+    to: out.ndjson
+    mode: append
+  slow:
+    from: many.ndjson
+    to: a.ndjson
+    mode: append
+"""
+
+
+def begin(neuron, *args, **options):
+    return subprocess.Popen([PROGRAM, *args], cwd=neuron.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, **options)
+
+
+def rows(*ids, n=0, **more):
+    return "".join(json.dumps({"id": i, "n": n, **more}) + "\n" for i in ids)
+
+
+def exists(neuron, *names):
+    return all(os.path.exists(os.path.join(neuron.folder, name)) for name in names)
+
+
+def in_the_middle(neuron, name, *args):
+    """A run of 300,000 rows that has begun with that file, stopped."""
+    neuron.write("many.ndjson", rows(1, 2) + rows(*range(300000), n=1, text="x" * 100))
+    run = begin(neuron, *args)
+    deadline = time.monotonic() + 30
+    while not exists(neuron, name):
+        assert time.monotonic() < deadline and run.poll() is None, "it doesn't begin"
+        time.sleep(0.0005)
+    time.sleep(0.03)
+    run.send_signal(signal.SIGSTOP)
+    assert run.poll() is None
+    return run
+
+
+def goes_on(run):
+    run.send_signal(signal.SIGCONT)
+    return run.communicate(timeout=60)
+
+
+def is_whole(neuron, name):
+    """The journal counts all of the file."""
+    return json.loads(neuron.read(name + ".neuron"))["length"] == os.path.getsize(os.path.join(neuron.folder, name))
+
+
+def test_two_pipelines_refuse_rows_into_one_file(neuron):
+    neuron.write("neuron.yaml", CONFIG)
+    first = in_the_middle(neuron, "bad.ndjson", "etl", "a")
+    assert neuron.result("etl", "b", stdin=rows(*range(10, 2000)))["records_rejected"] == 1990
+    out, err = goes_on(first)
+    assert first.returncode == 0, err
+    assert [row["data"]["id"] for row in lines(neuron, "bad.ndjson")] == [*range(10, 2000), 1, 2]
+    assert is_whole(neuron, "bad.ndjson")
+
+
+@pytest.mark.parametrize("name", ["out.ndjson", "out.csv", "out.csv.gz"])
+def test_two_copies_append_to_one_file(neuron, name):
+    first = in_the_middle(neuron, name, "copy", "many.ndjson", name, "--mode", "append")
+    neuron("copy", "-#ndjson", name, "--mode", "append", stdin=rows(7, n=2, text="y"))
+    out, err = goes_on(first)
+    assert first.returncode == 0, err
+    got = neuron("copy", name, "-#ndjson").stdout.splitlines()
+    assert [int(json.loads(line)["id"]) for line in got] == [7, 1, 2, *range(300000)]
+    assert is_whole(neuron, name)
+
+
+def test_many_at_once(neuron):
+    neuron.write("neuron.yaml", CONFIG)
+    runs = [begin(neuron, "etl", "b") for _ in range(8)]
+    for number, run in enumerate(runs):
+        run.stdin.write(rows(*range(number * 1000, number * 1000 + 1000)))
+        run.stdin.close()
+    for run in runs:
+        assert run.wait(timeout=60) == 0, run.stderr.read()
+    got = [row["data"]["id"] for row in lines(neuron, "bad.ndjson")]
+    assert sorted(got) == list(range(8000)) and is_whole(neuron, "bad.ndjson")
+    assert all(got[at] + 1 == got[at + 1] for at in range(7999) if (at + 1) % 1000), "one's rows stand together"
+
+
+def test_nothing_of_a_run_that_fails_stays(neuron):
+    neuron.write("out.ndjson", '{"id":0}\n')
+    error = neuron("copy", "-#ndjson", "out.ndjson", "--mode", "append", code=1,
+                   stdin=rows(*range(20000), text="x" * 100) + "{bad\n").stderr
+    assert "20001" in error
+    assert neuron.read("out.ndjson") == '{"id":0}\n'
+    assert sorted(os.listdir(neuron.folder)) == ["out.ndjson"]
+
+
+def test_what_a_killed_one_left_is_cut(neuron):
+    neuron("copy", "-#ndjson", "out.ndjson", "--mode", "append", stdin='{"id":1}\n')
+    with open(os.path.join(neuron.folder, "out.ndjson"), "a", encoding="utf-8") as file:
+        file.write('{"id":2}\n{"id"')
+    neuron("copy", "-#ndjson", "out.ndjson", "--mode", "append", stdin='{"id":3}\n')
+    assert neuron.read("out.ndjson") == '{"id":1}\n{"id":3}\n'
+
+
+def test_a_replaced_file_has_no_journal_of_its_former_self(neuron):
+    neuron("copy", "-#ndjson", "out.ndjson", "--mode", "append", stdin='{"id":1}\n')
+    neuron("copy", "-#ndjson", "out.ndjson", stdin=rows(*range(10)))
+    neuron("copy", "-#ndjson", "out.ndjson", "--mode", "append", stdin='{"id":11}\n')
+    assert [row["id"] for row in lines(neuron, "out.ndjson")] == [*range(10), 11]
+
+
+def test_a_lock_is_waited_for_and_the_wait_can_be_ended(neuron):
+    neuron.write("neuron.yaml", CONFIG)
+    neuron.result("etl", "b", stdin=rows(1))
+    with open(os.path.join(neuron.folder, "bad.ndjson"), "rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        runs = [begin(neuron, "etl", "b", "--json") for _ in range(2)]
+        for number, run in enumerate(runs):
+            run.stdin.write(rows(number + 2))
+            run.stdin.close()
+        for run in runs:
+            said = run.stderr.readline()
+            assert "waits for the lock" in said and "bad.ndjson" in said
+        runs[1].send_signal(signal.SIGINT)
+        assert runs[1].wait(timeout=10) != 0
+        result = json.loads(runs[1].stdout.read())
+        assert result["status"] == "cancelled" and "lock" in result["error"]["what"]
+        assert runs[0].poll() is None
+    assert runs[0].wait(timeout=30) == 0
+    assert [row["data"]["id"] for row in lines(neuron, "bad.ndjson")] == [1, 2]
+
+
+def test_a_file_system_without_locks_is_an_error(neuron, tmp_path):
+    library = str(tmp_path / "no_locks.so")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, os.path.join(ROOT, "tests/flow/no_locks.c")], check=True)
+    error = neuron("copy", "-#ndjson", "out.ndjson", "--mode", "append", code=1, stdin=rows(1),
+                   env={"LD_PRELOAD": library, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") +
+                        ":verify_asan_link_order=0"}).stderr
+    assert "can't be locked" in error and "on another" in error and neuron.read("out.ndjson") == ""
+
+
+def test_a_second_run_of_the_same_name_is_fenced_off(neuron):
+    neuron.write("neuron.yaml", CONFIG)
+    first = in_the_middle(neuron, "a.ndjson", "etl", "slow", "--json")
+    os.replace(neuron.write("few.ndjson", rows(7)), os.path.join(neuron.folder, "many.ndjson"))
+    neuron("etl", "slow")
+    out, err = goes_on(first)
+    assert first.returncode == 1, err
+    error = json.loads(out)["error"]
+    assert error["kind"] == "fenced" and "another run of «slow»" in error["what"]
+    assert [row["id"] for row in lines(neuron, "a.ndjson")] == [7]
+
+
+def test_rows_and_refused_rows_want_two_files(neuron):
+    neuron.write("neuron.yaml", CONFIG.replace("to: b.ndjson", "to: ./bad.ndjson"))
+    error = neuron("validate", code=2).stderr
+    assert "neuron.yaml:14:14" in error and "the rows themselves go to this file" in error and "another file" in error
+    assert "rows themselves" in neuron("copy", "-#ndjson", "x.txt#ndjson", "--rejects", "./x.txt#csv", code=2).stderr
