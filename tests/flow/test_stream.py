@@ -1,6 +1,7 @@
 """Streams over files and tables: routing, dead letters, positions, kills, mistakes in configurations."""
 
 import base64
+import fcntl
 import json
 import os
 import random
@@ -160,6 +161,41 @@ def test_the_envelope_exactly(neuron):
     assert by_offset[2]["original_message"] == "a text" and "object" in by_offset[2]["error"]
     assert by_offset[3]["original_message"] == [1, 2]
     assert base64.b64decode(by_offset[4]["original_message"]) == b'{"type":"\xff"}' and by_offset[4]["encoding"] == "base64"
+
+
+def kill_between_both_commits(neuron):
+    """The letters of a cycle are committed, its data waits for the lock of its file: then it is killed."""
+    before = neuron.read("dead.ndjson") if os.path.exists(os.path.join(neuron.folder, "dead.ndjson")) else ""
+    with open(os.path.join(neuron.folder, "out.ndjson"), "ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        stream = subprocess.Popen([PROGRAM, "stream", "s"], cwd=neuron.folder, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE)
+        assert b"waits for the lock" in stream.stderr.readline()
+        stream.kill()
+        stream.communicate()
+    assert neuron.read("dead.ndjson") != before and neuron.read("out.ndjson") == ""
+
+
+def test_letters_of_a_cycle_that_is_read_again(neuron):
+    """Those that stand there are not doubled; a message that is refused only now isn't lost."""
+    configure(neuron)
+    messages = [payment("a", "x"), view(1), payment("b", "y"), view(2)]
+    neuron.write("in.ndjson", "".join(json.dumps(m) + "\n" for m in messages))
+    kill_between_both_commits(neuron)
+    result = run(neuron, payment("a", "x"), payment("c", "z"), payment("b", 1), payment("d", 1))
+    assert (result["dead_lettered"], result["emitted"]) == (2, 2)
+    assert [letter["original_message"]["transaction"]["id"] for letter in lines(neuron, "dead.ndjson")] == ["a", "b", "c"]
+    assert [m["transaction_id"] for m in lines(neuron, "out.ndjson")] == ["b", "d"]
+
+
+def test_letters_of_a_source_that_begins_anew(neuron):
+    configure(neuron)
+    run(neuron, *[payment(n, "x") for n in range(5)])
+    for name in ("out.ndjson", "out.ndjson.neuron"):
+        os.unlink(os.path.join(neuron.folder, name))
+    result = run(neuron, *[payment(n, "y") for n in range(10, 14)])
+    assert result["dead_lettered"] == 4
+    assert [m["original_message"]["transaction"]["id"] for m in lines(neuron, "dead.ndjson")] == [*range(5), *range(10, 14)]
 
 
 def test_original_numbers_and_keys_are_kept_letter_for_letter(neuron):

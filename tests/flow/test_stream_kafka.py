@@ -10,6 +10,7 @@ import subprocess
 import time
 
 import pytest
+from confluent_kafka.admin import NewTopic
 
 from conftest import PROGRAM
 from postgres import Postgres
@@ -276,6 +277,23 @@ def test_dead_letters_are_no_word_for_the_table(neuron, kafka, request):
     target.ask("DROP TRIGGER slow ON t")
     s.drain()
     assert target.ask("SELECT user_id FROM t ORDER BY 1") == ["1", "2"] and s.consumed() == 3
+
+
+def test_letters_in_a_file_when_a_topic_begins_anew(neuron, kafka):
+    s = Stream(neuron, kafka, partitions=1, letters="file: dead.ndjson", to="connection: target, table: t",
+               processors="    processors: { n: [ { select: 'user_id::bigint AS user_id' } ] }\n")
+    written = lambda: [json.loads(line)["original_message"]["user_id"] for line in neuron.read("dead.ndjson").splitlines()]
+    s.produce(*({"type": "n", "user_id": n} for n in (1, "a", "b", 2, "c")))
+    s.drain()
+    assert written() == ["a", "b", "c"]
+    kafka.admin.delete_topics([s.source])[s.source].result(timeout=30)
+    kafka.admin.delete_consumer_groups([s.source])[s.source].result(timeout=30)
+    os.unlink(os.path.join(neuron.folder, "target.db"))
+    until(lambda: s.source not in kafka.admin.list_topics(timeout=10).topics)
+    kafka.admin.create_topics([NewTopic(s.source, 1, 1)])[s.source].result(timeout=30)
+    s.produce(*({"type": "n", "user_id": n} for n in (3, "d", "e")))
+    assert s.drain()["dead_lettered"] == 2
+    assert written() == ["a", "b", "c", "d", "e"]
 
 
 def test_signals_end_it_in_order(neuron, kafka):

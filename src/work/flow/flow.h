@@ -13,11 +13,22 @@ typedef struct FlowGate {
     void *arg;
 } FlowGate;
 
+/* What became of a cycle's refused rows. */
+typedef enum FlowRejectsEnd {
+    REJECTS_KEPT,   /* they are committed in a sink of their own, the cycle's data isn't yet */
+    REJECTS_DONE,   /* the cycle is committed */
+    REJECTS_UNDONE, /* the cycle is undone and read again; what is KEPT stays */
+} FlowRejectsEnd;
+
 /* Gives refused rows another shape on their way to the reject port: batches of the reject schema
  * in, of `schema` out. *ret_batch NULL: nothing is left to write. From the writer's thread. */
 typedef struct FlowRejectShape {
     const Schema *schema; /* NULL: the reject schema, nothing is shaped */
     Status (*shape)(void *arg, const Batch *rejects, Batch **ret_batch, Err *err);
+    /* Before rejects are committed in a sink of their own: the JSON that is kept with them as the
+     * samples of their position. NULL: those of the source. */
+    Status (*keep)(void *arg, Buf *samples, Err *err);
+    void (*ended)(void *arg, FlowRejectsEnd end); /* may be NULL */
     void *arg;
 } FlowRejectShape;
 

@@ -5,7 +5,7 @@
 
 #define WRITER_TICK_NS INT64_C(50000000)
 #define PROGRESS_NS INT64_C(100000000)
-enum { OUTCOME_TRIES = 20 };
+enum { OUTCOME_TRIES = 20, REJECT_SAMPLES_MAX = 16 << 20 };
 
 /* A commit whose delivery is not decided yet, in order. */
 typedef struct PendingCommit {
@@ -230,6 +230,12 @@ static Status outcome_ask(Writer *self, Sink *sink, Err *err)
                     STR_ARG(self->spec->run_id));
 }
 
+static void rejects_ended(const Writer *self, FlowRejectsEnd end)
+{
+    const FlowRejectShape *shape = &self->spec->reject_shape;
+    if (shape->ended) shape->ended(shape->arg, end);
+}
+
 /* Rejects that go elsewhere are there before the data, so that none is lost; how far the source is
  * committed is for the data's sink alone to say: a Kafka sink that committed the group's offsets
  * with the rejects would take data for loaded that isn't yet. */
@@ -239,14 +245,22 @@ static Status commit_rejects(Writer *self, const SinkRun *run, bool *ret_again, 
     Sink *sink = self->spec->reject_sink;
     SinkCounts ignored = {0};
     CommitResult result = COMMIT_DONE;
+    const FlowRejectShape *shape = &self->spec->reject_shape;
+    CLEANUP(buf_done) Buf samples = buf_make(REJECT_SAMPLES_MAX);
     Position position = self->position; /* borrowed */
     position.handle = NULL;
+    if (shape->keep) {
+        TRY(shape->keep(shape->arg, &samples, err));
+        position.samples = samples;
+    }
     TRY(sink_apply(sink, NULL, &ignored, err));
     TRY(sink_commit(sink, &position, run, &result, err));
     *ret_again = result == COMMIT_AGAIN;
     if (*ret_again) return OK;
     self->rejects_open = false;
-    return result == COMMIT_UNKNOWN ? outcome_ask(self, sink, err) : OK;
+    if (result == COMMIT_UNKNOWN) TRY(outcome_ask(self, sink, err));
+    rejects_ended(self, REJECTS_KEPT);
+    return OK;
 }
 
 static Status pending_add(Writer *self, Err *err)
@@ -345,6 +359,7 @@ static Status cycle_commit(Writer *self, bool *ret_again, Err *err)
     }
     self->open = false;
     if (result == COMMIT_UNKNOWN) TRY(outcome_ask(self, spec->sink, err));
+    rejects_ended(self, REJECTS_DONE);
     result_add(self->flow->result, &self->ledger, &counts);
     if (result == COMMIT_PENDING) TRY(pending_add(self, err));
     else TRY(settle(self, &self->position, err));
@@ -362,6 +377,7 @@ static Status cycle_abort(Writer *self, Err *err)
     self->rejects_open = false;
     CLEANUP(batch_unref_p) Batch *ignored = NULL;
     TRY(reject_writer_take(&self->refused, &ignored, err));
+    rejects_ended(self, REJECTS_UNDONE);
     self->open = false;
     self->held = 0;
     self->flow->result->aborted_cycles++;

@@ -32,7 +32,8 @@ Status dead_letters_init(DeadLetters *letters, const StreamConfig *config, Err *
                              .text = buf_make(LETTER_ARENA_MAX),
                              .arena = arena_make(LETTER_ARENA_MAX),
                              .path_arena = arena_make(1 << 20)};
-    position_init(&letters->position);
+    Str topic = config->topic.len ? config->topic : config->from.path;
+    kept_letters_init(&letters->kept, topic, location_option(&config->from, STR("group")));
     Err ignored = {0};
     if (json_path_parse(config->route_by.text, &letters->path_arena, &letters->route_by,
                         &ignored) != OK) {
@@ -44,7 +45,7 @@ Status dead_letters_init(DeadLetters *letters, const StreamConfig *config, Err *
 void dead_letters_done(DeadLetters *letters)
 {
     message_writer_done(&letters->writer);
-    position_done(&letters->position);
+    kept_letters_done(&letters->kept);
     buf_done(&letters->text);
     arena_done(&letters->arena);
     arena_done(&letters->path_arena);
@@ -251,11 +252,25 @@ static Status add_raw(DeadLetters *letters, const Letter *letter, Err *err)
     return message_writer_add(&letters->writer, &message, err);
 }
 
-static bool is_there_already(const DeadLetters *letters, const Batch *rejects, int64_t row)
+/* *ret_there: the letter was written by a cycle that wasn't committed. */
+static Status find_kept(DeadLetters *letters, const Batch *rejects, int64_t row, bool *ret_there,
+                        Err *err)
 {
-    int64_t part = column_int64(&rejects->columns[REJECT_PART])[row];
-    int64_t ordinal = column_int64(&rejects->columns[REJECT_ROW])[row];
-    return position_next(&letters->position, (int32_t)part) > ordinal;
+    *ret_there = false;
+    if (!letters->keeps) return OK;
+    KeptLetter letter = kept_letter(rejects, row);
+    *ret_there = kept_letters_pass(&letters->kept, &letter);
+    return *ret_there ? OK : kept_letters_add(&letters->kept, &letter, err);
+}
+
+Status dead_letters_keep(void *arg, Buf *samples, Err *err)
+{
+    return kept_letters_format(&((DeadLetters *)arg)->kept, samples, err);
+}
+
+void dead_letters_ended(void *arg, FlowRejectsEnd end)
+{
+    kept_letters_ended(&((DeadLetters *)arg)->kept, end);
 }
 
 Status dead_letters_shape(void *arg, const Batch *rejects, Batch **ret_batch, Err *err)
@@ -264,7 +279,9 @@ Status dead_letters_shape(void *arg, const Batch *rejects, Batch **ret_batch, Er
     bool raw = letters->config->format == DEAD_LETTER_RAW;
     for (int64_t row = 0; row < rejects->rows; row++) {
         Letter letter;
-        if (is_there_already(letters, rejects, row)) continue;
+        bool there = false;
+        TRY(find_kept(letters, rejects, row, &there, err));
+        if (there) continue;
         arena_clear(&letters->arena);
         TRY(letter_read(letters, rejects, row, &letter, err));
         if (raw) TRY(add_raw(letters, &letter, err));

@@ -104,7 +104,10 @@ static Status letters_make(Stretch *s, Err *err)
     CLEANUP(load_state_done) LoadState state;
     load_state_init(&state);
     TRY(sink_state(s->letter_sink, &state, err));
-    return position_copy(&state.position, &s->letters.position, err);
+    s->letters.keeps = c->dead_letter_messages;
+    if (!s->letters.keeps) return OK;
+    return kept_letters_load(&s->letters.kept, buf_str(&state.position.samples), &s->state.position,
+                             err);
 }
 
 static Status stretch_open(Stretch *s, Err *err)
@@ -247,8 +250,12 @@ static FlowSpec flow_spec(Stretch *s)
         .stop = s->env->stop,
     };
     if (c->dead_letters && c->dead_letter_messages) {
-        spec.reject_shape =
-            (FlowRejectShape){s->letters.writer.schema, dead_letters_shape, &s->letters};
+        spec.reject_shape = (FlowRejectShape){
+            .schema = s->letters.writer.schema, .shape = dead_letters_shape, .arg = &s->letters};
+    }
+    if (s->letters.keeps) {
+        spec.reject_shape.keep = dead_letters_keep;
+        spec.reject_shape.ended = dead_letters_ended;
     }
     return spec;
 }

@@ -94,13 +94,47 @@ MUST_USE Status breaker_check(void *breaker, Sink *sink, const SinkRun *run, Err
 /* After it was. */
 void breaker_add(Breaker *breaker, int64_t consumed, int64_t rejected);
 
+/* ---- kept_letters.c: letters in a file whose cycle is not committed yet ---- */
+
+/* Letters are committed before the data; when the data's commit fails the same messages are read
+ * again. Exactly the letters that stand in the file then are left out: those of this part and
+ * offset and, where both are known, of this mark. */
+typedef struct KeptLetter {
+    int32_t part;
+    bool passed; /* in the open cycle */
+    int64_t offset;
+    uint64_t mark; /* of the message's own bytes, which another topic of that name doesn't have; 0:
+                      not known (a row that the target refused) */
+} KeptLetter;
+KeptLetter kept_letter(const Batch *rejects, int64_t row);
+
+typedef struct KeptLetters {
+    Str topic, group; /* of the stream's source; borrowed */
+    KeptLetter *items;
+    int64_t kept;  /* the first ones, sorted: they stand in the file */
+    int64_t total; /* behind them: written in the open cycle */
+    int64_t capacity;
+} KeptLetters;
+void kept_letters_init(KeptLetters *letters, Str topic, Str group);
+void kept_letters_done(KeptLetters *letters);
+/* What kept_letters_format made, but for those of another topic or group and those that the data's
+ * sink has committed. Empty: none. */
+MUST_USE Status kept_letters_load(KeptLetters *letters, Str json, const Position *committed,
+                                  Err *err);
+MUST_USE Status kept_letters_format(const KeptLetters *letters, Buf *out, Err *err);
+/* It stands in the file already, and is left out. */
+bool kept_letters_pass(KeptLetters *letters, const KeptLetter *letter);
+MUST_USE Status kept_letters_add(KeptLetters *letters, const KeptLetter *letter, Err *err);
+void kept_letters_ended(KeptLetters *letters, FlowRejectsEnd end);
+
 /* ---- dead_letter.c ---- */
 
 /* Gives reject batches the configured shape. Embedded. */
 typedef struct DeadLetters {
     const StreamConfig *config;
     MessageWriter writer;
-    Position position; /* what the place for dead letters has already; others are left out */
+    bool keeps; /* letters go to a file: `kept` is kept in its journal */
+    KeptLetters kept;
     Buf text;
     Arena arena;
     JsonPath route_by; /* of the type; count 0: not a path */
@@ -108,7 +142,9 @@ typedef struct DeadLetters {
 } DeadLetters;
 MUST_USE Status dead_letters_init(DeadLetters *letters, const StreamConfig *config, Err *err);
 void dead_letters_done(DeadLetters *letters);
-/* For FlowRejectShape; `arg` is the DeadLetters. */
+/* For FlowRejectShape; `arg` is the DeadLetters. The last two where letters are kept. */
 MUST_USE Status dead_letters_shape(void *arg, const Batch *rejects, Batch **ret_batch, Err *err);
+MUST_USE Status dead_letters_keep(void *arg, Buf *samples, Err *err);
+void dead_letters_ended(void *arg, FlowRejectsEnd end);
 
 #endif

@@ -1,0 +1,135 @@
+/* Kept letters: exactly those that stand in the file are left out, through failures and restarts.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "work/stream/stream_impl.h"
+
+static KeptLetters make(void)
+{
+    KeptLetters letters;
+    kept_letters_init(&letters, STR("t"), STR("g"));
+    return letters;
+}
+
+/* True: it is written. */
+static bool refuse(KeptLetters *letters, int32_t part, int64_t offset, uint64_t mark)
+{
+    KeptLetter letter = {.part = part, .offset = offset, .mark = mark};
+    if (kept_letters_pass(letters, &letter)) return false;
+    assert_int_equal(kept_letters_add(letters, &letter, NULL), OK);
+    return true;
+}
+
+/* What a restart makes of it; `next` < 0: the data's sink knows nothing of part 0. */
+static KeptLetters again(const KeptLetters *letters, const char *topic, int64_t next)
+{
+    KeptLetters copy;
+    CLEANUP(buf_done) Buf json = buf_make(1 << 20);
+    Position committed;
+    position_init(&committed);
+    Span span = {.part = 0, .next = next};
+    if (next >= 0) assert_int_equal(position_merge(&committed, &span, NULL), OK);
+    kept_letters_init(&copy, str_from(topic), STR("g"));
+    assert_int_equal(kept_letters_format(letters, &json, NULL), OK);
+    assert_int_equal(kept_letters_load(&copy, buf_str(&json), &committed, NULL), OK);
+    position_done(&committed);
+    return copy;
+}
+
+static void test_only_those_that_stand_there(void **state)
+{
+    (void)state;
+    KeptLetters letters = make();
+    assert_true(refuse(&letters, 0, 7, 1));
+    assert_true(refuse(&letters, 1, 3, 0));
+    assert_true(refuse(&letters, 0, 2, UINT64_MAX));
+    kept_letters_ended(&letters, REJECTS_KEPT);
+    KeptLetters next = again(&letters, "t", -1);
+    assert_false(refuse(&next, 0, 2, UINT64_MAX));
+    assert_true(refuse(&next, 0, 5, 1));
+    assert_false(refuse(&next, 0, 7, 0)); /* by the target now */
+    assert_false(refuse(&next, 1, 3, 9));
+    assert_true(refuse(&next, 0, 2, 8)); /* another message */
+    kept_letters_done(&next);
+    kept_letters_done(&letters);
+}
+
+static void test_a_cycle_that_is_undone(void **state)
+{
+    (void)state;
+    KeptLetters letters = make();
+    assert_true(refuse(&letters, 0, 1, 1));
+    kept_letters_ended(&letters, REJECTS_UNDONE); /* before the letters were committed */
+    assert_true(refuse(&letters, 0, 1, 1));
+    kept_letters_ended(&letters, REJECTS_KEPT);
+    kept_letters_ended(&letters, REJECTS_UNDONE); /* after that */
+    assert_true(refuse(&letters, 0, 0, 1));
+    assert_false(refuse(&letters, 0, 1, 1));
+    kept_letters_ended(&letters, REJECTS_KEPT);
+    kept_letters_ended(&letters, REJECTS_DONE);
+    assert_int_equal(letters.total, 0);
+    kept_letters_done(&letters);
+}
+
+/* Read again in smaller cycles: what comes only later is still known. */
+static void test_smaller_cycles(void **state)
+{
+    (void)state;
+    KeptLetters letters = make();
+    for (int64_t i = 0; i < 10; i++) assert_true(refuse(&letters, 0, i, 1));
+    kept_letters_ended(&letters, REJECTS_KEPT);
+    kept_letters_ended(&letters, REJECTS_UNDONE);
+    for (int64_t i = 0; i < 10; i++) {
+        assert_false(refuse(&letters, 0, i, 1));
+        assert_true(refuse(&letters, 1, i, 1));
+        kept_letters_ended(&letters, REJECTS_KEPT);
+        KeptLetters next = again(&letters, "t", i);
+        assert_int_equal(next.kept, 10 - i + 1);
+        kept_letters_done(&next);
+        kept_letters_ended(&letters, REJECTS_DONE);
+        assert_int_equal(letters.kept, 9 - i);
+    }
+    kept_letters_done(&letters);
+}
+
+static void test_another_topic_and_what_was_committed(void **state)
+{
+    (void)state;
+    KeptLetters letters = make();
+    for (int64_t i = 0; i < 4; i++) assert_true(refuse(&letters, 0, i, 1));
+    KeptLetters other = again(&letters, "other", -1), next = again(&letters, "t", 3);
+    assert_int_equal(other.total, 0);
+    assert_int_equal(next.total, 1);
+    assert_false(refuse(&next, 0, 3, 1));
+    kept_letters_done(&other);
+    kept_letters_done(&next);
+    kept_letters_done(&letters);
+}
+
+/* Beyond the limit they are doubled rather than lost. */
+static void test_a_limit(void **state)
+{
+    (void)state;
+    KeptLetters letters = make();
+    for (int64_t i = 0; i < 150000; i++) assert_true(refuse(&letters, 0, i, 1));
+    kept_letters_ended(&letters, REJECTS_KEPT);
+    assert_int_equal(letters.kept, 100000);
+    assert_false(refuse(&letters, 0, 99999, 1));
+    assert_true(refuse(&letters, 0, 100000, 1));
+    kept_letters_done(&letters);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_only_those_that_stand_there),
+        cmocka_unit_test(test_a_cycle_that_is_undone),
+        cmocka_unit_test(test_smaller_cycles),
+        cmocka_unit_test(test_another_topic_and_what_was_committed),
+        cmocka_unit_test(test_a_limit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
