@@ -36,6 +36,11 @@ Status file_journal_load(const char *path, FileJournal *ret_journal, Err *err)
     journal->name = json_member_text(root, STR("name"), STR_NULL);
     const JsonValue *position = json_member(root, STR("position"));
     if (position) journal->position = position->text;
+    journal->run_id = json_member_text(root, STR("run_id"), STR_NULL);
+    journal->before = journal->length;
+    (void)json_int64(json_member(root, STR("cycle")), &journal->cycle);
+    (void)json_int64(json_member(root, STR("rows")), &journal->rows);
+    (void)json_int64(json_member(root, STR("before")), &journal->before);
     return OK;
 }
 
@@ -58,6 +63,16 @@ static Status journal_write(const FileJournal *journal, Buf *out, Err *err)
     if (journal->position.len) {
         json_key(&w, "position");
         json_write_raw(&w, journal->position);
+    }
+    if (journal->run_id.len) {
+        json_key(&w, "run_id");
+        json_write_text(&w, journal->run_id);
+        json_key(&w, "cycle");
+        json_write_int64(&w, journal->cycle);
+        json_key(&w, "rows");
+        json_write_int64(&w, journal->rows);
+        json_key(&w, "before");
+        json_write_int64(&w, journal->before);
     }
     json_object_end(&w);
     TRY(json_writer_end(&w));

@@ -7,10 +7,13 @@
 
 /* "<path>.neuron", one JSON object. */
 typedef struct FileJournal {
-    int64_t length; /* of the file that counts; -1: there is no journal */
-    Str name;       /* the pipeline or stream whose position it is; empty: nobody's */
-    Str position;   /* JSON; empty: none */
-    Arena arena;    /* texts of a loaded one live here and in `text` */
+    int64_t length;      /* of the file that counts; -1: there is no journal */
+    Str name;            /* the pipeline or stream whose position it is; empty: nobody's */
+    Str position;        /* JSON; empty: none */
+    Str run_id;          /* the last committed run; empty: not known */
+    int64_t cycle, rows; /* of it: the last cycle, and what that loaded */
+    int64_t before;      /* the length before it */
+    Arena arena;         /* texts of a loaded one live here and in `text` */
     Buf text;
 } FileJournal;
 

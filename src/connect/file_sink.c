@@ -39,6 +39,7 @@ struct FileSink {
     /* append */
     Buf header;
     int64_t staged; /* bytes in `fd` */
+    int64_t cycle;
     bool shared, checked;
     bool looked; /* `seen` is the position that the owner committed last */
     Buf seen;
@@ -257,9 +258,10 @@ static Status begin_replace(FileSink *s, Err *err)
     return file_open(str_from(s->temporary), O_WRONLY | O_CREAT | O_TRUNC, 0666, &s->fd, err);
 }
 
-Status file_sink_begin(FileSink *s, Str header, Err *err)
+Status file_sink_begin(FileSink *s, int64_t cycle, Str header, Err *err)
 {
     Status status = OK;
+    s->cycle = cycle;
     if (s->is_stdout) s->fd = STDOUT_FILENO;
     else if (s->is_device) status = file_open(str_from(s->path), O_WRONLY, 0, &s->fd, err);
     else status = s->append ? begin_append(s, err) : begin_replace(s, err);
@@ -339,11 +341,18 @@ static Status append_all(FileSink *s, int fd, int64_t *length, Err *err)
     return file_sync(fd, err);
 }
 
-/* What isn't the owner's leaves his position as it is. */
-static Status keep_position(FileSink *s, FileJournal *journal, const Position *position, Err *err)
+/* What isn't the owner's leaves his position and run as they are. `before`: the length until now.
+ */
+static Status keep_state(FileSink *s, FileJournal *journal, const Position *position,
+                         const SinkRun *run, int64_t before, Err *err)
 {
     Str owner = s->req->pipeline;
-    if (!position || !owner.len) return OK;
+    if (journal->name.len && !owner.len) return OK;
+    journal->run_id = run->run_id;
+    journal->cycle = s->cycle;
+    journal->rows = run->counts.loaded;
+    journal->before = before;
+    if (!owner.len || !run->advance) return OK;
     buf_clear(&s->seen);
     TRY(position_format(position, &s->seen, err));
     journal->name = owner;
@@ -351,19 +360,38 @@ static Status keep_position(FileSink *s, FileJournal *journal, const Position *p
     return OK;
 }
 
-static Status commit_locked(FileSink *s, int fd, const Position *position, Err *err)
+/* Refused rows of a run that is tried again: those of the last try stand there, and nothing since.
+ */
+static bool is_tried_again(const FileSink *s, const FileJournal *journal, const SinkRun *run)
+{
+    return s->shared && !s->req->pipeline.len && !journal->name.len && run->run_id.len &&
+           str_eq(journal->run_id, run->run_id) && journal->cycle == s->cycle &&
+           journal->before >= 0 && journal->before < journal->length;
+}
+
+/* From here on it is written; *ret_length counts until it is committed, also by the first run. */
+static Status begin_locked(FileSink *s, int fd, FileJournal *journal, const SinkRun *run,
+                           int64_t *ret_length, Err *err)
+{
+    int64_t size = 0;
+    TRY(file_journal_load(s->path, journal, err));
+    TRY(check_fence(s, journal, err));
+    TRY(committed_length(s, journal, fd, ret_length, &size, err));
+    bool again = is_tried_again(s, journal, run);
+    if (again) *ret_length = journal->before;
+    if (again || journal->length < 0) {
+        journal->length = *ret_length;
+        TRY(file_journal_save(s->path, journal, err));
+    }
+    return *ret_length < size ? cut(fd, *ret_length, err) : OK;
+}
+
+static Status commit_locked(FileSink *s, int fd, const Position *position, const SinkRun *run,
+                            Err *err)
 {
     CLEANUP(file_journal_done) FileJournal journal = {0};
-    int64_t length = 0, size = 0;
-    TRY(file_journal_load(s->path, &journal, err));
-    TRY(check_fence(s, &journal, err));
-    TRY(committed_length(s, &journal, fd, &length, &size, err));
-    if (length < size) TRY(cut(fd, length, err));
-    if (journal.length < 0) {
-        /* What comes now doesn't count before it is committed, also by the first run. */
-        journal.length = length;
-        TRY(file_journal_save(s->path, &journal, err));
-    }
+    int64_t length = 0;
+    TRY(begin_locked(s, fd, &journal, run, &length, err));
     int64_t end = length;
     if (append_all(s, fd, &end, err) != OK) {
         Err ignored = {0};
@@ -371,15 +399,15 @@ static Status commit_locked(FileSink *s, int fd, const Position *position, Err *
         return FAIL;
     }
     journal.length = end;
-    TRY(keep_position(s, &journal, position, err));
+    TRY(keep_state(s, &journal, position, run, length, err));
     return file_journal_save(s->path, &journal, err);
 }
 
-static Status commit_append(FileSink *s, const Position *position, Err *err)
+static Status commit_append(FileSink *s, const Position *position, const SinkRun *run, Err *err)
 {
     CLEANUP(file_close_p) int fd = -1; /* closed, it is free for others */
     TRY(open_locked(s, &fd, err));
-    return commit_locked(s, fd, position, err);
+    return commit_locked(s, fd, position, run, err);
 }
 
 /* Another file takes the place of the appended one: its journal says nothing of the new one. */
@@ -396,15 +424,29 @@ static Status commit_replace(FileSink *s, Err *err)
     return file_rename(str_from(s->temporary), str_from(s->path), err);
 }
 
-Status file_sink_commit(FileSink *s, const Position *position, Err *err)
+Status file_sink_commit(FileSink *s, const Position *position, const SinkRun *run, Err *err)
 {
     if (s->compressor) TRY(compressor_write(s->compressor, STR_NULL, true, &s->out, err));
     if (!s->append) TRY(flush(s, err));
     Status status = OK;
-    if (s->append) status = commit_append(s, position, err);
+    if (s->append) status = commit_append(s, position, run, err);
     else if (is_replaced(s)) status = commit_replace(s, err);
     if (status != OK) return name_error(s, err);
     close_file(s);
+    return OK;
+}
+
+Status file_sink_outcome(FileSink *s, Str run_id, int64_t cycle, Outcome *ret_outcome,
+                         SinkCounts *ret_counts, Err *err)
+{
+    CLEANUP(file_journal_done) FileJournal journal = {0};
+    *ret_outcome = OUTCOME_NOT_COMMITTED;
+    *ret_counts = (SinkCounts){0};
+    if (!s->append) return OK;
+    if (file_journal_load(s->path, &journal, err) != OK) return name_error(s, err);
+    if (!str_eq(journal.run_id, run_id) || journal.cycle != cycle) return OK;
+    *ret_outcome = OUTCOME_COMMITTED;
+    *ret_counts = (SinkCounts){.loaded = journal.rows, .inserted = journal.rows};
     return OK;
 }
 

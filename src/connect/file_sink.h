@@ -9,20 +9,20 @@ typedef struct FileSink FileSink;
 /* replace: a temporary file in the same folder, renamed at commit.
  *
  * append: a journal beside the file ("<path>.neuron") holds the length that was committed, whose
- * file it is, and how far he has read. What a cycle writes waits aside (in memory, then in a
- * nameless file in the same folder, so that as much room is needed there again); commit takes the
- * file's lock, cuts what a killed one left behind that length, appends, and replaces the journal.
- * So any number of writers, in one process or many, may append to one file at the same time: each
- * one's rows stand together, in the order of the commits. None ever holds two locks, and none
- * longer than its bytes take to write.
+ * file it is, how far he has read and the last run, all replaced at one moment. What a cycle writes
+ * waits aside (in memory, then in a nameless file in the same folder, so that as much room is
+ * needed there again); commit takes the file's lock, cuts what a killed one left behind that
+ * length, appends, and replaces the journal. So any number of writers, in one process or many, may
+ * append to one file at the same time: each one's rows stand together, in the order of the commits.
+ * None ever holds two locks, and none longer than its bytes take to write.
  *
  * The lock is flock(2)'s, of the open file. Who waits for it for long says so in the log; he gives
  * up when he is cancelled, 5 s after `req->stop`, and after 10 minutes (ERR_TIMEOUT). A file system
  * without locks is an error at begin.
  *
  * "-" is standard output. Of the request: location, mode, pipeline (the owner: the journal's
- * position belongs to the pipeline or stream of that name; without one what somebody else left
- * there stays), stop. It is borrowed. Nothing is opened. */
+ * position and run belong to the pipeline or stream of that name; without one what somebody else
+ * left there stays), stop. It is borrowed. Nothing is opened. */
 MUST_USE Status file_sink_new(const SinkReq *req, FileSink **ret_sink, Err *err);
 void file_sink_free(FileSink *sink);
 /* append: refused rows go there. Their file is for whoever has some: that somebody of the same name
@@ -33,11 +33,17 @@ void file_sink_share(FileSink *sink);
  * belongs to another name. */
 MUST_USE Status file_sink_position(FileSink *sink, Position *ret_position, Err *err);
 /* Opens the target. `header` stands first in a file that is empty otherwise. */
-MUST_USE Status file_sink_begin(FileSink *sink, Str header, Err *err);
+MUST_USE Status file_sink_begin(FileSink *sink, int64_t cycle, Str header, Err *err);
 MUST_USE Status file_sink_write(FileSink *sink, Str bytes, Err *err);
-/* Everything written becomes visible and lasting. `position` NULL: the last one stays. FAIL:
- * ERR_FENCED, the owner's name committed elsewhere since file_sink_position. */
-MUST_USE Status file_sink_commit(FileSink *sink, const Position *position, Err *err);
+/* Everything written becomes visible and lasting; the owner's position only where `run` advances
+ * it. Refused rows of a pipeline's run that was tried before take the place of those of that try,
+ * where nobody else committed meanwhile. FAIL: ERR_FENCED, the owner's name committed elsewhere
+ * since file_sink_position. */
+MUST_USE Status file_sink_commit(FileSink *sink, const Position *position, const SinkRun *run,
+                                 Err *err);
+/* append: was that cycle of the run the owner's last one? Its counts. */
+MUST_USE Status file_sink_outcome(FileSink *sink, Str run_id, int64_t cycle, Outcome *ret_outcome,
+                                  SinkCounts *ret_counts, Err *err);
 /* Nothing of the cycle stays. */
 MUST_USE Status file_sink_abort(FileSink *sink, Err *err);
 /* From any thread: a wait for the lock ends with ERR_CANCELLED. */

@@ -179,3 +179,40 @@ def test_rows_and_refused_rows_want_two_files(neuron):
     error = neuron("validate", code=2).stderr
     assert "neuron.yaml:14:14" in error and "the rows themselves go to this file" in error and "another file" in error
     assert "rows themselves" in neuron("copy", "-#ndjson", "x.txt#ndjson", "--rejects", "./x.txt#csv", code=2).stderr
+
+
+# ---- the same run again ----
+
+@pytest.mark.parametrize("name", ["out.ndjson", "out.csv.gz"])
+def test_the_same_run_appends_once(neuron, name):
+    neuron.write("neuron.yaml", CONFIG.replace("out.ndjson", name))
+    read = lambda: [int(json.loads(line)["id"]) for line in neuron("copy", name, "-#ndjson").stdout.splitlines()]
+    assert neuron.result("etl", "p", "--run-id", "r1", stdin=rows(1, 2))["inserted"] == 2
+    again = neuron.result("etl", "p", "--run-id", "r1", stdin=rows(1, 2))
+    assert (again["message"], again["inserted"]) == ("This run was already published", 2) and read() == [1, 2]
+    # A copy in between is not the pipeline's.
+    neuron("copy", "-#ndjson", name, "--mode", "append", stdin=rows(3))
+    assert "already" in neuron.result("etl", "p", "--run-id", "r1", stdin=rows(1, 2))["message"]
+    assert neuron.result("etl", "p", "--run-id", "r2", "--limit", "1", stdin=rows(4, 5))["inserted"] == 1
+    assert "already" in neuron.result("etl", "p", "--run-id", "r2", stdin=rows(4, 5))["message"]
+    assert read() == [1, 2, 3, 4]
+
+
+def test_refused_rows_of_a_run_that_is_tried_again(neuron):
+    """The rejects are there before the data, whose file can't be put in its place the first time."""
+    neuron.write("neuron.yaml", CONFIG)
+    neuron.result("etl", "b", stdin=rows(1))
+    os.mkdir(os.path.join(neuron.folder, "a.ndjson"))
+    neuron.write("many.ndjson", rows(2, 3))
+    neuron("etl", "a", "--run-id", "r1", code=1)
+    assert [row["data"]["id"] for row in lines(neuron, "bad.ndjson")] == [1, 2, 3]
+    os.rmdir(os.path.join(neuron.folder, "a.ndjson"))
+    neuron.write("many.ndjson", rows(2, 4))
+    neuron("etl", "a", "--run-id", "r1")
+    assert [row["data"]["id"] for row in lines(neuron, "bad.ndjson")] == [1, 2, 4] and is_whole(neuron, "bad.ndjson")
+
+
+def test_a_topic_promises_what_holds(neuron):
+    """Whether a run is in a topic can't be asked: taken up again, it is sent again."""
+    plan = json.loads(neuron("copy", "-#ndjson", "kafka://127.0.0.1:1/t", "--dry-run", "--json", stdin=rows(1)).stdout)
+    assert "at least once" in plan["promise"] and "taken up again" in plan["promise"]

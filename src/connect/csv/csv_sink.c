@@ -66,7 +66,7 @@ static Status csv_sink_port(Sink *sink, SinkPortKind kind, Str name UNUSED, cons
     return OK;
 }
 
-static Status csv_sink_begin(Sink *sink, int64_t cycle UNUSED, Err *err)
+static Status csv_sink_begin(Sink *sink, int64_t cycle, Err *err)
 {
     CsvSink *self = (CsvSink *)sink;
     self->written = 0;
@@ -74,7 +74,7 @@ static Status csv_sink_begin(Sink *sink, int64_t cycle UNUSED, Err *err)
     if (self->options.header) {
         TRY(csv_write_header(self->schema, self->options.delimiter, &self->text, err));
     }
-    return file_sink_begin(self->file, buf_str(&self->text), err);
+    return file_sink_begin(self->file, cycle, buf_str(&self->text), err);
 }
 
 static Status csv_sink_write(Sink *sink, int32_t port UNUSED, Batch *batch,
@@ -99,8 +99,15 @@ static Status csv_sink_commit(Sink *sink, const Position *position, const SinkRu
                               CommitResult *ret_result, Err *err)
 {
     *ret_result = COMMIT_DONE;
-    bool keep = sink->req->pipeline.len && !run->advance;
-    return file_sink_commit(((CsvSink *)sink)->file, keep ? NULL : position, err);
+    return file_sink_commit(((CsvSink *)sink)->file, position, run, err);
+}
+
+static Status csv_sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outcome *ret_outcome,
+                               SinkCounts *ret_counts, Err *err)
+{
+    CsvSink *self = (CsvSink *)sink;
+    TRY(file_make(self, err));
+    return file_sink_outcome(self->file, run_id, cycle, ret_outcome, ret_counts, err);
 }
 
 static Status csv_sink_abort(Sink *sink, Err *err)
@@ -137,7 +144,7 @@ static const SinkOps CSV_SINK_OPS = {
     .close = csv_sink_close,
 };
 
-/* An appended file keeps the position of a pipeline or stream. */
+/* An appended file keeps the position of a pipeline or stream, and its last run. */
 static const SinkOps CSV_APPEND_OPS = {
     .describe = csv_sink_describe,
     .state = csv_sink_state,
@@ -147,6 +154,7 @@ static const SinkOps CSV_APPEND_OPS = {
     .write = csv_sink_write,
     .apply = csv_sink_apply,
     .commit = csv_sink_commit,
+    .outcome = csv_sink_outcome,
     .abort = csv_sink_abort,
     .cancel = csv_sink_cancel,
     .close = csv_sink_close,

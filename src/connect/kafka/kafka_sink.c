@@ -144,8 +144,10 @@ static Status kafka_sink_describe(Sink *sink, const Schema *schema, SinkPlan *pl
     plan->exactly_once = exactly_once(self);
     plan->promise = plan->exactly_once
                         ? STR("a transaction per cycle: all of its messages, with the offsets of a "
-                              "Kafka source, or none")
-                        : STR("at least once: offsets advance behind delivered messages");
+                              "Kafka source, or none; a pipeline's run that is taken up again "
+                              "because its end was not kept sends them again: at least once then")
+                        : STR("at least once: offsets advance behind delivered messages, and a run "
+                              "that is taken up again sends them again");
     for (int32_t i = 0; i < schema->count && !message_is(schema); i++) {
         if (schema->fields[i].spread) continue;
         TRY(sink_plan_add(plan, PLAN_TYPE, err, "%.*s: %s -> JSON", STR_ARG(schema->fields[i].name),

@@ -58,11 +58,11 @@ static Status ndjson_sink_port(Sink *sink, SinkPortKind kind, Str name UNUSED, c
     return json_encoder_new(schema, &self->encoder, err);
 }
 
-static Status ndjson_sink_begin(Sink *sink, int64_t cycle UNUSED, Err *err)
+static Status ndjson_sink_begin(Sink *sink, int64_t cycle, Err *err)
 {
     NdjsonSink *self = (NdjsonSink *)sink;
     self->written = 0;
-    return file_sink_begin(self->file, STR_NULL, err);
+    return file_sink_begin(self->file, cycle, STR_NULL, err);
 }
 
 /* The values, a line each: line breaks between tokens become blanks, a tombstone is null. */
@@ -104,8 +104,15 @@ static Status ndjson_sink_commit(Sink *sink, const Position *position, const Sin
                                  CommitResult *ret_result, Err *err)
 {
     *ret_result = COMMIT_DONE;
-    bool keep = sink->req->pipeline.len && !run->advance;
-    return file_sink_commit(((NdjsonSink *)sink)->file, keep ? NULL : position, err);
+    return file_sink_commit(((NdjsonSink *)sink)->file, position, run, err);
+}
+
+static Status ndjson_sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outcome *ret_outcome,
+                                  SinkCounts *ret_counts, Err *err)
+{
+    NdjsonSink *self = (NdjsonSink *)sink;
+    TRY(file_make(self, err));
+    return file_sink_outcome(self->file, run_id, cycle, ret_outcome, ret_counts, err);
 }
 
 static Status ndjson_sink_abort(Sink *sink, Err *err)
@@ -142,7 +149,7 @@ static const SinkOps NDJSON_SINK_OPS = {
     .close = ndjson_sink_close,
 };
 
-/* An appended file keeps the position of a pipeline or stream. */
+/* An appended file keeps the position of a pipeline or stream, and its last run. */
 static const SinkOps NDJSON_APPEND_OPS = {
     .describe = ndjson_sink_describe,
     .state = ndjson_sink_state,
@@ -152,6 +159,7 @@ static const SinkOps NDJSON_APPEND_OPS = {
     .write = ndjson_sink_write,
     .apply = ndjson_sink_apply,
     .commit = ndjson_sink_commit,
+    .outcome = ndjson_sink_outcome,
     .abort = ndjson_sink_abort,
     .cancel = ndjson_sink_cancel,
     .close = ndjson_sink_close,
