@@ -13,6 +13,7 @@ typedef struct Connector {
                                    in a dot stands for all that begin with it */
     bool reads, writes;
     bool is_file;   /* default mode replace, default table none */
+    bool merges;    /* given a key, a row that comes again doesn't stand there twice */
     bool open_rows; /* can give rows as JSON objects */
     Status (*source_new)(const SourceReq *req, Source **ret_source, Err *err);
     Status (*sink_new)(const SinkReq *req, Sink **ret_sink, Err *err);

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -216,3 +217,38 @@ def test_a_topic_promises_what_holds(neuron):
     """Whether a run is in a topic can't be asked: taken up again, it is sent again."""
     plan = json.loads(neuron("copy", "-#ndjson", "kafka://127.0.0.1:1/t", "--dry-run", "--json", stdin=rows(1)).stdout)
     assert "at least once" in plan["promise"] and "taken up again" in plan["promise"]
+
+
+# ---- read again ----
+
+def test_a_file_with_a_key_has_the_rows_at_the_watermark_once(neuron):
+    neuron.write("neuron.yaml", """
+connections: { source: 'sqlite:///s.db' }
+pipelines:
+  p: { from: source, from_table: raw, incremental: { cursor: at }, to: out.ndjson, mode: append, key: [id] }
+""")
+    with sqlite3.connect(os.path.join(neuron.folder, "s.db")) as source:
+        source.execute("CREATE TABLE raw (id INTEGER, at TEXT)")
+        source.executemany("INSERT INTO raw VALUES (?, ?)", [(1, "2024-01-01"), (2, "2024-01-02")])
+    assert neuron.result("etl", "p")["inserted"] == 2
+    assert neuron.result("etl", "p")["inserted"] == 0
+    with sqlite3.connect(os.path.join(neuron.folder, "s.db")) as source:
+        source.execute("INSERT INTO raw VALUES (3, '2024-01-03')")
+    assert neuron.result("etl", "p")["inserted"] == 1
+    assert [row["id"] for row in lines(neuron, "out.ndjson")] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("to, what, mend", [
+    ("to: target, table: t, mode: append", "appended twice", "`key: [id]`"),
+    ("to: target, table: t", "appended twice", "`key: [id]`"),
+    ("to: out.ndjson, mode: append, key: [id]", "a file would have them twice", "into a database"),
+    ("to: bus, table: t, key: [id]", "a topic would have them twice", "into a database"),
+    ("to: target, table: t, mode: append, key: [id]", "", ""), ("to: target, table: t, key: [id]", "", "")])
+def test_overlap_needs_a_key_and_a_database(neuron, to, what, mend):
+    neuron.write("neuron.yaml", f"""connections: {{ source: 'sqlite:///s.db', target: 'sqlite:///t.db', bus: 'kafka://127.0.0.1:1' }}
+pipelines:
+  p: {{ from: source, from_table: raw, incremental: {{ cursor: at, overlap: 1d }}, {to} }}
+""")
+    said = neuron("validate", code=2 if what else 0)
+    assert what in said.stderr and mend in said.stderr
+    assert not what or "neuron.yaml:3:75" in said.stderr, said.stderr

@@ -11,6 +11,7 @@ const Connector postgres_connector = {
     .options = NO_OPTIONS,
     .reads = true,
     .writes = true,
+    .merges = true,
     .source_new = postgres_source_new,
     .sink_new = postgres_sink_new,
 };

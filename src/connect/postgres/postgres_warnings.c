@@ -97,13 +97,13 @@ static Status warn_of_order(PostgresSource *self, const CursorFacts *facts, Sour
     if (facts->standby) {
         return source_info_warn(info, err,
                                 "the server is a standby: rows that commit late on the primary "
-                                "may be missed; use the primary, or `overlap`");
+                                "may be missed; use the primary, or `overlap` with a `key`");
     }
     if (!postgres_watermark_settles(field->type)) {
         return source_info_warn(info, err,
                                 "the cursor «%.*s» of type %.*s can't be settled: rows that commit "
                                 "late may be missed; use a number from a sequence, a timestamp, or "
-                                "`overlap`",
+                                "`overlap` with a `key`",
                                 STR_ARG(req->cursor), STR_ARG(field->native));
     }
     if (facts->cache > 1) {
@@ -117,7 +117,7 @@ static Status warn_of_order(PostgresSource *self, const CursorFacts *facts, Sour
     return source_info_warn(info, err,
                             "«%.*s» has no default and its table no trigger: clocks of clients "
                             "that go wrong leave rows behind the watermark; `overlap` reads that "
-                            "much again",
+                            "much again (with a `key`, which tells what is there already)",
                             STR_ARG(req->cursor));
 }
 

@@ -11,6 +11,7 @@ const Connector sqlite_connector = {
     .options = NO_OPTIONS,
     .reads = true,
     .writes = true,
+    .merges = true,
     .source_new = sqlite_source_new,
     .sink_new = sqlite_sink_new,
 };

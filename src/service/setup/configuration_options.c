@@ -87,7 +87,8 @@ static const Option INCREMENTAL_OPTIONS[] = {
      .type = OPTION_DURATION,
      .offset = FIELD(IncrementalOptions, overlap_us),
      .otherwise = "0s",
-     .summary = "Read this much of a time cursor again, for cursors that clients write."},
+     .summary = "Read this much of a time cursor again, for cursors that clients write; needs a "
+                "`key`, by which a database knows what it has already."},
     {.name = "lag",
      .type = OPTION_DURATION,
      .offset = FIELD(IncrementalOptions, lag_us),

@@ -186,6 +186,24 @@ static void mode_make(Configuration *c, const PipelineOptions *o, PipelineConfig
     }
 }
 
+/* What is read again on purpose must be known again: by a key, in a target that can merge. */
+static void overlap_make(Configuration *c, const PipelineOptions *o, const PipelineConfig *p)
+{
+    const YamlNode *node = option_node(&o->incremental.head, "overlap");
+    if (!node || !o->incremental.overlap_us) return;
+    bool topic = str_eq(p->to.scheme, STR("kafka"));
+    if (topic || is_file(&p->to)) {
+        mistake_add(&c->mistakes, node->line, node->column,
+                    STR("leave it out, or load into a database with a `key`"),
+                    "`overlap` reads rows again, and a %s would have them twice",
+                    topic ? "topic" : "file");
+    } else if (p->mode == SINK_APPEND && p->key_count == 0) {
+        mistake_add(&c->mistakes, node->line, node->column,
+                    STR("name the columns of a key: `key: [id]`, with mode upsert or append"),
+                    "`overlap` reads rows again, and without a `key` they would be appended twice");
+    }
+}
+
 static Status hash_make(Configuration *c, const PipelineOptions *o, PipelineConfig *p, Err *err)
 {
     /* What the pipeline does, not where its connections point to: names, query, steps, modes. */
@@ -242,6 +260,7 @@ static Status pipeline_make(Configuration *c, const PipelineOptions *o, Pipeline
     TRY(steps_make(c, o->steps, p, err));
     rejects_make(c, o, p);
     mode_make(c, o, p);
+    overlap_make(c, o, p);
     return hash_make(c, o, p, err);
 }
 

@@ -49,7 +49,10 @@ static Status source_request(Assembly *a, Err *err)
         return err_hint(err, "name the cursor column: `incremental: { cursor: … }`");
     }
     if (c->incremental.cursor.len) TRY(cursor_from(a, err));
+    const Connector *target = NULL;
+    TRY(registry_find(a->env->registry, c->to.scheme, &target, err));
     /* Rows at the watermark are read again where a key tells which of them are new. */
+    bool again = target->merges && c->key_count > 0;
     bool watermark =
         !a->options->since.len && !a->options->full_refresh && a->state.position.cursor.len > 0;
     a->source_req = (SourceReq){
@@ -60,7 +63,7 @@ static Status source_request(Assembly *a, Err *err)
         .param_count = c->param_count,
         .cursor = c->incremental.cursor,
         .cursor_from = buf_str(&a->cursor_from),
-        .cursor_inclusive = !watermark || c->key_count > 0 || c->incremental.overlap_us > 0,
+        .cursor_inclusive = !watermark || again || c->incremental.overlap_us > 0,
         .overlap_us = c->incremental.overlap_us,
         .settle = c->incremental.cursor.len > 0 && a->advance,
         .rows_once = c->mode == SINK_APPEND,
