@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import pytest
-from confluent_kafka.admin import NewTopic
+from confluent_kafka.admin import NewPartitions, NewTopic
 
 from conftest import PROGRAM
 from postgres import Postgres
@@ -294,6 +294,45 @@ def test_letters_in_a_file_when_a_topic_begins_anew(neuron, kafka):
     s.produce(*({"type": "n", "user_id": n} for n in (3, "d", "e")))
     assert s.drain()["dead_lettered"] == 2
     assert written() == ["a", "b", "c", "d", "e"]
+
+
+@pytest.mark.parametrize("table", [False, True])
+def test_the_latest_start_outlives_a_kill_before_the_first_cycle(neuron, kafka, table):
+    to = {"to": "connection: target, table: t, key: [user_id]", "letters": ""} if table else {}
+    processors = "    processors: { activity: [ { select: 'user_id' } ] }\n    unknown: drop\n"
+    s = Stream(neuron, kafka, partitions=2, start=", start: latest", rest="    cycle: 60s\n",
+               processors=processors, **to)
+    s.produce(*[{"type": "activity", "user_id": n} for n in range(9)])
+    process = s.begin()
+    until(lambda: min(kafka.committed(s.source, s.source).values()) >= 0)
+    assert s.consumed() == 9
+    s.produce(*[{"type": "activity", "user_id": n} for n in range(9, 14)])
+    process.kill()
+    process.communicate()
+    assert s.drain()["consumed"] == 5
+    # A partition that is made later is read whole.
+    kafka.admin.create_partitions([NewPartitions(s.source, 3)])[s.source].result(timeout=30)
+    until(lambda: len(kafka.admin.list_topics(s.source, timeout=10).topics[s.source].partitions) == 3)
+    s.produce(*[{"value": json.dumps({"type": "activity", "user_id": n}), "partition": 2} for n in range(14, 17)])
+    assert s.drain()["consumed"] == 3
+    # A group that has nothing begins at the end, whatever others have.
+    neuron.write("neuron.yaml", neuron.read("neuron.yaml").replace(f"group: {s.source}", "group: another"))
+    assert table or s.drain()["consumed"] == 0
+
+
+def test_members_that_begin_together_begin_at_the_end(neuron, kafka):
+    s = Stream(neuron, kafka, partitions=4, start=", start: latest", rest="    cycle: 30ms\n")
+    neuron.write("other.yaml", "neuron: { id: other }\n" + neuron.read("neuron.yaml"))
+    s.produce(*[view(n) for n in range(100)])
+    both = [subprocess.Popen([PROGRAM, "stream", "s", *more], cwd=neuron.folder, stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL) for more in ((), ("-c", "other.yaml"))]
+    until(lambda: min(kafka.committed(s.source, s.source).values()) >= 0)
+    s.produce(*[view(n) for n in range(100, 150)])
+    until(lambda: s.consumed() == 150)
+    for one in both:
+        one.send_signal(signal.SIGTERM)
+        assert one.wait(30) == 143
+    assert sorted(named(m) for m in s.out()) == list(range(100, 150))
 
 
 def test_signals_end_it_in_order(neuron, kafka):

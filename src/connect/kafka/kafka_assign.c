@@ -1,9 +1,11 @@
 /* The consumer's place in its group: taking partitions over, giving them back, reading again,
  * committing offsets, leaving. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "connect/kafka/kafka_source.h"
 #include "foundation/base/clock.h"
+#include "foundation/base/number.h"
 
 /* How long the flow may take to finish what it has of revoked partitions. */
 #define REVOKE_NS INT64_C(20000000000)
@@ -105,6 +107,80 @@ static Status ask_committed(KafkaSource *self, rd_kafka_topic_partition_list_t *
     return plain_result(self, code, "the group's committed offsets", err);
 }
 
+/* ---- the first start ---- */
+
+/* Where a group begins that has committed nothing is asked once: it is committed at once, with the
+ * number of partitions that there were, before a message is handed out. So a kill before the first
+ * cycle skips nothing, of members that begin together each knows that it is the beginning, and
+ * partitions that are made later are read whole. */
+#define FIRST_PREFIX "first of "
+
+static bool chooses_start(const KafkaSource *self)
+{
+    return kafka_has_group(self) && (self->place.latest || self->place.tail > 0);
+}
+
+static bool is_open(const KafkaSource *self, const rd_kafka_topic_partition_t *item)
+{
+    return item->offset < 0 && position_next(&self->from, item->partition) < 0;
+}
+
+/* Partitions below the number are there since the group's beginning, or this is it. */
+static int32_t first_parts(const KafkaSource *self, const rd_kafka_topic_partition_list_t *all)
+{
+    bool begun = self->from.count > 0;
+    int64_t parts = 0;
+    for (int i = 0; i < all->cnt; i++) {
+        const rd_kafka_topic_partition_t *item = &all->elems[i];
+        Str note = str_make(item->metadata, (int64_t)item->metadata_size);
+        if (item->offset < 0) continue;
+        begun = true;
+        if (!str_starts(note, STR(FIRST_PREFIX))) continue;
+        (void)number_parse_int64(str_slice(note, (int64_t)sizeof FIRST_PREFIX - 1, note.len),
+                                 &parts);
+    }
+    return begun ? (int32_t)parts : INT32_MAX;
+}
+
+static Status ask_first(KafkaSource *self, bool *ret_known, Err *err)
+{
+    TRY(kafka_client_reach(&self->client, self->topic.ptr, KAFKA_REACH_MS, &self->topic_parts,
+                           err));
+    rd_kafka_topic_partition_list_t *all = rd_kafka_topic_partition_list_new(self->topic_parts);
+    if (!all) return err_memory(err);
+    for (int32_t i = 0; i < self->topic_parts; i++) {
+        (void)rd_kafka_topic_partition_list_add(all, self->topic.ptr, i);
+    }
+    Status status = ask_committed(self, all, ret_known, err);
+    if (status == OK && *ret_known) self->first_parts = first_parts(self, all);
+    rd_kafka_topic_partition_list_destroy(all);
+    return status;
+}
+
+/* The offsets from which the list's partitions go on, as far as the group knows them. */
+static Status ask_start(KafkaSource *self, rd_kafka_topic_partition_list_t *list, bool *ret_known,
+                        Err *err)
+{
+    bool open = false;
+    TRY(ask_committed(self, list, ret_known, err));
+    for (int i = 0; i < list->cnt; i++) open |= is_open(self, &list->elems[i]);
+    return *ret_known && open && chooses_start(self) ? ask_first(self, ret_known, err) : OK;
+}
+
+static Status note_start(KafkaSource *self, rd_kafka_topic_partition_list_t *starts,
+                         const rd_kafka_topic_partition_t *item, Err *err)
+{
+    char note[40];
+    int32_t parts = self->first_parts < self->topic_parts ? self->first_parts : self->topic_parts;
+    int len = snprintf(note, sizeof note, FIRST_PREFIX "%d", parts);
+    rd_kafka_topic_partition_t *start =
+        rd_kafka_topic_partition_list_add(starts, self->topic.ptr, item->partition);
+    start->offset = item->offset;
+    start->metadata = strdup(note); /* librdkafka frees it */
+    start->metadata_size = (size_t)len;
+    return start->metadata ? OK : err_memory(err);
+}
+
 static Status gone_already(const KafkaSource *self, int32_t partition, int64_t start, int64_t low,
                            Err *err)
 {
@@ -155,8 +231,9 @@ static Status take_part(KafkaSource *self, rd_kafka_topic_partition_t *item, Err
     TRY(plain_result(self, code, "the ends of a partition", err));
     int64_t committed = item->offset >= 0 ? item->offset : -1;
     int64_t start = first_offset(self, item->partition, committed);
-    if (start < 0 && self->place.tail > 0) start = int64_max(low, high - self->place.tail);
-    if (start < 0) start = self->place.latest ? high : low;
+    bool first = item->partition < self->first_parts;
+    if (start < 0 && first && self->place.tail > 0) start = int64_max(low, high - self->place.tail);
+    if (start < 0) start = first && self->place.latest ? high : low;
     if (start < low) return gone_already(self, item->partition, start, low, err);
     item->offset = start;
     KafkaPart *part = NULL;
@@ -191,14 +268,31 @@ void kafka_lead_queues(KafkaSource *self)
     }
 }
 
-static Status take_over(KafkaSource *self, rd_kafka_topic_partition_list_t *list, Err *err)
+static Status commit_list(KafkaSource *self, rd_kafka_topic_partition_list_t *list, Err *err);
+
+static Status take_parts(KafkaSource *self, rd_kafka_topic_partition_list_t *list,
+                         rd_kafka_topic_partition_list_t *starts, Err *err)
 {
-    self->epoch++;
     for (int i = 0; i < list->cnt; i++) {
+        bool first = chooses_start(self) && is_open(self, &list->elems[i]) &&
+                     list->elems[i].partition < self->first_parts;
         TRY(take_part(self, &list->elems[i], err));
         lead_queue(self, list->elems[i].partition);
+        if (first) TRY(note_start(self, starts, &list->elems[i], err));
     }
     TRY(assign_list(self, list, err));
+    return starts->cnt > 0 ? commit_list(self, starts, err) : OK;
+}
+
+static Status take_over(KafkaSource *self, rd_kafka_topic_partition_list_t *list, Err *err)
+{
+    rd_kafka_topic_partition_list_t *starts =
+        rd_kafka_topic_partition_list_new(list->cnt > 0 ? list->cnt : 1);
+    if (!starts) return err_memory(err);
+    self->epoch++;
+    Status status = take_parts(self, list, starts, err);
+    rd_kafka_topic_partition_list_destroy(starts);
+    TRY(status);
     pthread_mutex_lock(&self->parts.mutex);
     self->parts.ever = true;
     pthread_mutex_unlock(&self->parts.mutex);
@@ -249,7 +343,7 @@ Status kafka_assignment_event(KafkaSource *self, SourceEvent *ret_event, bool *r
     } else {
         bool known = false;
         if (clock_mono_ns() < self->pending_ask_ns) return OK;
-        TRY(ask_committed(self, self->pending, &known, err));
+        TRY(ask_start(self, self->pending, &known, err));
         self->pending_ask_ns = clock_mono_ns() + COMMITTED_PAUSE_NS;
         if (!known) return OK;
         TRY(take_over(self, self->pending, err));

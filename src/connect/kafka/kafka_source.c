@@ -423,6 +423,7 @@ Status kafka_source_new(const SourceReq *req, Source **ret_source, Err *err)
         mem_free(self);
         return FAIL;
     }
+    self->first_parts = INT32_MAX;
     position_init(&self->from);
     kafka_parts_init(&self->parts);
     kafka_client_init(&self->client, &self->place, self);

@@ -33,7 +33,8 @@ typedef struct KafkaSource {
     KafkaRows rows;
     bool rows_ready;
     KafkaPump pump;
-    Position from; /* of the sink: wins over what the group committed */
+    Position from;                    /* of the sink: wins over what the group committed */
+    int32_t topic_parts, first_parts; /* there were so many; those below begin where `from` says */
 
     rd_kafka_message_t **messages; /* KAFKA_ROWS_MAX; [message_at, message_count) wait */
     int64_t message_at, message_count;
