@@ -85,6 +85,13 @@ Status sink_describe(Sink *sink, const Schema *schema, SinkPlan *ret_plan, Err *
     return OK;
 }
 
+Status sink_takes(Sink *sink, const Schema *schema, Str wire, bool *ret_takes, Err *err)
+{
+    *ret_takes = false;
+    if (wire.len == 0 || !sink->ops->takes) return OK;
+    return sink->ops->takes(sink, schema, wire, ret_takes, err);
+}
+
 Status sink_state(Sink *sink, LoadState *ret_state, Err *err)
 {
     LoadState state;

@@ -93,6 +93,7 @@ typedef struct Sink Sink;
 
 typedef struct SinkOps {
     Status (*describe)(Sink *sink, const Schema *schema, SinkPlan *ret_plan, Err *err);
+    Status (*takes)(Sink *sink, const Schema *schema, Str wire, bool *ret_takes, Err *err);
     Status (*state)(Sink *sink, LoadState *ret_state, Err *err);
     Status (*state_set)(Sink *sink, const Position *position, Err *err);
     Status (*open)(Sink *sink, Str run_id, int64_t epoch, Err *err);
@@ -120,6 +121,10 @@ struct Sink {
 
 /* The plan for these columns: exact SQL, DDL, type mapping with lossy casts. No side effects. */
 MUST_USE Status sink_describe(Sink *sink, const Schema *schema, SinkPlan *ret_plan, Err *err);
+/* May rows of these columns be written as they are on that wire (SourceInfo.wire), unopened: each
+ * target column has the very type of its source, and nothing needs a row's values. Asks the target;
+ * false where the sink doesn't know. */
+MUST_USE Status sink_takes(Sink *sink, const Schema *schema, Str wire, bool *ret_takes, Err *err);
 /* The pipeline's last committed state, read from the target itself; zeros when there is none. */
 MUST_USE Status sink_state(Sink *sink, LoadState *ret_state, Err *err);
 /* Set the watermark by hand (neuron state set); advances the epoch. */

@@ -57,6 +57,7 @@ typedef struct SourceReq {
     const SourceRanges *within; /* only rows of these; set before open; for sources that offer
                                    fingerprints. NULL: all */
     bool texts; /* text files: columns without a given type are TEXT, none is looked for */
+    bool wire;  /* give rows unopened (Batch.wire), where describe offered it; set before open */
     const _Atomic bool *stop; /* true: don't wait for a system any longer; NULL: never */
 } SourceReq;
 
@@ -67,8 +68,10 @@ typedef struct SourceInfo {
     int64_t bytes_estimate; /* -1: unknown */
     bool replayable;        /* reading again from a position gives the same rows */
     bool unbounded;
-    Str sql;       /* the statement that will run; empty for files */
-    Str promise;   /* one sentence */
+    Str sql;     /* the statement that will run; empty for files */
+    Str promise; /* one sentence */
+    Str wire; /* what rows are on the source's wire ("postgresql copy"), where a batch of them can
+                 be given unopened; empty: never */
     Str *warnings; /* e.g. no index on the cursor */
     int32_t warning_count;
     Arena arena;

@@ -97,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     Schema *schema = NULL;
     PostgresRows rows;
     if (schema_new(fields, count, false, &schema, &err) != OK) abort();
-    if (postgres_rows_init(&rows, count, 64, 4096, &err) != OK) abort();
+    if (postgres_rows_init(&rows, count, 64, 4096, false, &err) != OK) abort();
     feed(&rows, data + 1 + count, size - 1 - (size_t)count);
     if (rows.rows > 0) decode(&rows, forms, schema);
     postgres_rows_done(&rows);

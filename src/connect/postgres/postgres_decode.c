@@ -36,10 +36,13 @@ static int64_t read_int64(const char *p)
 /* ---- rows ---- */
 
 Status postgres_rows_init(PostgresRows *rows, int32_t column_count, int64_t rows_max,
-                          int64_t chunk_bytes, Err *err)
+                          int64_t chunk_bytes, bool whole, Err *err)
 {
-    *rows = (PostgresRows){
-        .column_count = column_count, .rows_max = rows_max, .chunk_bytes = chunk_bytes};
+    *rows = (PostgresRows){.column_count = column_count,
+                           .rows_max = rows_max,
+                           .chunk_bytes = chunk_bytes,
+                           .whole = whole};
+    if (whole) return OK;
     rows->places = mem_array(rows_max * column_count, (int64_t)sizeof *rows->places);
     return rows->places ? OK : err_memory(err);
 }
@@ -107,7 +110,7 @@ Status postgres_rows_add(PostgresRows *rows, Str row, bool *ret_full, Err *err)
     if (row.len < 2 || row.len > INT32_MAX - 2 || read_int16(row.ptr) != rows->column_count) {
         return row_refused(err);
     }
-    row = str_slice(row, 2, row.len);
+    if (!rows->whole) row = str_slice(row, 2, row.len);
     bool full = rows->rows == rows->rows_max ||
                 (rows->rows > 0 && rows->used + row.len > rows->chunk->size);
     if (full) {
@@ -119,7 +122,7 @@ Status postgres_rows_add(PostgresRows *rows, Str row, bool *ret_full, Err *err)
         TRY(buffer_new(size, NULL, &rows->chunk, err));
     }
     if (row.len) memcpy(rows->chunk->data + rows->used, row.ptr, (size_t)row.len);
-    TRY(note_places(rows, rows->used, row.len, err));
+    if (!rows->whole) TRY(note_places(rows, rows->used, row.len, err));
     rows->used += row.len;
     rows->rows++;
     return OK;

@@ -13,12 +13,14 @@ typedef struct PostgresRows {
     int64_t chunk_bytes;
     Buffer *chunk; /* the rows' bytes; given on to the columns */
     int64_t used;  /* bytes of chunk */
+    bool whole;    /* rows stay as they came, nothing is noted of their values */
     int64_t rows;
     int32_t *places; /* [column * rows_max + row]: where the value's length stands in chunk */
 } PostgresRows;
 
+/* `whole`: rows are only put together, for Batch.wire. */
 MUST_USE Status postgres_rows_init(PostgresRows *rows, int32_t column_count, int64_t rows_max,
-                                   int64_t chunk_bytes, Err *err);
+                                   int64_t chunk_bytes, bool whole, Err *err);
 void postgres_rows_done(PostgresRows *rows);
 /* Forget the rows; the columns made of them live on. */
 void postgres_rows_clear(PostgresRows *rows);

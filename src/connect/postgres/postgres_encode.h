@@ -50,6 +50,7 @@ typedef struct PostgresColumn {
     bool checked;     /* the server may refuse a value that the encoder takes (domain, enum …) */
     bool by_text;     /* has no equality of its own: compared by its text */
     bool no_null;     /* refuse NULL here: the server would */
+    bool built_in;    /* of a type with a form of its own here, not a domain or an enumeration */
     bool identity;    /* GENERATED ALWAYS AS IDENTITY */
 } PostgresColumn;
 

@@ -9,6 +9,8 @@
 enum { POSTGRES_SQL_MAX = 8 << 20 };
 
 /* A source's transaction: one snapshot, nothing written. */
+/* SourceInfo.wire: rows of binary COPY, without its header and trailer. */
+#define POSTGRES_WIRE "postgresql copy"
 #define POSTGRES_READ_MODE "ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 /* ---- the query (postgres_query.c) ---- */

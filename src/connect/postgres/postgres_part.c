@@ -77,9 +77,9 @@ static Status part_start(PostgresSource *self, PostgresPart *part, bool *ret_som
     CLEANUP(buf_done) Buf sql = buf_make(POSTGRES_SQL_MAX);
     TRY(postgres_source_statement(self, ret_some, &sql, err));
     if (!*ret_some) return OK;
-    if (!part->rows.places) {
+    if (!part->rows.rows_max) {
         TRY(postgres_rows_init(&part->rows, self->columns.count, POSTGRES_BATCH_ROWS,
-                               POSTGRES_BATCH_BYTES, err));
+                               POSTGRES_BATCH_BYTES, self->source.req->wire, err));
     }
     part->header = false;
     part->reading = true;
@@ -131,6 +131,13 @@ static Status decode_columns(const PostgresSource *self, const PostgresPart *par
     return OK;
 }
 
+static void give_whole(const PostgresPart *part, Batch *batch)
+{
+    batch->wire = buffer_ref(part->rows.chunk);
+    batch->wire_bytes = part->rows.used;
+    batch->rows = part->rows.rows;
+}
+
 /* The settled watermark where there is one, else the highest cursor of all parts. */
 static Status note_cursor(PostgresSource *self, Batch *batch, Err *err)
 {
@@ -154,7 +161,8 @@ static Status batch_of_rows(PostgresSource *self, PostgresPart *part, int32_t nu
     CLEANUP(batch_unref_p) Batch *batch = NULL;
     CLEANUP(postgres_bads_done) PostgresBads bads = {0};
     TRY(batch_new(self->columns.schema, &batch, err));
-    TRY(decode_columns(self, part, batch, &bads, err));
+    if (part->rows.whole) give_whole(part, batch);
+    else TRY(decode_columns(self, part, batch, &bads, err));
     batch->seq = part->seq;
     batch->span = (Span){.part = number,
                          .first = part->ordinal,

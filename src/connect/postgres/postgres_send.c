@@ -301,16 +301,39 @@ static Status send_range(Sending *s, int64_t from, int64_t to, Err *err)
     return send_halves(s, from, to, err);
 }
 
+/* Rows that nobody opened are known by their number alone. */
+static Status unopened_refused(const PostgresSink *self, Err *err)
+{
+    int64_t row = postgres_db_copy_line(self->db);
+    if (!self->unopened || !err || !is_refusal(err) || row == 0) return FAIL;
+    (void)err_prefix(err, "load: row %lld: ", (long long)row);
+    return err_hint(err, "`rejects:` keeps such rows and loads the others");
+}
+
 /* Nothing can refuse these rows: one COPY for the whole cycle. */
-static Status send_stream(PostgresSink *self, Err *err)
+static Status send_stream(PostgresSink *self, Str rows, Err *err)
 {
     if (!self->copying) {
         TRY(copy_begin(self, &self->out, stage_name(self), err));
         self->copying = true;
     }
-    if (postgres_db_copy_put(self->db, buf_str(&self->rows.bytes), err) == OK) return OK;
+    if (postgres_db_copy_put(self->db, rows, err) == OK) return OK;
     self->copying = false;
-    return postgres_db_copy_end(self->db, NULL, err);
+    if (postgres_db_copy_end(self->db, NULL, err) == OK) return OK;
+    return unopened_refused(self, err);
+}
+
+Status postgres_wire_send(PostgresSink *self, const Batch *batch, Err *err)
+{
+    if (!self->out.bare || self->staged) {
+        (void)err_set(err, ERR_SCHEMA, "table %.*s was changed in this moment",
+                      STR_ARG(buf_str(&self->out.name)));
+        return err_hint(err, "run again");
+    }
+    self->written += batch->rows;
+    self->direct = self->written;
+    self->unopened = true;
+    return send_stream(self, str_make((const char *)batch->wire->data, batch->wire_bytes), err);
 }
 
 /* Rows go on their way at once, so that the server works on them while the next are made; they are
@@ -366,8 +389,8 @@ Status postgres_rows_send(PostgresSink *self, Batch *batch, RejectWriter *reject
     if (stage && !self->staging) TRY(postgres_stage_create(self, err));
     self->written += rows->count - first;
     if (!stage) self->direct = self->written;
-    if (stage && !self->out.checked) {
-        Status status = send_stream(self, err);
+    if (!self->out.checked && (stage || self->out.bare)) {
+        Status status = send_stream(self, buf_str(&rows->bytes), err);
         postgres_rows_clear_out(rows);
         return status;
     }
@@ -384,7 +407,7 @@ Status postgres_copy_stop(PostgresSink *self, Err *err)
     if (self->guarded) return guarded_stop(self, err);
     if (!self->copying) return OK;
     self->copying = false;
-    return copy_end(self, err);
+    return copy_end(self, err) == OK ? OK : unopened_refused(self, err);
 }
 
 /* ---- rejects ---- */

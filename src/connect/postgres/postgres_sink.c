@@ -120,6 +120,27 @@ static Status sink_of_plan(Sink *sink, const Schema *schema, SinkPlan *plan, Err
     return postgres_plan(self, plan, err);
 }
 
+/* Where each column has the type that it is read as, modifiers and all, and both are built in: then
+ * the bytes mean the same on both sides. Refused rows are found by their values, so not there. */
+static Status postgres_sink_takes(Sink *sink, const Schema *schema, Str wire, bool *ret_takes,
+                                  Err *err)
+{
+    PostgresSink *self = (PostgresSink *)sink;
+    const SinkReq *req = sink->req;
+    if (!str_eq(wire, STR(POSTGRES_WIRE)) || req->rejects || schema->open) return OK;
+    TRY(postgres_sink_connect(self, err));
+    TRY(postgres_sink_look(self, req->table, schema, err));
+    const PostgresTable *out = &self->out;
+    bool same = out->bare && out->exists && !self->staged && out->new_count == 0;
+    for (int32_t i = 0; i < schema->count && same; i++) {
+        same =
+            out->columns[i].built_in && str_eq(out->columns[i].declared, schema->fields[i].native);
+    }
+    postgres_table_done(&self->out);
+    *ret_takes = same;
+    return OK;
+}
+
 static Status postgres_sink_state(Sink *sink, LoadState *ret_state, Err *err)
 {
     PostgresSink *self = (PostgresSink *)sink;
@@ -267,7 +288,7 @@ static Status postgres_sink_begin(Sink *sink, int64_t cycle, Err *err)
     self->written = 0;
     self->next_ord = 1;
     self->fenced = false;
-    self->copying = self->guarded = self->staging = self->fresh = false;
+    self->copying = self->guarded = self->staging = self->fresh = self->unopened = false;
     self->direct = 0;
     postgres_rows_clear_out(&self->rows);
     postgres_rows_clear_out(&self->rejects);
@@ -295,6 +316,7 @@ static Status write_rejects(PostgresSink *self, const Batch *batch, Err *err)
 
 static Status write_rows(PostgresSink *self, Batch *batch, RejectWriter *rejects, Err *err)
 {
+    if (batch->wire) return postgres_wire_send(self, batch, err);
     RejectList refused;
     reject_list_init(&refused);
     postgres_keys_note(self, batch);
@@ -481,6 +503,7 @@ static void postgres_sink_close(Sink *sink)
 
 static const SinkOps POSTGRES_SINK_OPS = {
     .describe = sink_of_plan,
+    .takes = postgres_sink_takes,
     .state = postgres_sink_state,
     .state_set = postgres_sink_state_set,
     .open = postgres_sink_open,

@@ -24,6 +24,7 @@ typedef struct PostgresTable {
     int32_t *new_columns;    /* fields that the table lacks */
     int32_t new_count;
     bool checked; /* the server may refuse values in a column */
+    bool bare;    /* nothing but the types of its columns and NOT NULL can refuse a row */
     bool cast;    /* COPY can't write it: a column is staged as text, or it is a view, has rules or
                      row security */
     PostgresPrefix prefix;
@@ -66,15 +67,16 @@ typedef struct PostgresSink {
     PostgresTable out, reject;
     bool has_out, has_reject;
     bool staged;
-    bool keyed;   /* rows of a key replace each other */
-    bool deletes; /* what was not staged is deleted at the end */
-    bool open;    /* in a transaction */
-    bool copying; /* COPY into the stage or the target is under way */
-    bool guarded; /* … behind a savepoint, and its rows are kept */
-    bool staging; /* the stage is there */
-    bool fresh;   /* the target is empty and ours alone: rows whose keys ascend go straight in */
-    bool fenced;  /* this cycle's epoch is taken */
-    bool unknown; /* the answer to COMMIT got lost */
+    bool keyed;    /* rows of a key replace each other */
+    bool deletes;  /* what was not staged is deleted at the end */
+    bool open;     /* in a transaction */
+    bool copying;  /* COPY into the stage or the target is under way */
+    bool guarded;  /* … behind a savepoint, and its rows are kept */
+    bool unopened; /* its rows are as the source's wire had them */
+    bool staging;  /* the stage is there */
+    bool fresh;    /* the target is empty and ours alone: rows whose keys ascend go straight in */
+    bool fenced;   /* this cycle's epoch is taken */
+    bool unknown;  /* the answer to COMMIT got lost */
     char pid[16]; /* of the open transaction's backend, and when it began: what tells it from all */
     char began[40]; /* others when it has to be ended */
     PostgresKeys keys;
@@ -120,6 +122,8 @@ MUST_USE Status postgres_rows_encode(PostgresSink *self, PostgresTable *table, c
  * halving, now or with a later batch, and go to `rejects`. */
 MUST_USE Status postgres_rows_send(PostgresSink *self, Batch *batch, RejectWriter *rejects,
                                    Err *err);
+/* Send the batch's rows as they are (Batch.wire): one COPY, straight into a bare target. */
+MUST_USE Status postgres_wire_send(PostgresSink *self, const Batch *batch, Err *err);
 /* All rows are with the server, or among `rejects`. */
 MUST_USE Status postgres_rows_flush(PostgresSink *self, RejectWriter *rejects, Err *err);
 /* Forget what waits. */

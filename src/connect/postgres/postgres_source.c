@@ -181,6 +181,8 @@ static Status postgres_source_describe(Source *source, SourceInfo *info, Err *er
     info->schema = schema_ref(self->columns.schema);
     info->replayable = true;
     info->promise = STR("one snapshot of the database");
+    bool plain = !self->columns.cast && self->cursor < 0;
+    info->wire = plain ? STR(POSTGRES_WIRE) : STR_NULL;
     TRY(postgres_warnings_describe(self, info, err));
     return arena_copy(&info->arena, buf_str(&self->sql), &info->sql, err);
 }

@@ -75,7 +75,9 @@ static void kind_of(int64_t oid, char category, char typtype, PostgresColumn *co
         column->checked = true;
     }
     for (int64_t i = 0; i < COUNT_OF(KINDS); i++) {
-        if (KINDS[i].oid == oid) column->kind = KINDS[i].kind;
+        if (KINDS[i].oid != oid) continue;
+        column->kind = KINDS[i].kind;
+        column->built_in = true;
     }
 }
 
@@ -117,7 +119,10 @@ static const char INSPECT_TABLE[] =
     "SELECT c.oid, EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal"
     " AND g.tgtype & 3 = 3), EXISTS (SELECT FROM pg_constraint k WHERE k.confrelid = c.oid"
     " AND k.contype = 'f' AND k.conrelid <> c.oid),"
-    " c.relkind IN ('r', 'p', 'f') AND NOT c.relhasrules AND NOT row_security_active(c.oid)"
+    " c.relkind IN ('r', 'p', 'f') AND NOT c.relhasrules AND NOT row_security_active(c.oid),"
+    " c.relkind = 'r' AND NOT c.relispartition AND NOT c.relhasindex AND NOT c.relhastriggers"
+    " AND c.relchecks = 0 AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid"
+    " AND a.attgenerated <> '')"
     " FROM pg_class c WHERE c.oid = to_regclass($1)";
 
 static const char INSPECT_COLUMNS[] =
@@ -196,6 +201,7 @@ static Status inspect_table(PostgresSink *self, PostgresTable *table, bool *foun
     if (!table->exists) return OK;
     table->referred = result_true(result, 0, 2);
     table->cast = !result_true(result, 0, 3);
+    table->bare = result_true(result, 0, 4) && !table->cast;
     return inspect_columns(self, table, postgres_db_text(result, 0, 0), result_true(result, 0, 1),
                            found, err);
 }

@@ -45,6 +45,7 @@ void batch_unref(Batch *batch)
     mem_free(batch->columns);
     schema_unref(batch->schema);
     buffer_unref(batch->ordinals);
+    buffer_unref(batch->wire);
     if (batch->budget) budget_release(batch->budget, batch->charge_bytes);
     if (batch->origin && batch->origin_unref) batch->origin_unref(batch->origin);
     arena_done(&batch->arena);
@@ -59,7 +60,7 @@ int64_t batch_ordinal(const Batch *batch, int64_t row)
 
 int64_t batch_bytes(const Batch *batch)
 {
-    int64_t bytes = (int64_t)sizeof *batch;
+    int64_t bytes = (int64_t)sizeof *batch + (batch->wire ? batch->wire->size : 0);
     for (int32_t i = 0; i < batch->schema->count; i++) {
         bytes += column_pinned_bytes(&batch->columns[i]);
     }

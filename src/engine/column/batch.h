@@ -27,7 +27,10 @@ typedef struct Batch {
     Buffer *ordinals; /* int64 per row: the row's ordinal in its source; NULL: span.first + row */
     Budget *budget;   /* charged with charge_bytes until the end; may be NULL */
     int64_t charge_bytes;
-    void *origin; /* what the bytes belong to (messages); given back by origin_unref */
+    Buffer *wire; /* rows as the source's system wrote them, unopened; counted. Then the columns are
+                     empty: only for a sink that takes them (connect/sink.h). NULL: columns */
+    int64_t wire_bytes; /* of `wire` that are rows */
+    void *origin;       /* what the bytes belong to (messages); given back by origin_unref */
     void (*origin_unref)(void *origin);
     Arena arena;
 } Batch;

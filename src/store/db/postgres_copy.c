@@ -11,7 +11,7 @@ enum { COPY_PIECE_MAX = 1 << 20 };
 
 /* The server sends 8 KB at a time, and to wake up for each costs more than to read the rows in it:
  * a stream that runs has this long to fill the socket, whose buffer holds several times as much. */
-static const struct timespec COPY_NAP = {.tv_nsec = 150000};
+static const struct timespec COPY_NAP = {.tv_nsec = 500000};
 
 /* The statement's first answer is there: rows go in or out now, or it failed. */
 static Status copy_begun(PostgresDb *db, ExecStatusType want, Err *err)
@@ -27,6 +27,20 @@ static Status copy_begun(PostgresDb *db, ExecStatusType want, Err *err)
     return status;
 }
 
+/* «COPY table, line 7, column v: …», its words in the server's language: the first number behind
+ * the table's name. */
+static int64_t line_of_context(const PGresult *result)
+{
+    const char *context = PQresultErrorField(result, PG_DIAG_CONTEXT);
+    if (!context || strncmp(context, "COPY ", 5) != 0) return 0;
+    const char *at = strstr(context, ", ");
+    if (!at) return 0;
+    at += strcspn(at, "0123456789\n");
+    int64_t line = 0;
+    Str digits = str_make(at, (int64_t)strspn(at, "0123456789"));
+    return number_parse_int64(digits, &line) == NUMBER_OK ? line : 0;
+}
+
 /* What follows the data: the command's end, then nothing. */
 static Status copy_finish(PostgresDb *db, int64_t *ret_rows, Err *err)
 {
@@ -36,6 +50,7 @@ static Status copy_finish(PostgresDb *db, int64_t *ret_rows, Err *err)
         TRY(postgres_result(db, &result, err));
         if (!result) return status;
         if (PQresultStatus(result) != PGRES_COMMAND_OK) {
+            db->refused_line = line_of_context(result);
             if (status == OK) status = postgres_db_error(db, result, err);
             if (PQstatus(db->conn) == CONNECTION_BAD) return status;
         } else if (ret_rows) {
@@ -48,6 +63,7 @@ Status postgres_db_copy_in(PostgresDb *db, const char *sql, Err *err)
 {
     TRY(postgres_check(db, err));
     db->unsent = false;
+    db->refused_line = 0;
     if (!PQsendQuery(db->conn, sql)) return postgres_db_error(db, NULL, err);
     return copy_begun(db, PGRES_COPY_IN, err);
 }
@@ -94,15 +110,30 @@ Status postgres_db_copy_end(PostgresDb *db, int64_t *ret_rows, Err *err)
     return copy_finish(db, ret_rows, err);
 }
 
+int64_t postgres_db_copy_line(const PostgresDb *db)
+{
+    return db->refused_line;
+}
+
 void postgres_db_copy_abort(PostgresDb *db)
 {
     Err ignored = {0};
     if (PQputCopyEnd(db->conn, "given up") == 1) IGNORE(copy_finish(db, NULL, &ignored));
 }
 
+/* libpq asks the socket for as much as its buffer holds, 16 KB until some message needed more; the
+ * socket holds ten times as much. */
+static Status make_room(PostgresDb *db, Err *err)
+{
+    if (db->roomy) return OK;
+    db->roomy = true;
+    return postgres_db_exec(db, "SELECT pg_catalog.repeat(' ', 140000)", err);
+}
+
 Status postgres_db_copy_out(PostgresDb *db, const char *sql, Err *err)
 {
     TRY(postgres_check(db, err));
+    TRY(make_room(db, err));
     db->copying = false;
     return PQsendQuery(db->conn, sql) ? OK : postgres_db_error(db, NULL, err);
 }

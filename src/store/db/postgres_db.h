@@ -64,6 +64,8 @@ bool postgres_db_cancelled(const PostgresDb *db);
 MUST_USE Status postgres_db_copy_in(PostgresDb *db, const char *sql, Err *err);
 MUST_USE Status postgres_db_copy_put(PostgresDb *db, Str bytes, Err *err);
 MUST_USE Status postgres_db_copy_end(PostgresDb *db, int64_t *ret_rows, Err *err);
+/* Which row of the COPY that failed the server refused, from 1; 0: it didn't say. */
+int64_t postgres_db_copy_line(const PostgresDb *db);
 /* End a COPY … FROM STDIN so that the server drops it. The transaction is then to be rolled back.
  */
 void postgres_db_copy_abort(PostgresDb *db);

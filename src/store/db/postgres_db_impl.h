@@ -9,12 +9,14 @@ struct PostgresDb {
     PGcancel *cancel;
     _Atomic bool cancelled;
     const _Atomic bool *stop; /* may be NULL */
+    bool roomy;               /* libpq's buffer was made larger */
     bool copying;             /* COPY … TO STDOUT gives rows */
     bool flowing;             /* and gave one since the socket was last asked */
     bool rested;              /* it was asked after a nap, too, and had nothing */
-    bool unsent;              /* a piece of COPY … FROM STDIN could not be put */
-    Err unsent_error;         /* and why */
-    char *row;                /* the last row of COPY … TO STDOUT, libpq's memory */
+    int64_t refused_line; /* of COPY … FROM STDIN, the row that the server refused; 0: unknown */
+    bool unsent;          /* a piece of COPY … FROM STDIN could not be put */
+    Err unsent_error;     /* and why */
+    char *row;            /* the last row of COPY … TO STDOUT, libpq's memory */
 };
 
 /* Wait until there is something to read (or, with `write`, room to write). *ret_ready false at the

@@ -74,10 +74,21 @@ static Status result_checks(const Assembly *a, RunResult *result, Err *err)
     return OK;
 }
 
-static int64_t queue_bytes(const Budget *budget)
+/* Rows that go through unopened come and go at one speed: little of them waits. */
+static int64_t queue_bytes(const Budget *budget, bool wire)
 {
+    if (wire) return 2 << 20;
     int64_t share = budget ? budget->max_bytes / 16 : INT64_MAX;
     return int64_max(int64_min(share, 8 << 20), 256 << 10);
+}
+
+/* Rows that nobody looks into go from one system to another of its kind as they are on its wire. */
+static Status wire_try(Assembly *a, Err *err)
+{
+    const RunOptions *options = a->options;
+    bool whole = !a->step_count && !options->rows_max && !options->within && !a->config->rejects;
+    if (!whole) return OK;
+    return sink_takes(a->sink, a->schema, a->info.wire, &a->source_req.wire, err);
 }
 
 static Status flow_of_assembly(Assembly *a, RunResult *result, Err *err)
@@ -102,7 +113,7 @@ static Status flow_of_assembly(Assembly *a, RunResult *result, Err *err)
         .key_count = c->key_count,
         .expr = {.now_us = clock_now_us()},
         /* What waits in the queues is bounded there; the budget is for what grows. */
-        .queue_bytes = queue_bytes(a->env->budget),
+        .queue_bytes = queue_bytes(a->env->budget, a->source_req.wire),
         .progress = a->env->progress,
         .progress_arg = a->env->progress_arg,
         .cancelled = a->env->cancelled,
@@ -149,6 +160,7 @@ static Status attempt(const PipelineConfig *config, const RunOptions *options,
     bool done = false;
     Status status = assembly_open(&assembly, config, options, env, err);
     if (status == OK && again) status = already_published(&assembly, result, &done, err);
+    if (status == OK && !done) status = wire_try(&assembly, err);
     if (status == OK && !done) status = flow_of_assembly(&assembly, result, err);
     assembly_close(&assembly);
     return status;

@@ -218,7 +218,7 @@ static void test_rows_come_back_as_they_were(void **state)
     Encoded sent;
     together(&sent, columns, batch, false);
     PostgresRows rows;
-    assert_int_equal(postgres_rows_init(&rows, FIELDS, ROWS, 1 << 20, &err), OK);
+    assert_int_equal(postgres_rows_init(&rows, FIELDS, ROWS, 1 << 20, false, &err), OK);
     for (int64_t row = 0; row < ROWS; row++) {
         bool full = true;
         int64_t from = row ? sent.ends[row - 1] : 0;
