@@ -23,16 +23,18 @@ pipelines:
   {name}:
     from: db
     query: SELECT id, v, at FROM raw
-    steps: [ {{ drop_duplicates: all }}, {{ select: "*, v * 2 AS w, row_hash(*) AS h" }} ]
-    to: db
+{steps}    to: db
     table: {table}
     {how}
+"""
+STEPS = """    steps: [ { drop_duplicates: all }, { select: "*, v * 2 AS w, row_hash(*) AS h" } ]
 """
 MODES = {
     "upsert": "mode: upsert\n    key: [id]\n    incremental: { cursor: at }",
     "append": "mode: append\n    incremental: { cursor: at }",
     "replace": "mode: replace",
     "mirror": "mode: mirror\n    key: [id]",
+    "unopened": "mode: replace",  # without steps: rows as they are on the wire
 }
 
 
@@ -52,8 +54,9 @@ class Storm:
 
     def __init__(self, neuron, db, mode, url):
         self.neuron, self.db, self.mode, self.chance = neuron, db, mode, random.Random(7)
-        self.calm = neuron.write("calm.yaml", CONFIG.format(url=db.url, name="calm", table="calm", how=MODES[mode]))
-        neuron.write("neuron.yaml", CONFIG.format(url=url, name="p", table="t", how=MODES[mode]))
+        steps = "" if mode == "unopened" else STEPS
+        self.calm = neuron.write("calm.yaml", CONFIG.format(url=db.url, name="calm", table="calm", how=MODES[mode], steps=steps))
+        neuron.write("neuron.yaml", CONFIG.format(url=url, name="p", table="t", how=MODES[mode], steps=steps))
         self.first, self.hits, self.tries, self.took = 0, 0, 0, 0.2
 
     def afresh(self):
@@ -66,7 +69,7 @@ class Storm:
         self.db(f"INSERT INTO raw SELECT i, i % 97, i FROM generate_series({self.first}, {last}) AS i")
         if changes or self.mode != "append":
             self.db(f"UPDATE raw SET v = v + 1, at = {last + 1} WHERE id % 50 = 0")
-        if self.mode in ("replace", "mirror"):
+        if self.mode in ("replace", "mirror", "unopened"):
             self.db(f"DELETE FROM raw WHERE id % 100 = {self.first % 97}")
         self.first = last + 2
 
@@ -93,7 +96,9 @@ class Storm:
         result = self.neuron.result("etl", "p")
         self.took = time.monotonic() - started
         assert content(self.db, "t") == content(self.db, "calm"), f"after {self.tries} tries: {result}"
-        if self.mode != "replace":
+        if self.mode == "unopened":
+            assert content(self.db, "t") == content(self.db, "raw")
+        if self.mode not in ("replace", "unopened"):
             again = self.neuron.result("etl", "p")
             assert again["inserted"] == again["updated"] == 0, again
         else:
