@@ -62,6 +62,29 @@ static Status marks_keep(void *arg, Err *err)
     return OK;
 }
 
+/* ---- what a replay begins ---- */
+
+static Status begun_key(const Look *look, Buf *out, Err *err)
+{
+    return buf_printf(out, err, "replay:%.*s", STR_ARG(look->place.name));
+}
+
+static Status begun_keep(void *arg, Str begun, Err *err)
+{
+    Look *look = arg;
+    CLEANUP(buf_done) Buf key = buf_make(1 << 16);
+    TRY(begun_key(look, &key, err));
+    if (!begun.len) return state_value_drop(look->r->store, buf_str(&key), err);
+    return state_value_put(look->r->store, buf_str(&key), begun, err);
+}
+
+static Status begun_load(const Look *look, Buf *begun, Err *err)
+{
+    CLEANUP(buf_done) Buf key = buf_make(1 << 16);
+    TRY(begun_key(look, &key, err));
+    return state_value_get(look->r->store, buf_str(&key), begun, err);
+}
+
 /* ---- counting ---- */
 
 static Status count_one(void *arg, const Refused *refused, Err *err)
@@ -224,6 +247,8 @@ static Status look_replay(Look *look, Err *err)
 {
     Rejects *r = look->r;
     const Args *args = r->args;
+    CLEANUP(buf_done) Buf begun = buf_make(OUT_MAX);
+    TRY(begun_load(look, &begun, err));
     Replay replay = {.place = &look->place,
                      .env = &r->env,
                      .fix = args_get(args, "fix", STR_NULL),
@@ -234,7 +259,9 @@ static Status look_replay(Look *look, Err *err)
                      .show = show_fixed,
                      .show_arg = look,
                      .keep = marks_keep,
-                     .keep_arg = look};
+                     .begin = begun_keep,
+                     .keep_arg = look,
+                     .begun = buf_str(&begun)};
     ReplayResult result;
     TRY(refused_read(&look->place, &r->env, load_all, look, err));
     TRY(replay_run(&replay, &result, err));

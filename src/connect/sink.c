@@ -12,6 +12,12 @@ void sink_plan_done(SinkPlan *plan)
     *plan = (SinkPlan){0};
 }
 
+Status sink_replayed_gone(Err *err)
+{
+    (void)err_set(err, ERR_FENCED, "rows to be replayed are not in their table any more");
+    return err_hint(err, "another replay took them meanwhile; nothing was loaded, replay again");
+}
+
 static Status list_add(Arena *arena, Str **list, int32_t *count, Str text, Err *err)
 {
     Str *items = ARENA_ARRAY(arena, Str, *count + 1);

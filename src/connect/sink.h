@@ -23,11 +23,15 @@ typedef struct SinkReq {
     double max_delete; /* mirror: largest share of rows it may delete, 0…1 */
     Str pipeline;      /* name in neuron_loads; empty: no record is kept (copy) */
     Str config_hash;
-    int64_t loads_max;        /* records kept in neuron_loads; 0: all */
-    bool at_least_once;       /* brokers: no transaction; a commit may be PENDING */
-    int64_t cycle_us;         /* how long a cycle is open; 0: as long as the run takes */
-    bool rejects;             /* refused rows are given back instead of ending the run */
-    Str reject_table;         /* a table beside the data for rejects; empty: none here */
+    int64_t loads_max;  /* records kept in neuron_loads; 0: all */
+    bool at_least_once; /* brokers: no transaction; a commit may be PENDING */
+    int64_t cycle_us;   /* how long a cycle is open; 0: as long as the run takes */
+    bool rejects;       /* refused rows are given back instead of ending the run */
+    Str reject_table;   /* a table beside the data for rejects; empty: none here */
+    Str replayed;       /* rows of the reject port's table that this run loads: a JSON array of
+                           their places (SourceReq.places). They leave it in the run's own
+                           transaction, all of them, or it fails; without an OUT port those
+                           that are gone already don't matter. Empty: none */
     const _Atomic bool *stop; /* true: don't wait for a system any longer; NULL: never */
 } SinkReq;
 
@@ -59,6 +63,8 @@ typedef struct LoadState {
     char run_id[40];
     int64_t published_at_us;
 } LoadState;
+/* FAIL always: some of SinkReq.replayed are not there any more. */
+Status sink_replayed_gone(Err *err);
 void load_state_init(LoadState *state);
 void load_state_done(LoadState *state);
 

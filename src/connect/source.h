@@ -56,8 +56,9 @@ typedef struct SourceReq {
     int64_t batch_bytes;        /* wished input bytes per batch; 0: the connector's own */
     const SourceRanges *within; /* only rows of these; set before open; for sources that offer
                                    fingerprints. NULL: all */
-    bool texts; /* text files: columns without a given type are TEXT, none is looked for */
-    bool wire;  /* give rows unopened (Batch.wire), where describe offered it; set before open */
+    bool texts;  /* text files: columns without a given type are TEXT, none is looked for */
+    bool wire;   /* give rows unopened (Batch.wire), where describe offered it; set before open */
+    bool places; /* tables: what SinkReq.replayed tells a row by is among the columns */
     const _Atomic bool *stop; /* true: don't wait for a system any longer; NULL: never */
 } SourceReq;
 

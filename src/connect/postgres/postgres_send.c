@@ -459,3 +459,23 @@ Status postgres_rejects_flush(PostgresSink *self, Err *err)
     postgres_rows_clear_out(&self->rejects);
     return reject_insert(self, err);
 }
+
+Status postgres_rejects_leave(PostgresSink *self, Err *err)
+{
+    Str places = self->sink.req->replayed;
+    int64_t missing = 0;
+    if (!places.len || !self->has_reject) return OK;
+    Buf *sql = &self->sql;
+    buf_clear(sql);
+    TRY(buf_append(sql, STR("WITH gone AS (DELETE FROM "), err));
+    TRY(postgres_db_quote_table(sql, buf_str(&self->reject.name), err));
+    TRY(buf_append(sql,
+                   STR(" AS t USING json_to_recordset($1::json) AS p(run_id text, seq bigint,"
+                       " \"row\" bigint) WHERE t.run_id = p.run_id AND t.seq = p.seq"
+                       " AND t.\"row\" = p.\"row\" RETURNING 1)"
+                       " SELECT json_array_length($1::json) - count(*) FROM gone"),
+                   err));
+    TRY(buf_terminate(sql, err));
+    TRY(postgres_db_int64(self->db, sql->data, &places, 1, &missing, err));
+    return missing == 0 || !self->has_out ? OK : sink_replayed_gone(err);
+}

@@ -411,6 +411,7 @@ static Status postgres_sink_commit(Sink *sink, const Position *position, const S
 {
     PostgresSink *self = (PostgresSink *)sink;
     TRY(postgres_rejects_flush(self, err));
+    TRY(postgres_rejects_leave(self, err));
     if (self->fenced) TRY(postgres_loads_record(self, position, run, err));
     TRY(placed(self, "at COMMIT", commit_send(self, ret_result, err), err));
     if (*ret_result == COMMIT_DONE) {

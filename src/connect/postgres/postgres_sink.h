@@ -135,6 +135,8 @@ MUST_USE Status postgres_copy_sql(const PostgresTable *table, const char *stage,
 MUST_USE Status postgres_copy_stop(PostgresSink *self, Err *err);
 /* Write the rejects that wait into their table. */
 MUST_USE Status postgres_rejects_flush(PostgresSink *self, Err *err);
+/* What is replayed leaves its table. */
+MUST_USE Status postgres_rejects_leave(PostgresSink *self, Err *err);
 
 /* ---- keys (postgres_keys.c) ---- */
 

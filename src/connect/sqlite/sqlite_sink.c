@@ -353,10 +353,42 @@ static void cycle_end(SqliteSink *self)
     self->reject.new_count = 0;
 }
 
+/* What is replayed leaves its table. Two replays at once would load it twice. */
+static Status replayed_leave(SqliteSink *self, Err *err)
+{
+    CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
+    Str places = self->sink.req->replayed;
+    int64_t wanted = 0;
+    bool row = false;
+    if (!places.len || !self->has_reject) return OK;
+    Buf *sql = &self->sql;
+    buf_clear(sql);
+    TRY(buf_append(sql, STR("DELETE FROM "), err));
+    TRY(sqlite_db_quote_table(sql, buf_str(&self->reject.name), err));
+    TRY(buf_append(sql,
+                   STR(" WHERE (rowid, part, \"row\") IN (SELECT value ->> 'neuron_rowid',"
+                       " value ->> 'part', value ->> 'row' FROM json_each(?1))"
+                       " RETURNING json_array_length(?1)"),
+                   err));
+    TRY(sqlite_db_prepare(self->db, buf_str(sql), &statement, err));
+    if (sqlite3_bind_text64(statement, 1, places.ptr, (sqlite3_uint64)places.len, SQLITE_STATIC,
+                            SQLITE_UTF8) != SQLITE_OK) {
+        return err_memory(err);
+    }
+    TRY(sqlite_db_step(self->db, statement, &row, err));
+    while (row) {
+        wanted = sqlite3_column_int64(statement, 0);
+        TRY(sqlite_db_step(self->db, statement, &row, err));
+    }
+    if (!self->has_out || (wanted > 0 && sqlite3_changes64(self->db) == wanted)) return OK;
+    return sink_replayed_gone(err);
+}
+
 static Status sqlite_sink_commit(Sink *sink, const Position *position, const SinkRun *run,
                                  CommitResult *ret_result, Err *err)
 {
     SqliteSink *self = (SqliteSink *)sink;
+    TRY(replayed_leave(self, err));
     if (sink->req->pipeline.len && self->has_out) {
         TRY(sqlite_loads_record(self, position, run, err));
     }

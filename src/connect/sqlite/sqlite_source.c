@@ -29,7 +29,9 @@ typedef struct SqliteSource {
 static Status source_sql(const SqliteSource *self, Buf *sql, Err *err)
 {
     const SourceReq *req = self->source.req;
-    TRY(buf_append(sql, STR("SELECT * FROM "), err));
+    TRY(buf_append(
+        sql, req->places ? STR("SELECT rowid AS neuron_rowid, * FROM ") : STR("SELECT * FROM "),
+        err));
     if (req->query.len) {
         Str query = str_trim(req->query);
         while (str_ends(query, STR(";"))) query = str_trim(str_slice(query, 0, query.len - 1));

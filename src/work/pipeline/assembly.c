@@ -162,6 +162,7 @@ static void sink_request(Assembly *a)
         .config_hash = c->config_hash,
         .rejects = c->rejects,
         .reject_table = c->rejects_elsewhere ? STR_NULL : c->reject_table,
+        .replayed = a->options->replayed,
     };
     a->reject_req = (SinkReq){
         .location = &c->reject_to,

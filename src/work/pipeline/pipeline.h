@@ -69,6 +69,7 @@ typedef struct RunOptions {
     int64_t rows_max;           /* --limit; 0: all; the watermark stays */
     const SourceRanges *within; /* only rows of these; the watermark stays; NULL: all */
     Str run_id;                 /* empty: a new UUID; given: the same run again (a retry) */
+    Str replayed;               /* as SinkReq.replayed */
 } RunOptions;
 
 /* What a run works with. */
@@ -115,6 +116,10 @@ MUST_USE Status run_result_json(const RunResult *result, bool indent, Buf *out, 
  * result, which is always filled. */
 MUST_USE Status pipeline_run(const PipelineConfig *config, const RunOptions *options,
                              const PipelineEnv *env, RunResult *ret_result, Err *err);
+
+/* Did that run publish? False too where the target can't tell: files, topics. */
+MUST_USE Status pipeline_published(const PipelineConfig *config, Str run_id, const PipelineEnv *env,
+                                   bool *ret_published, Err *err);
 
 /* The plan of --dry-run: writes nothing. As text for people or as one JSON object: exact SQL, DDL,
  * type mapping with lossy casts, warnings, promise, estimated rows, the first rows as they would

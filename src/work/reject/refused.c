@@ -20,7 +20,7 @@ typedef struct Reading {
     RefusedEach *each;
     void *arg;
     Arena arena; /* of the row at hand */
-    Buf row, headers;
+    Buf row, headers, place_text;
     int64_t number;
 } Reading;
 
@@ -38,15 +38,23 @@ bool refused_place_stream(const StreamConfig *s, RefusedPlace *ret_place)
     return true;
 }
 
+static bool has_tables(const Location *location)
+{
+    return str_eq(location->scheme, STR("postgresql")) || str_eq(location->scheme, STR("sqlite"));
+}
+
 bool refused_place_pipeline(const PipelineConfig *p, RefusedPlace *ret_place)
 {
     if (!p->rejects) return false;
-    bool file = p->rejects_elsewhere;
+    const Location *location = p->rejects_elsewhere ? &p->reject_to : &p->to;
+    bool table = has_tables(location);
+    bool named = table || !p->rejects_elsewhere;
     *ret_place = (RefusedPlace){.name = p->name,
                                 .pipeline = p,
-                                .location = file ? &p->reject_to : &p->to,
-                                .table = file ? STR_NULL : p->reject_table,
-                                .ordered = file};
+                                .location = location,
+                                .table = named ? p->reject_table : STR_NULL,
+                                .ordered = !table,
+                                .inside = table && !p->rejects_elsewhere};
     return true;
 }
 
@@ -151,6 +159,26 @@ static Status json_of(Reading *r, const JsonValue *value, const JsonValue **ret_
     return OK;
 }
 
+/* What SinkReq.replayed tells rows by. */
+static Status set_place(Reading *r, const JsonValue *row, Refused *refused, Err *err)
+{
+    static const char *const NAMES[] = {"neuron_rowid", "run_id", "seq", "part", "row"};
+    if (r->place->ordered || !has_tables(r->place->location)) return OK;
+    buf_clear(&r->place_text);
+    JsonWriter w = json_writer_make(&r->place_text, err);
+    json_object_begin(&w);
+    for (int32_t i = 0; i < COUNT_OF(NAMES); i++) {
+        const JsonValue *value = json_member(row, str_from(NAMES[i]));
+        if (!value) continue;
+        json_key(&w, NAMES[i]);
+        if (value->kind == JSON_STRING) json_write_text(&w, value->text);
+        else json_write_raw(&w, value->text);
+    }
+    json_object_end(&w);
+    refused->place = buf_str(&r->place_text);
+    return json_writer_end(&w);
+}
+
 static Status from_row(Reading *r, const JsonValue *row, Refused *refused, Err *err)
 {
     const JsonValue *data = NULL, *key = NULL;
@@ -163,7 +191,7 @@ static Status from_row(Reading *r, const JsonValue *row, Refused *refused, Err *
     (void)json_int64(json_member(row, STR("part")), &refused->source_part);
     (void)json_int64(json_member(row, STR("row")), &refused->source_offset);
     if (r->place->stream) set_origin(r, key, refused);
-    return OK;
+    return set_place(r, row, refused, err);
 }
 
 /* A message as it was, with headers that say why; those that were its own are kept. */
@@ -352,6 +380,7 @@ static Status read_place(Reading *r, Err *err)
                      .open = is_open(r->place),
                      .paths = &paths,
                      .rejects = true,
+                     .places = has_tables(&from),
                      .spool_folder = r->env->spool_folder,
                      .stop = r->env->stop};
     Err why = {0};
@@ -373,10 +402,12 @@ Status refused_read(const RefusedPlace *place, const RefusedEnv *env, RefusedEac
                  .arg = arg,
                  .arena = arena_make(TEXT_MAX),
                  .row = buf_make(TEXT_MAX),
-                 .headers = buf_make(TEXT_MAX)};
+                 .headers = buf_make(TEXT_MAX),
+                 .place_text = buf_make(1 << 20)};
     Status status = read_place(&r, err);
     buf_done(&r.row);
     buf_done(&r.headers);
+    buf_done(&r.place_text);
     arena_done(&r.arena);
     return status;
 }

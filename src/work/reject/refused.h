@@ -13,6 +13,7 @@ typedef struct Refused {
     char id[REFUSED_ID_SIZE]; /* names it: partition/offset, or its number from 1 */
     int32_t part; /* where it stands in its place: partition and offset; 0 and the line or row */
     int64_t ordinal;
+    Str place; /* in a table instead: what tells the row from all others, a JSON object */
     Str stage, reason, column, type;
     Str time;     /* when it was refused; empty: not known */
     Str original; /* its bytes */
@@ -32,6 +33,8 @@ typedef struct RefusedPlace {
     const Location *location;
     Str table;    /* or topic; empty: a file */
     bool ordered; /* ordinals stay the same: topics and files, not tables */
+    bool
+        inside; /* a table beside the pipeline's data: what is replayed leaves it as it is loaded */
 } RefusedPlace;
 /* False: it has none. */
 bool refused_place_stream(const StreamConfig *stream, RefusedPlace *ret_place);

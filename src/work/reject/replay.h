@@ -18,7 +18,11 @@ typedef struct Replay {
     void *show_arg;
     /* What was marked up to now was written: keep the marks. */
     Status (*keep)(void *arg, Err *err);
-    void *keep_arg;
+    /* What a pipeline's replay is about to do (JSON; empty: it is done), on disk when it returns.
+     */
+    Status (*begin)(void *arg, Str begun, Err *err);
+    void *keep_arg; /* of both */
+    Str begun;      /* what the last one was about to do and did not say it had done */
 } Replay;
 
 typedef struct ReplayResult {
@@ -29,7 +33,8 @@ typedef struct ReplayResult {
 } ReplayResult;
 
 /* Streams: messages go to the topic that the stream reads. Pipelines: rows go through the steps
- * from the one that refused them on, as a run of «name.rejects» whose id is made from the rows. */
+ * from the one that refused them on, as runs of «name.rejects», one for each such step. What an
+ * earlier replay published before it was ended is marked first, and is not loaded again. */
 MUST_USE Status replay_run(const Replay *replay, ReplayResult *ret_result, Err *err);
 
 #endif
