@@ -138,7 +138,7 @@ MUST_USE Status sink_state_set(Sink *sink, const Position *position, Err *err);
 /* Start a run that publishes as epoch + 1; ERR_FENCED at commit if somebody else did meanwhile. */
 MUST_USE Status sink_open(Sink *sink, Str run_id, int64_t epoch, Err *err);
 /* A port for batches of that schema. OUT's name is the table or topic; a REJECT port takes
- * reject_schema batches, repeated ones of one (run_id, seq, row) are harmless. */
+ * reject_schema batches; of a run or cycle that is tried again those of the failed try go. */
 MUST_USE Status sink_port(Sink *sink, SinkPortKind kind, Str name, const Schema *schema,
                           int32_t *ret_port, Err *err);
 MUST_USE Status sink_begin(Sink *sink, int64_t cycle, Err *err);

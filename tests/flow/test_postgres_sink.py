@@ -747,3 +747,42 @@ def test_rejects_in_another_database(neuron, db, server):
         assert neuron.result("etl", "p")["records_rejected"] == 1
         assert other("SELECT count(*), count(DISTINCT run_id) FROM neuron_rejects") == f"{number}|{number}"
     assert db("SELECT * FROM t") == "1|5"
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_a_commit_of_rejects_elsewhere_whose_answer_is_lost(neuron, db, server, sent):
+    other, proxy = Database(server, "other_" + db.name[-30:]), CuttingProxy(server.port, sent)
+    url = other.url.replace(str(server.port), str(proxy.listener.getsockname()[1]))
+    neuron.write("in.csv", "id,v\n1,5\n2,x\n")
+    db("CREATE TABLE t (id bigint PRIMARY KEY, v int)")
+    neuron.write("neuron.yaml", config(db, f"rejects: '{url}'"))
+    result = neuron.result("etl", "p", code=0 if sent else 3)
+    assert proxy.cuts == 1
+    if not sent:
+        assert "nothing was committed" in result["error"]["what"]
+        neuron("etl", "p")
+    assert other("SELECT value FROM neuron_rejects") == "x"
+    assert db("SELECT * FROM t") == "1|5"
+    proxy.listener.close()
+
+
+@pytest.mark.parametrize("second, rows, refused", [("y", "2|5", "y"), ("7", "1|7\n2|5", "")])
+def test_rejects_elsewhere_are_those_of_the_try_that_was_published(neuron, db, server, second, rows, refused):
+    other = Database(server, "other_" + db.name[-30:])
+    db("CREATE TABLE t (id bigint PRIMARY KEY, v int); CREATE SEQUENCE tries; SELECT setval('tries', 10);"
+       "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF nextval(''tries'') < 12 THEN"
+       " RAISE serialization_failure; END IF; RETURN NULL; END';"
+       "CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.id = 2)"
+       " EXECUTE FUNCTION fail()")
+    neuron.write("neuron.yaml", config(db, f"rejects: '{other.url}'\n    retry: {{ attempts: 2, wait: 10ms }}", source=f"""target
+    query: "SELECT 1::bigint AS id, CASE last_value WHEN 10 THEN 'x' ELSE '{second}' END AS v FROM tries
+            UNION ALL SELECT 2, '5'\""""))
+    result = neuron.result("etl", "p")
+    assert result["attempts"] == 2 and result["records_rejected"] == (1 if refused else 0)
+    assert db("SELECT * FROM t ORDER BY id") == rows
+    assert other("SELECT value FROM neuron_rejects") == refused
+    # Those of other runs stay.
+    db("SELECT setval('tries', 10)")
+    db("DELETE FROM t")
+    neuron.result("etl", "p")
+    assert other("SELECT count(*) FROM neuron_rejects") == ("2" if refused else "0")

@@ -235,3 +235,27 @@ Status postgres_loads_outcome(PostgresSink *self, Str run_id, int64_t cycle, Out
     postgres_db_rollback(self->db);
     return status;
 }
+
+/* ---- a transaction without a run record ---- */
+
+Status postgres_xid_note(PostgresSink *self, Err *err)
+{
+    CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
+    TRY(postgres_db_query(self->db, "SELECT txid_current()", NULL, 0, &result, err));
+    Str xid = str_slice(postgres_db_text(result, 0, 0), 0, (int64_t)sizeof self->xid - 1);
+    memcpy(self->xid, xid.ptr, (size_t)xid.len);
+    self->xid[xid.len] = 0;
+    return OK;
+}
+
+Status postgres_xid_outcome(PostgresSink *self, Outcome *ret_outcome, Err *err)
+{
+    Str xid = str_from(self->xid);
+    CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
+    TRY(end_orphan(self, err));
+    TRY(postgres_db_query(self->db, "SELECT txid_status($1::bigint)", &xid, 1, &result, err));
+    Str status = postgres_db_text(result, 0, 0);
+    if (str_eq(status, STR("committed"))) *ret_outcome = OUTCOME_COMMITTED;
+    if (str_eq(status, STR("aborted"))) *ret_outcome = OUTCOME_NOT_COMMITTED;
+    return OK;
+}

@@ -440,8 +440,28 @@ static Status reject_insert(PostgresSink *self, Err *err)
     TRY(postgres_table_names(&self->reject, "", sql, err));
     TRY(buf_append(sql, STR(") SELECT run_id, seq, "), err));
     TRY(postgres_table_names(&self->reject, "", sql, err));
-    TRY(buf_append(sql, STR(" FROM pg_temp.neuron_reject_stage ON CONFLICT DO NOTHING"), err));
+    TRY(buf_append(sql, STR(" FROM pg_temp.neuron_reject_stage"), err));
     return postgres_sink_run(self, err);
+}
+
+/* Rejects that are committed before the data may be those of a try that failed later: this one
+ * replaces them. Those of cycles before stay. */
+static Status rejects_clear(PostgresSink *self, Err *err)
+{
+    if (self->cleared || self->has_out) return OK;
+    char seq[24];
+    int len = snprintf(seq, sizeof seq, "%lld", (long long)self->cycle_seq);
+    Str params[] = {buf_str(&self->run_id), str_make(seq, len)};
+    CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
+    Buf *sql = &self->sql;
+    buf_clear(sql);
+    TRY(buf_append(sql, STR("DELETE FROM "), err));
+    TRY(postgres_db_quote_table(sql, buf_str(&self->reject.name), err));
+    TRY(buf_append(sql, STR(" WHERE run_id = $1 AND seq >= $2::bigint"), err));
+    TRY(buf_terminate(sql, err));
+    TRY(postgres_db_query(self->db, sql->data, params, COUNT_OF(params), &result, err));
+    self->cleared = true;
+    return OK;
 }
 
 Status postgres_rejects_flush(PostgresSink *self, Err *err)
@@ -450,6 +470,7 @@ Status postgres_rejects_flush(PostgresSink *self, Err *err)
     if (!self->has_reject) return OK;
     TRY(postgres_copy_stop(self, err));
     TRY(postgres_table_prepare(self, table, err));
+    TRY(rejects_clear(self, err));
     if (self->rejects.count == 0) return OK;
     TRY(reject_stage(self, err));
     TRY(copy_begin(self, table, "pg_temp.neuron_reject_stage", err));

@@ -210,6 +210,7 @@ static Status postgres_sink_open(Sink *sink, Str run_id, int64_t epoch, Err *err
     if (sink->req->pipeline.len) TRY(postgres_loads_create(self->db, err));
     buf_clear(&self->run_id);
     self->epoch = epoch;
+    self->cycle = -1;
     return buf_append(&self->run_id, run_id, err);
 }
 
@@ -284,6 +285,9 @@ static Status postgres_sink_begin(Sink *sink, int64_t cycle, Err *err)
 {
     PostgresSink *self = (PostgresSink *)sink;
     TRY(begin_connected(self, err));
+    if (cycle == self->cycle) self->reject_seq = self->cycle_seq; /* once more */
+    self->cycle_seq = self->reject_seq;
+    self->cleared = false;
     self->cycle = cycle;
     self->written = 0;
     self->next_ord = 1;
@@ -413,6 +417,7 @@ static Status postgres_sink_commit(Sink *sink, const Position *position, const S
     TRY(postgres_rejects_flush(self, err));
     TRY(postgres_rejects_leave(self, err));
     if (self->fenced) TRY(postgres_loads_record(self, position, run, err));
+    if (!self->has_out) TRY(postgres_xid_note(self, err));
     TRY(placed(self, "at COMMIT", commit_send(self, ret_result, err), err));
     if (*ret_result == COMMIT_DONE) {
         cycle_end(self);
@@ -424,10 +429,8 @@ static Status postgres_sink_commit(Sink *sink, const Position *position, const S
 }
 
 /* The server may be on its way up again: the caller asks once more. */
-static Status outcome_unknown(Outcome *ret_outcome, Err *err)
+static void outcome_wait(void)
 {
-    if (!err_is_retriable(err)) return FAIL;
-    err_clear(err);
     pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
     pthread_cond_t cond;
     thread_cond_init(&cond);
@@ -435,7 +438,17 @@ static Status outcome_unknown(Outcome *ret_outcome, Err *err)
     (void)thread_cond_wait(&cond, &mutex, clock_mono_ns() + RECONNECT_NS);
     pthread_mutex_unlock(&mutex);
     pthread_cond_destroy(&cond);
-    *ret_outcome = OUTCOME_UNKNOWN;
+}
+
+static Status outcome_ask(PostgresSink *self, Str run_id, int64_t cycle, Outcome *ret_outcome,
+                          SinkCounts *ret_counts, Err *err)
+{
+    TRY(postgres_sink_connect(self, err));
+    if (self->has_out || !self->unknown) {
+        return postgres_loads_outcome(self, run_id, cycle, ret_outcome, ret_counts, err);
+    }
+    TRY(postgres_xid_outcome(self, ret_outcome, err));
+    if (*ret_outcome == OUTCOME_UNKNOWN) outcome_wait();
     return OK;
 }
 
@@ -444,13 +457,16 @@ static Status postgres_sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outco
 {
     PostgresSink *self = (PostgresSink *)sink;
     *ret_outcome = OUTCOME_UNKNOWN;
-    if (!sink->req->pipeline.len) return OK;
+    bool known = sink->req->pipeline.len > 0 || (self->unknown && !self->has_out);
+    if (!known) return OK;
     if (self->open || session_is_lost(self)) session_close(self);
-    Status status = postgres_sink_connect(self, err);
-    if (status == OK) {
-        status = postgres_loads_outcome(self, run_id, cycle, ret_outcome, ret_counts, err);
+    if (outcome_ask(self, run_id, cycle, ret_outcome, ret_counts, err) != OK) {
+        if (!err_is_retriable(err)) return FAIL;
+        err_clear(err);
+        outcome_wait();
+        *ret_outcome = OUTCOME_UNKNOWN;
+        return OK;
     }
-    if (status != OK) return outcome_unknown(ret_outcome, err);
     if (self->unknown && *ret_outcome == OUTCOME_COMMITTED) cycle_end(self);
     if (*ret_outcome != OUTCOME_UNKNOWN) self->open = false;
     return OK;

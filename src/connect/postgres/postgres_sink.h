@@ -77,6 +77,7 @@ typedef struct PostgresSink {
     bool fresh;    /* the target is empty and ours alone: rows whose keys ascend go straight in */
     bool fenced;   /* this cycle's epoch is taken */
     bool unknown;  /* the answer to COMMIT got lost */
+    char xid[24];  /* of the last COMMIT without an OUT port: what it came to can be asked for */
     char pid[16]; /* of the open transaction's backend, and when it began: what tells it from all */
     char began[40]; /* others when it has to be ended */
     PostgresKeys keys;
@@ -85,6 +86,8 @@ typedef struct PostgresSink {
     int64_t direct;          /* those of them that went straight into a fresh target */
     int64_t next_ord;        /* number of the next row staged in this cycle, from 1 */
     int64_t reject_seq;      /* rejects written in this run */
+    int64_t cycle_seq;       /* … before this cycle was first begun */
+    bool cleared;            /* those of a try of this cycle that failed are deleted */
     PostgresRowsOut rows;    /* the batch being written */
     PostgresRowsOut rejects; /* rejects that wait for the end of COPY */
     PostgresEncoder encoder;
@@ -180,5 +183,8 @@ MUST_USE Status postgres_loads_record(PostgresSink *self, const Position *positi
  * waits for a COMMIT that will never come is ended. */
 MUST_USE Status postgres_loads_outcome(PostgresSink *self, Str run_id, int64_t cycle,
                                        Outcome *ret_outcome, SinkCounts *ret_counts, Err *err);
+/* Did the transaction self->xid commit? Where there is no run record. */
+MUST_USE Status postgres_xid_note(PostgresSink *self, Err *err);
+MUST_USE Status postgres_xid_outcome(PostgresSink *self, Outcome *ret_outcome, Err *err);
 
 #endif

@@ -405,7 +405,7 @@ Status postgres_table_names(const PostgresTable *table, const char *prefix, Buf 
     return OK;
 }
 
-/* PRIMARY KEY over the key columns; the reject table's is what makes repeating harmless. */
+/* PRIMARY KEY over the key columns; of the reject table, what names a row. */
 static Status primary_key(const PostgresSink *self, const PostgresTable *table, Buf *sql, Err *err)
 {
     if (table->prefix == POSTGRES_PREFIX_REJECT) {
