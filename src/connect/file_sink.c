@@ -262,6 +262,7 @@ Status file_sink_begin(FileSink *s, int64_t cycle, Str header, Err *err)
 {
     Status status = OK;
     s->cycle = cycle;
+    atomic_store(&s->cancelled, false);
     if (s->is_stdout) s->fd = STDOUT_FILENO;
     else if (s->is_device) status = file_open(str_from(s->path), O_WRONLY, 0, &s->fd, err);
     else status = s->append ? begin_append(s, err) : begin_replace(s, err);

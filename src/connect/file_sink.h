@@ -46,7 +46,7 @@ MUST_USE Status file_sink_outcome(FileSink *sink, Str run_id, int64_t cycle, Out
                                   SinkCounts *ret_counts, Err *err);
 /* Nothing of the cycle stays. */
 MUST_USE Status file_sink_abort(FileSink *sink, Err *err);
-/* From any thread: a wait for the lock ends with ERR_CANCELLED. */
+/* From any thread: until the next begin a wait for the lock ends with ERR_CANCELLED. */
 void file_sink_cancel(FileSink *sink);
 
 #endif

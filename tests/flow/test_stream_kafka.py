@@ -1,6 +1,7 @@
 """Streams against a real Kafka: the guide's processors, delivery through kills, dead letters, tables with offsets."""
 
 import collections
+import fcntl
 import json
 import os
 import random
@@ -378,6 +379,35 @@ def test_two_members_share_the_partitions(neuron, kafka):
     assert sum(r["consumed"] for r in results) == 4000 and all(r["consumed"] for r in results)
     assert sorted(named(m) for m in s.out()) == list(range(4000))
     assert any(r["rebalances"] > 1 for r in results)
+
+
+def test_a_file_of_letters_that_is_locked_holds_no_partition(neuron, kafka):
+    """Who waits for the lock past the end of a revoke undoes his cycle; each letter is there once."""
+    s = Stream(neuron, kafka, letters="file: dead.ndjson", rest="    cycle: 30ms\n")
+    neuron.write("other.yaml", "neuron: { id: other }\n" + neuron.read("neuron.yaml"))
+    produce = lambda numbers: s.produce(*[{"value": json.dumps(payment(i, "x") if i % 2 else view(i)), "partition": i % 4}
+                                          for i in numbers])
+    first = s.begin()
+    produce(range(8))
+    until(lambda: s.consumed() == 8)
+    with open(os.path.join(neuron.folder, "dead.ndjson"), "rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        produce(range(8, 200))
+        assert "waits for the lock" in first.stderr.readline()
+        second = subprocess.Popen([PROGRAM, "stream", "s", "--json", "-c", "other.yaml"], cwd=neuron.folder,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        described = lambda: kafka.admin.describe_consumer_groups([s.source])[s.source].result(timeout=30).members
+        until(lambda: sorted(len(member.assignment.topic_partitions) for member in described()) == [2, 2])
+        assert s.consumed() == 8
+    until(lambda: s.consumed() == 200)
+    for process in (second, first):
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 143, err
+        adds_up(json.loads(out))
+    letters = [json.loads(line)["original_message"]["transaction"]["id"] for line in neuron.read("dead.ndjson").splitlines()]
+    assert sorted(letters) == [*range(1, 200, 2)]
+    assert sorted(named(m) for m in s.out()) == [*range(0, 200, 2)]
 
 
 def test_without_a_broker_it_waits_then_says_so(neuron, kafka):

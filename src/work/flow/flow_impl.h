@@ -112,6 +112,8 @@ bool flow_is_cancelled(const Flow *flow);
 bool flow_item_is_stale(Flow *flow, const FlowItem *item);
 void flow_drop_epoch(Flow *flow, const int32_t *parts, int32_t count, int64_t epoch);
 
+/* Whatever the sinks wait for, in whichever of them the writer is. */
+void flow_cancel_sinks(Flow *flow);
 /* Begin and end watching `spec->cancelled`. */
 MUST_USE Status flow_watch_start(Flow *flow, Err *err);
 void flow_watch_end(Flow *flow);

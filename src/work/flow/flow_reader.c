@@ -82,11 +82,11 @@ static Status reader_revoke(Flow *flow, const SourceEvent *event, Err *err)
     TRY(flow_item_new(flow, ITEM_WAKE, &wake, err));
     if (queue_push_control(flow->write_queue, wake) != QUEUE_OK) flow_item_free(wake);
     if (!rendezvous_wait(flow, event->deadline_ns)) {
-        /* The sink hangs: it is cancelled from here, and its cycle can only be aborted. */
+        /* A sink hangs: it is cancelled from here, and its cycle can only be aborted. */
         pthread_mutex_lock(&r->mutex);
         r->lost = true;
         pthread_mutex_unlock(&r->mutex);
-        sink_cancel(flow->spec->sink);
+        flow_cancel_sinks(flow);
         (void)rendezvous_wait(flow, -1);
     }
     if (atomic_load(&flow->failed)) return OK;

@@ -4,6 +4,13 @@
 
 #define WATCH_TICK_NS INT64_C(50000000)
 
+void flow_cancel_sinks(Flow *flow)
+{
+    const FlowSpec *spec = flow->spec;
+    sink_cancel(spec->sink);
+    if (spec->reject_sink && spec->reject_sink != spec->sink) sink_cancel(spec->reject_sink);
+}
+
 static void watch_run(void *arg)
 {
     Flow *flow = arg;
@@ -15,10 +22,7 @@ static void watch_run(void *arg)
         if (told || watch->end || !flow_is_cancelled(flow)) continue;
         told = true;
         pthread_mutex_unlock(&watch->mutex);
-        sink_cancel(flow->spec->sink);
-        if (flow->spec->reject_sink && flow->spec->reject_sink != flow->spec->sink) {
-            sink_cancel(flow->spec->reject_sink);
-        }
+        flow_cancel_sinks(flow);
         pthread_mutex_lock(&watch->mutex);
     }
     pthread_mutex_unlock(&watch->mutex);
