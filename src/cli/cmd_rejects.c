@@ -248,6 +248,8 @@ static Status look_replay(Look *look, Err *err)
     Rejects *r = look->r;
     const Args *args = r->args;
     CLEANUP(buf_done) Buf begun = buf_make(OUT_MAX);
+    int64_t epoch = 0;
+    if (!args_has(args, "dry-run")) TRY(replay_epoch(&look->place, &r->env, &epoch, err));
     TRY(begun_load(look, &begun, err));
     Replay replay = {.place = &look->place,
                      .env = &r->env,
@@ -261,6 +263,7 @@ static Status look_replay(Look *look, Err *err)
                      .keep = marks_keep,
                      .begin = begun_keep,
                      .keep_arg = look,
+                     .epoch = epoch,
                      .begun = buf_str(&begun)};
     ReplayResult result;
     TRY(refused_read(&look->place, &r->env, load_all, look, err));

@@ -1,10 +1,14 @@
 """`neuron rejects`: dead letters and rejected rows by cause, shown, mended, replayed."""
 
+import glob
 import json
 import os
+import signal
 import sqlite3
+import subprocess
 
 import pytest
+from conftest import PROGRAM
 from postgres import Database
 
 from test_run import running, wait_for
@@ -201,6 +205,16 @@ def test_what_was_replayed_is_not_loaded_with_what_was_refused_later(neuron, ser
         assert db("SELECT count(*) FROM t WHERE a = 9") == "3"
 
 
+def test_rows_are_replayed_into_a_file_that_is_appended_to(neuron):
+    neuron.write("neuron.yaml", STAGES.format(target="sqlite:///none.db", rejects="bad.ndjson").replace(
+        "to: target\n    table: t", "to: out.ndjson"))
+    for number in (1, 2):
+        pour(neuron, {"a": number, "b": 1}, {"a": 0, "b": number})
+        assert rejects(neuron, "p", "--fix", "* REPLACE (9 AS a)")[0]["records_loaded"] == 1
+    assert [json.loads(line) for line in neuron.read("out.ndjson").splitlines()] == [
+        {"a": 1, "b": 1}, {"a": 9, "b": 1}, {"a": 2, "b": 1}, {"a": 9, "b": 2}]
+
+
 def halted(neuron, *statements, fix="9 AS a, b", **options):
     """A replay that fails where the statements say; then they are undone."""
     for i, statement in enumerate(statements):
@@ -257,6 +271,25 @@ def test_of_two_stages_the_one_that_was_not_published_is_replayed_again(neuron, 
     assert (done["replayed"], done["records_loaded"]) == (1, 1)
     assert sql(neuron, "SELECT a, b FROM t ORDER BY b") == [(9, 1), (9, 2), (8, 8)]
     assert rejects(neuron, "p", "--replay")[0]["replayed"] == 0
+
+
+def test_of_two_replays_at_once_one_loads_nothing(neuron):
+    neuron.write("neuron.yaml", STAGES.format(target="sqlite:///target.db", rejects="bad.ndjson"))
+    assert pour(neuron, *({"a": 0, "b": n} for n in range(1, 100001)))["records_rejected"] == 100000
+    command = [PROGRAM, "rejects", "p", "--fix", "10 AS a, 1 AS b"]
+    slow = subprocess.Popen(command, cwd=neuron.folder, env={**os.environ, "TMPDIR": neuron.folder},
+                            stderr=subprocess.PIPE, text=True)
+    # It has begun to gather its rows; now another takes them all.
+    wait_for(lambda: any(os.path.getsize(path) for path in glob.glob(os.path.join(neuron.folder, "neuron-replay-*"))))
+    slow.send_signal(signal.SIGSTOP)
+    (done,) = rejects(neuron, "p", "--fix", "10 AS a, 1 AS b")
+    assert done["records_loaded"] == 100000
+    slow.send_signal(signal.SIGCONT)
+    _, err = slow.communicate(timeout=60)
+    assert slow.returncode == 1 and "published meanwhile" in err
+    assert sql(neuron, "SELECT count(*) FROM t") == [(100000,)]
+    (again,) = rejects(neuron, "p", "--replay")
+    assert (again["replayed"], again["replayed_before"]) == (0, 100000)
 
 
 def test_what_has_no_rejects_says_so(neuron):

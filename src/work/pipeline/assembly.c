@@ -182,7 +182,11 @@ static Status sinks_make(Assembly *a, Err *err)
     if (c->rejects && c->rejects_elsewhere) {
         TRY(registry_sink(a->env->registry, &a->reject_req, &a->reject_sink, err));
     }
-    if (c->name.len && a->sink->ops->state) return sink_state(a->sink, &a->state, err);
+    if (c->name.len && a->sink->ops->state) {
+        TRY(sink_state(a->sink, &a->state, err));
+        if (a->options->epoch) a->state.epoch = *a->options->epoch;
+        return OK;
+    }
     if (c->incremental.cursor.len) {
         (void)err_set(err, ERR_CONFIG,
                       "an incremental pipeline needs a target that keeps its "

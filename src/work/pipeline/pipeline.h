@@ -70,6 +70,9 @@ typedef struct RunOptions {
     const SourceRanges *within; /* only rows of these; the watermark stays; NULL: all */
     Str run_id;                 /* empty: a new UUID; given: the same run again (a retry) */
     Str replayed;               /* as SinkReq.replayed */
+    const int64_t
+        *epoch; /* of the run that was published last, as it was known before: if there was
+                   another since, this one is fenced off. NULL: as the target has it */
 } RunOptions;
 
 /* What a run works with. */
@@ -120,6 +123,10 @@ MUST_USE Status pipeline_run(const PipelineConfig *config, const RunOptions *opt
 /* Did that run publish? False too where the target can't tell: files, topics. */
 MUST_USE Status pipeline_published(const PipelineConfig *config, Str run_id, const PipelineEnv *env,
                                    bool *ret_published, Err *err);
+
+/* The epoch of the run that was published last; 0: none, or the target keeps none. */
+MUST_USE Status pipeline_epoch(const PipelineConfig *config, const PipelineEnv *env,
+                               int64_t *ret_epoch, Err *err);
 
 /* The plan of --dry-run: writes nothing. As text for people or as one JSON object: exact SQL, DDL,
  * type mapping with lossy casts, warnings, promise, estimated rows, the first rows as they would

@@ -1,4 +1,4 @@
-/* Asks a pipeline's target whether a run was published. */
+/* Asks a pipeline's target what was published. */
 #include "work/pipeline/pipeline.h"
 
 enum { OUTCOME_TRIES = 20 };
@@ -16,16 +16,35 @@ static Status ask(Sink *sink, Str run_id, Outcome *ret_outcome, Err *err)
     return err_hint(err, "try again when the target is back");
 }
 
+static SinkReq request(const PipelineConfig *config, const PipelineEnv *env)
+{
+    return (SinkReq){.location = &config->to,
+                     .table = config->table,
+                     .mode = config->mode,
+                     .key = config->key,
+                     .key_count = config->key_count,
+                     .pipeline = config->name,
+                     .stop = env->cancelled};
+}
+
+Status pipeline_epoch(const PipelineConfig *config, const PipelineEnv *env, int64_t *ret_epoch,
+                      Err *err)
+{
+    SinkReq req = request(config, env);
+    Sink *sink = NULL;
+    CLEANUP(load_state_done) LoadState state;
+    load_state_init(&state);
+    TRY(registry_sink(env->registry, &req, &sink, err));
+    Status status = sink->ops->state ? sink_state(sink, &state, err) : OK;
+    sink_close(sink);
+    if (status == OK) *ret_epoch = state.epoch;
+    return status;
+}
+
 Status pipeline_published(const PipelineConfig *config, Str run_id, const PipelineEnv *env,
                           bool *ret_published, Err *err)
 {
-    SinkReq req = {.location = &config->to,
-                   .table = config->table,
-                   .mode = config->mode,
-                   .key = config->key,
-                   .key_count = config->key_count,
-                   .pipeline = config->name,
-                   .stop = env->cancelled};
+    SinkReq req = request(config, env);
     Sink *sink = NULL;
     Outcome outcome = OUTCOME_NOT_COMMITTED;
     TRY(registry_sink(env->registry, &req, &sink, err));

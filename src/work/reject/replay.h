@@ -22,6 +22,7 @@ typedef struct Replay {
      */
     Status (*begin)(void *arg, Str begun, Err *err);
     void *keep_arg; /* of both */
+    int64_t epoch;  /* of a pipeline's replays, by replay_epoch before anything of this was read */
     Str begun;      /* what the last one was about to do and did not say it had done */
 } Replay;
 
@@ -31,6 +32,11 @@ typedef struct ReplayResult {
     int64_t skipped;          /* no JSON objects, or --fix failed on them: they stay */
     int64_t loaded, rejected; /* pipelines: what became of the replayed */
 } ReplayResult;
+
+/* Where the pipeline's replays stand in the target: of two at one time one is fenced off, and loads
+ * nothing. 0 for streams. */
+MUST_USE Status replay_epoch(const RefusedPlace *place, const RefusedEnv *env, int64_t *ret_epoch,
+                             Err *err);
 
 /* Streams: messages go to the topic that the stream reads. Pipelines: rows go through the steps
  * from the one that refused them on, as runs of «name.rejects», one for each such step. What an

@@ -66,7 +66,7 @@ static Status take_stage(Begun *b, const JsonValue *stage, Err *err)
     int64_t step = -1;
     bool published = false;
     (void)json_int64(json_member(stage, STR("step")), &step);
-    Status status = replay_pipeline(b->replay, &arena, &p, err);
+    Status status = replay_pipeline(b->replay->place, &arena, &p, err);
     if (status == OK) {
         status = arena_printf(&arena, &run, err, "%.*s-%lld", STR_ARG(b->run), (long long)step);
     }

@@ -153,16 +153,20 @@ static Status begin(const ReplayRows *rows, const char *run, Err *err)
 
 /* ---- loading ---- */
 
-Status replay_pipeline(const Replay *replay, Arena *arena, PipelineConfig *p, Err *err)
+Status replay_pipeline(const RefusedPlace *place, Arena *arena, PipelineConfig *p, Err *err)
 {
-    *p = *replay->place->pipeline;
+    *p = *place->pipeline;
     p->from_table = p->query = STR_NULL;
     p->param_count = 0;
     p->incremental = (Incremental){0};
     if (p->mode == SINK_REPLACE || p->mode == SINK_MIRROR) {
         p->mode = p->key_count ? SINK_UPSERT : SINK_APPEND;
     }
-    return arena_printf(arena, &p->name, err, "%.*s.rejects", STR_ARG(p->name));
+    /* A file belongs to one name, the pipeline's own; it takes what has none. */
+    bool file = str_eq(p->to.scheme, STR("csv")) || str_eq(p->to.scheme, STR("ndjson"));
+    if (!file) return arena_printf(arena, &p->name, err, "%.*s.rejects", STR_ARG(p->name));
+    p->name = STR_NULL;
+    return OK;
 }
 
 static Status stage_load(const ReplayRows *rows, StageRows *stage, const char *run, Arena *arena,
@@ -170,12 +174,13 @@ static Status stage_load(const ReplayRows *rows, StageRows *stage, const char *r
 {
     const RefusedEnv *env = rows->replay->env;
     PipelineConfig p;
-    RunOptions options = {0};
+    int64_t epoch = rows->replay->epoch + rows->published;
+    RunOptions options = {.epoch = &epoch};
     PipelineEnv pipeline_env = {.registry = env->registry,
                                 .budget = env->budget,
                                 .spool_folder = env->spool_folder,
                                 .cancelled = env->stop};
-    TRY(replay_pipeline(rows->replay, arena, &p, err));
+    TRY(replay_pipeline(rows->replay->place, arena, &p, err));
     p.steps = p.steps ? p.steps + stage->step : NULL;
     p.step_count -= stage->step;
     p.steps_before = stage->step;
@@ -197,6 +202,20 @@ static Status stage_run(const ReplayRows *rows, StageRows *stage, const char *ru
     rows->result->loaded += result.loaded;
     rows->result->rejected += result.rejected;
     run_result_done(&result);
+    arena_done(&arena);
+    return status;
+}
+
+Status replay_epoch(const RefusedPlace *place, const RefusedEnv *env, int64_t *ret_epoch, Err *err)
+{
+    PipelineConfig p;
+    PipelineEnv pipeline_env = {
+        .registry = env->registry, .budget = env->budget, .cancelled = env->stop};
+    *ret_epoch = 0;
+    if (!place->pipeline) return OK;
+    Arena arena = arena_make(1 << 20);
+    Status status = replay_pipeline(place, &arena, &p, err);
+    if (status == OK) status = pipeline_epoch(&p, &pipeline_env, ret_epoch, err);
     arena_done(&arena);
     return status;
 }
@@ -223,6 +242,7 @@ Status replay_rows_run(ReplayRows *rows, Err *err)
     TRY(begin(rows, run, err));
     for (int32_t i = 0; i < rows->stage_count; i++) {
         TRY(stage_run(rows, &rows->stages[i], run, err));
+        rows->published++;
     }
     if (place->inside) return OK;
     if (!place->ordered) TRY(forget_all(rows, err));

@@ -23,6 +23,7 @@ typedef struct ReplayRows {
     ReplayResult *result;
     StageRows stages[REPLAY_STAGES_MAX];
     int32_t stage_count;
+    int64_t published; /* runs of this replay */
 } ReplayRows;
 
 void replay_rows_done(ReplayRows *rows);
@@ -37,8 +38,8 @@ MUST_USE Status replay_rows_finish(const Replay *replay, Err *err);
 /* The first step that rows of this stage go through. */
 int32_t replay_first_step(const PipelineConfig *pipeline, Str stage);
 /* The pipeline under the name of its replays; texts in the arena. */
-MUST_USE Status replay_pipeline(const Replay *replay, Arena *arena, PipelineConfig *ret_pipeline,
-                                Err *err);
+MUST_USE Status replay_pipeline(const RefusedPlace *place, Arena *arena,
+                                PipelineConfig *ret_pipeline, Err *err);
 /* Rows leave a table that is not beside the data (`places` as SinkReq.replayed); or what a run that
  * was not published put into the place for rejects does. One of both, the other is empty. */
 MUST_USE Status replay_forget(const Replay *replay, Str run_id, Str places, Err *err);
