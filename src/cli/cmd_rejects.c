@@ -95,6 +95,7 @@ static Status count_one(void *arg, const Refused *refused, Err *err)
     TRY(causes_find(&look->causes, refused, &cause, err));
     if (!cause) return OK;
     if (look->causes.count > before && look->place.ordered) TRY(marks_load(look, cause, err));
+    cause_look(cause, refused);
     if (cause_is_replayed(cause, refused)) {
         cause->replayed++;
         return OK;
@@ -158,6 +159,13 @@ static Status list_text(const Look *look, Err *err)
 static Status look_list(Look *look, Err *err)
 {
     TRY(refused_read(&look->place, &look->r->env, count_one, look, err));
+    if (causes_drop_stale(&look->causes, look->place.lasting)) {
+        look->causes.others = 0;
+        for (int32_t i = 0; i < look->causes.count; i++) {
+            look->causes.items[i]->count = look->causes.items[i]->replayed = 0;
+        }
+        TRY(refused_read(&look->place, &look->r->env, count_one, look, err));
+    }
     if (!look->r->program->json) return list_text(look, err);
     list_json(look, &look->r->w);
     return OK;
@@ -203,7 +211,9 @@ static Status load_all(void *arg, const Refused *refused, Err *err)
     int32_t before = look->causes.count;
     TRY(causes_find(&look->causes, refused, &cause, err));
     bool made = look->causes.count > before && look->place.ordered;
-    return made ? marks_load(look, cause, err) : OK;
+    if (made) TRY(marks_load(look, cause, err));
+    if (cause) cause_look(cause, refused);
+    return OK;
 }
 
 static Status show_fixed(void *arg, const Refused *refused, Str fixed, Str why, Err *err)
@@ -267,6 +277,7 @@ static Status look_replay(Look *look, Err *err)
                      .begun = buf_str(&begun)};
     ReplayResult result;
     TRY(refused_read(&look->place, &r->env, load_all, look, err));
+    (void)causes_drop_stale(&look->causes, look->place.lasting);
     TRY(replay_run(&replay, &result, err));
     if (!replay.dry_run) TRY(marks_keep(look, err));
     if (result.skipped > 0) r->failed = true;

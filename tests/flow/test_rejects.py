@@ -273,6 +273,22 @@ def test_of_two_stages_the_one_that_was_not_published_is_replayed_again(neuron, 
     assert rejects(neuron, "p", "--replay")[0]["replayed"] == 0
 
 
+def test_a_file_that_was_taken_away_and_begins_anew_is_read_from_its_beginning(neuron):
+    neuron.write("neuron.yaml", STAGES.format(target="sqlite:///target.db", rejects="bad.ndjson"))
+    pour(neuron, {"a": 0, "b": 1}, {"a": 0, "b": 2}, {"a": 0, "b": 3})
+    assert rejects(neuron, "p", "--fix", "9 AS a, b")[0]["replayed"] == 3
+    pour(neuron, {"a": 0, "b": 4})
+    assert [(c["count"], c["replayed"]) for c in rejects(neuron)] == [(1, 3)]
+    for name in ("bad.ndjson", "bad.ndjson.neuron"):
+        os.unlink(os.path.join(neuron.folder, name))
+    pour(neuron, {"a": 0, "b": 5}, {"a": 0, "b": 6})
+    assert [(c["count"], c["replayed"]) for c in rejects(neuron)] == [(2, 0)]
+    (done,) = rejects(neuron, "p", "--fix", "9 AS a, b")
+    assert (done["replayed"], done["replayed_before"], done["records_loaded"]) == (2, 0, 2)
+    assert sql(neuron, "SELECT b FROM t ORDER BY b") == [(1,), (2,), (3,), (5,), (6,)]
+    assert [(c["count"], c["replayed"]) for c in rejects(neuron)] == [(0, 2)]
+
+
 def test_of_two_replays_at_once_one_loads_nothing(neuron):
     neuron.write("neuron.yaml", STAGES.format(target="sqlite:///target.db", rejects="bad.ndjson"))
     assert pour(neuron, *({"a": 0, "b": n} for n in range(1, 100001)))["records_rejected"] == 100000

@@ -26,6 +26,11 @@ typedef struct Reading {
 
 /* ---- places ---- */
 
+static bool is_message(const RefusedPlace *place)
+{
+    return str_eq(place->location->scheme, STR("kafka"));
+}
+
 bool refused_place_stream(const StreamConfig *s, RefusedPlace *ret_place)
 {
     if (!s->dead_letters) return false;
@@ -35,6 +40,7 @@ bool refused_place_stream(const StreamConfig *s, RefusedPlace *ret_place)
                                 .location = location,
                                 .table = s->dead_letter_name,
                                 .ordered = s->dead_letter_messages};
+    ret_place->lasting = ret_place->ordered && !is_message(ret_place);
     return true;
 }
 
@@ -55,6 +61,7 @@ bool refused_place_pipeline(const PipelineConfig *p, RefusedPlace *ret_place)
                                 .table = named ? p->reject_table : STR_NULL,
                                 .ordered = !table,
                                 .inside = table && !p->rejects_elsewhere};
+    ret_place->lasting = ret_place->ordered && !is_message(ret_place);
     return true;
 }
 
@@ -217,11 +224,6 @@ static Status from_headers(Reading *r, const JsonValue *headers, Refused *refuse
     refused->time = json_member_text(headers, STR("dlq.failed_at"), STR_NULL);
     refused->topic = json_member_text(headers, STR("dlq.topic"), STR_NULL);
     return OK;
-}
-
-static bool is_message(const RefusedPlace *place)
-{
-    return str_eq(place->location->scheme, STR("kafka"));
 }
 
 /* Topics are read in no order of their partitions: only place and offset stay the same. */

@@ -33,8 +33,8 @@ typedef struct RefusedPlace {
     const Location *location;
     Str table;    /* or topic; empty: a file */
     bool ordered; /* ordinals stay the same: topics and files, not tables */
-    bool
-        inside; /* a table beside the pipeline's data: what is replayed leaves it as it is loaded */
+    bool lasting; /* and rows do not go away by themselves: files */
+    bool inside;  /* a table beside the data: what is replayed leaves it as it is loaded */
 } RefusedPlace;
 /* False: it has none. */
 bool refused_place_stream(const StreamConfig *stream, RefusedPlace *ret_place);

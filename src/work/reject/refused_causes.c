@@ -1,6 +1,9 @@
 /* The table of causes and how far each was replayed. */
 #include "work/reject/refused_causes.h"
 
+#include <stdlib.h>
+
+#include "foundation/base/hash.h"
 #include "foundation/base/mem.h"
 #include "foundation/base/number.h"
 
@@ -92,6 +95,38 @@ static Status add_hole(Causes *causes, CauseMark *mark, int64_t ordinal, Err *er
     return OK;
 }
 
+/* Kept in state stores: it must stay as it is. */
+static uint64_t hash_of(const Refused *refused)
+{
+    uint64_t hash = hash_64(refused->original, 1);
+    hash = hash_64(refused->reason, hash);
+    hash = hash_64(refused->stage, hash);
+    hash = hash_64(refused->time, hash);
+    return hash ? hash : 1;
+}
+
+void cause_look(Cause *cause, const Refused *refused)
+{
+    CauseMark *mark = mark_of(cause, refused->part);
+    if (!mark || !mark->last || refused->ordinal != mark->next - 1) return;
+    mark->seen = mark->last == hash_of(refused) ? 1 : -1;
+}
+
+bool causes_drop_stale(Causes *causes, bool whole)
+{
+    bool some = false;
+    for (int32_t i = 0; i < causes->count; i++) {
+        Cause *cause = causes->items[i];
+        for (int32_t k = 0; k < cause->mark_count; k++) {
+            CauseMark *mark = &cause->marks[k];
+            bool stale = mark->last && (mark->seen < 0 || (whole && mark->seen == 0));
+            some |= stale;
+            if (stale) *mark = (CauseMark){.part = mark->part, .holes = mark->holes};
+        }
+    }
+    return some;
+}
+
 Status cause_mark(Causes *causes, Cause *cause, const Refused *refused, bool open, Err *err)
 {
     CauseMark *mark = NULL;
@@ -100,7 +135,10 @@ Status cause_mark(Causes *causes, Cause *cause, const Refused *refused, bool ope
     bool before = refused->ordinal < mark->next;
     if (open && hole < 0 && !before) TRY(add_hole(causes, mark, refused->ordinal, err));
     if (!open && hole >= 0) mark->holes[hole] = mark->holes[--mark->hole_count];
-    mark->next = int64_max(mark->next, refused->ordinal + 1);
+    if (before) return OK;
+    mark->next = refused->ordinal + 1;
+    mark->last = hash_of(refused);
+    mark->seen = 1;
     return OK;
 }
 
@@ -108,12 +146,23 @@ Status cause_marks_write(const Cause *cause, Buf *out, Err *err)
 {
     for (int32_t i = 0; i < cause->mark_count; i++) {
         const CauseMark *mark = &cause->marks[i];
-        TRY(buf_printf(out, err, "%s%d:%lld", i ? "," : "", mark->part, (long long)mark->next));
+        if (mark->next == 0) continue;
+        TRY(buf_printf(out, err, "%s%d:%lld", out->len ? "," : "", mark->part,
+                       (long long)mark->next));
+        if (mark->last) TRY(buf_printf(out, err, "@%016llx", (unsigned long long)mark->last));
         for (int32_t k = 0; k < mark->hole_count; k++) {
             TRY(buf_printf(out, err, "!%lld", (long long)mark->holes[k]));
         }
     }
     return OK;
+}
+
+static uint64_t read_hash(Str text)
+{
+    char digits[17] = {0};
+    if (text.len != 16) return 0;
+    memcpy(digits, text.ptr, 16);
+    return strtoull(digits, NULL, 16);
 }
 
 static Status read_mark(Causes *causes, Cause *cause, Str item, Err *err)
@@ -122,13 +171,16 @@ static Status read_mark(Causes *causes, Cause *cause, Str item, Err *err)
     int64_t part = 0, next = 0, ordinal = 0;
     CauseMark *mark = NULL;
     if (!str_next_part(&item, '!', &head)) return OK;
-    int64_t colon = str_find_char(head, ':');
+    int64_t colon = str_find_char(head, ':'), at = str_find_char(head, '@');
+    Str last = at > 0 ? str_slice(head, at + 1, head.len) : STR_NULL;
+    if (at > 0) head = str_slice(head, 0, at);
     bool good = colon > 0 && number_parse_int64(str_slice(head, 0, colon), &part) == NUMBER_OK &&
                 number_parse_int64(str_slice(head, colon + 1, head.len), &next) == NUMBER_OK &&
                 part >= 0 && part <= INT32_MAX;
     if (!good) return OK;
     TRY(add_mark(cause, (int32_t)part, &mark, err));
     mark->next = next;
+    mark->last = read_hash(last);
     while (item.len && str_next_part(&item, '!', &hole)) {
         if (number_parse_int64(hole, &ordinal) != NUMBER_OK) continue;
         TRY(add_hole(causes, mark, ordinal, err));

@@ -11,6 +11,8 @@ enum { CAUSES_MAX = 1000, CAUSE_PARTS_MAX = 256, CAUSE_HOLES_MAX = 1000 };
 typedef struct CauseMark {
     int32_t part;
     int64_t next;
+    uint64_t last;  /* hash of what stood before `next`; 0: not known */
+    int8_t seen;    /* cause_look: it stands there, 1, or something else does, -1 */
     int64_t *holes; /* CAUSE_HOLES_MAX, in the arena; NULL: none yet */
     int32_t hole_count;
 } CauseMark;
@@ -44,7 +46,12 @@ bool cause_is_replayed(const Cause *cause, const Refused *refused);
 /* It is now; or it was looked at and stays open. FAIL: ERR_LIMIT, too many that stay open. */
 MUST_USE Status cause_mark(Causes *causes, Cause *cause, const Refused *refused, bool open,
                            Err *err);
-/* Marks as text "part:next!hole!hole,…", and back; what is no such text is no mark. */
+/* Files may be taken away and begin anew: look at each row, then let go of the marks that are of
+ * another file, or a topic made anew. `whole`: rows don't go away by themselves, so that a mark
+ * whose last row is missing is one too. True when there were some. */
+void cause_look(Cause *cause, const Refused *refused);
+bool causes_drop_stale(Causes *causes, bool whole);
+/* Marks as text "part:next@last!hole!hole,…", and back; what is no such text is no mark. */
 MUST_USE Status cause_marks_write(const Cause *cause, Buf *out, Err *err);
 MUST_USE Status cause_marks_read(Causes *causes, Cause *cause, Str text, Err *err);
 

@@ -55,7 +55,11 @@ static void test_marks(void **state)
 
     CLEANUP(buf_done) Buf text = buf_make(1000);
     assert_int_equal(cause_marks_write(cause, &text, NULL), OK);
-    assert_true(str_eq(buf_str(&text), STR("0:7!5,3:1!0")));
+    Str written = buf_str(&text);
+    assert_int_equal(written.len, 2 * 17 + 11);
+    assert_true(str_starts(written, STR("0:7@")));
+    assert_true(str_eq(str_slice(written, 20, 26), STR("!5,3:1")));
+    assert_true(str_ends(written, STR("!0")));
     Cause *copy = find(&causes, "c");
     assert_int_equal(cause_marks_read(&causes, copy, buf_str(&text), NULL), OK);
     assert_false(is_replayed(copy, 0, 5));
@@ -63,6 +67,45 @@ static void test_marks(void **state)
     mark(&causes, copy, 0, 5, false); /* mended after all */
     mark(&causes, copy, 0, 5, true);  /* and not open again for that */
     assert_true(is_replayed(copy, 0, 5));
+    causes_done(&causes);
+}
+
+static Refused text_row(int32_t part, int64_t ordinal, Str original)
+{
+    Refused refused = row("a", part, ordinal);
+    refused.original = original;
+    return refused;
+}
+
+static void test_marks_of_what_was_made_anew(void **state)
+{
+    (void)state;
+    Causes causes;
+    assert_int_equal(causes_init(&causes, NULL), OK);
+    Cause *cause = find(&causes, "a");
+    const Refused first = text_row(0, 3, STR("x")), second = text_row(1, 0, STR("y"));
+    assert_int_equal(cause_mark(&causes, cause, &first, false, NULL), OK);
+    assert_int_equal(cause_mark(&causes, cause, &second, false, NULL), OK);
+    CLEANUP(buf_done) Buf text = buf_make(1000);
+    assert_int_equal(cause_marks_write(cause, &text, NULL), OK);
+    Cause *topic = find(&causes, "b"), *file = find(&causes, "c"), *old = find(&causes, "d");
+    assert_int_equal(cause_marks_read(&causes, topic, buf_str(&text), NULL), OK);
+    assert_int_equal(cause_marks_read(&causes, file, buf_str(&text), NULL), OK);
+    assert_int_equal(cause_marks_read(&causes, old, STR("0:4"), NULL), OK);
+    const Refused other = text_row(0, 3, STR("z"));
+    cause_look(topic, &other);
+    cause_look(file, &first);
+    assert_true(causes_drop_stale(&causes, false));
+    assert_false(is_replayed(topic, 0, 3)); /* another stands there */
+    assert_true(is_replayed(topic, 1, 0));  /* it may have gone by itself */
+    assert_true(is_replayed(file, 1, 0));
+    assert_true(causes_drop_stale(&causes, true));
+    assert_true(is_replayed(file, 0, 3));
+    assert_false(is_replayed(file, 1, 0));
+    assert_true(is_replayed(old, 0, 3)); /* as earlier versions wrote them */
+    buf_clear(&text);
+    assert_int_equal(cause_marks_write(topic, &text, NULL), OK);
+    assert_int_equal(text.len, 0);
     causes_done(&causes);
 }
 
@@ -111,6 +154,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_marks_of_what_was_made_anew),
         cmocka_unit_test(test_what_is_no_mark),
         cmocka_unit_test(test_limits),
     };
