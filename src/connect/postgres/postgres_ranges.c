@@ -29,7 +29,7 @@ static Status range_add(PostgresSource *self, Str table, int64_t from, int64_t t
 static Status table_ranges(PostgresSource *self, Str table, int64_t pages, int32_t parallel,
                            Err *err)
 {
-    int64_t size = pages / (parallel * INT64_C(4)) + 1;
+    int64_t size = pages / (parallel * INT64_C(16)) + 1;
     size = int64_min(int64_max(size, RANGES_PAGES_MIN / 4), RANGES_PAGES_MAX);
     for (int64_t from = 0; from < pages || from == 0; from += size) {
         bool last = from + size >= pages;

@@ -29,7 +29,9 @@ typedef struct PostgresPart {
     bool header;  /* its header is behind us */
     bool end;     /* there is nothing more to read */
     int64_t ordinal, seq, bytes;
-    int32_t refusals; /* times in a row that the budget had no room */
+    int64_t started_ns, left_ns; /* when its statement began, when its last batch was given away */
+    int64_t held_up_ns;          /* how long since the start nobody asked it for more */
+    int32_t refusals;            /* times in a row that the budget had no room */
 } PostgresPart;
 
 typedef struct PostgresSource {
