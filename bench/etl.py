@@ -4,6 +4,7 @@ guide's own stack (pandas, SQLAlchemy, asyncpg) and the same COPY and merge by p
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -212,6 +213,7 @@ def main():
         ])
     finally:
         shop.server.close()
+        shutil.rmtree(shop.folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

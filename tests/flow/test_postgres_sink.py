@@ -786,3 +786,38 @@ def test_rejects_elsewhere_are_those_of_the_try_that_was_published(neuron, db, s
     db("DELETE FROM t")
     neuron.result("etl", "p")
     assert other("SELECT count(*) FROM neuron_rejects") == ("2" if refused else "0")
+
+
+def test_rules_of_the_target_are_kept_to(neuron, db):
+    """They rewrite statements, but none that is a part of another."""
+    db("CREATE TABLE t (id bigint PRIMARY KEY, v text); CREATE TABLE log (id bigint, what text);"
+       "CREATE RULE never AS ON INSERT TO t WHERE new.id = 7 DO INSTEAD NOTHING;"
+       "CREATE RULE changed AS ON UPDATE TO t DO ALSO INSERT INTO log VALUES (new.id, 'changed')")
+    neuron.write("neuron.yaml", config(db))
+    neuron.write("in.csv", "id,v\n1,a\n2,b\n")
+    assert neuron.result("etl", "p")["inserted"] == 2
+    neuron.write("in.csv", "id,v\n1,a\n2,c\n3,d\n")
+    result = neuron.result("etl", "p")
+    assert (result["inserted"], result["updated"], result["unchanged"]) == (1, 1, 1)
+    assert db("SELECT id || what FROM log") == "2changed"
+
+
+def test_keys_that_the_target_has_twice(neuron, db):
+    """Without a unique index: each of the rows becomes as the source's, the equal one is not written."""
+    db("CREATE TABLE t (id bigint, v text); INSERT INTO t VALUES (1, 'x'), (1, 'y')")
+    neuron.write("neuron.yaml", config(db))
+    neuron.write("in.csv", "id,v\n1,x\n")
+    before = db("SELECT ctid FROM t WHERE v = 'x'")
+    result = neuron.result("etl", "p")
+    assert (result["updated"], result["unchanged"]) == (1, 0)
+    assert db("SELECT count(*) FROM t WHERE v = 'x'") == "2" and before in db("SELECT ctid FROM t").split()
+
+
+def test_a_column_that_must_not_be_null_is_not_loaded(neuron, db):
+    """In a table that has nothing else to refuse a row with."""
+    db("CREATE TABLE t (id bigint, v text, must int NOT NULL)")
+    neuron.write("neuron.yaml", config(db, "rejects: bad", "", "append"))
+    neuron.write("in.csv", "id,v\n1,x\n2,y\n")
+    result = neuron.result("etl", "p")
+    assert (result["records_loaded"], result["records_rejected"]) == (0, 2)
+    assert db("SELECT DISTINCT \"column\" FROM bad") == "must"

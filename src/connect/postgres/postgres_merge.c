@@ -7,7 +7,8 @@ typedef enum MergePart {
     MERGE_ANALYZE,
     MERGE_SUPERSEDE,
     MERGE_WRITE,  /* what changed, and what is new */
-    MERGE_INSERT, /* what is new, where nothing can have changed */
+    MERGE_UPDATE, /* what changed, and what is new, where that can't be one statement */
+    MERGE_INSERT, /* what is new, also where nothing can have changed */
     MERGE_DELETE,
 } MergePart;
 
@@ -213,12 +214,19 @@ static Status put_changes(const PostgresSink *self, bool range, Buf *sql, Err *e
     return put_range(sql, range, err);
 }
 
-static Status put_update(const PostgresSink *self, Buf *sql, Err *err)
+/* `from`: whose rows are taken, as s. Where the target has a key twice, one of them may be equal.
+ */
+static Status put_update(const PostgresSink *self, const char *from, Buf *sql, Err *err)
 {
     TRY(put_table(self, sql, "UPDATE ", " AS t SET ", err));
     TRY(put_assignments(self, sql, err));
-    TRY(buf_append(sql, STR(" FROM changes AS s WHERE NOT s.neuron_new AND "), err));
-    return put_key_match(self, sql, err);
+    TRY(buf_append(sql, STR(" FROM "), err));
+    TRY(buf_append(sql, str_from(from), err));
+    TRY(put_key_match(self, sql, err));
+    TRY(put_newer(self, sql, err));
+    TRY(buf_append(sql, STR(" AND ("), err));
+    TRY(put_changed(self, sql, err));
+    return buf_append_char(sql, ')', err);
 }
 
 static bool has_identity(const PostgresSink *self)
@@ -261,7 +269,7 @@ static Status put_write(const PostgresSink *self, bool range, Buf *sql, Err *err
 {
     TRY(put_changes(self, range, sql, err));
     TRY(buf_append(sql, STR("), updated AS ("), err));
-    TRY(put_update(self, sql, err));
+    TRY(put_update(self, "changes AS s WHERE NOT s.neuron_new AND ", sql, err));
     TRY(buf_append(sql, STR(" RETURNING 1), inserted AS ("), err));
     TRY(put_insert(self, "changes AS s WHERE s.neuron_new", sql, err));
     return buf_append(sql,
@@ -302,6 +310,10 @@ static Status merge_text(const PostgresSink *self, MergePart part, bool range, B
     case MERGE_WRITE:
         TRY(put_write(self, range, sql, err));
         break;
+    case MERGE_UPDATE:
+        TRY(put_update(self, "pg_temp.neuron_stage AS s WHERE ", sql, err));
+        TRY(put_range(sql, range, err));
+        break;
     case MERGE_INSERT:
         TRY(put_new(self, range, sql, err));
         break;
@@ -323,9 +335,11 @@ static bool part_runs(const PostgresSink *self, MergePart part)
     case MERGE_SUPERSEDE:
         return self->keyed && !(self->keys.ascend && self->keys.some);
     case MERGE_WRITE:
-        return may_update(self);
+        return may_update(self) && !self->out.ruled;
+    case MERGE_UPDATE:
+        return may_update(self) && self->out.ruled;
     case MERGE_INSERT:
-        return !may_update(self);
+        return !may_update(self) || self->out.ruled;
     case MERGE_DELETE:
         return self->deletes && !self->fresh;
     case MERGE_ANALYZE:
@@ -405,7 +419,8 @@ static Status run_changes(PostgresSink *self, MergePart part, Range range, int64
 static Status write_rows(PostgresSink *self, Range range, SinkCounts *ret_counts, Err *err)
 {
     *ret_counts = (SinkCounts){0};
-    if (!may_update(self)) {
+    if (!part_runs(self, MERGE_WRITE)) {
+        TRY(run_changes(self, MERGE_UPDATE, range, &ret_counts->updated, err));
         return run_changes(self, MERGE_INSERT, range, &ret_counts->inserted, err);
     }
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
@@ -532,7 +547,7 @@ Status postgres_merge(PostgresSink *self, RejectWriter *rejects, SinkCounts *cou
     }
     if (self->fresh) count_own(self, counts);
     counts->loaded = self->written - counts->superseded - counts->rejected;
-    counts->unchanged = counts->loaded - counts->inserted - counts->updated;
+    counts->unchanged = int64_max(counts->loaded - counts->inserted - counts->updated, 0);
     if (!self->deletes || self->fresh) return OK;
     /* Also where no row came: what is compared with is an empty stage. */
     if (!self->staging) TRY(postgres_stage_create(self, err));

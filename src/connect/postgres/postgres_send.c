@@ -389,7 +389,8 @@ Status postgres_rows_send(PostgresSink *self, Batch *batch, RejectWriter *reject
     if (stage && !self->staging) TRY(postgres_stage_create(self, err));
     self->written += rows->count - first;
     if (!stage) self->direct = self->written;
-    if (!self->out.checked && (stage || self->out.bare)) {
+    bool bare = self->out.bare && !self->sink.req->rejects;
+    if (!self->out.checked && (stage || bare)) {
         Status status = send_stream(self, buf_str(&rows->bytes), err);
         postgres_rows_clear_out(rows);
         return status;

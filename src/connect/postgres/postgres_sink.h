@@ -24,6 +24,7 @@ typedef struct PostgresTable {
     int32_t *new_columns;    /* fields that the table lacks */
     int32_t new_count;
     bool checked; /* the server may refuse values in a column */
+    bool ruled;   /* rules rewrite its INSERT or UPDATE: each has to be a statement of its own */
     bool bare;    /* nothing but the types of its columns and NOT NULL can refuse a row */
     bool cast;    /* COPY can't write it: a column is staged as text, or it is a view, has rules or
                      row security */

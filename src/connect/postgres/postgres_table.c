@@ -122,7 +122,8 @@ static const char INSPECT_TABLE[] =
     " c.relkind IN ('r', 'p', 'f') AND NOT c.relhasrules AND NOT row_security_active(c.oid),"
     " c.relkind = 'r' AND NOT c.relispartition AND NOT c.relhasindex AND NOT c.relhastriggers"
     " AND c.relchecks = 0 AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid"
-    " AND a.attgenerated <> '')"
+    " AND a.attgenerated <> ''),"
+    " EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.ev_type IN ('2', '3'))"
     " FROM pg_class c WHERE c.oid = to_regclass($1)";
 
 static const char INSPECT_COLUMNS[] =
@@ -130,7 +131,8 @@ static const char INSPECT_COLUMNS[] =
     " format_type(a.atttypid, a.atttypmod),"
     " CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod)"
     " ELSE format_type(a.atttypid, a.atttypmod) END,"
-    " a.attnotnull, a.attgenerated, a.attidentity, t.typtype, b.typcategory, b.typtype"
+    " a.attnotnull, a.attgenerated, a.attidentity, t.typtype, b.typcategory, b.typtype,"
+    " a.attnotnull AND NOT a.atthasdef AND a.attidentity = ''"
     " FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
     " JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END"
     " WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
@@ -183,6 +185,7 @@ static Status inspect_columns(PostgresSink *self, PostgresTable *table, Str oid,
     TRY(postgres_db_query(self->db, INSPECT_COLUMNS, &oid, 1, &result, err));
     for (int row = 0; row < PQntuples(result); row++) {
         int32_t field = schema_find(table->schema, postgres_db_text(result, row, 0));
+        if (field < 0 && result_true(result, row, 11)) table->bare = false;
         if (field < 0) continue;
         found[field] = true;
         TRY(read_column(table, result, row, triggers, &table->columns[field], err));
@@ -202,6 +205,7 @@ static Status inspect_table(PostgresSink *self, PostgresTable *table, bool *foun
     table->referred = result_true(result, 0, 2);
     table->cast = !result_true(result, 0, 3);
     table->bare = result_true(result, 0, 4) && !table->cast;
+    table->ruled = result_true(result, 0, 5);
     return inspect_columns(self, table, postgres_db_text(result, 0, 0), result_true(result, 0, 1),
                            found, err);
 }
