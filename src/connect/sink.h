@@ -28,6 +28,8 @@ typedef struct SinkReq {
     int64_t cycle_us;   /* how long a cycle is open; 0: as long as the run takes */
     bool rejects;       /* refused rows are given back instead of ending the run */
     Str reject_table;   /* a table beside the data for rejects; empty: none here */
+    bool again;         /* this run may have been tried before: without an OUT port the refused
+                           rows that it left go. What the sink itself tried it knows */
     Str replayed;       /* rows of the reject port's table that this run loads: a JSON array of
                            their places (SourceReq.places). They leave it in the run's own
                            transaction, all of them, or it fails; without an OUT port those

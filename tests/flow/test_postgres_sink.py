@@ -766,6 +766,27 @@ def test_a_commit_of_rejects_elsewhere_whose_answer_is_lost(neuron, db, server, 
     proxy.listener.close()
 
 
+@pytest.mark.parametrize("values", ["5 6", "5 x"])
+def test_who_may_only_insert_keeps_refused_rows_elsewhere(neuron, db, server, values):
+    other = Database(server, "other_" + db.name[-30:])
+    neuron.write("in.csv", "id,v\n" + "".join(f"{n},{v}\n" for n, v in enumerate(values.split())))
+    db("CREATE TABLE t (id bigint PRIMARY KEY, v int)")
+    neuron.write("neuron.yaml", config(db, f"rejects: '{other.url}'"))
+    neuron("etl", "p")  # makes the table
+    guest = "guest_" + db.name[-30:]
+    other(f"CREATE ROLE {guest} LOGIN; GRANT INSERT ON neuron_rejects TO {guest}")
+    refused = values.count("x")
+    neuron.write("neuron.yaml", config(db, f"rejects: '{other.url.replace('postgres@', guest + '@')}'"))
+    assert neuron.result("etl", "p")["records_rejected"] == refused
+    assert other("SELECT count(*) FROM neuron_rejects") == str(2 * refused)
+    # The same run once more would replace its own.
+    error = error_of(neuron("etl", "p", "--run-id", "r1", "--json", code=1))
+    assert error["sqlstate"] == "42501" and "DELETE" in error["hint"]
+    other(f"GRANT SELECT, DELETE ON neuron_rejects TO {guest}")
+    neuron("etl", "p", "--run-id", "r1")
+    assert other("SELECT count(*) FROM neuron_rejects") == str(3 * refused)
+
+
 @pytest.mark.parametrize("second, rows, refused", [("y", "2|5", "y"), ("7", "1|7\n2|5", "")])
 def test_rejects_elsewhere_are_those_of_the_try_that_was_published(neuron, db, server, second, rows, refused):
     other = Database(server, "other_" + db.name[-30:])

@@ -445,11 +445,18 @@ static Status reject_insert(PostgresSink *self, Err *err)
     return postgres_sink_run(self, err);
 }
 
+static Status clear_error(Err *err)
+{
+    if (strcmp(err->sqlstate, "42501") != 0) return FAIL;
+    return err_hint(err, "a run that is tried again replaces the rows that its last try refused: "
+                         "GRANT SELECT, DELETE on the table of refused rows");
+}
+
 /* Rejects that are committed before the data may be those of a try that failed later: this one
- * replaces them. Those of cycles before stay. */
+ * replaces them. Those of cycles before stay. Who was not here before needs no right to delete. */
 static Status rejects_clear(PostgresSink *self, Err *err)
 {
-    if (self->cleared || self->has_out) return OK;
+    if (!self->stale || self->cleared || self->has_out) return OK;
     char seq[24];
     int len = snprintf(seq, sizeof seq, "%lld", (long long)self->cycle_seq);
     Str params[] = {buf_str(&self->run_id), str_make(seq, len)};
@@ -460,7 +467,9 @@ static Status rejects_clear(PostgresSink *self, Err *err)
     TRY(postgres_db_quote_table(sql, buf_str(&self->reject.name), err));
     TRY(buf_append(sql, STR(" WHERE run_id = $1 AND seq >= $2::bigint"), err));
     TRY(buf_terminate(sql, err));
-    TRY(postgres_db_query(self->db, sql->data, params, COUNT_OF(params), &result, err));
+    if (postgres_db_query(self->db, sql->data, params, COUNT_OF(params), &result, err) != OK) {
+        return clear_error(err);
+    }
     self->cleared = true;
     return OK;
 }

@@ -286,6 +286,7 @@ static Status postgres_sink_begin(Sink *sink, int64_t cycle, Err *err)
     PostgresSink *self = (PostgresSink *)sink;
     TRY(begin_connected(self, err));
     if (cycle == self->cycle) self->reject_seq = self->cycle_seq; /* once more */
+    else self->stale = self->sink.req->again;
     self->cycle_seq = self->reject_seq;
     self->cleared = false;
     self->cycle = cycle;
@@ -419,6 +420,8 @@ static Status postgres_sink_commit(Sink *sink, const Position *position, const S
     if (self->fenced) TRY(postgres_loads_record(self, position, run, err));
     if (!self->has_out) TRY(postgres_xid_note(self, err));
     TRY(placed(self, "at COMMIT", commit_send(self, ret_result, err), err));
+    bool left = self->reject_seq > self->cycle_seq;
+    self->stale = left || (self->stale && *ret_result != COMMIT_DONE);
     if (*ret_result == COMMIT_DONE) {
         cycle_end(self);
         return OK;

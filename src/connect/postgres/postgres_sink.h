@@ -88,7 +88,8 @@ typedef struct PostgresSink {
     int64_t next_ord;        /* number of the next row staged in this cycle, from 1 */
     int64_t reject_seq;      /* rejects written in this run */
     int64_t cycle_seq;       /* … before this cycle was first begun */
-    bool cleared;            /* those of a try of this cycle that failed are deleted */
+    bool stale;              /* without an OUT port: a try of this cycle may have left some */
+    bool cleared;            /* … which this transaction has deleted */
     PostgresRowsOut rows;    /* the batch being written */
     PostgresRowsOut rejects; /* rejects that wait for the end of COPY */
     PostgresEncoder encoder;

@@ -159,6 +159,7 @@ static Status attempt(const PipelineConfig *config, const RunOptions *options,
     Assembly assembly;
     bool done = false;
     Status status = assembly_open(&assembly, config, options, env, err);
+    assembly.reject_req.again = again; /* the sink borrows it */
     if (status == OK && again) status = already_published(&assembly, result, &done, err);
     if (status == OK && !done) status = wire_try(&assembly, err);
     if (status == OK && !done) status = flow_of_assembly(&assembly, result, err);

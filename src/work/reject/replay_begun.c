@@ -192,6 +192,7 @@ Status replay_forget(const Replay *replay, Str run_id, Str places, Err *err)
                    .create = true,
                    .evolve = true,
                    .reject_table = table,
+                   .again = run_id.len > 0,
                    .replayed = places,
                    .stop = replay->env->stop};
     Sink *sink = NULL;
