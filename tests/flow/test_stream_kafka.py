@@ -280,6 +280,17 @@ def test_dead_letters_are_no_word_for_the_table(neuron, kafka, request):
     assert target.ask("SELECT user_id FROM t ORDER BY 1") == ["1", "2"] and s.consumed() == 3
 
 
+def test_letters_in_a_file_of_a_stream_into_a_topic_do_not_pile_up(neuron, kafka):
+    s = Stream(neuron, kafka, partitions=1, letters="file: dead.ndjson",
+               processors="    processors: { n: [ { select: 'user_id::bigint AS user_id' } ] }\n")
+    kept = lambda: json.loads(neuron.read("dead.ndjson.neuron"))["position"]["samples"]["letters"]
+    for run in range(4):
+        s.produce(*({"type": "n", "user_id": n} for n in (run, "a", "b", "c")))
+        assert s.drain()["dead_lettered"] == 3
+        assert [letter[1] for letter in kept()] == [4 * run + n for n in (1, 2, 3)]
+    assert len(neuron.read("dead.ndjson").splitlines()) == 12 and len(s.out()) == 4
+
+
 def test_letters_in_a_file_when_a_topic_begins_anew(neuron, kafka):
     s = Stream(neuron, kafka, partitions=1, letters="file: dead.ndjson", to="connection: target, table: t",
                processors="    processors: { n: [ { select: 'user_id::bigint AS user_id' } ] }\n")

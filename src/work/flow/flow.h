@@ -29,6 +29,9 @@ typedef struct FlowRejectShape {
      * samples of their position. NULL: those of the source. */
     Status (*keep)(void *arg, Buf *samples, Err *err);
     void (*ended)(void *arg, FlowRejectsEnd end); /* may be NULL */
+    /* So far the source is committed: when a part is first read from, before its rejects, and
+     * after each cycle that is DONE. May be NULL. */
+    void (*committed)(void *arg, const Position *position);
     void *arg;
 } FlowRejectShape;
 

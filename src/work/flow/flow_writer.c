@@ -28,6 +28,7 @@ typedef struct Writer {
     int64_t written, held;
     int64_t cycle_bytes;
     Position position; /* committed plus the open cycle */
+    Position begun;    /* where reading of each part began: so far it was committed */
     PendingCommit *pending, *pending_last;
     int64_t start_ns, progress_ns;
     int64_t start_us;
@@ -50,6 +51,7 @@ static Status writer_init(Writer *self, Flow *flow, Err *err)
     self->start_us = clock_now_us();
     self->held = 0;
     position_init(&self->position);
+    position_init(&self->begun);
     const FlowSpec *spec = flow->spec;
     self->one_cycle = !spec->cycle_rows_max && !spec->cycle_bytes_max && !spec->cycle_us_max;
     TRY(reject_writer_init(&self->refused, spec->key, spec->key_count, err));
@@ -74,6 +76,7 @@ static void writer_done(Writer *self)
     }
     reject_writer_done(&self->refused);
     position_done(&self->position);
+    position_done(&self->begun);
 }
 
 static Status rejects_begin(Writer *self, Err *err)
@@ -157,10 +160,23 @@ static Status item_check(const FlowItem *item, Err *err)
     return err_hint(err, "nothing was published; please report this with the configuration");
 }
 
+static Status part_begun(Writer *self, const FlowItem *item, Err *err)
+{
+    const FlowRejectShape *shape = &self->spec->reject_shape;
+    const Span *span = &item->span;
+    if (!shape->committed || !item->has_span) return OK;
+    if (position_next(&self->begun, span->part) >= 0) return OK;
+    Span before = {.part = span->part, .next = span->first};
+    TRY(position_merge(&self->begun, &before, err));
+    shape->committed(shape->arg, &self->begun);
+    return OK;
+}
+
 static Status write_item(Writer *self, FlowItem *item, Err *err)
 {
     TRY(item_check(item, err));
     TRY(cycle_begin(self, err));
+    TRY(part_begun(self, item, err));
     self->ledger.extracted += item->extracted;
     self->ledger.dropped += item->dropped;
     self->ledger.rejected += item->rejected;
@@ -234,6 +250,7 @@ static void rejects_ended(const Writer *self, FlowRejectsEnd end)
 {
     const FlowRejectShape *shape = &self->spec->reject_shape;
     if (shape->ended) shape->ended(shape->arg, end);
+    if (shape->committed && end == REJECTS_DONE) shape->committed(shape->arg, &self->position);
 }
 
 /* Rejects that go elsewhere are there before the data, so that none is lost; how far the source is

@@ -273,6 +273,11 @@ void dead_letters_ended(void *arg, FlowRejectsEnd end)
     kept_letters_ended(&((DeadLetters *)arg)->kept, end);
 }
 
+void dead_letters_committed(void *arg, const Position *position)
+{
+    kept_letters_committed(&((DeadLetters *)arg)->kept, position);
+}
+
 Status dead_letters_shape(void *arg, const Batch *rejects, Batch **ret_batch, Err *err)
 {
     DeadLetters *letters = arg;

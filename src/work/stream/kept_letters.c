@@ -182,3 +182,16 @@ void kept_letters_ended(KeptLetters *letters, FlowRejectsEnd end)
     }
     }
 }
+
+void kept_letters_committed(KeptLetters *letters, const Position *position)
+{
+    int64_t left = 0, kept = 0;
+    for (int64_t i = 0; i < letters->total; i++) {
+        const KeptLetter *letter = &letters->items[i];
+        if (letter->offset < position_next(position, letter->part)) continue;
+        if (i < letters->kept) kept++;
+        letters->items[left++] = *letter;
+    }
+    letters->kept = kept;
+    letters->total = left;
+}

@@ -256,6 +256,7 @@ static FlowSpec flow_spec(Stretch *s)
     if (s->letters.keeps) {
         spec.reject_shape.keep = dead_letters_keep;
         spec.reject_shape.ended = dead_letters_ended;
+        spec.reject_shape.committed = dead_letters_committed;
     }
     return spec;
 }

@@ -126,6 +126,9 @@ MUST_USE Status kept_letters_format(const KeptLetters *letters, Buf *out, Err *e
 bool kept_letters_pass(KeptLetters *letters, const KeptLetter *letter);
 MUST_USE Status kept_letters_add(KeptLetters *letters, const KeptLetter *letter, Err *err);
 void kept_letters_ended(KeptLetters *letters, FlowRejectsEnd end);
+/* So far the source is committed: letters before it are forgotten. Those of former cycles too,
+ * which the load can't tell where the target (a topic) keeps no position. */
+void kept_letters_committed(KeptLetters *letters, const Position *position);
 
 /* ---- dead_letter.c ---- */
 
@@ -142,9 +145,10 @@ typedef struct DeadLetters {
 } DeadLetters;
 MUST_USE Status dead_letters_init(DeadLetters *letters, const StreamConfig *config, Err *err);
 void dead_letters_done(DeadLetters *letters);
-/* For FlowRejectShape; `arg` is the DeadLetters. The last two where letters are kept. */
+/* For FlowRejectShape; `arg` is the DeadLetters. The last three where letters are kept. */
 MUST_USE Status dead_letters_shape(void *arg, const Batch *rejects, Batch **ret_batch, Err *err);
 MUST_USE Status dead_letters_keep(void *arg, Buf *samples, Err *err);
 void dead_letters_ended(void *arg, FlowRejectsEnd end);
+void dead_letters_committed(void *arg, const Position *position);
 
 #endif

@@ -109,6 +109,43 @@ static void test_another_topic_and_what_was_committed(void **state)
     kept_letters_done(&letters);
 }
 
+static void committed(KeptLetters *letters, int32_t part, int64_t next)
+{
+    Position position;
+    position_init(&position);
+    Span span = {.part = part, .next = next};
+    assert_int_equal(position_merge(&position, &span, NULL), OK);
+    kept_letters_committed(letters, &position);
+    position_done(&position);
+}
+
+/* A target that keeps no position: what was committed before a restart goes when the part is read
+ * from, and what stands behind it is still known. */
+static void test_restarts_pile_nothing_up(void **state)
+{
+    (void)state;
+    KeptLetters letters = make();
+    for (int64_t i = 0; i < 100000; i += 10) {
+        committed(&letters, 0, i);
+        for (int64_t j = i; j < i + 10; j++) assert_true(refuse(&letters, 0, j, 1));
+        if (i % 1000 == 0) assert_true(refuse(&letters, 1, i, 1));
+        kept_letters_ended(&letters, REJECTS_KEPT);
+        assert_int_equal(letters.kept, 10 + i / 1000 + 1);
+        KeptLetters next = again(&letters, "t", -1);
+        kept_letters_done(&letters);
+        letters = next;
+    }
+    committed(&letters, 1, 99000);
+    assert_int_equal(letters.kept, 11);
+    assert_true(refuse(&letters, 1, 99001, 1));
+    committed(&letters, 0, 99995); /* while a cycle is open */
+    assert_int_equal(letters.kept, 6);
+    assert_int_equal(letters.total, 7);
+    assert_false(refuse(&letters, 1, 99000, 1));
+    assert_false(refuse(&letters, 0, 99995, 1));
+    kept_letters_done(&letters);
+}
+
 /* Beyond the limit they are doubled rather than lost. */
 static void test_a_limit(void **state)
 {
@@ -129,6 +166,7 @@ int main(void)
         cmocka_unit_test(test_a_cycle_that_is_undone),
         cmocka_unit_test(test_smaller_cycles),
         cmocka_unit_test(test_another_topic_and_what_was_committed),
+        cmocka_unit_test(test_restarts_pile_nothing_up),
         cmocka_unit_test(test_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
