@@ -22,16 +22,13 @@ typedef struct Writer {
     bool one_cycle;       /* everything up to the end is one cycle */
     bool open;            /* a cycle has begun */
     bool rejects_open;    /* in a reject sink of its own too */
-    int64_t cycle;
-    int64_t started_ns;
+    int64_t cycle, started_ns;
     FlowLedger ledger; /* of the open cycle */
-    int64_t written, held;
-    int64_t cycle_bytes;
+    int64_t written, held, cycle_bytes;
     Position position; /* committed plus the open cycle */
     Position begun;    /* where reading of each part began: so far it was committed */
     PendingCommit *pending, *pending_last;
-    int64_t start_ns, progress_ns;
-    int64_t start_us;
+    int64_t start_ns, progress_ns, start_us;
 } Writer;
 
 static Sink *reject_sink(const Writer *self)
@@ -49,7 +46,6 @@ static Status writer_init(Writer *self, Flow *flow, Err *err)
     *self = (Writer){.flow = flow, .spec = flow->spec, .reject_port = -1};
     self->start_ns = clock_mono_ns();
     self->start_us = clock_now_us();
-    self->held = 0;
     position_init(&self->position);
     position_init(&self->begun);
     const FlowSpec *spec = flow->spec;
@@ -163,10 +159,9 @@ static Status item_check(const FlowItem *item, Err *err)
 static Status part_begun(Writer *self, const FlowItem *item, Err *err)
 {
     const FlowRejectShape *shape = &self->spec->reject_shape;
-    const Span *span = &item->span;
     if (!shape->committed || !item->has_span) return OK;
-    if (position_next(&self->begun, span->part) >= 0) return OK;
-    Span before = {.part = span->part, .next = span->first};
+    if (position_next(&self->begun, item->span.part) >= 0) return OK;
+    Span before = {.part = item->span.part, .next = item->span.first};
     TRY(position_merge(&self->begun, &before, err));
     shape->committed(shape->arg, &self->begun);
     return OK;
