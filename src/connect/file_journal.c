@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "foundation/base/file.h"
@@ -17,6 +18,21 @@ static Str journal_path(const char *path, const char *ending, char to[JOURNAL_PA
 {
     (void)snprintf(to, JOURNAL_PATH, "%s.neuron%s", path, ending);
     return str_from(to);
+}
+
+bool file_journal_exists(const char *path)
+{
+    char name[JOURNAL_PATH];
+    return file_exists(journal_path(path, "", name));
+}
+
+/* Who replaced the file was ended before he removed the journal of the former one. */
+static bool is_replaced(const char *path, const JsonValue *root)
+{
+    int64_t inode = 0;
+    struct stat info;
+    (void)json_int64(json_member(root, STR("replaced_by")), &inode);
+    return inode && stat(path, &info) == 0 && (int64_t)info.st_ino == inode;
 }
 
 Status file_journal_load(const char *path, FileJournal *ret_journal, Err *err)
@@ -32,6 +48,10 @@ Status file_journal_load(const char *path, FileJournal *ret_journal, Err *err)
     if (json_parse(buf_str(&journal->text), &journal->arena, &root, err) != OK ||
         !json_int64(json_member(root, STR("length")), &journal->length) || journal->length < 0) {
         return err_set(err, ERR_IO, "%s is damaged", name);
+    }
+    if (is_replaced(path, root)) {
+        journal->length = -1;
+        return OK;
     }
     journal->name = json_member_text(root, STR("name"), STR_NULL);
     const JsonValue *position = json_member(root, STR("position"));
@@ -73,6 +93,10 @@ static Status journal_write(const FileJournal *journal, Buf *out, Err *err)
         json_write_int64(&w, journal->rows);
         json_key(&w, "before");
         json_write_int64(&w, journal->before);
+    }
+    if (journal->replaced_by) {
+        json_key(&w, "replaced_by");
+        json_write_int64(&w, journal->replaced_by);
     }
     json_object_end(&w);
     TRY(json_writer_end(&w));

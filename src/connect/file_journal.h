@@ -13,6 +13,8 @@ typedef struct FileJournal {
     Str run_id;          /* the last committed run; empty: not known */
     int64_t cycle, rows; /* of it: the last cycle, and what that loaded */
     int64_t before;      /* the length before it */
+    int64_t replaced_by; /* inode of the file that is about to take the place, 0: none; when it has,
+                            this is no journal of what stands there, and loads as none */
     Arena arena;         /* texts of a loaded one live here and in `text` */
     Buf text;
 } FileJournal;
@@ -23,6 +25,7 @@ MUST_USE Status file_journal_load(const char *path, FileJournal *ret_journal, Er
 void file_journal_done(FileJournal *journal);
 /* Replaced at one moment, and lasting; what it speaks of is safe on disk before. */
 MUST_USE Status file_journal_save(const char *path, const FileJournal *journal, Err *err);
+bool file_journal_exists(const char *path);
 /* There is none any more. */
 MUST_USE Status file_journal_remove(const char *path, Err *err);
 

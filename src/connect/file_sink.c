@@ -411,18 +411,33 @@ static Status commit_append(FileSink *s, const Position *position, const SinkRun
     return commit_locked(s, fd, position, run, err);
 }
 
-/* Another file takes the place of the appended one: its journal says nothing of the new one. */
-static Status commit_replace(FileSink *s, Err *err)
+/* From the moment of the rename on the journal says nothing, whenever it is removed. A damaged one
+ * says nothing anyhow. */
+static Status mark_replaced(const FileSink *s, Err *err)
 {
     CLEANUP(file_journal_done) FileJournal journal = {0};
+    struct stat info;
+    Err damaged = {0};
+    if (file_journal_load(s->path, &journal, &damaged) != OK || journal.length < 0) return OK;
+    if (fstat(s->fd, &info) != 0) return err_errno(err, errno, "it can't be looked at");
+    journal.replaced_by = (int64_t)info.st_ino;
+    return file_journal_save(s->path, &journal, err);
+}
+
+/* Another file takes the place of the appended one, and its journal goes after it: what fails or is
+ * killed before leaves both. Nobody appends to the new file until then: it is locked too. */
+static Status commit_replace(FileSink *s, Err *err)
+{
     CLEANUP(file_close_p) int fd = -1;
     TRY(file_sync(s->fd, err));
-    TRY(file_journal_load(s->path, &journal, err));
-    if (journal.length >= 0) {
+    bool appended = file_journal_exists(s->path);
+    if (appended) {
         TRY(open_locked(s, &fd, err));
-        TRY(file_journal_remove(s->path, err));
+        if (flock(s->fd, LOCK_EX | LOCK_NB) != 0) return lock_error(errno, err);
+        TRY(mark_replaced(s, err));
     }
-    return file_rename(str_from(s->temporary), str_from(s->path), err);
+    TRY(file_rename(str_from(s->temporary), str_from(s->path), err));
+    return appended ? file_journal_remove(s->path, err) : OK;
 }
 
 Status file_sink_commit(FileSink *s, const Position *position, const SinkRun *run, Err *err)

@@ -133,6 +133,38 @@ def test_a_replaced_file_has_no_journal_of_its_former_self(neuron):
     assert [row["id"] for row in lines(neuron, "out.ndjson")] == [*range(10), 11]
 
 
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("more", [0, 10])
+def test_a_replace_that_ends_at_its_rename_leaves_each_file_its_journal(neuron, tmp_path, killed, more):
+    library = str(tmp_path / "rename_ends.so")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", library,
+                    os.path.join(ROOT, "tests/flow/rename_ends.c")], check=True)
+    neuron.write("neuron.yaml", CONFIG)
+    neuron("etl", "p", stdin=rows(1, 2, 3))
+    with open(os.path.join(neuron.folder, "out.ndjson"), "a", encoding="utf-8") as file:
+        file.write('{"id"')  # of a run that was killed: it doesn't count
+    env = {"LD_PRELOAD": library, "RENAME_TO": "out.ndjson", **({"RENAME_KILLS": "1"} if killed else {}),
+           "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+    new = rows(*range(10, 11 + more))
+    said = neuron("copy", "-#ndjson", "out.ndjson", stdin=new, code=-signal.SIGKILL if killed else 1, env=env).stderr
+    assert killed or "can't rename" in said
+    assert exists(neuron, "out.ndjson.neuron")
+    neuron("copy", "-#ndjson", "out.ndjson", "--mode", "append", stdin=rows(7))
+    before = [*range(10, 11 + more)] if killed else [1, 2, 3]
+    assert [row["id"] for row in lines(neuron, "out.ndjson")] == before + [7] and is_whole(neuron, "out.ndjson")
+    assert ("p" if not killed else None) == json.loads(neuron.read("out.ndjson.neuron")).get("name")
+    assert not [name for name in os.listdir(neuron.folder) if name.endswith(".tmp")]
+
+
+def test_a_damaged_journal_stops_no_replace(neuron):
+    neuron.write("out.ndjson", rows(1))
+    neuron.write("out.ndjson.neuron", '{"length":')
+    assert "damaged" in neuron("copy", "-#ndjson", "out.ndjson", "--mode", "append", stdin=rows(2), code=1).stderr
+    neuron("copy", "-#ndjson", "out.ndjson", stdin=rows(2))
+    neuron("copy", "-#ndjson", "out.ndjson", "--mode", "append", stdin=rows(3))
+    assert [row["id"] for row in lines(neuron, "out.ndjson")] == [2, 3]
+
+
 def test_a_lock_is_waited_for_and_the_wait_can_be_ended(neuron):
     neuron.write("neuron.yaml", CONFIG)
     neuron.result("etl", "b", stdin=rows(1))
