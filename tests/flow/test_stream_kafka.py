@@ -11,6 +11,7 @@ import subprocess
 import time
 
 import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import NewPartitions, NewTopic
 
 from conftest import PROGRAM
@@ -330,6 +331,42 @@ def test_the_latest_start_outlives_a_kill_before_the_first_cycle(neuron, kafka, 
     # A group that has nothing begins at the end, whatever others have.
     neuron.write("neuron.yaml", neuron.read("neuron.yaml").replace(f"group: {s.source}", "group: another"))
     assert table or s.drain()["consumed"] == 0
+
+
+def set_offset(kafka, group, partition, offset):
+    """As Kafka's own tool does. A broker that has just begun has no coordinator yet: again."""
+    def done():
+        place = TopicPartition(group, partition, offset)
+        (asked,) = kafka.admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, [place])]).values()
+        try:
+            return all(p.error is None for p in asked.result(timeout=30).topic_partitions)
+        except KafkaException:
+            return False
+    until(done)
+    assert kafka.committed(group, group)[partition] == offset
+
+
+@pytest.mark.parametrize("kind", ["exactly_once", "at_least_once", "table"])
+def test_a_group_of_another_tool_begins_its_idle_partitions_at_the_end(neuron, kafka, kind):
+    table = kind == "table"
+    to = {"to": "connection: target, table: t, key: [user_id]", "letters": ""} if table else {}
+    s = Stream(neuron, kafka, partitions=3, start=", start: latest", rest="" if table else f"    delivery: {kind}\n",
+               processors="    processors: { activity: [ { select: 'user_id' } ] }\n    unknown: drop\n", **to)
+    chance = iter(range(100))
+    put = lambda *parts: kafka.produce(s.source, [
+        {"value": json.dumps({"type": "activity", "user_id": next(chance)}), "partition": part} for part in parts])
+    put(0, 0, 1, 2, 2)
+    set_offset(kafka, s.source, 0, 1)
+    # One of the first partition is left; the others were never read, and are not now.
+    assert s.drain()["consumed"] == 1
+    assert kafka.committed(s.source, s.source) == {0: 2, 1: 1, 2: 2}
+    put(0, 1, 2)
+    assert s.drain()["consumed"] == 3
+    # It is known since with how many it began, also when every offset has moved: a later one is read whole.
+    kafka.admin.create_partitions([NewPartitions(s.source, 4)])[s.source].result(timeout=30)
+    until(lambda: len(kafka.admin.list_topics(s.source, timeout=10).topics[s.source].partitions) == 4)
+    put(3, 3, 0)
+    assert s.drain()["consumed"] == 3
 
 
 def test_members_that_begin_together_begin_at_the_end(neuron, kafka):

@@ -125,21 +125,26 @@ static bool is_open(const KafkaSource *self, const rd_kafka_topic_partition_t *i
     return item->offset < 0 && position_next(&self->from, item->partition) < 0;
 }
 
-/* Partitions below the number are there since the group's beginning, or this is it. */
-static int32_t first_parts(const KafkaSource *self, const rd_kafka_topic_partition_list_t *all)
+/* The number that offsets of the list bear; 0: none of them does. */
+static int32_t noted_parts(const rd_kafka_topic_partition_list_t *list)
 {
-    bool begun = self->from.count > 0;
     int64_t parts = 0;
-    for (int i = 0; i < all->cnt; i++) {
-        const rd_kafka_topic_partition_t *item = &all->elems[i];
+    for (int i = 0; i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *item = &list->elems[i];
         Str note = str_make(item->metadata, (int64_t)item->metadata_size);
-        if (item->offset < 0) continue;
-        begun = true;
-        if (!str_starts(note, STR(FIRST_PREFIX))) continue;
+        if (item->offset < 0 || !str_starts(note, STR(FIRST_PREFIX))) continue;
         (void)number_parse_int64(str_slice(note, (int64_t)sizeof FIRST_PREFIX - 1, note.len),
                                  &parts);
     }
-    return begun ? (int32_t)parts : INT32_MAX;
+    return parts > 0 && parts <= KAFKA_PARTS_MAX ? (int32_t)parts : 0;
+}
+
+/* Partitions below the number are there since the group's beginning, or this is it. Offsets that
+ * bear no number are of other tools or older versions, which began at the end each time. */
+static int32_t first_parts(const KafkaSource *self, const rd_kafka_topic_partition_list_t *all)
+{
+    int32_t parts = noted_parts(all);
+    return parts > 0 || self->from.count > 0 ? parts : INT32_MAX;
 }
 
 static Status ask_first(KafkaSource *self, bool *ret_known, Err *err)
@@ -152,7 +157,11 @@ static Status ask_first(KafkaSource *self, bool *ret_known, Err *err)
         (void)rd_kafka_topic_partition_list_add(all, self->topic.ptr, i);
     }
     Status status = ask_committed(self, all, ret_known, err);
-    if (status == OK && *ret_known) self->first_parts = first_parts(self, all);
+    if (status == OK && *ret_known) {
+        self->first_parts = first_parts(self, all);
+        int32_t parts = self->first_parts < self->topic_parts ? self->first_parts : all->cnt;
+        atomic_store(&self->handle.first_parts, parts);
+    }
     rd_kafka_topic_partition_list_destroy(all);
     return status;
 }
@@ -163,22 +172,26 @@ static Status ask_start(KafkaSource *self, rd_kafka_topic_partition_list_t *list
 {
     bool open = false;
     TRY(ask_committed(self, list, ret_known, err));
+    if (!*ret_known || list->cnt == 0) return OK;
+    int32_t parts = noted_parts(list);
+    if (parts > 0) atomic_store(&self->handle.first_parts, parts);
     for (int i = 0; i < list->cnt; i++) open |= is_open(self, &list->elems[i]);
-    return *ret_known && open && chooses_start(self) ? ask_first(self, ret_known, err) : OK;
+    return (open || parts == 0) && chooses_start(self) ? ask_first(self, ret_known, err) : OK;
 }
 
-static Status note_start(KafkaSource *self, rd_kafka_topic_partition_list_t *starts,
-                         const rd_kafka_topic_partition_t *item, Err *err)
+Status kafka_offset_add(rd_kafka_topic_partition_list_t *list, const KafkaHandle *handle,
+                        int32_t partition, int64_t offset, Err *err)
 {
     char note[40];
-    int32_t parts = self->first_parts < self->topic_parts ? self->first_parts : self->topic_parts;
-    int len = snprintf(note, sizeof note, FIRST_PREFIX "%d", parts);
-    rd_kafka_topic_partition_t *start =
-        rd_kafka_topic_partition_list_add(starts, self->topic.ptr, item->partition);
-    start->offset = item->offset;
-    start->metadata = strdup(note); /* librdkafka frees it */
-    start->metadata_size = (size_t)len;
-    return start->metadata ? OK : err_memory(err);
+    int32_t parts = atomic_load(&handle->first_parts);
+    rd_kafka_topic_partition_t *item =
+        rd_kafka_topic_partition_list_add(list, handle->topic, partition);
+    item->offset = offset;
+    if (parts == 0) return OK;
+    int len = snprintf(note, sizeof note, FIRST_PREFIX "%d", (int)parts);
+    item->metadata = strdup(note); /* librdkafka frees it */
+    item->metadata_size = (size_t)len;
+    return item->metadata ? OK : err_memory(err);
 }
 
 static Status gone_already(const KafkaSource *self, int32_t partition, int64_t start, int64_t low,
@@ -278,7 +291,9 @@ static Status take_parts(KafkaSource *self, rd_kafka_topic_partition_list_t *lis
                      list->elems[i].partition < self->first_parts;
         TRY(take_part(self, &list->elems[i], err));
         lead_queue(self, list->elems[i].partition);
-        if (first) TRY(note_start(self, starts, &list->elems[i], err));
+        if (!first) continue;
+        TRY(kafka_offset_add(starts, &self->handle, list->elems[i].partition, list->elems[i].offset,
+                             err));
     }
     TRY(assign_list(self, list, err));
     return starts->cnt > 0 ? commit_list(self, starts, err) : OK;
@@ -407,17 +422,19 @@ Status kafka_rewind(KafkaSource *self, const Position *position, Err *err)
 /* ---- committing ---- */
 
 /* What moved since the last commit, of partitions that are ours. */
-static void collect_offsets(KafkaSource *self, const Position *position,
-                            rd_kafka_topic_partition_list_t *list)
+static Status collect_offsets(KafkaSource *self, const Position *position,
+                              rd_kafka_topic_partition_list_t *list, Err *err)
 {
+    Status status = OK;
     pthread_mutex_lock(&self->parts.mutex);
-    for (int32_t i = 0; i < position->count; i++) {
+    for (int32_t i = 0; i < position->count && status == OK; i++) {
         const PartPosition *at = &position->parts[i];
         const KafkaPart *part = kafka_parts_assigned(&self->parts, at->part);
         if (!part || at->next <= part->start || at->next == part->committed) continue;
-        rd_kafka_topic_partition_list_add(list, self->topic.ptr, at->part)->offset = at->next;
+        status = kafka_offset_add(list, &self->handle, at->part, at->next, err);
     }
     pthread_mutex_unlock(&self->parts.mutex);
+    return status;
 }
 
 static void note_committed(KafkaSource *self, const rd_kafka_topic_partition_list_t *list)
@@ -461,8 +478,8 @@ Status kafka_commit_offsets(KafkaSource *self, const Position *position, Err *er
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(position->count + 1);
     if (!list) return err_memory(err);
-    collect_offsets(self, position, list);
-    Status status = list->cnt > 0 ? commit_list(self, list, err) : OK;
+    Status status = collect_offsets(self, position, list, err);
+    if (status == OK && list->cnt > 0) status = commit_list(self, list, err);
     rd_kafka_topic_partition_list_destroy(list);
     return status;
 }

@@ -15,7 +15,13 @@ typedef struct KafkaHandle {
     rd_kafka_t *consumer;
     const char *topic;
     _Atomic bool by_sink;
+    _Atomic int32_t first_parts; /* with how many partitions the group began; 0: it isn't known */
 } KafkaHandle;
+
+/* An offset to commit. It bears with how many partitions the group began: a commit replaces what
+ * the one before it bore. */
+MUST_USE Status kafka_offset_add(rd_kafka_topic_partition_list_t *list, const KafkaHandle *handle,
+                                 int32_t partition, int64_t offset, Err *err);
 
 MUST_USE Status kafka_source_new(const SourceReq *req, Source **ret_source, Err *err);
 MUST_USE Status kafka_sink_new(const SinkReq *req, Sink **ret_sink, Err *err);

@@ -304,14 +304,15 @@ static Status send_offsets(KafkaSink *self, const Position *position, Err *err)
     atomic_store(&handle->by_sink, true);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(position->count + 1);
     if (!list) return err_memory(err);
-    for (int32_t i = 0; i < position->count; i++) {
+    Status status = OK;
+    for (int32_t i = 0; i < position->count && status == OK; i++) {
         const PartPosition *at = &position->parts[i];
         if (at->next == position_next(&self->sent, at->part)) continue;
-        rd_kafka_topic_partition_list_add(list, handle->topic, at->part)->offset = at->next;
+        status = kafka_offset_add(list, handle, at->part, at->next, err);
     }
-    Status status = OK;
-    if (list->cnt > 0)
+    if (list->cnt > 0 && status == OK) {
         status = txn_step(self, TXN_OFFSETS, handle, list, self->step_ns, &late, err);
+    }
     rd_kafka_topic_partition_list_destroy(list);
     return status;
 }
