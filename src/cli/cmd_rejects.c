@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cli/command.h"
+#include "cli/replay_lease.h"
 #include "service/setup/configuration.h"
 #include "store/state/state_store.h"
 #include "work/reject/replay.h"
@@ -26,7 +27,8 @@ typedef struct Look {
     Rejects *r;
     RefusedPlace place;
     Causes causes;
-    Str wanted; /* --show: an id; empty: none */
+    ReplayLease lease; /* while it is replayed */
+    Str wanted;        /* --show: an id; empty: none */
     bool found;
 } Look;
 
@@ -49,6 +51,7 @@ static Status marks_load(Look *look, Cause *cause, Err *err)
 static Status marks_keep(void *arg, Err *err)
 {
     Look *look = arg;
+    TRY(replay_lease_check(&look->lease, err));
     if (!look->place.ordered) return OK;
     for (int32_t i = 0; i < look->causes.count; i++) {
         const Cause *cause = look->causes.items[i];
@@ -73,6 +76,7 @@ static Status begun_keep(void *arg, Str begun, Err *err)
 {
     Look *look = arg;
     CLEANUP(buf_done) Buf key = buf_make(1 << 16);
+    TRY(replay_lease_check(&look->lease, err));
     TRY(begun_key(look, &key, err));
     if (!begun.len) return state_value_drop(look->r->store, buf_str(&key), err);
     return state_value_put(look->r->store, buf_str(&key), begun, err);
@@ -259,7 +263,10 @@ static Status look_replay(Look *look, Err *err)
     const Args *args = r->args;
     CLEANUP(buf_done) Buf begun = buf_make(OUT_MAX);
     int64_t epoch = 0;
-    if (!args_has(args, "dry-run")) TRY(replay_epoch(&look->place, &r->env, &epoch, err));
+    if (!args_has(args, "dry-run")) {
+        TRY(replay_lease_take(&look->lease, r->store, look->place.name, r->env.stop, err));
+        TRY(replay_epoch(&look->place, &r->env, &epoch, err));
+    }
     TRY(begun_load(look, &begun, err));
     Replay replay = {.place = &look->place,
                      .env = &r->env,
@@ -300,6 +307,7 @@ static Status look_run(Rejects *r, const RefusedPlace *place, Err *err)
         else if (look->wanted.len || args_has(r->args, "cause")) status = look_show(look, err);
         else status = look_list(look, err);
     }
+    replay_lease_drop(&look->lease);
     causes_done(&look->causes);
     return status;
 }

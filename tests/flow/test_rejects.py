@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+import time
 
 import pytest
 from conftest import PROGRAM
@@ -289,23 +290,46 @@ def test_a_file_that_was_taken_away_and_begins_anew_is_read_from_its_beginning(n
     assert [(c["count"], c["replayed"]) for c in rejects(neuron)] == [(0, 2)]
 
 
-def test_of_two_replays_at_once_one_loads_nothing(neuron):
+def slow_replay(neuron):
+    """A replay of 100,000 rows that has begun to gather them."""
     neuron.write("neuron.yaml", STAGES.format(target="sqlite:///target.db", rejects="bad.ndjson"))
     assert pour(neuron, *({"a": 0, "b": n} for n in range(1, 100001)))["records_rejected"] == 100000
     command = [PROGRAM, "rejects", "p", "--fix", "10 AS a, 1 AS b"]
     slow = subprocess.Popen(command, cwd=neuron.folder, env={**os.environ, "TMPDIR": neuron.folder},
                             stderr=subprocess.PIPE, text=True)
-    # It has begun to gather its rows; now another takes them all.
     wait_for(lambda: any(os.path.getsize(path) for path in glob.glob(os.path.join(neuron.folder, "neuron-replay-*"))))
     slow.send_signal(signal.SIGSTOP)
-    (done,) = rejects(neuron, "p", "--fix", "10 AS a, 1 AS b")
+    return slow
+
+
+@pytest.mark.parametrize("state", ["same", "another"])
+def test_of_two_replays_at_once_one_loads_nothing(neuron, state):
+    slow = slow_replay(neuron)
+    neuron.write("other.yaml", neuron.read("neuron.yaml") + "state: sqlite:///other.db\n")
+    more = ["-c", "other.yaml"] if state == "another" else []
+    # The first lives: the second is turned away at once, until the first has said nothing for some seconds.
+    if state == "same":
+        err = neuron("rejects", "p", "--fix", "10 AS a, 1 AS b", code=1).stderr
+        assert f"p is being replayed by process {slow.pid} on " in err and " since 20" in err
+        assert rejects(neuron, "p", "--replay", "--dry-run")[0]["replayed"] == 100000
+        time.sleep(6)
+    (done,) = rejects(neuron, "p", "--fix", "10 AS a, 1 AS b", *more)
     assert done["records_loaded"] == 100000
     slow.send_signal(signal.SIGCONT)
     _, err = slow.communicate(timeout=60)
-    assert slow.returncode == 1 and "published meanwhile" in err
+    assert slow.returncode == 1 and ("another took over" if state == "same" else "published meanwhile") in err
     assert sql(neuron, "SELECT count(*) FROM t") == [(100000,)]
-    (again,) = rejects(neuron, "p", "--replay")
+    (again,) = rejects(neuron, "p", "--replay", *more)
     assert (again["replayed"], again["replayed_before"]) == (0, 100000)
+
+
+def test_a_replay_goes_on_when_the_one_before_was_killed(neuron):
+    slow = slow_replay(neuron)
+    slow.kill()
+    slow.communicate()
+    (done,) = rejects(neuron, "p", "--fix", "10 AS a, 1 AS b")
+    assert done["records_loaded"] == 100000
+    assert rejects(neuron, "p", "--replay")[0]["replayed"] == 0
 
 
 def test_what_has_no_rejects_says_so(neuron):
