@@ -1,5 +1,6 @@
-"""A typed full load of a wide table from one database to another, beside the raw limit (psql COPY | psql COPY),
-pg_dump | psql, pgcopydb, pgloader and dlt; then reading alone and several readers, and memory over the table's size.
+"""A full load of a wide table from one database to another, as it is (rows go through unopened) and with a step that
+opens them, beside the raw limit (psql COPY | psql COPY), pg_dump | psql, pgcopydb, pgloader and dlt; then reading alone
+and several readers, and memory over the table's size.
 
 BENCH_LOAD_ROWS (3 M) rows of 16 columns. BENCH_LOAD_SLOPE_ROWS (20 M when asked) is a second, larger load for the
 memory's slope; without it the slope is taken over a tenth of the rows and all of them."""
