@@ -27,8 +27,8 @@ static Status put_host(Str listen, Buf *url, Err *err)
     return buf_append(url, port, err);
 }
 
-/* The address of the neuron that this environment and folder would run. */
-static Status put_own(const Args *args, Buf *url, Err *err)
+/* Address and token of the neuron that this environment and folder would run. */
+static Status put_own(const Args *args, Buf *url, Buf *header, Err *err)
 {
     static const SubstituteFrom FROM = {.environment = from_environment};
     Configuration c;
@@ -37,16 +37,25 @@ static Status put_own(const Args *args, Buf *url, Err *err)
     Status status = path.len ? configuration_load(path, &FROM, &c, err)
                              : configuration_guide_load(&FROM, &c, err);
     if (status == OK) status = put_host(c.options.http.listen, url, err);
+    Str token = c.options.http.token;
+    if (status == OK && token.len) {
+        status = buf_printf(header, err, "Authorization: Bearer %.*s", STR_ARG(token));
+    }
     configuration_done(&c);
     return status;
 }
 
-static Status ask(Str url, HttpReply *reply, Err *err)
+static Status ask(Str url, Str header, HttpReply *reply, Err *err)
 {
     CLEANUP(http_client_free_p) HttpClient *client = NULL;
     *reply = (HttpReply){.body = buf_make(0)};
     TRY(http_client_new(&client, err));
-    HttpRequest request = {.method = "GET", .url = url, .connect_us = ASK_US, .timeout_us = ASK_US};
+    HttpRequest request = {.method = "GET",
+                           .url = url,
+                           .headers = &header,
+                           .header_count = header.len > 0,
+                           .connect_us = ASK_US,
+                           .timeout_us = ASK_US};
     return http_client_send(client, &request, reply, err);
 }
 
@@ -73,12 +82,13 @@ static Status tell(const Program *program, const HttpReply *reply, int *ret_exit
 static Status health_run(Program *program, const Args *args, int *ret_exit, Err *err)
 {
     CLEANUP(buf_done) Buf url = buf_make(4096);
+    CLEANUP(buf_done) Buf header = buf_make(8192);
     HttpReply reply;
     if (args->positional_count) TRY(buf_append(&url, args->positional[0], err));
-    else TRY(put_own(args, &url, err));
+    else TRY(put_own(args, &url, &header, err));
     while (str_ends(buf_str(&url), STR("/"))) url.len--;
     TRY(buf_append(&url, args_has(args, "live") ? STR("/livez") : STR("/health"), err));
-    Status status = ask(buf_str(&url), &reply, err);
+    Status status = ask(buf_str(&url), buf_str(&header), &reply, err);
     if (status == OK) status = tell(program, &reply, ret_exit, err);
     http_reply_done(&reply);
     return status;

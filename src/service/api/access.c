@@ -82,25 +82,31 @@ static bool has_token(const Request *r)
     return secret_is(str_trim(str_slice(header, 7, header.len)), r->api->options.token);
 }
 
+/* The owner: this machine where there is no token, else whoever shows it. */
+static bool is_known(const Request *r)
+{
+    if (r->api->options.token.len == 0) return is_loopback(r);
+    return has_token(r) || request_has_session(r);
+}
+
 bool request_allowed(Request *r)
 {
     RouteAccess access = r->route ? r->route->access : ACCESS_TOKEN;
-    if (access <= ACCESS_OPEN) return true;
+    if (access == ACCESS_LIVE) return true;
+    r->known = host_is_ours(r) && origin_is_ours(r) && is_known(r);
+    if (access == ACCESS_OPEN || r->known) return true;
     if (!host_is_ours(r) || !origin_is_ours(r)) {
         request_problem(r, 403, "Forbidden", "a foreign Host or Origin is refused");
         return false;
     }
     if (r->api->options.token.len == 0) {
-        r->known = is_loopback(r);
-        if (r->known) return true;
         request_problem(r, 403, "Forbidden",
                         "without a token only this machine is served; set http.token in the"
                         " configuration (or NEURON_API_TOKEN) and send Authorization: Bearer");
         return false;
     }
-    r->known = has_token(r) || request_has_session(r);
     bool metrics = access == ACCESS_METRICS && r->api->options.metrics_public;
-    if (r->known || access == ACCESS_PAGE || metrics) return true;
+    if (access == ACCESS_PAGE || metrics) return true;
     request_problem(r, 401, "Unauthorized", "send the token as Authorization: Bearer …");
     return false;
 }

@@ -12,7 +12,7 @@
 static Status get_health(Request *r, Err *err)
 {
     Health health = HEALTH_UNHEALTHY;
-    TRY(CALL(r, health, &health, &r->out, err));
+    TRY(CALL(r, health, r->known, &health, &r->out, err));
     if (health == HEALTH_UNHEALTHY || !CONTROL(r)->ready(CONTROL(r)->arg)) r->status = 503;
     return OK;
 }
@@ -190,7 +190,8 @@ const Route API_ROUTES[] = {
     {"GET", "/", ACCESS_PAGE, 200, get_page, "The status page, or a form for the token.", NULL},
     {"POST", "/login", ACCESS_PAGE, 303, login_post, "The token as a form; sets a cookie.", NULL},
     {"POST", "/logout", ACCESS_PAGE, 303, logout_post, "Takes the cookie back.", NULL},
-    {"GET", "/health", ACCESS_OPEN, 200, get_health, "Health of every part.", NULL},
+    {"GET", "/health", ACCESS_OPEN, 200, get_health,
+     "Health of every part; without the token status and kind alone.", NULL},
     {"GET", "/livez", ACCESS_LIVE, 200, get_live, "The process is alive.", NULL},
     {"GET", "/readyz", ACCESS_OPEN, 200, get_ready, "Ready to work; 503 while ending.", NULL},
     {"GET", "/metrics", ACCESS_METRICS, 200, get_metrics, "Prometheus metrics.", NULL},

@@ -34,8 +34,9 @@ typedef struct Control {
     void *arg;
 
     Status (*status)(void *arg, Buf *out, Err *err);
-    /* {status, dependencies{name: {status, since?, error?}}, uptime, version, …} */
-    Status (*health)(void *arg, Health *ret_health, Buf *out, Err *err);
+    /* {status, dependencies{name: {status, kind?, since?, error?}}, uptime, version, …}. Without
+     * `detail`, for callers that nobody knows: {status, dependencies{name: {status, kind?}}}. */
+    Status (*health)(void *arg, bool detail, Health *ret_health, Buf *out, Err *err);
     /* False from the moment on that it shall end, and before everything is up. */
     bool (*ready)(void *arg);
     Status (*metrics)(void *arg, bool openmetrics, Buf *out, Err *err);

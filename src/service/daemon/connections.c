@@ -12,6 +12,7 @@ typedef struct Link {
     LinkState state;
     int64_t checked_us, since_us;
     char error[LINK_ERROR_SIZE];
+    ErrKind kind; /* of the error */
 } Link;
 
 Status links_make(Daemon *d, Err *err)
@@ -46,6 +47,7 @@ static void set(Daemon *d, Str text, const Err *why)
         if (link->state != state) link->since_us = now_us;
         link->state = state;
         link->checked_us = now_us;
+        link->kind = why ? why->kind : ERR_INTERNAL;
         copy_text(link->error, sizeof link->error, why ? str_from(why->message) : STR_NULL);
     }
 }
@@ -85,33 +87,32 @@ static void look_at_streams(Daemon *d)
     }
 }
 
-static void write_link(const Link *link, JsonWriter *w)
+static void write_link(const Link *link, bool detail, JsonWriter *w)
 {
     static const char *const NAMES[] = {"unknown", "healthy", "unhealthy"};
     char key[256] = "connection:";
     copy_text(key + 11, sizeof key - 11, link->name);
     json_key(w, key);
     json_object_begin(w);
-    json_key(w, "status");
-    json_write_text(w, str_from(NAMES[link->state]));
-    json_key(w, "location");
-    json_write_text(w, link->text);
-    write_time(w, "checked_at", link->checked_us);
-    if (link->state == LINK_BAD) {
-        json_key(w, "error");
-        json_write_text(w, str_from(link->error));
-        write_time(w, "since", link->since_us);
+    PartHealth part = {
+        .status = str_from(NAMES[link->state]), .kind = link->kind, .since_us = link->since_us};
+    if (link->state == LINK_BAD) part.error = str_from(link->error);
+    part_health_write(&part, detail, w);
+    if (detail) {
+        json_key(w, "location");
+        json_write_text(w, link->text);
+        write_time(w, "checked_at", link->checked_us);
     }
     json_object_end(w);
 }
 
-bool links_write(Daemon *d, JsonWriter *w)
+bool links_write(Daemon *d, bool detail, JsonWriter *w)
 {
     bool good = true;
     look_at_streams(d);
     pthread_mutex_lock(&d->lock);
     for (int32_t i = 0; i < d->link_count; i++) {
-        write_link(&d->links[i], w);
+        write_link(&d->links[i], detail, w);
         good = good && d->links[i].state != LINK_BAD;
     }
     pthread_mutex_unlock(&d->lock);

@@ -26,37 +26,58 @@ static bool store_works(Daemon *d)
     ok = state_store_check(d->store, &err) == OK;
     pthread_mutex_lock(&d->lock);
     d->store_ok = ok;
+    d->store_kind = err.kind;
     copy_text(d->store_error, sizeof d->store_error, ok ? STR_NULL : str_from(err.message));
     pthread_mutex_unlock(&d->lock);
     return ok;
 }
 
-static void write_dependency(JsonWriter *w, Str name, bool good, Str error, int64_t since_us)
+void part_health_write(const PartHealth *part, bool detail, JsonWriter *w)
 {
-    json_key_str(w, name);
+    write_text(w, "status", part->status);
+    if (!part->error.len) return;
+    write_text(w, "kind", str_from(err_kind_name(part->kind)));
+    if (!detail) return;
+    write_text(w, "error", part->error);
+    write_time(w, "since", part->since_us);
+}
+
+static void write_store(const Daemon *d, bool good, bool detail, JsonWriter *w)
+{
+    PartHealth part = {.status = good ? STR("healthy") : STR("unhealthy"), .kind = d->store_kind};
+    if (!good) part.error = d->store_error[0] ? str_from(d->store_error) : STR("not reachable");
+    json_key(w, "state");
     json_object_begin(w);
-    write_text(w, "status", good ? STR("healthy") : STR("unhealthy"));
-    if (!good) write_text(w, "error", error);
-    if (!good) write_time(w, "since", since_us);
+    part_health_write(&part, detail, w);
     json_object_end(w);
 }
 
+/* False: the job is failing. */
+static bool write_job(const Job *job, bool detail, JsonWriter *w)
+{
+    bool good = job->failing_since_us == 0;
+    PartHealth part = {.status = good ? STR("healthy") : STR("unhealthy"),
+                       .kind = job->last_kind,
+                       .since_us = job->failing_since_us};
+    if (!good) part.error = job->last_error[0] ? str_from(job->last_error) : STR("it fails");
+    json_key_str(w, job->tick_name);
+    json_object_begin(w);
+    part_health_write(&part, detail, w);
+    json_object_end(w);
+    return good;
+}
+
 /* Writes the object's value; returns the worst of all. */
-static Health write_dependencies(Daemon *d, JsonWriter *w)
+static Health write_dependencies(Daemon *d, bool detail, JsonWriter *w)
 {
     bool store = store_works(d), jobs = true;
     json_object_begin(w);
     pthread_mutex_lock(&d->lock);
-    write_dependency(w, STR("state"), store, str_from(d->store_error), 0);
-    for (int32_t i = 0; i < d->job_count; i++) {
-        const Job *job = &d->jobs[i];
-        bool good = job->failing_since_us == 0;
-        jobs = jobs && good;
-        write_dependency(w, job->tick_name, good, str_from(job->last_error), job->failing_since_us);
-    }
+    write_store(d, store, detail, w);
+    for (int32_t i = 0; i < d->job_count; i++) jobs = write_job(&d->jobs[i], detail, w) && jobs;
     pthread_mutex_unlock(&d->lock);
-    jobs = streams_health(d, w) == HEALTH_HEALTHY && jobs;
-    jobs = links_write(d, w) && jobs;
+    jobs = streams_health(d, detail, w) == HEALTH_HEALTHY && jobs;
+    jobs = links_write(d, detail, w) && jobs;
     json_object_end(w);
     /* While it starts or drains its parts are as they are; /readyz and `draining` say the rest. */
     if (!store) return HEALTH_UNHEALTHY;
@@ -80,14 +101,14 @@ static void write_head(Daemon *d, JsonWriter *w)
     json_write_bool(w, atomic_load(&d->draining));
 }
 
-Status control_health(void *arg, Health *ret_health, Buf *out, Err *err)
+Status control_health(void *arg, bool detail, Health *ret_health, Buf *out, Err *err)
 {
     JsonWriter w = json_writer_make(out, err);
     json_object_begin(&w);
     json_key(&w, "dependencies");
-    Health health = write_dependencies(arg, &w);
+    Health health = write_dependencies(arg, detail, &w);
     write_text(&w, "status", str_from(health_name(health)));
-    write_head(arg, &w);
+    if (detail) write_head(arg, &w);
     json_object_end(&w);
     TRY(json_writer_end(&w));
     *ret_health = health;
@@ -126,7 +147,7 @@ Status control_status(void *arg, Buf *out, Err *err)
     json_object_begin(&w);
     write_head(d, &w);
     json_key(&w, "dependencies");
-    Health health = write_dependencies(d, &w);
+    Health health = write_dependencies(d, true, &w);
     write_text(&w, "health", str_from(health_name(health)));
     json_key(&w, "token");
     json_write_bool(&w, d->config->options.http.token.len > 0);

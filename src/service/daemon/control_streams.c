@@ -162,33 +162,36 @@ Status control_stream_letters(void *arg, Str name, int64_t limit, Buf *out, Err 
 /* ---- health ---- */
 
 /* Where something is wrong: what; empty: nothing. */
-static Str trouble_of(StreamStats *stats, char text[ERR_MESSAGE_MAX])
+static Str trouble_of(StreamStats *stats, char text[ERR_MESSAGE_MAX], ErrKind *ret_kind)
 {
     StreamState state = state_of(stats);
+    *ret_kind = ERR_INTERNAL;
     if (atomic_load(&stats->ledger_gap) != 0) return STR("messages are missing from the ledger");
     if (state != STREAM_WAITING && state != STREAM_FAILED && state != STREAM_HELD) return STR("");
     pthread_mutex_lock(&stats->mutex);
     copy_text(text, ERR_MESSAGE_MAX, str_from(stats->error.message));
+    *ret_kind = stats->error.kind;
     pthread_mutex_unlock(&stats->mutex);
     return text[0] ? str_from(text) : str_from(stream_state_name(state));
 }
 
-Health streams_health(Daemon *d, JsonWriter *w)
+Health streams_health(Daemon *d, bool detail, JsonWriter *w)
 {
     Health health = HEALTH_HEALTHY;
     for (int32_t i = 0; i < d->stream_count; i++) {
         char text[ERR_MESSAGE_MAX], key[256];
         StreamStats *stats = stream_stats(d->streams[i]);
-        Str error = trouble_of(stats, text), name = stream_config(d->streams[i])->name;
+        Str name = stream_config(d->streams[i])->name;
+        PartHealth part = {.since_us = atomic_load(&stats->trouble_since_us)};
+        part.error = trouble_of(stats, text, &part.kind);
+        part.status = part.error.len ? STR("unhealthy") : STR("healthy");
         (void)snprintf(key, sizeof key, "stream:%.*s", (int)int64_min(name.len, 200), name.ptr);
         json_key(w, key);
         json_object_begin(w);
-        write_text(w, "status", error.len ? STR("unhealthy") : STR("healthy"));
-        write_text(w, "state", str_from(stream_state_name(state_of(stats))));
-        if (error.len) write_text(w, "error", error);
-        if (error.len) write_time(w, "since", atomic_load(&stats->trouble_since_us));
+        part_health_write(&part, detail, w);
+        if (detail) write_text(w, "state", str_from(stream_state_name(state_of(stats))));
         json_object_end(w);
-        if (error.len) health = HEALTH_DEGRADED;
+        if (part.error.len) health = HEALTH_DEGRADED;
     }
     return health;
 }

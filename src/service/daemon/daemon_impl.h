@@ -48,6 +48,7 @@ typedef struct Job {
     int64_t last_tick_us, last_run_us, last_success_us, failing_since_us;
     char last_status[16];
     char last_error[512];
+    ErrKind last_kind; /* of last_error */
     /* Datasets: of the last report. */
     bool has_report;
     double last_score;
@@ -105,6 +106,7 @@ typedef struct Daemon {
     int32_t link_count;
     bool store_ok;
     char store_error[512];
+    ErrKind store_kind;
 } Daemon;
 
 /* ---- jobs.c: the table, the queue, the workers ---- */
@@ -159,8 +161,8 @@ void part_streams_stop(Daemon *d);
 /* NULL: no such stream. */
 Stream *stream_find(Daemon *d, Str name);
 /* control_streams.c */
-/* In an open object: each stream's health. */
-Health streams_health(Daemon *d, JsonWriter *w);
+/* In an open object: each stream's health; without `detail` status and kind alone. */
+Health streams_health(Daemon *d, bool detail, JsonWriter *w);
 /* Their numbers into the registry of metrics. */
 void streams_metrics(Daemon *d);
 /* Those of streams that may be gone after a reload. */
@@ -185,8 +187,9 @@ void links_done(Daemon *d);
 /* A run between the two locations ended: with `why` NULL both work; else the one that it tells of
  * does not. Thread-safe. */
 void links_note(Daemon *d, Str from, Str to, const Err *why);
-/* Members of an open object; false when one is out of order. */
-bool links_write(Daemon *d, JsonWriter *w);
+/* Members of an open object, without `detail` status and kind alone; false when one is out of
+ * order. */
+bool links_write(Daemon *d, bool detail, JsonWriter *w);
 
 /* ---- ticks.c ---- */
 /* At the start: runs that were cut off, missed ticks, the run at start. */
@@ -209,7 +212,7 @@ bool dataset_waits(const Daemon *d, const Job *job);
 /* ---- control_*.c ---- */
 void control_make(Daemon *d, Control *ret_control);
 Status control_status(void *arg, Buf *out, Err *err);
-Status control_health(void *arg, Health *ret_health, Buf *out, Err *err);
+Status control_health(void *arg, bool detail, Health *ret_health, Buf *out, Err *err);
 Status control_config(void *arg, Buf *out, Err *err);
 Status control_config_update(void *arg, Str json, Buf *out, Err *err);
 Status control_pipeline_list(void *arg, Buf *out, Err *err);
@@ -227,6 +230,14 @@ Status control_quality_reports(void *arg, const ControlFilter *filter, Buf *out,
 Status control_quality_check(void *arg, Str dataset, Str trigger, Buf *out, Err *err);
 Status control_quality_trends(void *arg, Str dataset, int64_t days, Buf *out, Err *err);
 void write_time(JsonWriter *w, const char *key, int64_t us);
+/* One part's health: `error` empty where it is healthy. */
+typedef struct PartHealth {
+    Str status, error;
+    ErrKind kind; /* of the error */
+    int64_t since_us;
+} PartHealth;
+/* In the part's open object; without `detail` status and kind alone. */
+void part_health_write(const PartHealth *part, bool detail, JsonWriter *w);
 
 /* daemon.c */
 MUST_USE Status daemon_load(const DaemonOptions *options, Configuration *ret_config, Err *err);

@@ -152,6 +152,7 @@ static void tell_failure(Daemon *d, Job *job, const Err *why)
     pthread_mutex_lock(&d->lock);
     if (!job->failing_since_us) job->failing_since_us = clock_now_us();
     copy_text(job->last_error, sizeof job->last_error, str_from(why->message));
+    job->last_kind = why->kind;
     copy_text(job->last_status, sizeof job->last_status, STR("error"));
     pthread_mutex_unlock(&d->lock);
 }

@@ -32,6 +32,7 @@ static void remember(Daemon *d, Job *job, Str status, const Err *err)
     job->last_run_us = now_us;
     copy_text(job->last_status, sizeof job->last_status, status);
     copy_text(job->last_error, sizeof job->last_error, good ? STR_NULL : str_from(err->message));
+    job->last_kind = err->kind;
     if (good) job->last_success_us = now_us;
     if (good) job->failing_since_us = 0;
     else if (str_eq(status, STR("failed")) && !job->failing_since_us)

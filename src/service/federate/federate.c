@@ -125,7 +125,7 @@ static Status beat_body(Federate *f, Str status, const Buf *day, Buf *out, Err *
     CLEANUP(buf_done) Buf detail = buf_make(FEDERATE_JSON_MAX);
     Health health = HEALTH_HEALTHY;
     char pid[24];
-    TRY(f->o.control->health(f->o.control->arg, &health, &detail, err));
+    TRY(f->o.control->health(f->o.control->arg, true, &health, &detail, err));
     JsonWriter w = json_writer_make(out, err);
     json_object_begin(&w);
     write_text(&w, "status", status);

@@ -137,7 +137,7 @@ static Status execute(Federate *f, const Order *order, Arena *arena, char run_id
     JsonValue *data = NULL;
     Health health = HEALTH_HEALTHY;
     TRY(json_parse(order->body, arena, &data, err));
-    if (str_eq(order->type, STR("health_check"))) return c->health(c->arg, &health, out, err);
+    if (str_eq(order->type, STR("health_check"))) return c->health(c->arg, true, &health, out, err);
     if (str_eq(order->type, STR("config_update"))) return update(f, data, out, err);
     if (str_eq(order->type, STR("run_task"))) return run_task(f, data, run_id, out, err);
     if (str_eq(order->type, STR("stop"))) {
