@@ -1,0 +1,373 @@
+/* One cycle of the writer: begin, write, apply, gate, ledger, rejects, commit, settled. */
+#include "work/flow/flow_cycle.h"
+
+#include "foundation/base/clock.h"
+#include "foundation/base/mem.h"
+
+enum { OUTCOME_TRIES = 20, REJECT_SAMPLES_MAX = 16 << 20 };
+
+static Sink *reject_sink(const Writer *self)
+{
+    return self->spec->reject_sink ? self->spec->reject_sink : self->spec->sink;
+}
+
+static bool rejects_elsewhere(const Writer *self)
+{
+    return self->spec->reject_sink && self->spec->reject_sink != self->spec->sink;
+}
+
+Status writer_init(Writer *self, Flow *flow, Err *err)
+{
+    *self = (Writer){.flow = flow, .spec = flow->spec, .reject_port = -1};
+    self->start_ns = clock_mono_ns();
+    self->start_us = clock_now_us();
+    position_init(&self->position);
+    position_init(&self->begun);
+    const FlowSpec *spec = flow->spec;
+    self->one_cycle = !spec->cycle_rows_max && !spec->cycle_bytes_max && !spec->cycle_us_max;
+    TRY(reject_writer_init(&self->refused, spec->key, spec->key_count, err));
+    flow->result->position.handle = spec->source->handle;
+    TRY(position_copy(&flow->result->position, &self->position, err));
+    TRY(sink_port(spec->sink, PORT_OUT, spec->out_name, spec->schema, &self->out_port, err));
+    if (!spec->rejects_allowed) return OK;
+    CLEANUP(schema_unref_p) Schema *schema = NULL;
+    if (spec->reject_shape.schema) schema = schema_ref(spec->reject_shape.schema);
+    else TRY(reject_schema(&schema, err));
+    return sink_port(reject_sink(self), PORT_REJECT, spec->reject_name, schema, &self->reject_port,
+                     err);
+}
+
+void writer_done(Writer *self)
+{
+    while (self->pending) {
+        PendingCommit *next = self->pending->next;
+        position_done(&self->pending->position);
+        mem_free(self->pending);
+        self->pending = next;
+    }
+    reject_writer_done(&self->refused);
+    position_done(&self->position);
+    position_done(&self->begun);
+}
+
+static Status rejects_begin(Writer *self, Err *err)
+{
+    if (self->rejects_open || !rejects_elsewhere(self)) return OK;
+    TRY(sink_begin(self->spec->reject_sink, self->cycle, err));
+    self->rejects_open = true;
+    return OK;
+}
+
+Status cycle_begin(Writer *self, Err *err)
+{
+    if (self->open) return OK;
+    TRY(sink_begin(self->spec->sink, self->cycle, err));
+    /* Many cycles: only those with refused rows bother the place for them. */
+    if (self->one_cycle) TRY(rejects_begin(self, err));
+    self->open = true;
+    self->started_ns = clock_mono_ns();
+    self->ledger = (FlowLedger){0};
+    self->written = 0;
+    self->cycle_bytes = 0;
+    return OK;
+}
+
+static Str text_or_empty(const Batch *batch, int32_t column)
+{
+    return column_is_null(&batch->columns[column], 0) ? STR_NULL
+                                                      : column_text(&batch->columns[column], 0);
+}
+
+/* A refused row where none is allowed: the run ends and says which it was. */
+static Status refused_row_error(const Batch *rejects, Err *err)
+{
+    Str stage = text_or_empty(rejects, REJECT_STAGE);
+    Str column = text_or_empty(rejects, REJECT_COLUMN);
+    Str value = text_or_empty(rejects, REJECT_VALUE);
+    Str key = text_or_empty(rejects, REJECT_KEY);
+    int64_t row = column_int64(&rejects->columns[REJECT_ROW])[0];
+    (void)err_set(err, ERR_DATA, "%.*s", STR_ARG(text_or_empty(rejects, REJECT_REASON)));
+    if (column.len) (void)err_prefix(err, "column «%.*s»: ", STR_ARG(column));
+    if (key.len) {
+        (void)err_prefix(err, "%.*s: row %lld (key %.*s): ", STR_ARG(stage), (long long)row + 1,
+                         STR_ARG(key));
+    } else {
+        (void)err_prefix(err, "%.*s: row %lld: ", STR_ARG(stage), (long long)row + 1);
+    }
+    if (value.len) (void)err_where(err, "value «%.*s»", STR_ARG(value));
+    return err_hint(err, "mend the row, or set `rejects:` to a table or location for such rows");
+}
+
+static Status write_rejects(Writer *self, Batch *rejects, Err *err)
+{
+    const FlowRejectShape *shape = &self->spec->reject_shape;
+    if (!self->spec->rejects_allowed) return refused_row_error(rejects, err);
+    CLEANUP(batch_unref_p) Batch *shaped = NULL;
+    if (!shape->schema) shaped = batch_ref(rejects);
+    else TRY(shape->shape(shape->arg, rejects, &shaped, err));
+    if (!shaped) return OK;
+    TRY(rejects_begin(self, err));
+    return sink_write(reject_sink(self), self->reject_port, shaped, NULL, err);
+}
+
+static Status write_refused(Writer *self, int64_t *ret_rows, Err *err)
+{
+    CLEANUP(batch_unref_p) Batch *refused = NULL;
+    TRY(reject_writer_take(&self->refused, &refused, err));
+    *ret_rows = refused ? refused->rows : 0;
+    return refused ? write_rejects(self, refused, err) : OK;
+}
+
+/* An item is of one part, so that what adds up here adds up for each part. */
+static Status item_check(const FlowItem *item, Err *err)
+{
+    int64_t rows = item->batch ? item->batch->rows : 0;
+    if (item->extracted == item->dropped + item->rejected + item->held + rows) return OK;
+    (void)err_set(err, ERR_INTERNAL,
+                  "the ledger has a gap in part %d: extracted %lld, dropped %lld, rejected %lld, "
+                  "held %lld, passed on %lld",
+                  item->span.part, (long long)item->extracted, (long long)item->dropped,
+                  (long long)item->rejected, (long long)item->held, (long long)rows);
+    return err_hint(err, "nothing was published; please report this with the configuration");
+}
+
+static Status part_begun(Writer *self, const FlowItem *item, Err *err)
+{
+    const FlowRejectShape *shape = &self->spec->reject_shape;
+    if (!shape->committed || !item->has_span) return OK;
+    if (position_next(&self->begun, item->span.part) >= 0) return OK;
+    Span before = {.part = item->span.part, .next = item->span.first};
+    TRY(position_merge(&self->begun, &before, err));
+    shape->committed(shape->arg, &self->begun);
+    return OK;
+}
+
+Status cycle_item(Writer *self, FlowItem *item, Err *err)
+{
+    TRY(item_check(item, err));
+    TRY(cycle_begin(self, err));
+    TRY(part_begun(self, item, err));
+    self->ledger.extracted += item->extracted;
+    self->ledger.dropped += item->dropped;
+    self->ledger.rejected += item->rejected;
+    self->held += item->held;
+    if (item->rejects) TRY(write_rejects(self, item->rejects, err));
+    if (item->step_rejects) TRY(write_rejects(self, item->step_rejects, err));
+    if (item->batch) {
+        self->written += item->batch->rows;
+        self->ledger.transformed += item->batch->rows;
+        self->cycle_bytes += batch_bytes(item->batch);
+        TRY(sink_write(self->spec->sink, self->out_port, item->batch, &self->refused, err));
+        int64_t refused = 0;
+        TRY(write_refused(self, &refused, err));
+        self->ledger.rejected += refused;
+        self->written -= refused;
+    }
+    if (!item->has_span) return OK;
+    self->ledger.bytes += item->span.bytes;
+    return position_merge(&self->position, &item->span, err);
+}
+
+static Status ledger_check(const Writer *self, Err *err)
+{
+    const FlowLedger *l = &self->ledger;
+    if (l->extracted == l->dropped + l->rejected + l->loaded + self->held) return OK;
+    (void)err_set(err, ERR_INTERNAL,
+                  "the ledger has a gap: extracted %lld, dropped %lld, rejected %lld, loaded %lld,"
+                  " held %lld",
+                  (long long)l->extracted, (long long)l->dropped, (long long)l->rejected,
+                  (long long)l->loaded, (long long)self->held);
+    return err_hint(err, "nothing was published; please report this with the configuration");
+}
+
+static SinkRun run_record(const Writer *self, const SinkCounts *counts)
+{
+    const FlowLedger *l = &self->ledger;
+    return (SinkRun){
+        .run_id = self->spec->run_id,
+        .started_us = self->start_us,
+        .extracted = l->extracted,
+        .transformed = l->transformed,
+        .dropped = l->dropped,
+        .rejected = l->rejected,
+        .counts = *counts,
+        .advance = self->spec->advance,
+    };
+}
+
+/* The answer to a COMMIT got lost: ask until the sink knows. */
+static Status outcome_ask(Writer *self, Sink *sink, Err *err)
+{
+    self->flow->result->outcome_was_unknown = true;
+    Outcome outcome = OUTCOME_UNKNOWN;
+    SinkCounts counts = {0};
+    for (int32_t i = 0; i < OUTCOME_TRIES && outcome == OUTCOME_UNKNOWN; i++) {
+        TRY(sink_outcome(sink, self->spec->run_id, self->cycle, &outcome, &counts, err));
+    }
+    if (outcome == OUTCOME_COMMITTED) return OK;
+    if (outcome == OUTCOME_NOT_COMMITTED) {
+        (void)err_set(err, ERR_CONNECT, "the connection was lost at COMMIT; nothing was committed");
+        return err_hint(err, "run again");
+    }
+    (void)err_set(err, ERR_CONNECT, "the connection was lost at COMMIT; its outcome is not known");
+    return err_hint(err,
+                    "run again when the target is back; what the run %.*s did, if it was"
+                    " committed, stands there under this id",
+                    STR_ARG(self->spec->run_id));
+}
+
+static void rejects_ended(const Writer *self, FlowRejectsEnd end)
+{
+    const FlowRejectShape *shape = &self->spec->reject_shape;
+    if (shape->ended) shape->ended(shape->arg, end);
+    if (shape->committed && end == REJECTS_DONE) shape->committed(shape->arg, &self->position);
+}
+
+/* Rejects that go elsewhere are there before the data, so that none is lost; how far the source is
+ * committed is for the data's sink alone to say: a Kafka sink that committed the group's offsets
+ * with the rejects would take data for loaded that isn't yet. */
+static Status commit_rejects(Writer *self, const SinkRun *run, bool *ret_again, Err *err)
+{
+    if (!self->rejects_open) return OK;
+    Sink *sink = self->spec->reject_sink;
+    SinkCounts ignored = {0};
+    CommitResult result = COMMIT_DONE;
+    const FlowRejectShape *shape = &self->spec->reject_shape;
+    CLEANUP(buf_done) Buf samples = buf_make(REJECT_SAMPLES_MAX);
+    Position position = self->position; /* borrowed */
+    position.handle = NULL;
+    if (shape->keep) {
+        TRY(shape->keep(shape->arg, &samples, err));
+        position.samples = samples;
+    }
+    TRY(sink_apply(sink, NULL, &ignored, err));
+    TRY(sink_commit(sink, &position, run, &result, err));
+    *ret_again = result == COMMIT_AGAIN;
+    if (*ret_again) return OK;
+    self->rejects_open = false;
+    if (result == COMMIT_UNKNOWN) TRY(outcome_ask(self, sink, err));
+    rejects_ended(self, REJECTS_KEPT);
+    return OK;
+}
+
+static Status pending_add(Writer *self, Err *err)
+{
+    PendingCommit *pending = mem_zalloc((int64_t)sizeof *pending);
+    if (!pending) return err_memory(err);
+    pending->cycle = self->cycle;
+    position_init(&pending->position);
+    if (position_copy(&self->position, &pending->position, err) != OK) {
+        position_done(&pending->position);
+        mem_free(pending);
+        return FAIL;
+    }
+    if (self->pending_last) self->pending_last->next = pending;
+    else self->pending = pending;
+    self->pending_last = pending;
+    return OK;
+}
+
+static Status settle(Writer *self, const Position *position, Err *err)
+{
+    TRY(source_settled(self->spec->source, position, err));
+    return position_copy(position, &self->flow->result->position, err);
+}
+
+/* Settle the completed prefix of pending cycles. */
+Status pending_settle(Writer *self, Err *err)
+{
+    while (self->pending) {
+        Outcome outcome = OUTCOME_UNKNOWN;
+        SinkCounts counts = {0};
+        TRY(sink_outcome(self->spec->sink, self->spec->run_id, self->pending->cycle, &outcome,
+                         &counts, err));
+        if (outcome == OUTCOME_UNKNOWN) return OK;
+        if (outcome == OUTCOME_NOT_COMMITTED) {
+            return err_set(err, ERR_CONNECT, "rows of an earlier cycle were not delivered");
+        }
+        PendingCommit *done = self->pending;
+        TRY(settle(self, &done->position, err));
+        self->pending = done->next;
+        if (!self->pending) self->pending_last = NULL;
+        position_done(&done->position);
+        mem_free(done);
+    }
+    return OK;
+}
+
+static void result_add(FlowResult *result, const FlowLedger *ledger, const SinkCounts *counts)
+{
+    result->ledger.extracted += ledger->extracted;
+    result->ledger.transformed += ledger->transformed;
+    result->ledger.dropped += ledger->dropped;
+    result->ledger.rejected += ledger->rejected;
+    result->ledger.loaded += ledger->loaded;
+    result->ledger.bytes += ledger->bytes;
+    result->counts.loaded += counts->loaded;
+    result->counts.inserted += counts->inserted;
+    result->counts.updated += counts->updated;
+    result->counts.unchanged += counts->unchanged;
+    result->counts.deleted += counts->deleted;
+    result->counts.superseded += counts->superseded;
+    result->counts.rejected += counts->rejected;
+    result->cycles++;
+}
+
+static Status cycle_apply(Writer *self, SinkCounts *ret_counts, Err *err)
+{
+    TRY(sink_apply(self->spec->sink, &self->refused, ret_counts, err));
+    int64_t refused = 0;
+    TRY(write_refused(self, &refused, err));
+    self->ledger.rejected += refused;
+    self->ledger.dropped += ret_counts->superseded;
+    self->ledger.loaded = ret_counts->loaded;
+    return ledger_check(self, err);
+}
+
+/* *ret_again true: nothing was committed, and the cycle is to be undone and done again. */
+Status cycle_commit(Writer *self, bool *ret_again, Err *err)
+{
+    *ret_again = false;
+    if (!self->open) return OK;
+    const FlowSpec *spec = self->spec;
+    int64_t start_ns = clock_mono_ns();
+    SinkCounts counts = {0};
+    TRY(cycle_apply(self, &counts, err));
+    SinkRun run = run_record(self, &counts);
+    if (spec->gate.check) TRY(spec->gate.check(spec->gate.arg, spec->sink, &run, err));
+    TRY(commit_rejects(self, &run, ret_again, err));
+    if (*ret_again) return OK;
+    if (spec->advance) TRY(source_observe(spec->source, &self->position, err));
+    CommitResult result = COMMIT_DONE;
+    TRY(sink_commit(spec->sink, &self->position, &run, &result, err));
+    if (result == COMMIT_AGAIN) {
+        *ret_again = true;
+        return OK;
+    }
+    self->open = false;
+    if (result == COMMIT_UNKNOWN) TRY(outcome_ask(self, spec->sink, err));
+    rejects_ended(self, REJECTS_DONE);
+    result_add(self->flow->result, &self->ledger, &counts);
+    if (result == COMMIT_PENDING) TRY(pending_add(self, err));
+    else TRY(settle(self, &self->position, err));
+    self->cycle++;
+    if (spec->committed) spec->committed(spec->committed_arg, &self->ledger);
+    self->flow->result->publish_ns += clock_mono_ns() - start_ns;
+    return OK;
+}
+
+Status cycle_abort(Writer *self, Err *err)
+{
+    if (!self->open) return OK;
+    TRY(sink_abort(self->spec->sink, err));
+    if (self->rejects_open) TRY(sink_abort(self->spec->reject_sink, err));
+    self->rejects_open = false;
+    CLEANUP(batch_unref_p) Batch *ignored = NULL;
+    TRY(reject_writer_take(&self->refused, &ignored, err));
+    rejects_ended(self, REJECTS_UNDONE);
+    self->open = false;
+    self->held = 0;
+    self->flow->result->aborted_cycles++;
+    atomic_fetch_add(&self->flow->generation, 1);
+    return position_copy(&self->flow->result->position, &self->position, err);
+}
