@@ -32,7 +32,7 @@ def read(root=ROOT):
     return rooms, homes
 
 
-def sources(room, root=ROOT, endings=(".c", ".cc")):
+def sources(room, root=ROOT, endings=(".c",)):
     folder = os.path.join(root, "src", room.path)
     if not os.path.isdir(folder):
         return []

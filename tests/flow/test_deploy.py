@@ -132,7 +132,7 @@ def test_dockerfile(neuron):
             else:
                 shutil.copy(path, folder)
         # The sources that are copied are enough to set up the build.
-        subprocess.run(["meson", "setup", "build", "-Dtests=disabled"], cwd=folder, check=True, capture_output=True)
+        subprocess.run(["meson", "setup", "build"], cwd=folder, check=True, capture_output=True)
 
 
 def libraries_called():
