@@ -3,6 +3,7 @@
 
 #include "cli/command.h"
 #include "cli/replay_lease.h"
+#include "foundation/base/redact.h"
 #include "service/setup/configuration.h"
 #include "store/state/state_store.h"
 #include "work/reject/replay.h"
@@ -133,7 +134,8 @@ static void list_json(const Look *look, JsonWriter *w)
         json_count(w, "count", cause->count);
         json_count(w, "replayed", cause->replayed);
         json_text(w, "stage", cause->stage);
-        json_text(w, "reason", cause->reason);
+        char reason[REFUSED_REASON_MAX];
+        json_text(w, "reason", refused_reason(cause->reason, reason));
         json_text(w, "first", cause->first);
         json_text(w, "last", cause->last);
         json_text(w, "example", str_from(cause->example));
@@ -151,9 +153,11 @@ static Status list_text(const Look *look, Err *err)
             TRY(buf_printf(&r->out, err, "%-20s %-8s %8s  %-20s %s\n", "NAME", "CAUSE", "COUNT",
                            "STAGE", "REASON (of the first)"));
         }
+        char text[REFUSED_REASON_MAX];
+        Str reason = str_slice(refused_reason(cause->reason, text), 0, 200);
         TRY(buf_printf(&r->out, err, "%-20.*s %-8s %8lld  %-20.*s %.*s\n",
                        STR_ARG(look->place.name), cause->id, (long long)cause->count,
-                       STR_ARG(cause->stage), STR_ARG(str_slice(cause->reason, 0, 200))));
+                       STR_ARG(cause->stage), STR_ARG(reason)));
     }
     if (look->causes.others == 0) return OK;
     return buf_printf(&r->out, err, "%.*s: %lld more of other causes\n", STR_ARG(look->place.name),
@@ -229,8 +233,8 @@ static Status show_fixed(void *arg, const Refused *refused, Str fixed, Str why, 
     if (!fixed.ptr) {
         return buf_printf(&r->out, err, "%s stays: %.*s\n", refused->id, STR_ARG(why));
     }
-    TRY(buf_printf(&r->out, err, "%s\n- %.*s\n+ %.*s\n", refused->id, STR_ARG(refused->original),
-                   STR_ARG(fixed)));
+    TRY(buf_printf(&r->out, err, "%s\n- %.*s\n+ %.*s\n", refused->id,
+                   STR_ARG(redact_value(refused->original)), STR_ARG(redact_value(fixed))));
     return OK;
 }
 

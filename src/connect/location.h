@@ -23,7 +23,9 @@ typedef struct Location {
     int32_t option_count;
 } Location;
 
-/* FAIL: ERR_CONFIG with the nearest known scheme or ending as hint. tsv is csv with a tab. */
+/* FAIL: ERR_CONFIG with the nearest known scheme or ending as hint, or where a URL's authority
+ * doesn't parse, which is never quoted. Its secrets are registered with the filter (redact.h). tsv
+ * is csv with a tab. */
 MUST_USE Status location_parse(Str text, Arena *arena, Location *ret_location, Err *err);
 /* The value of an option, or STR_NULL. */
 Str location_option(const Location *location, Str name);

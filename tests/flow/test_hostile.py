@@ -54,3 +54,124 @@ def test_health_without_the_token_is_status_and_kind(neuron, database):
         assert all(value in known for value in VALUES) and json.loads(known)["uptime"] > 0
         foreign = run.ask("/health", headers={"Authorization": "Bearer s3cret"})[1]
         assert set(json.loads(foreign)) == {"status", "dependencies"}
+
+
+PASSWORDS = ["pa55/word", "pa55@word", "pa55#word", "pa55?word", "pa55%zzword", "55/pa55word", "55?pa55=word",
+             "55#pa55=word", "pa55@word/x", "pa55%00word", "pa55/word@x?pa55#word"]
+
+
+def refused(neuron, url, *commands):
+    neuron.write("neuron.yaml", f"""
+connections:
+  source: "{url}"
+pipelines:
+  p: {{ from: source, from_table: t, to: out.csv }}
+  q: {{ from: "{url}", from_table: t, to: out.csv }}
+""")
+    for args in commands:
+        done = neuron(*args, code=2)
+        text = done.stdout + done.stderr
+        assert "percent-encode" in text and "pa55" not in text and "word" not in text.replace("password", ""), text
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+asyncpg", "mysql", "kafka"])
+def test_a_url_that_does_not_parse_is_refused_and_never_quoted(neuron, scheme):
+    for password in PASSWORDS:
+        refused(neuron, f"{scheme}://etl:{password}@127.0.0.1:5432/x", ["validate"])
+    url = f"{scheme}://etl:{PASSWORDS[0]}@127.0.0.1:5432/x"
+    refused(neuron, url, ["etl", "p"], ["run", "--for", "1s"], ["copy", url, "out.csv", "--from-table", "t"],
+            ["copy", "--json", url, "out.csv", "--from-table", "t"], ["check", url])
+
+
+@pytest.mark.parametrize("key, where", [("state", ""), ("url", "federation"), ("webhook", "alerts")])
+def test_other_addresses_that_do_not_parse_are_refused(neuron, key, where):
+    for password in ["pa55/word", "pa55@word", "pa55%zzword"]:
+        scheme = "postgresql" if key == "state" else "http"
+        line = f'{key}: "{scheme}://etl:{password}@127.0.0.1:5432/x"'
+        text = {"": line, "federation": f"federation: {{ {line} }}",
+                "alerts": f"alerts: {{ receivers: [ {{ name: a, {line} }} ] }}"}[where]
+        neuron.write("neuron.yaml", text + "\npipelines: { p: { from: in.csv, to: out.csv } }\n")
+        for args in [("validate",), ("run", "--for", "1s")]:
+            said = neuron(*args, code=2).stderr
+            assert "percent-encode" in said and "pa55" not in said and "neuron.yaml:1:" in said, said
+
+
+def test_a_password_is_nowhere(neuron, server, database):
+    """The server's own message holds it; so would the configuration, the log and the state."""
+    password = "Tr0ub4dor&3"
+    database(f"DROP ROLE IF EXISTS etl; CREATE ROLE etl LOGIN PASSWORD '{password}';"
+             f"CREATE FUNCTION judge() RETURNS int LANGUAGE plpgsql AS "
+             f"$$ BEGIN RAISE EXCEPTION 'no, not with %', '{password}'; END $$")
+    neuron.write("token", "t0ken-from-a-file\n")
+    url = database.url.replace("postgres@", "etl:Tr0ub4dor%263@")
+    neuron.write("neuron.yaml", f"""
+http: {{ listen: "127.0.0.1:0", token: "${{file:token}}" }}
+connections: {{ source: "{url}" }}
+pipelines:
+  p: {{ from: source, query: "SELECT judge() AS a", to: out.ndjson }}
+  q: {{ from: source, query: "SELECT 't0ken-from-a-file'::text::int AS a", to: other.ndjson }}
+""")
+    bearer = {"Authorization": "Bearer t0ken-from-a-file"}
+    secrets = [password, "Tr0ub4dor%263", "t0ken-from-a-file"]
+    with running(neuron) as run:
+        wait_for(lambda: len([r for r in run.get("/api/v1/runs", headers=bearer)["runs"] if r["finished_at"]]) == 2)
+        seen = [run.ask(path, headers=bearer)[1] for path in
+                ["/health", "/api/v1/runs", "/api/v1/status", "/api/v1/config", "/api/v1/pipelines", "/metrics"]]
+        seen.append(run.log())
+    with open(f"{neuron.folder}/neuron-state.db", "rb") as file:
+        seen.append(file.read().decode("latin-1"))
+    seen += [neuron("etl", name, *args, code=1).stderr for name in "pq" for args in [(), ("--json",)]]
+    seen += [neuron.run_any("etl", name, "--json") for name in "pq"]
+    for text in seen:
+        assert not [secret for secret in secrets if secret in text], text
+    assert "not with ***" in seen[1]
+
+
+def test_masked_values_are_nowhere(neuron, database):
+    database("CREATE TABLE parent(id int PRIMARY KEY);"
+             "CREATE FUNCTION judge(a text) RETURNS int LANGUAGE plpgsql AS "
+             "$$ BEGIN RAISE EXCEPTION 'no %', a USING HINT = a, ERRCODE = '23514'; END $$")
+    neuron.write("many.csv", "id,ssn\n1,12\n2,078-05-1120\n3,13\n")
+    failing(neuron, database, """values: masked
+quality:
+  people: { from: target, table: people, key: [email], rules: [ "email like 'b%'" ],
+            columns: { email: [ { accepted_values: [x] } ] } }
+""")
+    text = neuron.read("neuron.yaml") + """
+  raised: { from: target, query: "SELECT judge('078-05-1120') AS a", to: third.ndjson }
+  kept: { from: many.csv, steps: [ { select: "id, ssn::int AS ssn" } ], to: kept.ndjson, rejects: rej.ndjson }
+  shown: { from: many.csv, to: shown.ndjson }
+"""
+    neuron.write("neuron.yaml", text)
+    names = ["unique", "cast", "judged", "raised"]
+    seen = []
+    with running(neuron) as run:
+        wait_for(lambda: all(run.get(f"/api/v1/pipelines/{name}", headers=BEARER)["last_status"]
+                             for name in names + ["kept"]))
+        run.get("/api/v1/quality/people/checks", "POST", 202, headers=BEARER)
+        wait_for(lambda: run.get("/api/v1/quality/people/reports", headers=BEARER)["reports"])
+        seen += [run.ask(path, headers=BEARER)[1] for path in
+                 ["/health", "/api/v1/runs", "/api/v1/status", "/api/v1/quality/people/reports", "/api/v1/alerts"]]
+        seen.append(run.log())
+    with open(f"{neuron.folder}/neuron-state.db", "rb") as file:
+        seen.append(file.read().decode("latin-1"))
+    for name in names:
+        done = neuron("etl", name, code=1)
+        seen.append(done.stderr + neuron.run_any("etl", name, "--json"))
+    seen.append(neuron("etl", "shown", "--dry-run").stdout)
+    seen.append(neuron.run_any("etl", "shown", "--dry-run", "--json"))
+    seen.append(neuron.run_any("check", "people"))
+    seen.append(neuron.run_any("check", "people", "--format", "json"))
+    seen.append(neuron("rejects").stdout)
+    cause = json.loads(neuron("rejects", "--json").stdout)["rejects"][0]
+    seen.append(neuron("rejects", "kept", "--show", cause["example"]).stdout)
+    for text in seen:
+        assert not [value for value in VALUES if value in text], text
+    assert "078-05-1120" in neuron.read("rej.ndjson")  # the rows themselves are the owner's
+
+
+def test_values_are_shown_to_the_owner_by_default(neuron, database):
+    failing(neuron, database)
+    assert "alice@example.com" in neuron("etl", "unique", code=1).stderr
+    assert "078-05-1120" in neuron("etl", "cast", code=1).stderr
+    assert "078-05-1120" in neuron("etl", "judged", code=1).stderr

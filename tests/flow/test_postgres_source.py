@@ -593,7 +593,8 @@ pipelines:
 ])
 def test_mistakes_are_said(neuron, server, url, change, sql, code, what):
     run_sql(server, "CREATE SEQUENCE IF NOT EXISTS seq")
-    location = url.replace(*change) if change[0] != "5432" else url.replace(str(server.port), "1")
+    what_changes = str(server.port) if change[0] == "5432" else change[0]
+    location = change[1].join(url.rsplit(what_changes, 1)) if what_changes else url
     error = neuron("copy", "--query", sql, location, "out.ndjson", code=code).stderr
     assert what in error and "p@ss" not in error
 

@@ -6,6 +6,7 @@
 #include "engine/format/json_write.h"
 #include "engine/format/reject.h"
 #include "foundation/base/mem.h"
+#include "foundation/base/redact.h"
 #include "foundation/codec/json_writer.h"
 
 enum { REFUSED_SHOWN_MAX = 100, REFUSED_ROW_MAX = 1 << 26 };
@@ -61,7 +62,7 @@ Status postgres_refuse_run(const PostgresSource *self, const PostgresPart *part,
     CLEANUP(buf_done) Buf value = buf_make(REFUSED_ROW_MAX);
     TRY(value_text(self, part, bad, &value, err));
     Str name = self->columns.schema->fields[bad->column].name;
-    Str shown = str_slice(buf_str(&value), 0, REFUSED_SHOWN_MAX);
+    Str shown = redact_value(str_slice(buf_str(&value), 0, REFUSED_SHOWN_MAX));
     (void)err_set(err, ERR_DATA, "row %lld, column %.*s, value %.*s%s: %s",
                   (long long)(part->ordinal + bad->row + 1), STR_ARG(name), STR_ARG(shown),
                   shown.len < value.len ? "…" : "", bad->reason);

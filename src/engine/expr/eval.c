@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "foundation/base/redact.h"
+
 /* ---- masks ---- */
 
 Mask mask_all(int64_t rows)
@@ -95,6 +97,7 @@ void call_error(KernelCall *call, int64_t row, const char *sqlstate, const char 
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    redact_quoted(text);
     Vector *result = call->result;
     if (!result->errors) {
         result->errors = ARENA_ARRAY(call->arena, uint64_t, VECTOR_WORDS);

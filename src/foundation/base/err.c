@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "foundation/base/redact.h"
+
 static const struct {
     const char *name;
     bool retriable;
@@ -14,18 +16,20 @@ static const struct {
 #undef ERR_KIND
 };
 
-/* Cut a NUL-terminated text so that it ends on a character boundary. */
-static void cut_utf8(char *text)
+/* Every text of an error ends here: without secrets, and where it was cut on a character boundary.
+ */
+static void settle(char *text, bool cut)
 {
     int64_t len = (int64_t)strlen(text);
-    text[str_utf8_prefix(str_make(text, len))] = 0;
+    if (cut) len = str_utf8_prefix(str_make(text, len));
+    text[redact_text(text, len, cut)] = 0;
 }
 
 PRINTF_LIKE(3, 0)
 static void put_v(char *to, int64_t size, const char *format, va_list args)
 {
     int64_t need = vsnprintf(to, (size_t)size, format, args);
-    if (need >= size) cut_utf8(to);
+    settle(to, need >= size);
 }
 
 Status err_set_v(Err *err, ErrKind kind, const char *format, va_list args)
@@ -98,9 +102,7 @@ Status err_prefix(Err *err, const char *format, ...)
     va_end(args);
     int64_t len = (int64_t)strlen(err->message);
     int64_t room = ERR_MESSAGE_MAX - len;
-    if ((int64_t)snprintf(err->message + len, (size_t)room, "%s", old) >= room) {
-        cut_utf8(err->message);
-    }
+    settle(err->message, (int64_t)snprintf(err->message + len, (size_t)room, "%s", old) >= room);
     return FAIL;
 }
 

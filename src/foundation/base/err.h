@@ -1,4 +1,5 @@
-/* Errors as values: a closed kind, a position, a bounded message; never allocates. */
+/* Errors as values: a closed kind, a position, a bounded message without secrets; never allocates.
+ */
 #ifndef NEURON_ERR_H
 #define NEURON_ERR_H
 
@@ -32,7 +33,7 @@ typedef struct Err {
 
 /* Fill *err (NULL allowed) and return FAIL, so that `return err_set(…)` reads well. The message
  * says what happened, without a full stop or a newline at its end. Cut at its maximum, on a
- * character boundary. */
+ * character boundary; registered secrets are replaced by *** (redact.h), as in all texts below. */
 Status err_set(Err *err, ErrKind kind, const char *format, ...) PRINTF_LIKE(3, 4);
 Status err_set_v(Err *err, ErrKind kind, const char *format, va_list args) PRINTF_LIKE(3, 0);
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "foundation/base/number.h"
+#include "foundation/base/redact.h"
 
 void mistake_add(MistakeList *list, int64_t line, int64_t column, Str hint, const char *format, ...)
 {
@@ -21,11 +22,12 @@ void mistake_add(MistakeList *list, int64_t line, int64_t column, Str hint, cons
     char text[1024];
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(text, sizeof text, format, args);
+    bool cut = vsnprintf(text, sizeof text, format, args) >= (int)sizeof text;
     va_end(args);
+    int64_t len = redact_text(text, (int64_t)strlen(text), cut);
     Mistake *mistake = &list->items[list->count];
     *mistake = (Mistake){.line = line, .column = column};
-    if (arena_copy(list->arena, str_from(text), &mistake->what, NULL) != OK) return;
+    if (arena_copy(list->arena, str_make(text, len), &mistake->what, NULL) != OK) return;
     if (hint.len && arena_copy(list->arena, hint, &mistake->hint, NULL) != OK) return;
     list->count++;
 }

@@ -2,6 +2,7 @@
 #include "foundation/config/substitute.h"
 
 #include "foundation/base/file.h"
+#include "foundation/base/redact.h"
 
 enum { SUBSTITUTE_VALUE_MAX = 1 << 20 };
 
@@ -10,6 +11,7 @@ typedef struct Substitution {
     MistakeList *mistakes;
     const YamlNode *node;
     Buf out;
+    bool known; /* the neuron's own name and id: no secret, wherever they come from */
 } Substitution;
 
 static Status put_file(Substitution *s, Str path, Err *err)
@@ -25,6 +27,7 @@ static Status put_file(Substitution *s, Str path, Err *err)
     Str text = buf_str(&content);
     while (text.len && (text.ptr[text.len - 1] == '\n' || text.ptr[text.len - 1] == '\r'))
         text.len--;
+    if (!s->known) TRY(redact_secret(text, err));
     return buf_append(&s->out, text, err);
 }
 
@@ -100,7 +103,12 @@ static Status substitute_node(Substitution *s, YamlNode *node, Err *err)
 Status substitute_tree(YamlNode *root, const SubstituteFrom *from, MistakeList *mistakes, Err *err)
 {
     Substitution s = {.from = from, .mistakes = mistakes, .out = buf_make(SUBSTITUTE_VALUE_MAX)};
-    Status status = substitute_node(&s, root, err);
+    Status status = OK;
+    for (YamlNode *at = root->first; at && status == OK; at = at->next) {
+        s.known = str_eq(at->key, STR("neuron"));
+        status = substitute_node(&s, at, err);
+    }
+    if (status == OK && !root->first) status = substitute_node(&s, root, err);
     buf_done(&s.out);
     return status;
 }

@@ -10,7 +10,8 @@ typedef struct SubstituteFrom {
     void *arg;
 } SubstituteFrom;
 
-/* Replaces in all scalars of the tree (values, not keys; `$$` stands for one dollar). A replaced
+/* Contents of files are secrets to the filter (redact.h), but for those below the key `neuron`.
+ * Replaces in all scalars of the tree (values, not keys; `$$` stands for one dollar). A replaced
  * plain scalar stays plain, so that ${PORT} can be a number; its text can't add keys or lists. An
  * unset name without default, an unreadable file, a brace that isn't closed: mistakes at the
  * scalar's place. FAIL only when memory runs out. */

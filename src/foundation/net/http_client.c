@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 
 #include "foundation/base/mem.h"
+#include "foundation/codec/url.h"
 
 #define CONNECT_US INT64_C(5000000)
 #define TIMEOUT_US INT64_C(30000000)
@@ -209,6 +210,8 @@ Status http_client_send(HttpClient *c, const HttpRequest *r, HttpReply *ret_repl
     struct curl_slist *headers = NULL;
     CLEANUP(buf_done) Buf url = buf_make(URL_MAX);
     *ret_reply = (HttpReply){.body = buf_make(r->max_bytes ? r->max_bytes : BODY_MAX)};
+    Url parsed;
+    if (str_find(r->url, STR("://")) >= 0) TRY(url_parse(r->url, &parsed, err));
     TRY(buf_append(&url, r->url, err));
     TRY(buf_terminate(&url, err));
     Status status = make_headers(r, &headers, err);

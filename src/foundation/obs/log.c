@@ -8,9 +8,10 @@
 #include "foundation/base/clock.h"
 #include "foundation/base/datetime.h"
 #include "foundation/base/file.h"
+#include "foundation/base/redact.h"
 #include "foundation/codec/json_writer.h"
 
-enum { LOG_LINE_MAX = 32768 };
+enum { LOG_LINE_MAX = 32768, LOG_FIELDS_MAX = 24 };
 
 static _Atomic int current_level = LOG_INFO;
 static _Atomic bool as_json;
@@ -99,11 +100,34 @@ static Status put_json_line(Buf *line, Str time, LogLevel level, const char *par
     return json_writer_end(&w);
 }
 
-void log_write(LogLevel level, const char *part, const char *message, const LogField *fields,
+/* The fields' texts as they may be seen; they live in `texts`, which is as large as it may get. */
+static Status redact_fields(const LogField *fields, int64_t count, LogField *to, Buf *texts,
+                            Err *err)
+{
+    int64_t all = 1;
+    for (int64_t i = 0; i < count; i++) all += fields[i].number ? 0 : fields[i].text.len;
+    TRY(buf_reserve(texts, all, err));
+    for (int64_t i = 0; i < count; i++) {
+        to[i] = fields[i];
+        if (fields[i].number) continue;
+        char *start = texts->data + texts->len;
+        TRY(buf_append(texts, fields[i].text, err));
+        texts->len -= fields[i].text.len;
+        to[i].text = str_make(start, redact_text(start, fields[i].text.len, false));
+        texts->len += to[i].text.len;
+    }
+    return OK;
+}
+
+void log_write(LogLevel level, const char *part, const char *message, const LogField *given,
                int64_t count)
 {
     if (level < log_level()) return;
     CLEANUP(buf_done) Buf line = buf_make(LOG_LINE_MAX);
+    CLEANUP(buf_done) Buf texts = buf_make(INT64_C(1) << 32);
+    LogField fields[LOG_FIELDS_MAX];
+    count = int64_min(count, LOG_FIELDS_MAX);
+    if (redact_fields(given, count, fields, &texts, NULL) != OK) return;
     char time[DATETIME_TEXT_MAX];
     Str now = str_make(time, datetime_format_timestamp(clock_now_us(), 'T', true, time));
     Status status = atomic_load(&as_json)
@@ -116,9 +140,9 @@ void log_write(LogLevel level, const char *part, const char *message, const LogF
 void log_write_err(LogLevel level, const char *part, const char *message, const Err *err,
                    const LogField *fields, int64_t count)
 {
-    LogField all[24];
+    LogField all[LOG_FIELDS_MAX];
     int64_t n = 0;
-    for (; n < count && n < 20; n++) all[n] = fields[n];
+    for (; n < count && n < LOG_FIELDS_MAX - 4; n++) all[n] = fields[n];
     all[n++] = log_text("kind", str_from(err_kind_name(err->kind)));
     all[n++] = log_text("error", str_from(err->message));
     if (err->where[0]) all[n++] = log_text("where", str_from(err->where));

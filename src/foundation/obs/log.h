@@ -6,7 +6,8 @@
 
 typedef enum LogLevel { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_OFF } LogLevel;
 
-/* One key=value of a line. Texts that are not UTF-8 are mended; never pass a secret. */
+/* One key=value of a line. Texts that are not UTF-8 are mended, registered secrets
+ * replaced by *** (redact.h). */
 typedef struct LogField {
     const char *key;
     bool number;

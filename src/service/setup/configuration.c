@@ -2,6 +2,7 @@
 #include "service/setup/configuration.h"
 
 #include "foundation/base/file.h"
+#include "foundation/base/redact.h"
 #include "service/setup/configuration_impl.h"
 
 #define CONFIGURATION_MAX (INT64_C(16) << 20)
@@ -36,13 +37,17 @@ static Status check(Configuration *c, const SubstituteFrom *from, Err *err)
                          (long long)err->column);
     }
     TRY(substitute_tree(root, from, &c->mistakes, err));
+    TRY(secrets_register(c, root, err));
     TRY(option_fill(&CONFIGURATION_GROUP, root, &c->options, &c->mistakes, err));
+    state_check(c);
     TRY(connections_check(c, err));
     TRY(quality_make(c, err));
     TRY(pipelines_make(c, err));
     TRY(streams_make(c, err));
     TRY(alerts_make(c, err));
-    return timing_check(c, err);
+    TRY(timing_check(c, err));
+    if (c->mistakes.count == 0) redact_values_set(c->options.values == 1);
+    return OK;
 }
 
 Status configuration_parse(Str path, Str text, const SubstituteFrom *from, Configuration *c,

@@ -117,6 +117,7 @@ typedef struct ConfigurationOptions {
     NeuronOptions neuron;
     Str state;
     int64_t memory_bytes;
+    int32_t values; /* 1: masked */
     HttpOptions http;
     FederationOptions federation;
     const YamlNode *connections;

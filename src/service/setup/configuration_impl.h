@@ -5,6 +5,11 @@
 #include "service/setup/configuration.h"
 #include "service/setup/quality_options.h"
 
+/* Secrets of the whole document become known to the filter (redact.h): values under keys whose
+ * names say so, and of URLs. An address of http that doesn't parse is a mistake. */
+MUST_USE Status secrets_register(Configuration *configuration, const YamlNode *root, Err *err);
+/* The URL under `state:` must parse. */
+void state_check(Configuration *configuration);
 /* Every connection must be a location. Mistakes are added; FAIL only when memory runs out. */
 MUST_USE Status connections_check(Configuration *configuration, Err *err);
 /* PipelineOptions to PipelineConfig, with all further checks. */

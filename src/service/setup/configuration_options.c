@@ -264,6 +264,8 @@ static const Option TEST_OPTIONS[] = {
 static const OptionGroup TEST_GROUP = {"the test", sizeof(TestOptions), TEST_OPTIONS,
                                        COUNT_OF(TEST_OPTIONS)};
 
+static const char *const VALUES[] = {"shown", "masked", NULL};
+
 static const Option CONFIGURATION_OPTIONS[] = {
     {.name = "neuron",
      .type = OPTION_GROUP,
@@ -280,6 +282,13 @@ static const Option CONFIGURATION_OPTIONS[] = {
      .offset = FIELD(ConfigurationOptions, memory_bytes),
      .otherwise = "512MB",
      .summary = "Budget for what grows with the data; past it work spills to disk."},
+    {.name = "values",
+     .type = OPTION_CHOICE,
+     .offset = FIELD(ConfigurationOptions, values),
+     .choices = VALUES,
+     .otherwise = "shown",
+     .summary =
+         "masked: no value of a row in logs, errors, evidence, reports and lists of rejects."},
     {.name = "drain",
      .type = OPTION_DURATION,
      .offset = FIELD(ConfigurationOptions, drain_us),

@@ -9,6 +9,7 @@ const char CONFIGURATION_STARTER[] =
     "\n"
     "# Budget for what grows with the data; past it work spills to disk.\n"
     "memory: 512MB\n"
+    "# values: masked                   # no value of a row in logs, errors, evidence and reports\n"
     "\n"
     "connections:\n"
     "  source: ${SOURCE_DB_URL:-sqlite:///source.db}\n"

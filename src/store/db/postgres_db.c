@@ -9,6 +9,7 @@
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
 #include "foundation/base/number.h"
+#include "foundation/codec/url.h"
 #include "store/db/postgres_db_impl.h"
 #include "store/db/postgres_error.h"
 
@@ -72,10 +73,12 @@ Status postgres_result(PostgresDb *db, PGresult **ret_result, Err *err)
 /* ---- opening ---- */
 
 /* A URL that libpq can't read. Its message may hold the URL's text, so only the harmless one is
- * shown. */
-static Status url_error(const char *message, Err *err)
+ * shown: of a parameter's name, where no @ behind it says that it was part of a password. */
+static Status url_error(const char *url, const char *message, Err *err)
 {
-    if (message && strncmp(message, "invalid URI query parameter", 27) == 0) {
+    const char *query = strchr(url, '?');
+    bool harmless = query && !strchr(query, '@');
+    if (harmless && message && strncmp(message, "invalid URI query parameter", 27) == 0) {
         Str line = str_trim(str_from(message));
         (void)err_set(err, ERR_CONFIG, "postgresql: %.*s", STR_ARG(line));
         return err_hint(err, "parameters are libpq's own: sslmode, connect_timeout, options, …");
@@ -91,11 +94,8 @@ static Status url_text(Str url, Buf *out, Err *err)
     int64_t question = str_find_char(url, '?');
     Str head = question < 0 ? url : str_slice(url, 0, question);
     Str rest = question < 0 ? STR_NULL : str_slice(url, question + 1, url.len);
-    int64_t start = str_find(head, STR("://")) + 3;
-    int64_t at = str_find_char(str_slice(head, start, head.len), '@');
-    if (at >= 0 && str_find_char(str_slice(head, start + at + 1, head.len), '@') >= 0) {
-        return url_error(NULL, err);
-    }
+    Url parsed;
+    TRY(url_parse(url, &parsed, err));
     TRY(buf_append(out, head, err));
     Str item = STR_NULL;
     for (char sep = '?'; rest.len && str_next_part(&rest, '&', &item); sep = '&') {
@@ -117,7 +117,7 @@ static Status url_check(const char *url, ConnectTime *ret_time, Err *err)
 {
     char *message = NULL;
     PQconninfoOption *options = PQconninfoParse(url, &message);
-    Status status = options ? OK : url_error(message, err);
+    Status status = options ? OK : url_error(url, message, err);
     PQfreemem(message);
     const char *env = getenv("PGCONNECT_TIMEOUT");
     int64_t seconds = POSTGRES_CONNECT_S;

@@ -1,6 +1,8 @@
 /* PostgreSQL's SQLSTATEs and libpq's messages as errors of our kinds. */
 #include "store/db/postgres_error.h"
 
+#include "foundation/base/redact.h"
+
 typedef struct StateKind {
     const char *prefix; /* the longest that fits counts: longer ones stand first */
     ErrKind kind;
@@ -91,6 +93,40 @@ static bool detail_is_fit(const char *detail)
     return detail && strncmp(detail, "Failing row", 11) != 0;
 }
 
+/* Texts of these classes name things and hold no values of rows; those that a function of the
+ * database raises may hold anything. */
+static bool text_is_fit(const PGresult *result, const char *sqlstate)
+{
+    static const char *const CLASSES[] = {"08", "0A", "23", "25", "28", "3D", "3F", "40",
+                                          "42", "53", "54", "55", "57", "58", ""};
+    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+    if (function && strcmp(function, "exec_stmt_raise") == 0) return false;
+    for (int64_t i = 0; i < COUNT_OF(CLASSES); i++) {
+        if (CLASSES[i][0] ? strncmp(sqlstate, CLASSES[i], 2) == 0 : !sqlstate[0]) return true;
+    }
+    return false;
+}
+
+/* What may be said where values are masked: the state, in words where we know them. */
+static const char *masked_text(const char *sqlstate)
+{
+    static const char *const NAMES[][2] = {
+        {"22001", "a text is too long for its type"},
+        {"22003", "a number is out of range"},
+        {"22007", "a date or time can't be read"},
+        {"22008", "a date or time is out of range"},
+        {"22012", "division by zero"},
+        {"22021", "a byte sequence is not valid in the encoding"},
+        {"22P02", "a text can't be read as its type"},
+        {"22P05", "a character can't be had in the encoding"},
+        {"P0001", "raised by a function of the database"},
+    };
+    for (int64_t i = 0; i < COUNT_OF(NAMES); i++) {
+        if (strcmp(NAMES[i][0], sqlstate) == 0) return NAMES[i][1];
+    }
+    return "the server's message is masked";
+}
+
 Status postgres_error_result(const PGresult *result, bool cancelled, Err *err)
 {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -99,6 +135,12 @@ Status postgres_error_result(const PGresult *result, bool cancelled, Err *err)
     const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
     if (!sqlstate) sqlstate = "";
     if (!message) message = "an answer that was not expected";
+    if (redact_values()) {
+        bool fit = text_is_fit(result, sqlstate);
+        if (!fit) message = masked_text(sqlstate);
+        if (!fit) hint = NULL;
+        detail = NULL;
+    }
     (void)err_set(err, postgres_error_kind(sqlstate, cancelled), "postgresql: %s%s%s%s", message,
                   detail_is_fit(detail) ? " (" : "", detail_is_fit(detail) ? detail : "",
                   detail_is_fit(detail) ? ")" : "");

@@ -3,6 +3,7 @@
 
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
+#include "foundation/base/redact.h"
 
 enum { OUTCOME_TRIES = 20, REJECT_SAMPLES_MAX = 16 << 20 };
 
@@ -83,8 +84,8 @@ static Status refused_row_error(const Batch *rejects, Err *err)
 {
     Str stage = text_or_empty(rejects, REJECT_STAGE);
     Str column = text_or_empty(rejects, REJECT_COLUMN);
-    Str value = text_or_empty(rejects, REJECT_VALUE);
-    Str key = text_or_empty(rejects, REJECT_KEY);
+    Str value = redact_value(text_or_empty(rejects, REJECT_VALUE));
+    Str key = redact_value(text_or_empty(rejects, REJECT_KEY));
     int64_t row = column_int64(&rejects->columns[REJECT_ROW])[0];
     (void)err_set(err, ERR_DATA, "%.*s", STR_ARG(text_or_empty(rejects, REJECT_REASON)));
     if (column.len) (void)err_prefix(err, "column «%.*s»: ", STR_ARG(column));

@@ -1,10 +1,25 @@
 /* The plan of a dry run: what would run, what it would change, what rows would land. */
 #include "engine/format/json_write.h"
 #include "foundation/base/clock.h"
+#include "foundation/base/redact.h"
 #include "foundation/codec/json_writer.h"
 #include "work/pipeline/pipeline_impl.h"
 
 enum { PLAN_ROWS = 5, PLAN_READS_MAX = 64 };
+
+/* Where values are masked, a row shows its columns alone. */
+static Status put_row(const Batch *batch, int64_t row, Buf *rows, Err *err)
+{
+    if (!redact_values()) return json_write_row(batch, row, rows, err);
+    JsonWriter w = json_writer_make(rows, err);
+    json_object_begin(&w);
+    for (int32_t c = 0; c < batch->schema->count; c++) {
+        json_key_str(&w, batch->schema->fields[c].name);
+        json_write_text(&w, STR(REDACT_MASK));
+    }
+    json_object_end(&w);
+    return json_writer_end(&w);
+}
 
 /* The first rows as they would land: read, through the steps, and no further. */
 static Status first_rows(Assembly *a, Buf *rows, int64_t *ret_count, Err *err)
@@ -27,7 +42,7 @@ static Status first_rows(Assembly *a, Buf *rows, int64_t *ret_count, Err *err)
         for (int64_t row = 0; status == OK && out && row < out->rows; row++) {
             if (*ret_count == PLAN_ROWS) break;
             if (*ret_count) status = buf_append_char(rows, '\n', err);
-            if (status == OK) status = json_write_row(out, row, rows, err);
+            if (status == OK) status = put_row(out, row, rows, err);
             ++*ret_count;
         }
         batch_unref(out);

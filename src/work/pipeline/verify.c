@@ -7,6 +7,7 @@
 #include "engine/format/json_write.h"
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
+#include "foundation/base/redact.h"
 #include "foundation/codec/json_writer.h"
 #include "work/pipeline/pipeline_impl.h"
 #include "work/pipeline/verify_map.h"
@@ -271,7 +272,8 @@ static Status report(Verify *v, const Batch *batch, int64_t at, VerifyDifference
         json_write_text(&w, field->name);
         TRY(json_writer_end(&w));
         TRY(buf_append_char(out, ':', err));
-        TRY(json_write_value(&batch->columns[v->key[i]], at, out, err));
+        if (redact_values()) TRY(buf_append(out, STR("\"***\""), err));
+        else TRY(json_write_value(&batch->columns[v->key[i]], at, out, err));
     }
     return buf_printf(out, err, "},\"difference\":\"%s\"}", NAMES[difference]);
 }

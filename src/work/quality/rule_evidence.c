@@ -1,6 +1,7 @@
 /* The first failed rows of a rule: where they stand, their keys and values. */
 #include "engine/format/csv_field.h"
 #include "engine/format/json_write.h"
+#include "foundation/base/redact.h"
 #include "foundation/codec/json_writer.h"
 #include "work/quality/quality_check_impl.h"
 
@@ -26,6 +27,11 @@ static Status put_value(const QualityCheck *check, const Column *column, int64_t
     return json_put_text_lossy(out, text, err);
 }
 
+static bool is_masked(const QualityCheck *check)
+{
+    return check->o.set->mask || redact_values();
+}
+
 static Status key_text(QualityCheck *check, const Batch *batch, int64_t row, Str *ret_key, Err *err)
 {
     *ret_key = STR_NULL;
@@ -36,7 +42,8 @@ static Status key_text(QualityCheck *check, const Batch *batch, int64_t row, Str
         if (i) TRY(buf_append_char(&out, ',', err));
         TRY(json_put_text_lossy(&out, check->o.schema->fields[check->key[i]].name, err));
         TRY(buf_append_char(&out, ':', err));
-        TRY(put_value(check, &batch->columns[check->key[i]], row, &out, err));
+        if (redact_values()) TRY(buf_append(&out, STR("\"***\""), err));
+        else TRY(put_value(check, &batch->columns[check->key[i]], row, &out, err));
     }
     TRY(buf_append_char(&out, '}', err));
     return arena_copy(&check->arena, buf_str(&out), ret_key, err);
@@ -60,7 +67,7 @@ static Status add_row(QualityCheck *check, RuleState *state, const Batch *batch,
     TRY(arena_copy(&check->arena, reason_of(check, row), &to->reason, err));
     state->evidence_count++;
     if (state->rule->kind == RULE_ROW) return OK;
-    if (check->o.set->mask) return arena_copy(&check->arena, STR("\"***\""), &to->value, err);
+    if (is_masked(check)) return arena_copy(&check->arena, STR("\"***\""), &to->value, err);
     CLEANUP(buf_done) Buf out = buf_make(INT64_C(1) << 31);
     TRY(put_value(check, &batch->columns[state->columns[0]], row, &out, err));
     return arena_copy(&check->arena, buf_str(&out), &to->value, err);
@@ -106,7 +113,7 @@ static Status address_row(QualityCheck *check, const Batch *batch, int64_t row, 
     TRY(key_text(check, batch, row, &key, err));
     TRY(arena_copy(arena, key, &to->key, err));
     if (r->rule->kind != RULE_UNIQUE) return OK;
-    if (check->o.set->mask) return arena_copy(arena, STR("\"***\""), &to->value, err);
+    if (is_masked(check)) return arena_copy(arena, STR("\"***\""), &to->value, err);
     int32_t column = schema_find(check->o.schema, r->rule->column);
     CLEANUP(buf_done) Buf out = buf_make(INT64_C(1) << 31);
     TRY(put_value(check, &batch->columns[column], row, &out, err));

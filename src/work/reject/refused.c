@@ -8,6 +8,7 @@
 #include "engine/format/json_write.h"
 #include "foundation/base/clock.h"
 #include "foundation/base/hash.h"
+#include "foundation/base/redact.h"
 #include "foundation/codec/base64.h"
 #include "foundation/codec/json_tree.h"
 
@@ -428,20 +429,30 @@ static void put_count(JsonWriter *w, const char *key, int64_t value)
     json_write_int64(w, value);
 }
 
+Str refused_reason(Str reason, char to[REFUSED_REASON_MAX])
+{
+    if (!redact_values()) return reason;
+    (void)snprintf(to, REFUSED_REASON_MAX, "%.*s", STR_ARG(reason));
+    redact_quoted(to);
+    return str_slice(str_from(to), 0, str_utf8_prefix(str_from(to)));
+}
+
 void refused_write(const Refused *refused, JsonWriter *w)
 {
     put_text(w, "id", str_from(refused->id));
     put_text(w, "cause", str_from(refused->cause));
     put_text(w, "stage", refused->stage);
     put_text(w, "column", refused->column);
-    put_text(w, "reason", refused->reason);
-    put_text(w, "type", refused->type);
+    char reason[REFUSED_REASON_MAX];
+    put_text(w, "reason", refused_reason(refused->reason, reason));
+    put_text(w, "type", redact_value(refused->type));
     put_text(w, "time", refused->time);
     put_text(w, "topic", refused->topic);
     put_count(w, "partition", refused->source_part);
     put_count(w, "offset", refused->source_offset);
     json_key(w, "original");
-    if (refused->object) json_write_raw(w, refused->original);
+    if (redact_values()) json_write_text(w, STR(REDACT_MASK));
+    else if (refused->object) json_write_raw(w, refused->original);
     else if (str_is_utf8(refused->original)) json_write_text_or_null(w, refused->original);
     else json_write_text(w, STR("(no text)"));
 }

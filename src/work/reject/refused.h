@@ -55,7 +55,11 @@ typedef Status RefusedEach(void *arg, const Refused *refused, Err *err);
 MUST_USE Status refused_read(const RefusedPlace *place, const RefusedEnv *env, RefusedEach *each,
                              void *arg, Err *err);
 
-/* One as a JSON object's members, in an open object. */
+/* Its reason as it may be seen: where values are masked (redact.h), without those that a reason of
+ * former days holds. In `to`, or the text itself. */
+enum { REFUSED_REASON_MAX = 1024 };
+Str refused_reason(Str reason, char to[REFUSED_REASON_MAX]);
+/* One as a JSON object's members, in an open object; masked where values are. */
 void refused_write(const Refused *refused, JsonWriter *w);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
+#include "foundation/base/redact.h"
 #include "foundation/codec/json_writer.h"
 #include "foundation/obs/metrics.h"
 #include "work/stream/stream_impl.h"
@@ -133,7 +134,7 @@ static Status unknown_message(RouteRun *r, int64_t row, const Str *type, Err *er
     buf_clear(&self->reason);
     if (type) {
         TRY(buf_append(&self->reason, STR("no processor for the type «"), err));
-        TRY(buf_append(&self->reason, str_slice(*type, 0, 200), err));
+        TRY(buf_append(&self->reason, redact_value(str_slice(*type, 0, 200)), err));
         self->reason.len = str_utf8_prefix(buf_str(&self->reason));
         TRY(buf_append(&self->reason, STR("»"), err));
     } else {

@@ -39,7 +39,7 @@ static void test_forms(void **state)
         {"postgresql+asyncpg://u:p@h/d?x=y", "postgresql", "postgresql://u:p@h/d?x=y", "", "",
          "postgresql+asyncpg://u:***@h/d?x=y"},
         {"postgres://h/d", "postgresql", "postgres://h/d", "", "", "postgres://h/d"},
-        {"postgresql://u:p/#@w@h/d", "postgresql", "postgresql://u:p/#@w@h/d", "", "",
+        {"postgresql://u:p%2F%23%40w@h/d", "postgresql", "postgresql://u:p%2F%23%40w@h/d", "", "",
          "postgresql://u:***@h/d"},
         {"postgresql://h/d?password=hush&a=1", "postgresql", "postgresql://h/d?password=hush&a=1",
          "", "", "postgresql://h/d?password=***&a=1"},

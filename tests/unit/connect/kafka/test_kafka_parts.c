@@ -49,9 +49,9 @@ static void test_wrong_places(void **state)
     static const char *const WRONG[][2] = {
         {"kafka:///t", "is empty"},
         {"kafka://a,,b/t", "is empty"},
-        {"kafka://a:0/t", "has a port"},
-        {"kafka://a:65536/t", "has a port"},
-        {"kafka://a:x/t", "has a port"},
+        {"kafka://a:0/t", "a port is no number"},
+        {"kafka://a:65536/t", "a port is no number"},
+        {"kafka://a:x/t", "a port is no number"},
         {"kafka://a b/t", "no valid host"},
         {"kafka://9092/t", "only a number"},
         {"kafka://u:geheim@h/t", "a name or a password"},
