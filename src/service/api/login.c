@@ -1,13 +1,10 @@
-/* Signing in with the token: a form, a cookie that holds no secret, a limit on guesses. */
+/* Signing in with the token: a form, and a cookie that holds no secret. */
 #include <stdio.h>
 
-#include "foundation/base/clock.h"
 #include "foundation/base/hash.h"
-#include "foundation/obs/log.h"
 #include "service/api/api_impl.h"
 
-enum { GUESSES_MAX = 10, SESSION_S = 12 * 3600, TOKEN_MAX = 4096 };
-#define GUESSES_NS INT64_C(60000000000)
+enum { SESSION_S = 12 * 3600, TOKEN_MAX = 4096 };
 
 static const char HEAD[] =
     "<!doctype html>\n<html lang=en><head><meta charset=utf-8>"
@@ -21,18 +18,19 @@ static const char HEAD[] =
 
 Status login_page(Request *r, const char *message, Err *err)
 {
-    r->type = "text/html; charset=utf-8";
-    buf_clear(&r->out);
-    TRY(buf_append(&r->out, str_from(HEAD), err));
-    if (message) TRY(buf_printf(&r->out, err, "<p role=alert>%s</p>", message));
-    return buf_append(&r->out, STR("</body></html>\n"), err);
+    r->answer.type = "text/html; charset=utf-8";
+    r->answer.policy = API_PAGE_POLICY;
+    buf_clear(&r->answer.out);
+    TRY(buf_append(&r->answer.out, str_from(HEAD), err));
+    if (message) TRY(buf_printf(&r->answer.out, err, "<p role=alert>%s</p>", message));
+    return buf_append(&r->answer.out, STR("</body></html>\n"), err);
 }
 
 /* ---- sessions ---- */
 
 /* A session is the digest of the token behind a key that only this process knows: it can't be made
  * without the token, and ends with the process or with a new token. */
-static Status session_of(const Api *api, char ret_session[SESSION_SIZE], Err *err)
+Status session_of(const Api *api, char ret_session[SESSION_SIZE], Err *err)
 {
     CLEANUP(buf_done) Buf text = buf_make(TOKEN_MAX * 4);
     uint8_t digest[HASH_DIGEST_MAX];
@@ -44,15 +42,6 @@ static Status session_of(const Api *api, char ret_session[SESSION_SIZE], Err *er
         (void)snprintf(ret_session + (size_t)i * 2, 3, "%02x", digest[i]);
     }
     return OK;
-}
-
-bool request_has_session(const Request *r)
-{
-    char session[SESSION_SIZE];
-    Str cookie =
-        str_from(MHD_lookup_connection_value(r->connection, MHD_COOKIE_KIND, "neuron_session"));
-    if (!cookie.len || r->api->options.token.len == 0) return false;
-    return session_of(r->api, session, NULL) == OK && secret_is(cookie, str_from(session));
 }
 
 /* ---- the form ---- */
@@ -91,17 +80,6 @@ static Status given_token(const Request *r, Buf *out, Err *err)
     return OK;
 }
 
-/* Guesses in the last minute. */
-static bool may_guess(Api *api)
-{
-    int64_t now_ns = clock_mono_ns();
-    if (now_ns - api->guess_ns >= GUESSES_NS) {
-        api->guess_ns = now_ns;
-        api->guesses = 0;
-    }
-    return api->guesses < GUESSES_MAX;
-}
-
 Status login_post(Request *r, Err *err)
 {
     Api *api = r->api;
@@ -110,30 +88,27 @@ Status login_post(Request *r, Err *err)
     if (api->options.token.len == 0) {
         return err_set(err, ERR_NOT_FOUND, "this neuron has no token");
     }
-    if (!may_guess(api)) {
-        r->status = 429;
-        return login_page(r, "Too many wrong tokens; wait a minute.", err);
-    }
     /* What is too long is wrong like any other. */
     bool read = given_token(r, &token, NULL) == OK;
     if (!read || !secret_is(buf_str(&token), api->options.token)) {
-        api->guesses++;
-        LOG(LOG_WARN, "api", "a wrong token was tried", log_int("guesses", api->guesses));
-        r->status = 401;
-        return login_page(r, "This is not the token.", err);
+        bool many = request_guessed(r);
+        r->answer.status = many ? 429 : 401;
+        return login_page(
+            r, many ? "This is not the token; too many were tried." : "This is not the token.",
+            err);
     }
     TRY(session_of(api, session, err));
-    (void)snprintf(r->cookie, sizeof r->cookie,
+    (void)snprintf(r->answer.cookie, sizeof r->answer.cookie,
                    "neuron_session=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Strict", session,
                    SESSION_S);
-    r->location = "/";
+    r->answer.location = "/";
     return OK;
 }
 
 Status logout_post(Request *r, Err *err UNUSED)
 {
-    (void)snprintf(r->cookie, sizeof r->cookie,
+    (void)snprintf(r->answer.cookie, sizeof r->answer.cookie,
                    "neuron_session=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
-    r->location = "/";
+    r->answer.location = "/";
     return OK;
 }

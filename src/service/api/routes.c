@@ -4,62 +4,65 @@
 #include "foundation/config/option.h"
 #include "service/api/api_impl.h"
 
-#define CONTROL(request) ((request)->api->options.control)
+#define CONTROL(request) ((request)->control)
 #define CALL(request, name, ...)                                                                   \
     (CONTROL(request)->name ? CONTROL(request)->name(CONTROL(request)->arg, ##__VA_ARGS__)         \
                             : err_set(err, ERR_NOT_FOUND, "this neuron has none"))
 
+const char API_PAGE_POLICY[] =
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self';"
+    " img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
 static Status get_health(Request *r, Err *err)
 {
     Health health = HEALTH_UNHEALTHY;
-    TRY(CALL(r, health, r->known, &health, &r->out, err));
-    if (health == HEALTH_UNHEALTHY || !CONTROL(r)->ready(CONTROL(r)->arg)) r->status = 503;
+    TRY(CALL(r, health, r->known, &health, &r->answer.out, err));
+    if (health == HEALTH_UNHEALTHY || !CONTROL(r)->ready(CONTROL(r)->arg)) r->answer.status = 503;
     return OK;
 }
 
 static Status get_live(Request *r, Err *err)
 {
-    return buf_append(&r->out, STR("{\"status\":\"alive\"}"), err);
+    return buf_append(&r->answer.out, STR("{\"status\":\"alive\"}"), err);
 }
 
 static Status get_ready(Request *r, Err *err)
 {
-    bool ready = CONTROL(r)->ready(CONTROL(r)->arg);
-    r->status = ready ? 200 : 503;
-    return buf_printf(&r->out, err, "{\"status\":\"%s\"}", ready ? "ready" : "not ready");
+    bool ready = CONTROL(r) && CONTROL(r)->ready(CONTROL(r)->arg);
+    r->answer.status = ready ? 200 : 503;
+    return buf_printf(&r->answer.out, err, "{\"status\":\"%s\"}", ready ? "ready" : "not ready");
 }
 
 static Status get_metrics(Request *r, Err *err)
 {
-    bool open = str_find(request_header(r, "Accept"), STR("application/openmetrics-text")) >= 0;
-    r->type = open ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
-                   : "text/plain; version=0.0.4; charset=utf-8";
-    return CALL(r, metrics, open, &r->out, err);
+    r->answer.type = r->openmetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                                    : "text/plain; version=0.0.4; charset=utf-8";
+    return CALL(r, metrics, r->openmetrics, &r->answer.out, err);
 }
 
 static Status get_status(Request *r, Err *err)
 {
-    return CALL(r, status, &r->out, err);
+    return CALL(r, status, &r->answer.out, err);
 }
 
 static Status get_config(Request *r, Err *err)
 {
-    return CALL(r, config, &r->out, err);
+    return CALL(r, config, &r->answer.out, err);
 }
 
 static Status get_pipelines(Request *r, Err *err)
 {
-    return CALL(r, pipeline_list, &r->out, err);
+    return CALL(r, pipeline_list, &r->answer.out, err);
 }
 
 static Status get_pipeline(Request *r, Err *err)
 {
-    return CALL(r, pipeline_get, r->name, &r->out, err);
+    return CALL(r, pipeline_get, r->name, &r->answer.out, err);
 }
 
 static Status post_run(Request *r, Err *err)
 {
-    return CALL(r, run_start, r->name, STR("api"), NULL, &r->out, err);
+    return CALL(r, run_start, r->name, STR("api"), NULL, &r->answer.out, err);
 }
 
 static Status filter_of(const Request *r, const char *name, ControlFilter *filter, Err *err)
@@ -74,54 +77,54 @@ static Status get_runs(Request *r, Err *err)
 {
     ControlFilter filter;
     TRY(filter_of(r, "pipeline", &filter, err));
-    return CALL(r, run_list, &filter, &r->out, err);
+    return CALL(r, run_list, &filter, &r->answer.out, err);
 }
 
 static Status get_run(Request *r, Err *err)
 {
-    return CALL(r, run_get, r->name, &r->out, err);
+    return CALL(r, run_get, r->name, &r->answer.out, err);
 }
 
 static Status post_cancel(Request *r, Err *err)
 {
-    return CALL(r, run_cancel, r->name, &r->out, err);
+    return CALL(r, run_cancel, r->name, &r->answer.out, err);
 }
 
 static Status get_streams(Request *r, Err *err)
 {
-    return CALL(r, stream_list, &r->out, err);
+    return CALL(r, stream_list, &r->answer.out, err);
 }
 
 static Status get_stream(Request *r, Err *err)
 {
-    return CALL(r, stream_get, r->name, &r->out, err);
+    return CALL(r, stream_get, r->name, &r->answer.out, err);
 }
 
 static Status post_pause(Request *r, Err *err)
 {
-    return CALL(r, stream_pause, r->name, true, &r->out, err);
+    return CALL(r, stream_pause, r->name, true, &r->answer.out, err);
 }
 
 static Status post_resume(Request *r, Err *err)
 {
-    return CALL(r, stream_pause, r->name, false, &r->out, err);
+    return CALL(r, stream_pause, r->name, false, &r->answer.out, err);
 }
 
 static Status get_letters(Request *r, Err *err)
 {
     int64_t limit = 0;
     TRY(request_number(r, "limit", 1000, &limit, err));
-    return CALL(r, stream_letters, r->name, limit, &r->out, err);
+    return CALL(r, stream_letters, r->name, limit, &r->stop, &r->answer.out, err);
 }
 
 static Status post_messages(Request *r, Err *err)
 {
-    return CALL(r, stream_send, r->name, buf_str(&r->body), &r->out, err);
+    return CALL(r, stream_send, r->name, buf_str(&r->body), &r->stop, &r->answer.out, err);
 }
 
 static Status get_quality(Request *r, Err *err)
 {
-    return CALL(r, quality_list, &r->out, err);
+    return CALL(r, quality_list, &r->answer.out, err);
 }
 
 static Status get_reports(Request *r, Err *err)
@@ -129,24 +132,25 @@ static Status get_reports(Request *r, Err *err)
     ControlFilter filter;
     TRY(filter_of(r, "dataset", &filter, err));
     filter.name = r->name;
-    return CALL(r, quality_reports, &filter, &r->out, err);
+    return CALL(r, quality_reports, &filter, &r->answer.out, err);
 }
 
 static Status post_check(Request *r, Err *err)
 {
-    return CALL(r, quality_check, r->name, STR("api"), &r->out, err);
+    return CALL(r, quality_check, r->name, STR("api"), &r->answer.out, err);
 }
 
 static Status get_trends(Request *r, Err *err)
 {
     int64_t days = 0;
     TRY(request_number(r, "days", 3650, &days, err));
-    return CALL(r, quality_trends, request_query(r, "dataset"), days ? days : 7, &r->out, err);
+    return CALL(r, quality_trends, request_query(r, "dataset"), days ? days : 7, &r->answer.out,
+                err);
 }
 
 static Status get_alerts(Request *r, Err *err)
 {
-    return CALL(r, alert_list, &r->out, err);
+    return CALL(r, alert_list, &r->answer.out, err);
 }
 
 /* {"duration": "4h", "by": …, "comment": …}; without a body: 4 hours. */
@@ -164,70 +168,87 @@ static Status post_silence(Request *r, Err *err)
     }
     silence.by = json_member_text(body, STR("by"), STR("api"));
     silence.comment = json_member_text(body, STR("comment"), STR(""));
-    if (status == OK) status = CALL(r, alert_silence, &silence, &r->out, err);
+    if (status == OK) status = CALL(r, alert_silence, &silence, &r->answer.out, err);
     arena_done(&arena);
     return status;
 }
 
 static Status post_reload(Request *r, Err *err)
 {
-    return CALL(r, reload, &r->out, err);
+    return CALL(r, reload, &r->answer.out, err);
 }
 
 static Status get_openapi(Request *r, Err *err)
 {
-    return openapi_write(&r->out, err);
+    return openapi_write(&r->answer.out, err);
 }
 
 static Status get_page(Request *r, Err *err)
 {
     if (!r->known) return login_page(r, NULL, err);
-    r->type = "text/html; charset=utf-8";
-    return buf_append(&r->out, str_from(API_PAGE), err);
+    r->answer.type = "text/html; charset=utf-8";
+    r->answer.policy = API_PAGE_POLICY;
+    return buf_append(&r->answer.out, str_from(API_PAGE), err);
 }
 
+/* Bodies: a form with a token, a few members of JSON, messages. */
+enum { FORM_MAX = 16 << 10, JSON_MAX = 64 << 10 };
+
 const Route API_ROUTES[] = {
-    {"GET", "/", ACCESS_PAGE, 200, get_page, "The status page, or a form for the token.", NULL},
-    {"POST", "/login", ACCESS_PAGE, 303, login_post, "The token as a form; sets a cookie.", NULL},
-    {"POST", "/logout", ACCESS_PAGE, 303, logout_post, "Takes the cookie back.", NULL},
-    {"GET", "/health", ACCESS_OPEN, 200, get_health,
+    {"GET", "/", ACCESS_PAGE, LANE_NONE, 0, 200, get_page,
+     "The status page, or a form for the token.", NULL},
+    {"POST", "/login", ACCESS_PAGE, LANE_NONE, FORM_MAX, 303, login_post,
+     "The token as a form; sets a cookie.", NULL},
+    {"POST", "/logout", ACCESS_PAGE, LANE_NONE, FORM_MAX, 303, logout_post,
+     "Takes the cookie back.", NULL},
+    {"GET", "/health", ACCESS_OPEN, LANE_HEALTH, 0, 200, get_health,
      "Health of every part; without the token status and kind alone.", NULL},
-    {"GET", "/livez", ACCESS_LIVE, 200, get_live, "The process is alive.", NULL},
-    {"GET", "/readyz", ACCESS_OPEN, 200, get_ready, "Ready to work; 503 while ending.", NULL},
-    {"GET", "/metrics", ACCESS_METRICS, 200, get_metrics, "Prometheus metrics.", NULL},
-    {"GET", "/openapi.json", ACCESS_TOKEN, 200, get_openapi, "This description.", NULL},
-    {"GET", "/api/v1/status", ACCESS_TOKEN, 200, get_status, "Everything at a glance.", NULL},
-    {"GET", "/api/v1/config", ACCESS_TOKEN, 200, get_config, "The configuration, secrets masked.",
+    {"GET", "/livez", ACCESS_LIVE, LANE_NONE, 0, 200, get_live, "The process is alive.", NULL},
+    {"GET", "/readyz", ACCESS_LIVE, LANE_NONE, 0, 200, get_ready,
+     "Ready to work; 503 while ending.", NULL},
+    {"GET", "/metrics", ACCESS_METRICS, LANE_LOCAL, 0, 200, get_metrics, "Prometheus metrics.",
      NULL},
-    {"POST", "/api/v1/reload", ACCESS_TOKEN, 202, post_reload, "Read the configuration again.",
+    {"GET", "/openapi.json", ACCESS_TOKEN, LANE_NONE, 0, 200, get_openapi, "This description.",
      NULL},
-    {"GET", "/api/v1/pipelines", ACCESS_TOKEN, 200, get_pipelines, "All pipelines.", NULL},
-    {"GET", "/api/v1/pipelines/{name}", ACCESS_TOKEN, 200, get_pipeline, "One pipeline.", NULL},
-    {"POST", "/api/v1/pipelines/{name}/runs", ACCESS_TOKEN, 202, post_run, "Start a run.", NULL},
-    {"GET", "/api/v1/runs", ACCESS_TOKEN, 200, get_runs, "Runs, newest first.",
+    {"GET", "/api/v1/status", ACCESS_TOKEN, LANE_LOCAL, 0, 200, get_status,
+     "Everything at a glance.", NULL},
+    {"GET", "/api/v1/config", ACCESS_TOKEN, LANE_LOCAL, 0, 200, get_config,
+     "The configuration, secrets masked.", NULL},
+    {"POST", "/api/v1/reload", ACCESS_TOKEN, LANE_STORE, JSON_MAX, 202, post_reload,
+     "Read the configuration again.", NULL},
+    {"GET", "/api/v1/pipelines", ACCESS_TOKEN, LANE_LOCAL, 0, 200, get_pipelines, "All pipelines.",
+     NULL},
+    {"GET", "/api/v1/pipelines/{name}", ACCESS_TOKEN, LANE_LOCAL, 0, 200, get_pipeline,
+     "One pipeline.", NULL},
+    {"POST", "/api/v1/pipelines/{name}/runs", ACCESS_TOKEN, LANE_STORE, JSON_MAX, 202, post_run,
+     "Start a run.", NULL},
+    {"GET", "/api/v1/runs", ACCESS_TOKEN, LANE_STORE, 0, 200, get_runs, "Runs, newest first.",
      "pipeline,status,limit,before"},
-    {"GET", "/api/v1/runs/{name}", ACCESS_TOKEN, 200, get_run, "One run.", NULL},
-    {"POST", "/api/v1/runs/{name}/cancel", ACCESS_TOKEN, 202, post_cancel, "Cancel a run.", NULL},
-    {"GET", "/api/v1/streams", ACCESS_TOKEN, 200, get_streams, "All streams.", NULL},
-    {"GET", "/api/v1/streams/{name}", ACCESS_TOKEN, 200, get_stream, "One stream.", NULL},
-    {"POST", "/api/v1/streams/{name}/pause", ACCESS_TOKEN, 202, post_pause, "Pause a stream.",
+    {"GET", "/api/v1/runs/{name}", ACCESS_TOKEN, LANE_STORE, 0, 200, get_run, "One run.", NULL},
+    {"POST", "/api/v1/runs/{name}/cancel", ACCESS_TOKEN, LANE_STORE, JSON_MAX, 202, post_cancel,
+     "Cancel a run.", NULL},
+    {"GET", "/api/v1/streams", ACCESS_TOKEN, LANE_LOCAL, 0, 200, get_streams, "All streams.", NULL},
+    {"GET", "/api/v1/streams/{name}", ACCESS_TOKEN, LANE_LOCAL, 0, 200, get_stream, "One stream.",
      NULL},
-    {"POST", "/api/v1/streams/{name}/resume", ACCESS_TOKEN, 202, post_resume, "Resume a stream.",
-     NULL},
-    {"GET", "/api/v1/streams/{name}/dead-letters", ACCESS_TOKEN, 200, get_letters,
+    {"POST", "/api/v1/streams/{name}/pause", ACCESS_TOKEN, LANE_STORE, JSON_MAX, 202, post_pause,
+     "Pause a stream.", NULL},
+    {"POST", "/api/v1/streams/{name}/resume", ACCESS_TOKEN, LANE_STORE, JSON_MAX, 202, post_resume,
+     "Resume a stream.", NULL},
+    {"GET", "/api/v1/streams/{name}/dead-letters", ACCESS_TOKEN, LANE_REMOTE, 0, 200, get_letters,
      "Dead letters, newest first.", "limit"},
-    {"POST", "/api/v1/streams/{name}/messages", ACCESS_TOKEN, 202, post_messages,
-     "Send JSON lines to the stream's topic.", NULL},
-    {"GET", "/api/v1/quality", ACCESS_TOKEN, 200, get_quality, "Datasets with their last report.",
-     NULL},
-    {"GET", "/api/v1/quality/trends", ACCESS_TOKEN, 200, get_trends, "Scores over some days.",
-     "days,dataset"},
-    {"GET", "/api/v1/quality/{name}/reports", ACCESS_TOKEN, 200, get_reports,
+    {"POST", "/api/v1/streams/{name}/messages", ACCESS_TOKEN, LANE_REMOTE, API_BODY_MAX, 202,
+     post_messages, "Send JSON lines to the stream's topic.", NULL},
+    {"GET", "/api/v1/quality", ACCESS_TOKEN, LANE_LOCAL, 0, 200, get_quality,
+     "Datasets with their last report.", NULL},
+    {"GET", "/api/v1/quality/trends", ACCESS_TOKEN, LANE_STORE, 0, 200, get_trends,
+     "Scores over some days.", "days,dataset"},
+    {"GET", "/api/v1/quality/{name}/reports", ACCESS_TOKEN, LANE_STORE, 0, 200, get_reports,
      "Reports of a dataset.", "limit"},
-    {"POST", "/api/v1/quality/{name}/checks", ACCESS_TOKEN, 202, post_check, "Check now.", NULL},
-    {"GET", "/api/v1/alerts", ACCESS_TOKEN, 200, get_alerts, "Alerts.", NULL},
-    {"POST", "/api/v1/alerts/{name}/silence", ACCESS_TOKEN, 200, post_silence, "Silence an alert.",
-     NULL},
+    {"POST", "/api/v1/quality/{name}/checks", ACCESS_TOKEN, LANE_STORE, JSON_MAX, 202, post_check,
+     "Check now.", NULL},
+    {"GET", "/api/v1/alerts", ACCESS_TOKEN, LANE_LOCAL, 0, 200, get_alerts, "Alerts.", NULL},
+    {"POST", "/api/v1/alerts/{name}/silence", ACCESS_TOKEN, LANE_STORE, JSON_MAX, 200, post_silence,
+     "Silence an alert.", NULL},
 };
 const int32_t API_ROUTE_COUNT = COUNT_OF(API_ROUTES);
 

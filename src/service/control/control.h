@@ -54,10 +54,13 @@ typedef struct Control {
     Status (*stream_get)(void *arg, Str name, Buf *out, Err *err);
     /* Kept over restarts. */
     Status (*stream_pause)(void *arg, Str name, bool pause, Buf *out, Err *err);
-    /* Its last dead letters, the newest first; `limit` 0: 50. Reads them where they are. */
-    Status (*stream_letters)(void *arg, Str name, int64_t limit, Buf *out, Err *err);
-    /* JSON lines into the topic that the stream reads; answers {accepted}. Waits for the broker. */
-    Status (*stream_send)(void *arg, Str name, Str lines, Buf *out, Err *err);
+    /* Both wait for brokers and databases, and end soon once `*stop` is true. Its last dead
+     * letters, the newest first; `limit` 0: 50. Reads them where they are. */
+    Status (*stream_letters)(void *arg, Str name, int64_t limit, const _Atomic bool *stop, Buf *out,
+                             Err *err);
+    /* JSON lines into the topic that the stream reads; answers {accepted}. */
+    Status (*stream_send)(void *arg, Str name, Str lines, const _Atomic bool *stop, Buf *out,
+                          Err *err);
 
     Status (*quality_list)(void *arg, Buf *out, Err *err); /* datasets with their last report */
     Status (*quality_reports)(void *arg, const ControlFilter *filter, Buf *out, Err *err);

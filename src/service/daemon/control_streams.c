@@ -88,12 +88,13 @@ Status control_stream_pause(void *arg, Str name, bool pause, Buf *out, Err *err)
     return control_stream_get(arg, name, out, err);
 }
 
-Status control_stream_send(void *arg, Str name, Str lines, Buf *out, Err *err)
+Status control_stream_send(void *arg, Str name, Str lines, const _Atomic bool *stop, Buf *out,
+                           Err *err)
 {
     Daemon *d = arg;
     Stream *stream = NULL;
     TRY(find(d, name, &stream, err));
-    StreamEnv env = {.registry = d->options->registry, .stop = &d->draining};
+    StreamEnv env = {.registry = d->options->registry, .stop = stop};
     int64_t count = 0;
     TRY(stream_send(stream_config(stream), &env, lines, &count, err));
     return buf_printf(out, err, "{\"accepted\":%lld}", (long long)count);
@@ -136,7 +137,8 @@ static Status letters_write(const LastLetters *last, Buf *out, Err *err)
     return json_writer_end(&w);
 }
 
-Status control_stream_letters(void *arg, Str name, int64_t limit, Buf *out, Err *err)
+Status control_stream_letters(void *arg, Str name, int64_t limit, const _Atomic bool *stop,
+                              Buf *out, Err *err)
 {
     Daemon *d = arg;
     Stream *stream = NULL;
@@ -150,7 +152,7 @@ Status control_stream_letters(void *arg, Str name, int64_t limit, Buf *out, Err 
     last->limit = limit > 0 ? int64_min(limit, LETTERS_MAX) : LETTERS_DEFAULT;
     RefusedEnv env = {.registry = d->options->registry,
                       .budget = &d->budget,
-                      .stop = &d->draining,
+                      .stop = stop,
                       .tail = last->limit * 4 + 100}; /* marks of transactions count too */
     Status status = refused_read(&place, &env, keep_letter, last, err);
     if (status == OK) status = letters_write(last, out, err);

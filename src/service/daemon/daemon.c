@@ -81,25 +81,38 @@ static Status descriptors_open(Daemon *d, Err *err)
     return err_errno(err, errno, "signals can't be watched");
 }
 
-/* The same address goes on listening over a reload. A new one that can't be had is no reason to end
- * what runs: the old one stays. */
-static Status api_open(Daemon *d, Err *err)
+static ApiOptions api_options(Daemon *d)
 {
     const HttpOptions *o = &d->config->options.http;
+    return (ApiOptions){.listen = o->listen,
+                        .token = o->token,
+                        .metrics_public = o->metrics_public,
+                        .memory = &d->budget};
+}
+
+/* The port first: a neuron that can't have it has touched nothing yet, and one that waits for its
+ * state store says that it lives. The same address goes on listening over a reload. A new one that
+ * can't be had is no reason to end what runs: the old one stays. */
+static Status api_open(Daemon *d, Err *err)
+{
+    ApiOptions options = api_options(d);
     Api *api = NULL;
-    ApiOptions options = {.listen = o->listen,
-                          .token = o->token,
-                          .metrics_public = o->metrics_public,
-                          .control = &d->control};
-    if (!*d->api) return api_start(&options, d->api, err);
-    if (api_listens(*d->api, o->listen)) return api_attach(*d->api, &options, err);
     Err why = {0};
+    if (!*d->api) return api_start(&options, d->api, err);
+    if (api_listens(*d->api, options.listen)) return OK;
     if (api_start(&options, &api, &why) == OK) {
         api_stop(*d->api);
         *d->api = api;
         return OK;
     }
     LOG_ERR(LOG_ERROR, "daemon", "the old address stays", &why);
+    return OK;
+}
+
+static Status api_serve(Daemon *d, Err *err)
+{
+    ApiOptions options = api_options(d);
+    options.control = &d->control;
     return api_attach(*d->api, &options, err);
 }
 
@@ -107,6 +120,7 @@ static Status parts_start(Daemon *d, Err *err)
 {
     const ConfigurationOptions *o = &d->config->options;
     TRY(descriptors_open(d, err));
+    TRY(api_open(d, err));
     TRY(state_store_open(o->state, &d->store, err));
     d->store_ok = true;
     TRY(replica_begin(d, err));
@@ -114,7 +128,7 @@ static Status parts_start(Daemon *d, Err *err)
     TRY(streams_new(d, err));
     TRY(links_make(d, err));
     control_make(d, &d->control);
-    TRY(api_open(d, err));
+    TRY(api_serve(d, err));
     config_update_restore(d);
     ticks_begin(d);
     TRY(jobs_start(d, err));
@@ -203,6 +217,14 @@ static void drain(Daemon *d, int *ret_signal)
     _exit(first ? 128 + first : 1);
 }
 
+/* What a request still uses must not go away under it. */
+static void api_leave(Daemon *d, int signal)
+{
+    if (api_detach(*d->api)) return;
+    LOG(LOG_ERROR, "daemon", "the work for a request does not end; it is left behind");
+    _exit(signal ? 128 + signal : 1);
+}
+
 static void parts_stop(Daemon *d)
 {
     part_streams_stop(d);
@@ -238,7 +260,7 @@ static Status live(Daemon *d, int64_t end_ns, int *ret_signal, Err *err)
     jobs_drain(d);
     streams_drain(d);
     if (status == OK) drain(d, ret_signal);
-    api_detach(*d->api);
+    api_leave(d, *ret_signal);
     if (status == OK) parts_end(d);
     parts_stop(d);
     return status;

@@ -170,8 +170,10 @@ void streams_metrics_forget(Daemon *d);
 Status control_stream_list(void *arg, Buf *out, Err *err);
 Status control_stream_get(void *arg, Str name, Buf *out, Err *err);
 Status control_stream_pause(void *arg, Str name, bool pause, Buf *out, Err *err);
-Status control_stream_letters(void *arg, Str name, int64_t limit, Buf *out, Err *err);
-Status control_stream_send(void *arg, Str name, Str lines, Buf *out, Err *err);
+Status control_stream_letters(void *arg, Str name, int64_t limit, const _Atomic bool *stop,
+                              Buf *out, Err *err);
+Status control_stream_send(void *arg, Str name, Str lines, const _Atomic bool *stop, Buf *out,
+                           Err *err);
 
 /* part_alert.c */
 MUST_USE Status part_alert_start(Daemon *d, Err *err);
