@@ -6,7 +6,9 @@ import os
 import random
 import re
 import shutil
+import signal
 import socket
+import sqlite3
 import subprocess
 import threading
 
@@ -257,3 +259,61 @@ const look = async name => { await draw(); got[name] = parts.parts.innerHTML; };
         assert "silent, ends in" in got["again"] and ">Listen<" in got["again"]
         assert run.get("/api/v1/alerts")["alerts"][0]["silence"]["by"] == "status page"
         assert len(page) < 150_000 and not re.search(r"https?://", page)
+
+
+def changed_lives(neuron, streams, pipelines):
+    """A configuration with these streams and pipelines."""
+    text = 'http: { listen: "127.0.0.1:0" }\nconnections: { bus: embedded }\nstreams:\n'
+    for name in streams:
+        text += (f"  {name}: {{ from: {{ connection: bus, topic: in-{name} }}, delivery: at_least_once,\n"
+                 f"    processors: {{ a: [ {{ select: 'type' }} ] }}, to: {{ file: {name}.ndjson }} }}\n")
+    text += "pipelines:\n" + "".join(f"  {name}: {{ from: in.csv, to: {name}.out.ndjson, schedule: '0 5 1 1 *' }}\n"
+                                     for name in pipelines)
+    neuron.write("neuron.yaml", text)
+
+
+def told_before(neuron, change=None):
+    """What the state store keeps of earlier updates; `change`: put in its place."""
+    with sqlite3.connect(f"{neuron.folder}/neuron-state.db") as db:
+        if change is not None:
+            db.execute("UPDATE pairs SET value = ? WHERE key LIKE '%config_update'", (json.dumps(change),))
+        found = db.execute("SELECT value FROM pairs WHERE key LIKE '%config_update'").fetchall()
+    return json.loads(found[0][0])
+
+
+def test_d1_a_pause_outlives_a_paused_part_that_is_gone(neuron):
+    neuron.write("in.csv", "id\n1\n")
+    changed_lives(neuron, ["s1", "s2"], ["p"])
+    with running(neuron) as run:
+        for name in ["s1", "s2"]:
+            assert run.get(f"/api/v1/streams/{name}/pause", "POST", 202)["paused"]
+        changed_lives(neuron, ["s1"], ["p"])
+        run.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: run.ask("/api/v1/streams/s2")[0] == 404)
+        assert run.get("/api/v1/streams/s1")["paused"]
+        assert run.log().count("no longer fits") == 1 and told_before(neuron) == {"paused": {"s1": True}}
+    for _ in range(2):
+        with running(neuron) as run:
+            assert run.get("/api/v1/streams/s1")["paused"] and "no longer fits" not in run.log()
+
+
+def test_d1_each_kept_change_stands_for_itself(neuron):
+    neuron.write("in.csv", "id\n1\n")
+    changed_lives(neuron, ["s1"], ["p", "q"])
+    with running(neuron) as run:
+        run.get("/api/v1/streams/s1/pause", "POST", 202)
+    good = {"paused": {"p": True, "s1": True}, "schedules": {"q": "0 6 2 2 *"}, "log_level": "debug"}
+    bad = {"paused": {"gone": True, "p": True, "q": 7, "s1": True}, "workers": 9, "heartbeat_interval": -1,
+           "schedules": {"p": "no schedule", "gone": "@daily", "q": "0 6 2 2 *", "s1": []}, "log_level": "debug"}
+    told_before(neuron, bad)
+    with running(neuron) as run:
+        jobs = {job["name"]: job for job in run.get("/api/v1/pipelines")["pipelines"]}
+        assert jobs["p"]["paused"] and not jobs["q"]["paused"] and run.get("/api/v1/streams/s1")["paused"]
+        assert jobs["q"]["schedule"] == "0 6 2 2 *" and jobs["p"]["schedule"] == "0 5 1 1 *"
+        assert run.get("/api/v1/config")["log_level"] == "debug"
+        assert run.log().count("no longer fits") == 7 and told_before(neuron) == good
+    for damaged in ["no JSON object", [1, 2]]:
+        told_before(neuron, damaged)
+        with running(neuron) as run:
+            assert not run.get("/api/v1/streams/s1")["paused"] and run.log().count("no longer fits") == 1
+            assert told_before(neuron) == {}

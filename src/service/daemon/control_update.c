@@ -1,4 +1,5 @@
-/* config_update: the few things that may be changed from outside, checked whole before any is. */
+/* config_update: the few things that may be changed from outside, checked whole before any is, and
+ * kept part by part. */
 #include "foundation/base/arena.h"
 #include "foundation/codec/json_tree.h"
 #include "service/daemon/daemon_impl.h"
@@ -11,39 +12,40 @@ typedef struct Update {
     const JsonValue *schedules, *paused;
 } Update;
 
-static Status check_schedules(Daemon *d, const JsonValue *map, Err *err)
+static Status check_schedule(Daemon *d, const JsonValue *at, Err *err)
 {
-    if (map->kind != JSON_OBJECT) return err_set(err, ERR_USAGE, "schedules must be an object");
-    for (const JsonValue *at = map->first; at; at = at->next) {
-        Schedule schedule = {0};
-        if (!job_find(d, JOB_PIPELINE, at->key) && !job_find(d, JOB_DATASET, at->key)) {
-            return err_set(err, ERR_USAGE, "schedules: no pipeline «%.*s»", STR_ARG(at->key));
-        }
-        if (at->kind != JSON_STRING) {
-            return err_set(err, ERR_USAGE, "schedules.%.*s must be a text", STR_ARG(at->key));
-        }
-        if (at->text.len && schedule_parse(at->text, &schedule, err) != OK) {
-            if (err) err->kind = ERR_USAGE;
-            return FAIL;
-        }
-        schedule_done(&schedule);
+    Schedule schedule = {0};
+    if (!job_find(d, JOB_PIPELINE, at->key) && !job_find(d, JOB_DATASET, at->key)) {
+        return err_set(err, ERR_USAGE, "schedules: no pipeline \"%.*s\"", STR_ARG(at->key));
     }
+    if (at->kind != JSON_STRING) {
+        return err_set(err, ERR_USAGE, "schedules.%.*s must be a text", STR_ARG(at->key));
+    }
+    if (at->text.len && schedule_parse(at->text, &schedule, err) != OK) {
+        if (err) err->kind = ERR_USAGE;
+        return FAIL;
+    }
+    schedule_done(&schedule);
     return OK;
 }
 
-static Status check_paused(Daemon *d, const JsonValue *map, Err *err)
+static Status check_paused(Daemon *d, const JsonValue *at, Err *err)
 {
-    if (map->kind != JSON_OBJECT) return err_set(err, ERR_USAGE, "paused must be an object");
-    for (const JsonValue *at = map->first; at; at = at->next) {
-        if (!job_find(d, JOB_PIPELINE, at->key) && !job_find(d, JOB_DATASET, at->key) &&
-            !stream_find(d, at->key)) {
-            return err_set(err, ERR_USAGE, "paused: no pipeline or stream «%.*s»",
-                           STR_ARG(at->key));
-        }
-        if (at->kind != JSON_BOOL) {
-            return err_set(err, ERR_USAGE, "paused.%.*s must be true or false", STR_ARG(at->key));
-        }
+    if (!job_find(d, JOB_PIPELINE, at->key) && !job_find(d, JOB_DATASET, at->key) &&
+        !stream_find(d, at->key)) {
+        return err_set(err, ERR_USAGE, "paused: no pipeline or stream \"%.*s\"", STR_ARG(at->key));
     }
+    if (at->kind == JSON_BOOL) return OK;
+    return err_set(err, ERR_USAGE, "paused.%.*s must be true or false", STR_ARG(at->key));
+}
+
+static Status check_all(Daemon *d, const JsonValue *map,
+                        Status (*check)(Daemon *d, const JsonValue *at, Err *err), Err *err)
+{
+    if (map->kind != JSON_OBJECT) {
+        return err_set(err, ERR_USAGE, "%.*s must be an object", STR_ARG(map->key));
+    }
+    for (const JsonValue *at = map->first; at; at = at->next) TRY(check(d, at, err));
     return OK;
 }
 
@@ -61,25 +63,26 @@ static Status update_member(Daemon *d, const JsonValue *at, Update *u, Err *err)
     }
     if (str_eq(at->key, STR("schedules"))) {
         u->schedules = at;
-        return check_schedules(d, at, err);
+        return check_all(d, at, check_schedule, err);
     }
     if (str_eq(at->key, STR("paused"))) {
         u->paused = at;
-        return check_paused(d, at, err);
+        return check_all(d, at, check_paused, err);
     }
     (void)err_set(err, ERR_USAGE, "«%.*s» can't be changed from outside", STR_ARG(at->key));
     return err_hint(err, "heartbeat_interval, log_level, schedules and paused can");
 }
 
-static void set_paused(Daemon *d, Str name, bool paused)
+static Status set_paused(Daemon *d, const JsonValue *at, Err *err UNUSED)
 {
     pthread_mutex_lock(&d->lock);
     for (int32_t i = 0; i < d->job_count; i++) {
-        if (str_eq(d->jobs[i].name, name)) d->jobs[i].paused = paused;
+        if (str_eq(d->jobs[i].name, at->key)) d->jobs[i].paused = at->boolean;
     }
     pthread_mutex_unlock(&d->lock);
-    Stream *stream = stream_find(d, name);
-    if (stream) stream_pause(stream, paused);
+    Stream *stream = stream_find(d, at->key);
+    if (stream) stream_pause(stream, at->boolean);
+    return OK;
 }
 
 static Status set_schedule(Daemon *d, const JsonValue *at, Err *err)
@@ -101,7 +104,7 @@ static Status apply(Daemon *d, const Update *u, Err *err)
         TRY(set_schedule(d, at, err));
     }
     for (const JsonValue *at = u->paused ? u->paused->first : NULL; at; at = at->next) {
-        set_paused(d, at->key, at->boolean);
+        TRY(set_paused(d, at, err));
     }
     daemon_wake(d);
     return OK;
@@ -169,18 +172,92 @@ Status control_config_update(void *arg, Str json, Buf *out, Err *err)
     return status;
 }
 
-/* At the start: what an earlier life was told. What no longer fits is dropped, and said. */
+/* ---- at the start ---- */
+
+/* What an earlier life was told, as it is taken up again. */
+typedef struct Restore {
+    Daemon *d;
+    JsonWriter kept; /* what still fits, for the next start */
+    int64_t dropped;
+} Restore;
+
+static void keep(Restore *r, const JsonValue *at)
+{
+    json_key_str(&r->kept, at->key);
+    if (at->kind == JSON_STRING) json_write_text(&r->kept, at->text);
+    else json_write_raw(&r->kept, at->text);
+}
+
+static void drop(Restore *r, const Err *why)
+{
+    LOG_ERR(LOG_WARN, "control", "an earlier change no longer fits and is forgotten", why);
+    r->dropped++;
+}
+
+/* Each of a map's members stands for itself. */
+static void restore_map(Restore *r, const JsonValue *map,
+                        Status (*check)(Daemon *d, const JsonValue *at, Err *err),
+                        Status (*set)(Daemon *d, const JsonValue *at, Err *err))
+{
+    json_key_str(&r->kept, map->key);
+    json_object_begin(&r->kept);
+    for (const JsonValue *at = map->first; at; at = at->next) {
+        Err err = {0};
+        if (check(r->d, at, &err) == OK && set(r->d, at, &err) == OK) keep(r, at);
+        else drop(r, &err);
+    }
+    json_object_end(&r->kept);
+}
+
+static void restore_member(Restore *r, const JsonValue *at)
+{
+    Err err = {0};
+    Update update = {0};
+    if (str_eq(at->key, STR("schedules"))) {
+        restore_map(r, at, check_schedule, set_schedule);
+    } else if (str_eq(at->key, STR("paused"))) {
+        restore_map(r, at, check_paused, set_paused);
+    } else if (update_member(r->d, at, &update, &err) == OK && apply(r->d, &update, &err) == OK) {
+        keep(r, at);
+    } else {
+        drop(r, &err);
+    }
+}
+
+static Status restore(Restore *r, Str json, Arena *arena, Buf *kept, Err *err)
+{
+    JsonValue *root = NULL;
+    Err damaged = {0};
+    r->kept = json_writer_make(kept, err);
+    json_object_begin(&r->kept);
+    Status status = json_parse(json, arena, &root, &damaged);
+    if (status == OK && root->kind != JSON_OBJECT) {
+        status = err_set(&damaged, ERR_DATA, "what was kept is no JSON object");
+        root = NULL;
+    }
+    if (status != OK) drop(r, &damaged);
+    for (const JsonValue *at = root ? root->first : NULL; at; at = at->next) restore_member(r, at);
+    json_object_end(&r->kept);
+    daemon_wake(r->d);
+    return json_writer_end(&r->kept);
+}
+
+/* Part by part: what no longer fits is said once and leaves the store, and takes nothing with it.
+ */
 void config_update_restore(Daemon *d)
 {
     Err err = {0};
     CLEANUP(buf_done) Buf json = buf_make(1 << 20);
+    CLEANUP(buf_done) Buf kept = buf_make(1 << 20);
     Arena arena = arena_make(1 << 20);
-    Update update = {0};
+    Restore r = {.d = d};
     Status status = state_value_get(d->store, STR("config_update"), &json, &err);
     if (status == OK && json.len > 0) {
-        status = update_parse(d, buf_str(&json), &arena, &update, &err);
-        if (status == OK) status = apply(d, &update, &err);
+        status = restore(&r, buf_str(&json), &arena, &kept, &err);
+        if (status == OK && r.dropped) {
+            status = state_value_put(d->store, STR("config_update"), buf_str(&kept), &err);
+        }
     }
-    if (status != OK) LOG_ERR(LOG_WARN, "control", "an earlier update is not applied", &err);
+    if (status != OK) LOG_ERR(LOG_WARN, "control", "earlier changes can't be taken up", &err);
     arena_done(&arena);
 }
