@@ -376,5 +376,5 @@ def test_the_documentation_is_true(neuron):
     schema = json.loads(neuron("schema").stdout)["properties"]["alerts"]["properties"]
     for key in ("interval", "group_by", "group_interval", "repeat", "retry", "thresholds", "rules", "receivers"):
         assert key in schema and f"`{key}`" in text or f"{key}:" in text, key
-    for name in ("QualityScoreLow", "PipelineFailing", "StreamLag", "DiskFull", "MemoryHigh"):
+    for name in ("QualityScoreLow", "PipelineFailing", "StreamLag", "DiskFull", "MemoryHigh", "RunsWaiting"):
         assert f"`{name}`" in text

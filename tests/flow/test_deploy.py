@@ -235,7 +235,7 @@ def test_prometheus_rules():
 def test_rules_and_dashboard_name_metrics_of_the_program(neuron):
     rules = yaml.safe_load(read("prometheus-rules.yaml"))["groups"][0]["rules"]
     names = {r["alert"] for r in rules}
-    assert {"QualityScoreLow", "PipelineFailing", "StreamLag", "DiskFull", "MemoryHigh"} <= names
+    assert {"QualityScoreLow", "PipelineFailing", "StreamLag", "DiskFull", "MemoryHigh", "RunsWaiting"} <= names
     for rule in rules:
         assert names_in(rule["expr"]) <= metric_names(), rule["expr"]
     board = json.loads(read("grafana-dashboard.json"))

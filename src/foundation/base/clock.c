@@ -24,9 +24,32 @@ int64_t clock_mono_ns(void)
     return clock_ns(CLOCK_MONOTONIC);
 }
 
+int64_t clock_boot_ns(void)
+{
+    return clock_ns(CLOCK_BOOTTIME);
+}
+
 int64_t clock_cpu_us(void)
 {
     return clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1000;
+}
+
+int64_t clock_watch_step(ClockWatch *watch)
+{
+    int64_t offset_us = clock_now_us() - clock_boot_ns() / 1000;
+    int64_t step_us = offset_us - watch->offset_us;
+    bool first = !watch->begun;
+    watch->begun = true;
+    if (!first && step_us < CLOCK_STEP_US && step_us > -CLOCK_STEP_US) return 0;
+    watch->offset_us = offset_us;
+    return first ? 0 : step_us;
+}
+
+int64_t clock_moment_move(int64_t at_us, int64_t step_us, int64_t now_us)
+{
+    if (at_us <= 0 || at_us == INT64_MAX) return at_us;
+    if (at_us <= now_us - step_us) at_us += step_us;
+    return int64_min(at_us, now_us);
 }
 
 void clock_set_us(int64_t now_us)

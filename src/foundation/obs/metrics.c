@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "foundation/base/clock.h"
 #include "foundation/base/hash.h"
 #include "foundation/base/mem.h"
 #include "foundation/base/number.h"
@@ -177,6 +178,20 @@ void metrics_remove(Metric metric, const Str *labels)
         s->gone = true;
         s->value = 0;
         if (s->observed) memset(s->observed, 0, (BOUND_COUNT + 1) * sizeof *s->observed);
+    }
+    pthread_mutex_unlock(&registry.lock);
+}
+
+void metrics_clock_set(int64_t step_us)
+{
+    int64_t now_us = clock_now_us();
+    pthread_mutex_lock(&registry.lock);
+    for (int32_t metric = 0; metric < METRIC_COUNT; metric++) {
+        if (!str_ends(str_from(FAMILIES[metric].name), STR("_timestamp_seconds"))) continue;
+        for (Series *s = registry.first[metric]; s; s = s->next) {
+            int64_t at_us = clock_moment_move((int64_t)(s->value * 1e6), step_us, now_us);
+            s->value = (double)at_us / 1e6;
+        }
     }
     pthread_mutex_unlock(&registry.lock);
 }

@@ -31,6 +31,9 @@ void metrics_remove(Metric metric, const Str *labels);
 /* The value of a counter or gauge; false (and nothing written) when there is no such series. */
 bool metrics_value(Metric metric, const Str *labels, double *ret_value);
 
+/* The wall clock was set: gauges that hold moments (…_timestamp_seconds) move with it. */
+void metrics_clock_set(int64_t step_us);
+
 /* Called for every series of a family, under the registry's lock: `each` must not call back.
  * For histograms the value is the count. */
 void metrics_each(Metric metric, void (*each)(void *arg, const Str *labels, double value),

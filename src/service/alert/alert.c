@@ -175,10 +175,22 @@ static Status settle(Alerts *a, int64_t now_us, Arena *arena, Err *err)
     return status;
 }
 
+/* Durations are real time, whatever the clock is set to. */
+static void watch_clock(Alerts *a)
+{
+    int64_t step_us = clock_watch_step(&a->clock);
+    if (!step_us) return;
+    alert_windows_clock_set(a->windows, step_us);
+    pthread_mutex_lock(&a->lock);
+    alert_book_clock_set(&a->book, step_us, clock_now_us());
+    pthread_mutex_unlock(&a->lock);
+}
+
 static void round_run(Alerts *a)
 {
     Err err = {0};
     Arena arena = arena_make(ROUND_ARENA);
+    watch_clock(a);
     int64_t now_us = clock_now_us();
     if (a->o.refresh) a->o.refresh(a->o.arg);
     Status status = observe(a, now_us, &arena, &err);
@@ -231,6 +243,7 @@ Status alerts_start(const AlertOptions *options, Alerts **ret_alerts, Err *err)
     if (!a) return err_memory(err);
     a->o = *options;
     a->book.neuron_id = options->neuron_id;
+    (void)clock_watch_step(&a->clock);
     a->book.shared_id = options->shared_id;
     pthread_mutex_init(&a->lock, NULL);
     thread_cond_init(&a->wake);

@@ -3,9 +3,11 @@
 
 #include <stdio.h>
 
+#include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
 #include "foundation/obs/log.h"
 
+#define SILENCE_MAX_US (INT64_C(366) * 86400000000)
 #define ALERT_ARENA_MAX (INT64_C(256) << 10)
 
 const char *alert_state_name(AlertState state)
@@ -33,7 +35,7 @@ static void holds_now(Alert *a, int64_t now_us)
         begin(a, now_us);
         return;
     }
-    /* A clock that was set back must not make it wait for ever. */
+    /* A clock that was set back meanwhile must not make it wait for ever. */
     a->active_us = int64_min(a->active_us, now_us);
     if (a->state != ALERT_PENDING || !a->rule || now_us - a->active_us < a->rule->for_us) return;
     a->state = ALERT_FIRING;
@@ -217,6 +219,21 @@ void alert_book_round(AlertBook *book, int64_t now_us)
         if (!a->rule) alert_step(a, false, false, now_us);
         a->gone = is_over(a, now_us);
         a->changed = a->changed || a->gone;
+    }
+}
+
+void alert_book_clock_set(AlertBook *book, int64_t step_us, int64_t now_us)
+{
+    for (Alert *a = book->first; a; a = a->next) {
+        int64_t *moments[] = {&a->active_us, &a->fired_us, &a->resolved_us,
+                              &a->true_us,   &a->seen_us,  &a->told_us};
+        for (int32_t i = 0; i < COUNT_OF(moments); i++) {
+            *moments[i] = clock_moment_move(*moments[i], step_us, now_us);
+        }
+        /* Further away: it was made when the clock was right, as it is now. */
+        int64_t left_us = a->silenced_us - (now_us - step_us);
+        if (left_us > 0 && left_us <= SILENCE_MAX_US) a->silenced_us = now_us + left_us;
+        a->changed = true;
     }
 }
 

@@ -58,6 +58,8 @@ MUST_USE Status alert_book_observe(AlertBook *book, const AlertRule *rule,
 void alert_book_yield(AlertBook *book, const AlertRule *rule);
 /* Alerts whose rule is gone are resolved; what is over is marked gone. After all rules. */
 void alert_book_round(AlertBook *book, int64_t now_us);
+/* The wall clock was set: what lasts goes on as long as it would have. */
+void alert_book_clock_set(AlertBook *book, int64_t step_us, int64_t now_us);
 Alert *alert_book_find(AlertBook *book, Str id);
 void alert_book_sweep(AlertBook *book);
 /* The next state of one alert. */

@@ -105,6 +105,9 @@ MUST_USE Status alert_windows_new(AlertExact exact, void *arg, AlertWindows **re
 void alert_windows_free(AlertWindows *windows);
 DEFINE_FREE_P(AlertWindows, alert_windows_free)
 
+/* The wall clock was set: windows are as long as they were. */
+void alert_windows_clock_set(AlertWindows *windows, int64_t step_us);
+
 /* The samples of the condition now (µs since the epoch), all of them in the arena. One thread. */
 MUST_USE Status alert_condition_run(const AlertCondition *condition, AlertWindows *windows,
                                     int64_t now_us, Arena *arena, AlertSamples *ret_samples,

@@ -37,7 +37,8 @@ struct Alerts {
     bool poked;
     int64_t generation; /* grows with each change of the book */
     bool store_fails;
-    bool leads; /* of its thread */
+    bool leads;       /* of its thread */
+    ClockWatch clock; /* of its thread */
 };
 
 /* alert_deliver.c */

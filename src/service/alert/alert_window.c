@@ -53,6 +53,15 @@ void alert_windows_round(AlertWindows *windows)
     windows->begun = true;
 }
 
+void alert_windows_clock_set(AlertWindows *windows, int64_t step_us)
+{
+    for (int32_t i = 0; i < BUCKETS; i++) {
+        for (Track *t = windows->buckets[i]; t; t = t->next) {
+            for (int32_t k = 0; k < POINTS; k++) t->points[k].at_us += step_us;
+        }
+    }
+}
+
 static uint64_t key_of(const AlertVector *v, const Str *labels, int32_t label_count)
 {
     uint64_t key = hash_64(STR("window"), (uint64_t)v->metric * 31 + (uint64_t)v->window_us);

@@ -1,5 +1,4 @@
 /* The configured connections as runs and streams last found them: nobody is asked for it. */
-#include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
 #include "service/daemon/daemon_impl.h"
 
@@ -17,14 +16,14 @@ typedef struct Link {
 
 Status links_make(Daemon *d, Err *err)
 {
-    const YamlNode *map = d->config->options.connections;
-    d->links = mem_array((map ? map->count : 0) + 1, (int64_t)sizeof *d->links);
+    const Configuration *c = d->config;
+    d->links = mem_array(c->connection_count + 1, (int64_t)sizeof *d->links);
     if (!d->links) return err_memory(err);
-    for (const YamlNode *at = map ? map->first : NULL; at; at = at->next) {
+    for (int32_t i = 0; i < c->connection_count; i++) {
+        const ConnectionOptions *o = &c->connections[i];
         Location location = {0};
-        if (at->kind != YAML_SCALAR) continue;
-        if (location_parse(at->text, &d->config->arena, &location, NULL) != OK) continue;
-        d->links[d->link_count++] = (Link){.name = at->key, .text = location.text};
+        if (location_parse(o->url, &d->config->arena, &location, NULL) != OK) continue;
+        d->links[d->link_count++] = (Link){.name = o->head.name, .text = location.text};
     }
     return OK;
 }
@@ -34,6 +33,18 @@ void links_done(Daemon *d)
     mem_free(d->links);
     d->links = NULL;
     d->link_count = 0;
+}
+
+void links_clock_set(Daemon *d, int64_t step_us)
+{
+    int64_t now_us = clock_now_us();
+    pthread_mutex_lock(&d->lock);
+    for (int32_t i = 0; i < d->link_count; i++) {
+        Link *link = &d->links[i];
+        link->checked_us = clock_moment_move(link->checked_us, step_us, now_us);
+        link->since_us = clock_moment_move(link->since_us, step_us, now_us);
+    }
+    pthread_mutex_unlock(&d->lock);
 }
 
 /* Under the lock. */

@@ -33,6 +33,7 @@ static void write_dataset(Daemon *d, const Job *job, JsonWriter *w)
     write_text(w, "schedule", job->schedule_text);
     write_time(w, "next_check", job->next_us);
     write_bool(w, "paused", job->paused);
+    write_text(w, "state", str_from(job_state(d, job)));
     write_bool(w, "running", job->running);
     json_key(w, "queued");
     json_write_int64(w, job->queued);

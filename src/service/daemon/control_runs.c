@@ -1,5 +1,4 @@
 /* What Control tells of pipelines and runs, and how runs are started and cancelled. */
-#include "foundation/base/clock.h"
 #include "foundation/base/datetime.h"
 #include "foundation/base/mem.h"
 #include "service/daemon/daemon_impl.h"
@@ -47,6 +46,7 @@ static void write_pipeline(Daemon *d, const Job *job, JsonWriter *w)
     write_text(w, "schedule", job->schedule_text);
     write_time(w, "next_run", job->next_us);
     write_bool(w, "paused", job->paused);
+    write_text(w, "state", str_from(job_state(d, job)));
     write_bool(w, "running", job->running);
     write_text(w, "run_id", job->running ? str_from(job->run_id) : STR_NULL);
     json_key(w, "queued");
@@ -157,22 +157,6 @@ Status control_run_get(void *arg, Str run_id, Buf *out, Err *err)
     JsonWriter w = json_writer_make(out, err);
     TRY(state_run_get(d->store, run_id, each_run, &w, err));
     return json_writer_end(&w);
-}
-
-/* Take a waiting ticket out of the queue; NULL when it does not wait. Under the lock. */
-static Ticket *ticket_withdraw(Daemon *d, Str run_id)
-{
-    Ticket *before = NULL;
-    for (Ticket *t = d->first; t; before = t, t = t->next) {
-        if (!str_eq(str_from(t->run_id), run_id)) continue;
-        if (before) before->next = t->next;
-        else d->first = t->next;
-        if (d->last == t) d->last = before;
-        d->ticket_count--;
-        t->job->queued--;
-        return t;
-    }
-    return NULL;
 }
 
 static bool cancel_running(Daemon *d, Str run_id)

@@ -1,5 +1,4 @@
 /* What Control tells of the whole: status, health, configuration; reload, updates, the end. */
-#include "foundation/base/clock.h"
 #include "foundation/codec/json_tree.h"
 #include "service/daemon/daemon_impl.h"
 
@@ -74,6 +73,7 @@ static Health write_dependencies(Daemon *d, bool detail, JsonWriter *w)
     json_object_begin(w);
     pthread_mutex_lock(&d->lock);
     write_store(d, store, detail, w);
+    jobs = workers_health(d, detail, w);
     for (int32_t i = 0; i < d->job_count; i++) jobs = write_job(&d->jobs[i], detail, w) && jobs;
     pthread_mutex_unlock(&d->lock);
     jobs = streams_health(d, detail, w) == HEALTH_HEALTHY && jobs;
@@ -165,6 +165,7 @@ static Status control_metrics(void *arg, bool openmetrics, Buf *out, Err *err)
     Daemon *d = arg;
     int64_t waiting = 0;
     streams_metrics(d);
+    workers_metrics(d);
     system_gauges(d);
     metrics_set(METRIC_BUDGET_USED, (double)budget_used(&d->budget), NO_LABELS);
     if (state_outbox_count(d->store, &waiting, NULL) == OK) {
@@ -175,14 +176,14 @@ static Status control_metrics(void *arg, bool openmetrics, Buf *out, Err *err)
 
 static void write_connections(const Daemon *d, JsonWriter *w)
 {
-    const YamlNode *map = d->config->options.connections;
+    const Configuration *c = d->config;
     Arena arena = arena_make(1 << 20);
     json_object_begin(w);
-    for (const YamlNode *at = map ? map->first : NULL; at; at = at->next) {
+    for (int32_t i = 0; i < c->connection_count; i++) {
+        const ConnectionOptions *o = &c->connections[i];
         Location location = {0};
-        bool good =
-            at->kind == YAML_SCALAR && location_parse(at->text, &arena, &location, NULL) == OK;
-        json_key_str(w, at->key);
+        bool good = location_parse(o->url, &arena, &location, NULL) == OK;
+        json_key_str(w, o->head.name);
         json_write_text(w, good ? location.text : STR("***"));
     }
     json_object_end(w);

@@ -9,14 +9,15 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include "foundation/base/clock.h"
 #include "service/api/api.h"
 #include "service/daemon/daemon_impl.h"
 
 #define SECOND_NS INT64_C(1000000000)
 /* After the drain's end, what was cancelled gets so long to roll back. */
 #define CANCEL_NS (10 * SECOND_NS)
-enum { POLL_MAX_MS = 30000 };
+/* With something that has its time: a clock that is set wakes nobody. */
+#define LOOK_NS SECOND_NS
+#define LOOK_IDLE_NS (30 * SECOND_NS)
 
 void copy_text(char *to, int64_t size, Str text)
 {
@@ -131,7 +132,7 @@ static Status parts_start(Daemon *d, Err *err)
     TRY(api_serve(d, err));
     config_update_restore(d);
     ticks_begin(d);
-    TRY(jobs_start(d, err));
+    TRY(workers_start(d, err));
     parts_begin(d);
     return OK;
 }
@@ -167,7 +168,7 @@ static void wait_events(Daemon *d, int64_t timeout_ns, int *ret_signal)
     struct pollfd fds[] = {{.fd = d->signal_fd, .events = POLLIN},
                            {.fd = d->event_fd, .events = POLLIN}};
     int64_t ms = timeout_ns < 0 ? 0 : (timeout_ns + 999999) / 1000000;
-    (void)poll(fds, COUNT_OF(fds), (int)int64_min(ms, POLL_MAX_MS));
+    (void)poll(fds, COUNT_OF(fds), (int)int64_min(ms, LOOK_IDLE_NS / 1000000));
     uint64_t count;
     IGNORE(read(d->event_fd, &count, sizeof count)); /* only empties it */
     read_signals(d, ret_signal);
@@ -179,19 +180,45 @@ static int64_t watchdog_ns(void)
     return sd_watchdog_enabled(0, &us) > 0 ? (int64_t)us * 1000 / 3 : INT64_MAX;
 }
 
+/* The clock may be set by hours or years: what remembers its moments moves them along. A store that
+ * others share has a clock of its own, which was not set. */
+static void watch_clock(Daemon *d)
+{
+    int64_t step_us = clock_watch_step(&d->clock);
+    if (!step_us) return;
+    LOG(LOG_WARN, "daemon", "the clock was set", log_int("seconds", step_us / 1000000));
+    if (d->replica) atomic_fetch_sub(&d->offset_us, step_us);
+    jobs_clock_set(d, step_us);
+    links_clock_set(d, step_us);
+    metrics_clock_set(step_us);
+}
+
+/* What may run by now, by its waits. Returns when the next wait is over; INT64_MAX: none waits. */
+static int64_t dispatch(Daemon *d)
+{
+    pthread_mutex_lock(&d->lock);
+    workers_dispatch(d);
+    int64_t wake_ns = d->wake_ns;
+    if (d->first && wake_ns < 0) wake_ns = clock_mono_ns() + LOOK_NS;
+    pthread_mutex_unlock(&d->lock);
+    return wake_ns < 0 ? INT64_MAX : wake_ns;
+}
+
 static void main_loop(Daemon *d, int64_t end_ns, int *ret_signal)
 {
     int64_t beat_ns = watchdog_ns();
+    (void)clock_watch_step(&d->clock);
     while (atomic_load(&d->end) == END_NONE) {
-        int64_t now_us = clock_now_us(), now_ns = clock_mono_ns();
+        watch_clock(d);
+        int64_t wait_us = ticks_fire(d);
+        int64_t until_ns = int64_min(dispatch(d), end_ns), now_ns = clock_mono_ns();
         if (now_ns >= end_ns) {
             daemon_end(d, END_STOP);
             break;
         }
-        int64_t next_us = ticks_fire(d, now_us);
-        int64_t wait_ns = next_us - now_us > POLL_MAX_MS * 1000 ? POLL_MAX_MS * INT64_C(1000000)
-                                                                : (next_us - now_us) * 1000;
-        wait_ns = int64_min(int64_min(wait_ns, beat_ns), end_ns - now_ns);
+        int64_t wait_ns =
+            wait_us == INT64_MAX ? LOOK_IDLE_NS : int64_min(wait_us, LOOK_NS / 1000) * 1000;
+        wait_ns = int64_min(int64_min(wait_ns, beat_ns), int64_max(until_ns - now_ns, 0));
         wait_events(d, wait_ns, ret_signal);
         if (beat_ns != INT64_MAX) (void)sd_notify(0, "WATCHDOG=1");
     }
@@ -199,20 +226,24 @@ static void main_loop(Daemon *d, int64_t end_ns, int *ret_signal)
 
 /* ---- down ---- */
 
-/* Wait for what runs; a second signal ends the patience. */
+/* Wait for what runs; a second signal ends the patience. What is cancelled gets the last third of
+ * the time (at most CANCEL_NS) to roll back. */
 static void drain(Daemon *d, int *ret_signal)
 {
-    int64_t end_ns = clock_mono_ns() + d->config->options.drain_us * 1000;
+    int64_t drain_ns = d->config->options.drain_us * 1000;
+    int64_t end_ns = clock_mono_ns() + drain_ns;
+    int64_t patience_ns = end_ns - int64_min(drain_ns / 3, CANCEL_NS);
     int first = *ret_signal;
     *ret_signal = 0;
-    while (clock_mono_ns() < end_ns && *ret_signal == 0) {
-        if (jobs_wait(d, clock_mono_ns() + SECOND_NS / 10)) break;
+    while (clock_mono_ns() < patience_ns && *ret_signal == 0) {
+        if (workers_wait(d, int64_min(clock_mono_ns() + SECOND_NS / 10, patience_ns))) break;
         read_signals(d, ret_signal);
         (void)sd_notify(0, "WATCHDOG=1");
     }
+    if (*ret_signal) end_ns = int64_min(end_ns, clock_mono_ns() + CANCEL_NS);
     *ret_signal = first;
-    jobs_cancel(d);
-    if (jobs_wait(d, clock_mono_ns() + CANCEL_NS)) return;
+    workers_cancel(d);
+    if (workers_wait(d, end_ns)) return;
     LOG(LOG_ERROR, "daemon", "a run does not end; it is left to the next start");
     _exit(first ? 128 + first : 1);
 }
@@ -228,6 +259,8 @@ static void api_leave(Daemon *d, int signal)
 static void parts_stop(Daemon *d)
 {
     part_streams_stop(d);
+    workers_done(d);
+    tickets_done(d);
     jobs_done(d);
     links_done(d);
     state_store_close(TAKE(d->store));
@@ -257,7 +290,7 @@ static Status live(Daemon *d, int64_t end_ns, int *ret_signal, Err *err)
         if (atomic_load(&d->end) == END_STOP) (void)sd_notify(0, "STOPPING=1");
         LOG(LOG_INFO, "daemon", "ending", log_int("signal", *ret_signal));
     }
-    jobs_drain(d);
+    workers_drain(d);
     streams_drain(d);
     if (status == OK) drain(d, ret_signal);
     api_leave(d, *ret_signal);

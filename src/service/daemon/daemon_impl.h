@@ -1,9 +1,10 @@
-/* What the files of this room share: the daemon, its jobs and their tickets. */
+/* What the files of this room share: the daemon, its jobs and their tickets, its workers. */
 #ifndef NEURON_DAEMON_IMPL_H
 #define NEURON_DAEMON_IMPL_H
 
 #include <stdatomic.h>
 
+#include "foundation/base/clock.h"
 #include "foundation/base/thread.h"
 #include "foundation/codec/json_writer.h"
 #include "foundation/obs/log.h"
@@ -16,14 +17,14 @@
 
 enum {
     RUN_ID_SIZE = 40,
-    WORKERS_MAX = 4,
-    TICKETS_MAX = 1000, /* waiting in all */
-    TICKETS_OF_JOB_MAX = 100,
+    TICKETS_OF_JOB_MAX = 100, /* waiting */
+    JOB_PLACES_MAX = 2,
     RUNS_KEPT = 1000,      /* in the state store, of each pipeline */
     ANSWER_MAX = 64 << 20, /* bytes of one JSON answer */
 };
 
-typedef enum JobKind { JOB_PIPELINE, JOB_DATASET } JobKind;
+/* Each kind has workers of its own. */
+typedef enum JobKind { JOB_PIPELINE, JOB_DATASET, JOB_KINDS } JobKind;
 typedef enum CatchUp { CATCH_UP_NONE, CATCH_UP_LAST, CATCH_UP_ALL } CatchUp;
 typedef enum Overlap { OVERLAP_SKIP, OVERLAP_QUEUE } Overlap;
 
@@ -31,9 +32,12 @@ typedef enum Overlap { OVERLAP_SKIP, OVERLAP_QUEUE } Overlap;
 typedef struct Job {
     JobKind kind;
     Str name;
-    Str tick_name;                  /* in the state store: "pipeline:sales" */
-    int32_t index;                  /* into the configuration's pipelines or datasets */
-    const PipelineOptions *options; /* pipelines */
+    Str tick_name;      /* in the state store: "pipeline:sales" */
+    int32_t index;      /* into the configuration's pipelines or datasets */
+    struct Job **after; /* its ticks wait until these have succeeded since their last tick */
+    int32_t after_count;
+    int32_t places[JOB_PLACES_MAX]; /* where it reads and writes: into the daemon's places */
+    int32_t place_count;
     CatchUp catch_up;
     Overlap overlap;
     _Atomic bool cancelled; /* of the run that goes on */
@@ -42,10 +46,14 @@ typedef struct Job {
     bool scheduled;
     Str schedule_text;
     int64_t next_us; /* INT64_MAX: no tick */
+    /* catch_up: all: the oldest missed tick that is not made up for (INT64_MAX: none), the last. */
+    int64_t missed_us, missed_end_us;
+    bool tick_fails; /* it could not be taken, and that was said */
+    bool fresh;      /* has succeeded since its last tick */
     bool paused, running;
-    int32_t queued;
+    int32_t queued, retrying;
     char run_id[RUN_ID_SIZE]; /* of the run that goes on */
-    int64_t last_tick_us, last_run_us, last_success_us, failing_since_us;
+    int64_t last_run_us, last_success_us, failing_since_us;
     char last_status[16];
     char last_error[512];
     ErrKind last_kind; /* of last_error */
@@ -64,7 +72,15 @@ typedef struct Ticket {
     int64_t scheduled_us;
     int64_t attempts;      /* that failed before */
     int64_t not_before_ns; /* clock_mono_ns; 0: at once */
+    int64_t waits_ns;      /* since when it waits for nothing but a worker; 0: it does not */
 } Ticket;
+
+/* A system that jobs read from or write to; so many runs of each kind at the same time. */
+typedef struct Place {
+    Str text; /* as messages show it, secrets masked */
+    int64_t limit;
+    int32_t running[JOB_KINDS];
+} Place;
 
 typedef enum DaemonEnd { END_NONE, END_STOP, END_RESTART, END_RELOAD } DaemonEnd;
 
@@ -93,32 +109,41 @@ typedef struct Daemon {
 
     Job *jobs;
     int32_t job_count;
-    Thread workers[WORKERS_MAX];
-    int32_t worker_count;
+    Place *places;
+    int32_t place_count;
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
     Ticket *first, *last;
-    int32_t ticket_count, running_count;
-    int64_t checked_ns;   /* when the state store was last tried */
-    int64_t heartbeat_us; /* told from outside; 0: as configured */
-    struct Link *links;   /* connections.c */
+    struct Worker *workers; /* workers.c */
+    int32_t worker_count;
+    int32_t running[JOB_KINDS];
+    int64_t wake_ns;           /* when a ticket's wait is over; -1: none waits */
+    char worker_error[256];    /* why no thread could be started; empty: none was refused */
+    ClockWatch clock;          /* of the main loop */
+    int64_t seen_us;           /* the latest moment that ticks were looked at, the store's clock */
+    _Atomic int64_t offset_us; /* how far the store's clock is ahead */
+    int64_t checked_ns;        /* when the state store was last tried */
+    int64_t heartbeat_us;      /* told from outside; 0: as configured */
+    struct Link *links;        /* connections.c */
     int32_t link_count;
     bool store_ok;
     char store_error[512];
     ErrKind store_kind;
 } Daemon;
 
-/* ---- jobs.c: the table, the queue, the workers ---- */
+/* ---- jobs.c: the table ---- */
 MUST_USE Status jobs_make(Daemon *d, Err *err);
-MUST_USE Status jobs_start(Daemon *d, Err *err);
-/* No new work from now on; wakes everybody. */
-void jobs_drain(Daemon *d);
-/* Wait until nothing runs; false at the deadline. */
-bool jobs_wait(Daemon *d, int64_t deadline_ns);
-void jobs_cancel(Daemon *d);
 void jobs_done(Daemon *d);
 Job *job_find(Daemon *d, JobKind kind, Str name);
+MUST_USE Status job_set_schedule(Daemon *d, Job *job, Str text, Err *err);
+/* running; waiting: for a worker; retrying: for its next attempt; queued: for other pipelines;
+ * paused; idle. Under the lock. */
+const char *job_state(const Daemon *d, const Job *job);
+/* The wall clock was set. */
+void jobs_clock_set(Daemon *d, int64_t step_us);
+
+/* ---- tickets.c: the queue ---- */
 /* Put into the store and the queue. *ret_run_id (RUN_ID_SIZE) may be NULL. */
 MUST_USE Status job_enqueue(Daemon *d, Job *job, Str trigger, char *ret_run_id, Err *err);
 /* The same for a tick; *ret_mine false: another neuron has taken it, and nothing is put. */
@@ -126,11 +151,44 @@ MUST_USE Status job_enqueue_tick(Daemon *d, Job *job, Str trigger, int64_t sched
                                  bool *ret_mine, Err *err);
 /* A ticket as it is (a retry, a resume); owns it. */
 void ticket_push(Daemon *d, Ticket *ticket);
-MUST_USE Status job_set_schedule(Daemon *d, Job *job, Str text, Err *err);
+/* The oldest one that may run now, taken out; NULL when there is none. Sets d->wake_ns. Under the
+ * lock. */
+Ticket *ticket_take(Daemon *d);
+/* Take a waiting one out of the queue; NULL when it does not wait. Under the lock. */
+Ticket *ticket_withdraw(Daemon *d, Str run_id);
+/* Runs that wait for a tick later than this moment will not run: their tick is void. */
+void tickets_void(Daemon *d, int64_t after_us);
+void tickets_done(Daemon *d);
+/* What waits for nothing but a worker. Under the lock. */
+typedef struct Waiting {
+    int64_t count[JOB_KINDS];
+    int64_t longest_ns[JOB_KINDS];
+    const Job *job; /* the one that waits longest; NULL: none */
+} Waiting;
+Waiting tickets_waiting(const Daemon *d);
+
+/* ---- workers.c: a thread for each run ---- */
+MUST_USE Status workers_start(Daemon *d, Err *err);
+/* Start what may run now. Under the lock. */
+void workers_dispatch(Daemon *d);
+/* One more run of the job fits: into its kind, and into each place. Under the lock. */
+bool workers_have_room(const Daemon *d, const Job *job);
+/* No new work from now on; wakes everybody. */
+void workers_drain(Daemon *d);
+/* Wait until nothing runs; false at the deadline. */
+bool workers_wait(Daemon *d, int64_t deadline_ns);
+void workers_cancel(Daemon *d);
+void workers_done(Daemon *d);
+/* In an open object: the dependency "workers", with `detail` what waits for what. Under the lock.
+ * False when work waits too long. */
+bool workers_health(const Daemon *d, bool detail, JsonWriter *w);
+void workers_metrics(Daemon *d);
 
 /* ---- replica.c: this neuron among those that share its state store ---- */
 /* Settles d->identity, before anything else asks the store. */
 MUST_USE Status replica_begin(Daemon *d, Err *err);
+/* Asks the store for its clock. */
+void replica_clock(Daemon *d);
 MUST_USE Status part_replica_start(Daemon *d, Err *err);
 void part_replica_stop(Daemon *d);
 /* A pipeline runs in one neuron at a time: false where another one runs it. Where the store can't
@@ -186,6 +244,7 @@ void parts_end(Daemon *d);
 /* ---- connections.c: what is known of the configured connections ---- */
 MUST_USE Status links_make(Daemon *d, Err *err);
 void links_done(Daemon *d);
+void links_clock_set(Daemon *d, int64_t step_us);
 /* A run between the two locations ended: with `why` NULL both work; else the one that it tells of
  * does not. Thread-safe. */
 void links_note(Daemon *d, Str from, Str to, const Err *why);
@@ -198,18 +257,22 @@ bool links_write(Daemon *d, bool detail, JsonWriter *w);
 void ticks_begin(Daemon *d);
 /* Runs of neurons that are gone go on here. */
 void ticks_adopt(Daemon *d);
-/* Fire what is due; returns when the next tick is (µs since the epoch; INT64_MAX: none). */
-int64_t ticks_fire(Daemon *d, int64_t now_us);
+/* Fire what is due; returns how long it is until the next tick (µs; INT64_MAX: none). */
+int64_t ticks_fire(Daemon *d);
+/* Now, by the clock that ticks count by: the state store's. */
+int64_t ticks_now(const Daemon *d);
 
 /* ---- job_run.c: one ticket, on a worker's thread ---- */
 void job_run(Daemon *d, Ticket *ticket);
+/* A pipeline's run that does not take place. Owns the ticket. */
+void job_skip(Daemon *d, Ticket *ticket, Str why);
 
 /* ---- dataset_run.c: checks of datasets ---- */
 void dataset_run(Daemon *d, Ticket *ticket);
 /* The job's last report, and its series. */
 MUST_USE Status dataset_restore(Daemon *d, Job *job, Err *err);
-/* Pipelines that load the dataset's table have not ended yet. Under the lock. */
-bool dataset_waits(const Daemon *d, const Job *job);
+/* The pipeline loads the dataset's table. */
+bool dataset_is_loaded_by(const Daemon *d, const Job *dataset, const Job *pipeline);
 
 /* ---- control_*.c ---- */
 void control_make(Daemon *d, Control *ret_control);

@@ -1,5 +1,4 @@
 /* One check of a dataset on a worker's thread: kept in the store, counted, told. */
-#include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
 #include "foundation/codec/json_tree.h"
 #include "service/daemon/daemon_impl.h"
@@ -54,16 +53,11 @@ Status dataset_restore(Daemon *d, Job *job, Err *err)
     return OK;
 }
 
-bool dataset_waits(const Daemon *d, const Job *job)
+bool dataset_is_loaded_by(const Daemon *d, const Job *dataset, const Job *pipeline)
 {
-    const QualitySet *set = &d->config->quality[job->index];
-    for (int32_t i = 0; i < d->job_count; i++) {
-        const Job *other = &d->jobs[i];
-        if (other->kind != JOB_PIPELINE || (!other->running && !other->queued)) continue;
-        const PipelineConfig *p = &d->config->pipelines[other->index];
-        if (str_eq(p->to.text, set->from.text) && str_eq(p->table, set->table)) return true;
-    }
-    return false;
+    const QualitySet *set = &d->config->quality[dataset->index];
+    const PipelineConfig *p = &d->config->pipelines[pipeline->index];
+    return str_eq(p->to.text, set->from.text) && str_eq(p->table, set->table);
 }
 
 /* ---- a check ---- */

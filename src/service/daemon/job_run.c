@@ -1,5 +1,4 @@
 /* One ticket on a worker's thread: a run of a pipeline, kept in the store, counted, told. */
-#include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
 #include "service/daemon/daemon_impl.h"
 
@@ -34,6 +33,7 @@ static void remember(Daemon *d, Job *job, Str status, const Err *err)
     copy_text(job->last_error, sizeof job->last_error, good ? STR_NULL : str_from(err->message));
     job->last_kind = err->kind;
     if (good) job->last_success_us = now_us;
+    if (good) job->fresh = true;
     if (good) job->failing_since_us = 0;
     else if (str_eq(status, STR("failed")) && !job->failing_since_us)
         job->failing_since_us = now_us;
@@ -156,33 +156,39 @@ static void settle(Daemon *d, Ticket *ticket, const PipelineConfig *pipeline, Ru
     mem_free(ticket);
 }
 
+void job_skip(Daemon *d, Ticket *ticket, Str why)
+{
+    Err err = {0};
+    RunResult result;
+    run_result_init(&result);
+    result.status = RUN_SKIPPED;
+    copy_text(result.pipeline, sizeof result.pipeline, ticket->job->name);
+    copy_text(result.run_id, sizeof result.run_id, str_from(ticket->run_id));
+    copy_text(result.message, sizeof result.message, why);
+    LOG(LOG_INFO, "scheduler", "run skipped", log_text("job", ticket->job->tick_name),
+        log_text("run_id", str_from(ticket->run_id)), log_text("reason", why));
+    if (ticket->job->kind == JOB_PIPELINE &&
+        finish(d, ticket, &result, STR("skipped"), &err) != OK) {
+        store_failed("a run's end could not be kept", &err, ticket);
+    }
+    run_result_done(&result);
+    mem_free(ticket);
+}
+
 /* Another neuron on the same state store runs the pipeline just now: a tick is skipped, what was
- * asked for waits. Owns the ticket. */
+ * asked for waits, and so does a missed tick that is made up for. Owns the ticket. */
 static void run_elsewhere(Daemon *d, Ticket *ticket)
 {
-    static const char *const TICKS[] = {"schedule", "catch_up", "start"};
+    static const char *const TICKS[] = {"schedule", "start"};
     enum { WAIT_US = 1000000 };
-    Err err = {0};
     bool tick = false;
     for (int32_t i = 0; i < COUNT_OF(TICKS); i++) tick |= strcmp(ticket->trigger, TICKS[i]) == 0;
     if (!tick) {
         run_again(d, ticket, WAIT_US);
         return;
     }
-    RunResult result;
-    run_result_init(&result);
-    result.status = RUN_SKIPPED;
-    copy_text(result.pipeline, sizeof result.pipeline, ticket->job->name);
-    copy_text(result.run_id, sizeof result.run_id, str_from(ticket->run_id));
-    copy_text(result.message, sizeof result.message, STR("Another neuron runs it"));
-    LOG(LOG_INFO, "scheduler", "tick skipped", log_text("job", ticket->job->tick_name),
-        log_text("reason", STR("another neuron runs it")));
     metrics_add(METRIC_PIPELINE_TICKS_SKIPPED, 1, LABELS(ticket->job->name, STR("overlap")));
-    if (finish(d, ticket, &result, STR("skipped"), &err) != OK) {
-        store_failed("a run's end could not be kept", &err, ticket);
-    }
-    run_result_done(&result);
-    mem_free(ticket);
+    job_skip(d, ticket, STR("Another neuron runs it"));
 }
 
 static void run_pipeline(Daemon *d, Ticket *ticket)

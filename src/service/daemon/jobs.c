@@ -1,11 +1,5 @@
-/* The table of jobs, the queue of their tickets, the workers that take them. */
-#include <stdio.h>
-#include <unistd.h>
-
-#include "foundation/base/clock.h"
-#include "foundation/base/hash.h"
+/* The table of jobs: what runs, when, where, and what it waits for. */
 #include "foundation/base/mem.h"
-#include "foundation/codec/uuid.h"
 #include "service/daemon/daemon_impl.h"
 
 /* ---- the table ---- */
@@ -14,7 +8,7 @@ static Status job_init(Daemon *d, Job *job, JobKind kind, Str name, Str schedule
 {
     job->kind = kind;
     job->name = name;
-    job->next_us = INT64_MAX;
+    job->next_us = job->missed_us = INT64_MAX;
     TRY(arena_printf(&d->config->arena, &job->tick_name, err, "%s:%.*s",
                      kind == JOB_PIPELINE ? "pipeline" : "dataset", STR_ARG(name)));
     if (schedule.len == 0) return OK;
@@ -47,23 +41,93 @@ static Status load_last_run(void *arg, const StateRun *run, Err *err UNUSED)
     }
     if (job->last_success_us == 0 && str_eq(run->status, STR("success"))) {
         job->last_success_us = run->finished_us;
+        job->fresh = true;
     }
     return OK;
+}
+
+/* ---- where they read and write ---- */
+
+static int64_t place_limit(const Daemon *d, const Location *location)
+{
+    const Configuration *c = d->config;
+    enum { OTHERWISE = 16 }; /* as a connection's, where it has no name */
+    for (int32_t i = 0; i < c->connection_count; i++) {
+        Arena arena = arena_make(1 << 20);
+        Location named = {0};
+        bool same = location_parse(c->connections[i].url, &arena, &named, NULL) == OK &&
+                    str_eq(named.text, location->text);
+        arena_done(&arena);
+        if (same) return c->connections[i].concurrency;
+    }
+    return OTHERWISE;
+}
+
+static void job_add_place(Daemon *d, Job *job, const Location *location)
+{
+    int32_t at = 0;
+    while (at < d->place_count && !str_eq(d->places[at].text, location->text)) at++;
+    if (at == d->place_count) {
+        d->places[d->place_count++] =
+            (Place){.text = location->text, .limit = place_limit(d, location)};
+    }
+    for (int32_t i = 0; i < job->place_count; i++) {
+        if (job->places[i] == at) return;
+    }
+    job->places[job->place_count++] = at;
+}
+
+/* ---- what they wait for ---- */
+
+static bool is_after(const Daemon *d, const Job *job, const PipelineOptions *o, const Job *other)
+{
+    if (other->kind != JOB_PIPELINE) return false;
+    if (job->kind == JOB_DATASET) return dataset_is_loaded_by(d, job, other);
+    for (int32_t i = 0; i < o->after.count; i++) {
+        if (str_eq(o->after.items[i], other->name)) return true;
+    }
+    return false;
+}
+
+static Status job_link(Daemon *d, Job *job, Err *err)
+{
+    const PipelineOptions *o =
+        job->kind == JOB_PIPELINE ? d->config->options.pipelines.items[job->index] : NULL;
+    if (o && o->after.count == 0) return OK;
+    int32_t count = 0;
+    for (int32_t i = 0; i < d->job_count; i++) count += is_after(d, job, o, &d->jobs[i]);
+    if (count == 0) return OK;
+    job->after = ARENA_ARRAY(&d->config->arena, Job *, count);
+    if (!job->after) return err_memory(err);
+    for (int32_t i = 0; i < d->job_count; i++) {
+        if (is_after(d, job, o, &d->jobs[i])) job->after[job->after_count++] = &d->jobs[i];
+    }
+    return OK;
+}
+
+/* ---- all of them ---- */
+
+static Status tables_new(Daemon *d, Err *err)
+{
+    int64_t count = d->config->pipeline_count + d->config->quality_count;
+    d->jobs = mem_array(count + 1, (int64_t)sizeof *d->jobs);
+    d->places = mem_array(JOB_PLACES_MAX * count + 1, (int64_t)sizeof *d->places);
+    return d->jobs && d->places ? OK : err_memory(err);
 }
 
 Status jobs_make(Daemon *d, Err *err)
 {
     const Configuration *c = d->config;
-    d->jobs = mem_array(c->pipeline_count + c->quality_count + 1, (int64_t)sizeof *d->jobs);
-    if (!d->jobs) return err_memory(err);
+    TRY(tables_new(d, err));
     for (int32_t i = 0; i < c->pipeline_count; i++) {
         Job *job = &d->jobs[d->job_count++];
         const PipelineOptions *o = c->options.pipelines.items[i];
         job->index = i;
-        job->options = o;
         job->catch_up = (CatchUp)o->catch_up;
         job->overlap = (Overlap)o->overlap;
         TRY(job_init(d, job, JOB_PIPELINE, c->pipelines[i].name, o->schedule, err));
+        job_add_place(d, job, &c->pipelines[i].from);
+        job_add_place(d, job, &c->pipelines[i].to);
         pipeline_series(job->name);
         StateRunFilter filter = {.pipeline = job->name, .limit = 100};
         TRY(state_run_list(d->store, &filter, load_last_run, job, err));
@@ -75,8 +139,10 @@ Status jobs_make(Daemon *d, Err *err)
         job->index = i;
         job->catch_up = CATCH_UP_LAST;
         TRY(job_init(d, job, JOB_DATASET, set->name, set->schedule, err));
+        job_add_place(d, job, &set->from);
         TRY(dataset_restore(d, job, err));
     }
+    for (int32_t i = 0; i < d->job_count; i++) TRY(job_link(d, &d->jobs[i], err));
     return OK;
 }
 
@@ -101,223 +167,46 @@ Status job_set_schedule(Daemon *d, Job *job, Str text, Err *err)
         job->schedule = schedule;
         job->scheduled = text.len > 0;
         job->schedule_text = copy;
-        job->next_us = job->scheduled ? schedule_next(&schedule, clock_now_us()) : INT64_MAX;
+        job->next_us = job->scheduled ? schedule_next(&schedule, ticks_now(d)) : INT64_MAX;
+        job->missed_us = INT64_MAX;
     }
     pthread_mutex_unlock(&d->lock);
     if (status != OK) schedule_done(&schedule);
     return status;
 }
 
-/* ---- the queue ---- */
-
-void ticket_push(Daemon *d, Ticket *ticket)
+const char *job_state(const Daemon *d, const Job *job)
 {
+    if (job->running) return "running";
+    if (job->queued == 0) return job->paused ? "paused" : "idle";
+    if (job->retrying > 0) return "retrying";
+    for (const Ticket *t = d->first; t; t = t->next) {
+        if (t->job == job && t->waits_ns) return "waiting";
+    }
+    return "queued";
+}
+
+void jobs_clock_set(Daemon *d, int64_t step_us)
+{
+    int64_t now_us = clock_now_us();
     pthread_mutex_lock(&d->lock);
-    ticket->next = NULL;
-    if (d->last) d->last->next = ticket;
-    else d->first = ticket;
-    d->last = ticket;
-    d->ticket_count++;
-    ticket->job->queued++;
-    pthread_cond_broadcast(&d->changed);
-    pthread_mutex_unlock(&d->lock);
-}
-
-static Status ticket_new(Job *job, Str trigger, int64_t scheduled_us, Ticket **ret_ticket, Err *err)
-{
-    uint8_t bytes[16];
-    TRY(hash_random(bytes, sizeof bytes, err));
-    bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
-    bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
-    Ticket *ticket = mem_zalloc((int64_t)sizeof *ticket);
-    if (!ticket) return err_memory(err);
-    uuid_format(bytes, ticket->run_id);
-    ticket->job = job;
-    ticket->scheduled_us = scheduled_us;
-    copy_text(ticket->trigger, sizeof ticket->trigger, trigger);
-    *ret_ticket = ticket;
-    return OK;
-}
-
-static Status ticket_store(Daemon *d, const Ticket *ticket, bool *ret_mine, Err *err)
-{
-    const Job *job = ticket->job;
-    *ret_mine = true;
-    StateRun run = {
-        .run_id = str_from(ticket->run_id),
-        .pipeline = job->name,
-        .trigger = str_from(ticket->trigger),
-        .status = STR("queued"),
-        .scheduled_us = ticket->scheduled_us,
-        .attempts = ticket->attempts,
-    };
-    bool tick = ticket->scheduled_us > 0;
-    if (job->kind == JOB_PIPELINE) {
-        return tick ? state_tick_run(d->store, job->tick_name, &run, d->identity, ret_mine, err)
-                    : state_run_put(d->store, &run, err);
-    }
-    if (!tick) return OK;
-    return state_tick_take(d->store, job->tick_name, ticket->scheduled_us, d->identity, ret_mine,
-                           err);
-}
-
-static Status job_has_room(Daemon *d, const Job *job, Err *err)
-{
-    pthread_mutex_lock(&d->lock);
-    bool room = job->queued < TICKETS_OF_JOB_MAX && d->ticket_count < TICKETS_MAX;
-    pthread_mutex_unlock(&d->lock);
-    if (atomic_load(&d->draining)) return err_set(err, ERR_LIMIT, "the neuron is ending");
-    if (room) return OK;
-    (void)err_set(err, ERR_LIMIT, "too many runs of %.*s wait already", STR_ARG(job->name));
-    return err_hint(err, "wait until some are done");
-}
-
-static Status enqueue(Daemon *d, Ticket *ticket, bool *ret_mine, Err *err)
-{
-    Status status = ticket_store(d, ticket, ret_mine, err);
-    if (status == OK && *ret_mine) ticket_push(d, ticket);
-    else mem_free(ticket);
-    return status;
-}
-
-Status job_enqueue(Daemon *d, Job *job, Str trigger, char *ret_run_id, Err *err)
-{
-    Ticket *ticket = NULL;
-    bool mine = true;
-    TRY(job_has_room(d, job, err));
-    TRY(ticket_new(job, trigger, 0, &ticket, err));
-    char run_id[RUN_ID_SIZE];
-    memcpy(run_id, ticket->run_id, RUN_ID_SIZE);
-    TRY(enqueue(d, ticket, &mine, err));
-    if (ret_run_id) memcpy(ret_run_id, run_id, RUN_ID_SIZE);
-    return OK;
-}
-
-Status job_enqueue_tick(Daemon *d, Job *job, Str trigger, int64_t scheduled_us, bool *ret_mine,
-                        Err *err)
-{
-    Ticket *ticket = NULL;
-    TRY(job_has_room(d, job, err));
-    TRY(ticket_new(job, trigger, scheduled_us, &ticket, err));
-    return enqueue(d, ticket, ret_mine, err);
-}
-
-/* ---- the workers ---- */
-
-/* `after:` must have succeeded since their last tick; only ticks and starts wait for that. */
-static bool after_is_done(Daemon *d, const Ticket *ticket)
-{
-    if (ticket->job->kind == JOB_DATASET) {
-        return !str_eq(str_from(ticket->trigger), STR("start")) || !dataset_waits(d, ticket->job);
-    }
-    const PipelineOptions *o = ticket->job->options;
-    bool waits = o && !str_eq(str_from(ticket->trigger), STR("api")) &&
-                 !str_eq(str_from(ticket->trigger), STR("federation"));
-    for (int32_t i = 0; waits && i < o->after.count; i++) {
-        const Job *other = job_find(d, JOB_PIPELINE, o->after.items[i]);
-        if (!other) continue;
-        bool begun = other->last_success_us > 0 && other->last_success_us >= other->last_tick_us;
-        if (!begun || other->running || other->queued > 0) return false;
-    }
-    return true;
-}
-
-/* The oldest ticket that may run now, taken out; NULL when there is none. *ret_wake_ns: when one
- * may be. Under the lock. */
-static Ticket *ticket_take(Daemon *d, int64_t now_ns, int64_t *ret_wake_ns)
-{
-    *ret_wake_ns = -1;
-    Ticket *before = NULL;
-    for (Ticket *t = d->first; t; before = t, t = t->next) {
-        if (t->job->running || !after_is_done(d, t)) continue;
-        if (t->not_before_ns > now_ns) {
-            if (*ret_wake_ns < 0 || t->not_before_ns < *ret_wake_ns)
-                *ret_wake_ns = t->not_before_ns;
-            continue;
+    d->started_us = clock_moment_move(d->started_us, step_us, now_us);
+    for (int32_t i = 0; i < d->job_count; i++) {
+        Job *job = &d->jobs[i];
+        int64_t *moments[] = {&job->last_run_us, &job->last_success_us, &job->failing_since_us};
+        for (int32_t k = 0; k < COUNT_OF(moments); k++) {
+            *moments[k] = clock_moment_move(*moments[k], step_us, now_us);
         }
-        if (before) before->next = t->next;
-        else d->first = t->next;
-        if (d->last == t) d->last = before;
-        d->ticket_count--;
-        t->job->queued--;
-        return t;
-    }
-    return NULL;
-}
-
-static void worker(void *arg)
-{
-    Daemon *d = arg;
-    pthread_mutex_lock(&d->lock);
-    while (!atomic_load(&d->draining)) {
-        int64_t wake_ns = -1;
-        Ticket *ticket = ticket_take(d, clock_mono_ns(), &wake_ns);
-        if (!ticket) {
-            (void)thread_cond_wait(&d->changed, &d->lock, wake_ns);
-            continue;
-        }
-        Job *job = ticket->job;
-        job->running = true;
-        memcpy(job->run_id, ticket->run_id, RUN_ID_SIZE);
-        atomic_store(&job->cancelled, false);
-        d->running_count++;
-        pthread_mutex_unlock(&d->lock);
-        job_run(d, ticket);
-        pthread_mutex_lock(&d->lock);
-        job->running = false;
-        d->running_count--;
-        pthread_cond_broadcast(&d->changed);
     }
     pthread_mutex_unlock(&d->lock);
 }
 
-Status jobs_start(Daemon *d, Err *err)
-{
-    int32_t count = d->job_count < WORKERS_MAX ? d->job_count : WORKERS_MAX;
-    for (int32_t i = 0; i < count; i++) {
-        char name[16];
-        (void)snprintf(name, sizeof name, "work-%d", i + 1);
-        TRY(thread_start(&d->workers[i], name, worker, d, err));
-        d->worker_count++;
-    }
-    return OK;
-}
-
-void jobs_drain(Daemon *d)
-{
-    pthread_mutex_lock(&d->lock);
-    atomic_store(&d->draining, true);
-    pthread_cond_broadcast(&d->changed);
-    pthread_mutex_unlock(&d->lock);
-}
-
-bool jobs_wait(Daemon *d, int64_t deadline_ns)
-{
-    pthread_mutex_lock(&d->lock);
-    while (d->running_count > 0 && clock_mono_ns() < deadline_ns) {
-        (void)thread_cond_wait(&d->changed, &d->lock, deadline_ns);
-    }
-    bool idle = d->running_count == 0;
-    pthread_mutex_unlock(&d->lock);
-    return idle;
-}
-
-void jobs_cancel(Daemon *d)
-{
-    for (int32_t i = 0; i < d->job_count; i++) atomic_store(&d->jobs[i].cancelled, true);
-}
-
-/* What still waits stays in the state store and is taken up at the next start. */
 void jobs_done(Daemon *d)
 {
-    for (int32_t i = 0; i < d->worker_count; i++) thread_join(&d->workers[i]);
-    for (Ticket *t = d->first, *next; t; t = next) {
-        next = t->next;
-        mem_free(t);
-    }
     for (int32_t i = 0; i < d->job_count; i++) schedule_done(&d->jobs[i].schedule);
     mem_free(d->jobs);
+    mem_free(d->places);
     d->jobs = NULL;
-    d->first = d->last = NULL;
-    d->job_count = d->worker_count = 0;
+    d->places = NULL;
+    d->job_count = d->place_count = 0;
 }

@@ -99,6 +99,7 @@ static void refresh(void *arg)
     metrics_read_process();
     system_gauges(arg);
     streams_metrics(arg);
+    workers_metrics(arg);
     shared_gauges(arg);
 }
 

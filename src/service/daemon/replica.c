@@ -1,12 +1,12 @@
 /* This neuron among those that share its state store: its number, its leases, what others left. */
 #include <stdio.h>
 
-#include "foundation/base/clock.h"
 #include "service/daemon/daemon_impl.h"
 
 /* A neuron that says nothing for so long is taken for dead. */
 #define HOLD_US INT64_C(15000000)
 #define RENEW_NS INT64_C(5000000000)
+#define ANSWER_NS INT64_C(1000000000)
 
 /* Transactional ids must differ between neurons, or they would fence each other. */
 static Status streams_rename(Daemon *d, Err *err)
@@ -25,10 +25,24 @@ static Status streams_rename(Daemon *d, Err *err)
     return OK;
 }
 
+/* Ticks count by the store's clock, which all neurons share. An answer that took long says little.
+ */
+void replica_clock(Daemon *d)
+{
+    int64_t offset_us = 0, begun_ns = clock_mono_ns();
+    Err err = {0};
+    if (state_store_offset(d->store, &offset_us, &err) != OK) {
+        LOG_ERR(LOG_WARN, "scheduler", "the state store's clock can't be asked", &err);
+    } else if (clock_mono_ns() - begun_ns < ANSWER_NS) {
+        atomic_store(&d->offset_us, offset_us);
+    }
+}
+
 Status replica_begin(Daemon *d, Err *err)
 {
     d->identity = d->config->options.neuron.id;
     TRY(state_scope_take(d->store, HOLD_US, &d->replica, err));
+    replica_clock(d);
     if (!d->replica) return OK;
     TRY(arena_printf(&d->config->arena, &d->identity, err, "%.*s-%lld", STR_ARG(d->identity),
                      (long long)d->replica));
@@ -91,6 +105,7 @@ static bool renew(Daemon *d)
             log_text("id", d->identity));
         return false;
     }
+    replica_clock(d);
     renew_runs(d);
     ticks_adopt(d);
     if (state_scope_adopt(d->store, &err) != OK) {

@@ -1,7 +1,6 @@
 /* The streams' numbers in the registry of metrics; what no longer is leaves it. */
 #include <stdio.h>
 
-#include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
 #include "foundation/base/number.h"
 #include "service/daemon/daemon_impl.h"

@@ -29,6 +29,11 @@ static const Option THRESHOLD_OPTIONS[] = {
      .offset = FIELD(AlertThresholdOptions, within_us),
      .otherwise = "1h",
      .summary = "… in this time."},
+    {.name = "wait",
+     .type = OPTION_DURATION,
+     .offset = FIELD(AlertThresholdOptions, wait_us),
+     .otherwise = "1m",
+     .summary = "RunsWaiting fires when a run waits longer for a worker."},
 };
 static const OptionGroup THRESHOLD_GROUP = {"thresholds", sizeof(AlertThresholdOptions),
                                             THRESHOLD_OPTIONS, COUNT_OF(THRESHOLD_OPTIONS)};

@@ -1,7 +1,7 @@
-/* `alerts:` into rules and receivers; the guide's five rules, which are on by default. */
+/* `alerts:` into rules and receivers; the rules that are on by default. */
 #include "service/setup/configuration_impl.h"
 
-enum { DEFAULT_RULES = 5, RULES_MAX = 500, RECEIVERS_MAX = 16 };
+enum { DEFAULT_RULES = 6, RULES_MAX = 500, RECEIVERS_MAX = 16 };
 
 static void mistake(Configuration *c, const YamlNode *node, Str hint, const char *what)
 {
@@ -42,7 +42,7 @@ static Status default_rules(Configuration *c, RuleList *rules, Err *err)
 {
     const AlertThresholdOptions *t = &c->options.alerts.thresholds;
     const int64_t flap_us = INT64_C(300000000);
-    Str failing, lag, disk, memory;
+    Str failing, lag, disk, memory, wait;
     TRY(arena_printf(&c->arena, &failing, err,
                      "increase(neuron_pipeline_failed_attempts_total[%llds]) > %lld",
                      (long long)int64_max(t->within_us / 1000000, 1), (long long)t->failures));
@@ -50,6 +50,8 @@ static Status default_rules(Configuration *c, RuleList *rules, Err *err)
                      (double)t->lag_us / 1e6));
     TRY(arena_printf(&c->arena, &disk, err, "neuron_disk_used_ratio > %g", t->disk));
     TRY(arena_printf(&c->arena, &memory, err, "neuron_memory_used_ratio > %g", t->memory));
+    TRY(arena_printf(&c->arena, &wait, err, "neuron_runs_wait_seconds > %g",
+                     (double)t->wait_us / 1e6));
     AlertRule all[DEFAULT_RULES] = {
         {.name = STR("QualityScoreLow"),
          .severity = STR("warning"),
@@ -75,6 +77,11 @@ static Status default_rules(Configuration *c, RuleList *rules, Err *err)
          .when = memory,
          .keep_us = flap_us,
          .summary = STR("Of the memory {value%} is used (more than {threshold%}).")},
+        {.name = STR("RunsWaiting"),
+         .severity = STR("warning"),
+         .when = wait,
+         .keep_us = flap_us,
+         .summary = STR("A {kind} has waited {value} s for a worker (more than {threshold} s).")},
     };
     for (int32_t i = 0; i < DEFAULT_RULES; i++) TRY(default_rule(c, rules, all[i], err));
     return OK;

@@ -107,11 +107,12 @@ Status configuration_stream(const Configuration *c, Str name, const StreamConfig
 
 Status configuration_location(Configuration *c, Str text, Location *ret_location, Err *err)
 {
-    const YamlNode *connections = c->options.connections;
-    const YamlNode *named =
-        connections && connections->kind == YAML_MAP ? yaml_get(connections, text) : NULL;
-    if (named && named->kind == YAML_SCALAR) text = named->text;
-    if (named && str_eq(text, STR("embedded"))) text = STR("kafka://embedded");
+    for (int32_t i = 0; i < c->connection_count; i++) {
+        const ConnectionOptions *o = &c->connections[i];
+        if (!str_eq(o->head.name, text)) continue;
+        text = str_eq(o->url, STR("embedded")) ? STR("kafka://embedded") : o->url;
+        break;
+    }
     return location_parse(text, &c->arena, ret_location, err);
 }
 

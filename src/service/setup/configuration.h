@@ -76,7 +76,7 @@ typedef struct StreamOptions {
 typedef struct AlertThresholdOptions {
     OptionHead head;
     double disk, memory;
-    int64_t lag_us, failures, within_us;
+    int64_t lag_us, failures, within_us, wait_us;
 } AlertThresholdOptions;
 
 typedef struct AlertRuleOptions {
@@ -112,6 +112,13 @@ typedef struct TestOptions {
     int64_t rejects, dead_letters;
 } TestOptions;
 
+/* A connection: its location, and what belongs to the system there. */
+typedef struct ConnectionOptions {
+    OptionHead head;
+    Str url;
+    int64_t concurrency; /* pipelines, and as many checks, that use it at the same time */
+} ConnectionOptions;
+
 typedef struct ConfigurationOptions {
     OptionHead head;
     NeuronOptions neuron;
@@ -127,6 +134,7 @@ typedef struct ConfigurationOptions {
     AlertsOptions alerts;
     GroupList tests; /* TestOptions */
     int64_t drain_us;
+    int64_t concurrency; /* pipelines, and as many checks, at the same time */
 } ConfigurationOptions;
 
 extern const OptionGroup CONFIGURATION_GROUP;
@@ -137,6 +145,8 @@ typedef struct Configuration {
     Buf text; /* the file as it was read */
     Str path;
     ConfigurationOptions options;
+    ConnectionOptions *connections; /* in the file's order */
+    int32_t connection_count;
     MistakeList mistakes;
     PipelineConfig *pipelines; /* in the file's order; only complete when there are no mistakes */
     int32_t pipeline_count;

@@ -10,8 +10,10 @@
 MUST_USE Status secrets_register(Configuration *configuration, const YamlNode *root, Err *err);
 /* The URL under `state:` must parse. */
 void state_check(Configuration *configuration);
-/* Every connection must be a location. Mistakes are added; FAIL only when memory runs out. */
+/* `connections:` into configuration->connections. Mistakes are added; FAIL only when memory runs
+ * out. */
 MUST_USE Status connections_check(Configuration *configuration, Err *err);
+extern const char CONNECTIONS_SCHEMA[];
 /* PipelineOptions to PipelineConfig, with all further checks. */
 MUST_USE Status pipelines_make(Configuration *configuration, Err *err);
 /* StreamOptions to StreamConfig, with all further checks, expressions too. */

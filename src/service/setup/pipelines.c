@@ -9,29 +9,6 @@ void mistake_from(Configuration *c, const YamlNode *node, const Err *err)
     mistake_add(&c->mistakes, node->line, node->column, str_from(err->hint), "%s", err->message);
 }
 
-Status connections_check(Configuration *c, Err *err UNUSED)
-{
-    const YamlNode *connections = c->options.connections;
-    if (!connections || yaml_is_null(connections)) return OK;
-    if (connections->kind != YAML_MAP) {
-        mistake_add(&c->mistakes, connections->line, connections->column, STR_NULL,
-                    "`connections` must be a map of names to locations");
-        return OK;
-    }
-    for (const YamlNode *at = connections->first; at; at = at->next) {
-        Location location;
-        Err why = {0};
-        if (at->kind != YAML_SCALAR) {
-            mistake_add(&c->mistakes, at->line, at->column, STR_NULL,
-                        "the connection `%.*s` must be a location", STR_ARG(at->key));
-        } else if (!str_eq(at->text, STR("embedded")) &&
-                   location_parse(at->text, &c->arena, &location, &why) != OK) {
-            mistake_from(c, at, &why);
-        }
-    }
-    return OK;
-}
-
 /* The location under a key: a connection's name or a location as it is. */
 void location_settle(Configuration *c, const OptionHead *head, const char *key, Str text,
                      Location *location)

@@ -4,7 +4,8 @@
 
 #define RUN_COLUMNS                                                                                \
     "run_id, pipeline, trigger, status, scheduled_us, started_us, finished_us, attempts, result"
-#define ATTEMPTS_KEPT_US (INT64_C(8) * 86400000000)
+/* So far ahead of the store's clock is not in the future yet. */
+#define TICK_SLACK_US "1000000"
 enum { RUNS_DEFAULT = 100, RUNS_MAX = 1000 };
 
 Status state_run_put(StateStore *store, const StateRun *r, Err *err)
@@ -117,8 +118,18 @@ Status state_attempt_failed(StateStore *store, Str pipeline, Str run_id, int64_t
         {.sql = "INSERT INTO attempts(pipeline, at_us, run_id, kind) VALUES(?1,?2,?3,?4)",
          STATE_VALUES(state_text(pipeline), state_int(at_us), state_text(run_id),
                       state_text(kind))},
-        {.sql = "DELETE FROM attempts WHERE pipeline=?1 AND at_us<?2",
-         STATE_VALUES(state_text(pipeline), state_int(clock_now_us() - ATTEMPTS_KEPT_US))}};
+        {.sql = "DELETE FROM attempts WHERE pipeline=?1 AND at_us < (SELECT at_us FROM attempts"
+                " WHERE pipeline=?1 ORDER BY at_us DESC LIMIT 1 OFFSET 1000)",
+         STATE_VALUES(state_text(pipeline))}};
+    return state_queries(store, queries, COUNT_OF(queries), err);
+}
+
+Status state_clock_set_back(StateStore *store, Err *err)
+{
+    StateQuery queries[] = {
+        {.sql = "UPDATE attempts SET at_us={now} WHERE at_us > {now} + " TICK_SLACK_US},
+        {.sql =
+             "UPDATE notices SET at_us={now}, due_us={now} WHERE at_us > {now} + " TICK_SLACK_US}};
     return state_queries(store, queries, COUNT_OF(queries), err);
 }
 
@@ -141,18 +152,27 @@ Status state_attempts_failed(StateStore *store, Str pipeline, int64_t since_us, 
     return OK;
 }
 
+/* A tick in the future of the store's clock is void: it is not taken, and one that was taken while
+ * that clock was ahead counts as not taken. How many of a name are kept depends on no clock. */
+#define TICK_IS_NOT_AHEAD "?2 <= {now} + " TICK_SLACK_US
+#define TICKS_VOID "DELETE FROM ticks WHERE name=?1 AND scheduled_us > {now} + " TICK_SLACK_US
+#define TICKS_PRUNE                                                                                \
+    "DELETE FROM ticks WHERE name=?1 AND scheduled_us < (SELECT scheduled_us FROM ticks"           \
+    " WHERE name=?1 ORDER BY scheduled_us DESC LIMIT 1 OFFSET 1000)"
+#define TICK_TAKE                                                                                  \
+    "INSERT INTO ticks(name, scheduled_us, owner) SELECT ?1,?2,?3 WHERE " TICK_IS_NOT_AHEAD        \
+    " ON CONFLICT DO NOTHING"
+
 Status state_tick_take(StateStore *store, Str name, int64_t scheduled_us, Str owner, bool *ret_mine,
                        Err *err)
 {
     StateQuery queries[] = {
-        {.sql =
-             "INSERT INTO ticks(name, scheduled_us, owner) VALUES(?1,?2,?3) ON CONFLICT DO NOTHING",
+        {.sql = TICKS_VOID, STATE_VALUES(state_text(name))},
+        {.sql = TICK_TAKE,
          STATE_VALUES(state_text(name), state_int(scheduled_us), state_text(owner))},
-        {.sql = "DELETE FROM ticks WHERE name=?1 AND scheduled_us < (SELECT max(scheduled_us) FROM"
-                " ticks WHERE name=?1) - 604800000000",
-         STATE_VALUES(state_text(name))}};
+        {.sql = TICKS_PRUNE, STATE_VALUES(state_text(name))}};
     TRY(state_queries(store, queries, COUNT_OF(queries), err));
-    *ret_mine = queries[0].changes == 1;
+    *ret_mine = queries[1].changes == 1;
     return OK;
 }
 
@@ -163,8 +183,8 @@ Status state_tick_run(StateStore *store, Str name, const StateRun *r, Str owner,
     CLEANUP(buf_done) Buf taker = buf_make(256);
     TRY(buf_printf(&taker, err, "%.*s/%.*s", STR_ARG(owner), STR_ARG(r->run_id)));
     StateQuery queries[] = {
-        {.sql = "INSERT INTO ticks(name, scheduled_us, owner) VALUES(?1,?2,?3)"
-                " ON CONFLICT DO NOTHING",
+        {.sql = TICKS_VOID, STATE_VALUES(state_text(name))},
+        {.sql = TICK_TAKE,
          STATE_VALUES(state_text(name), state_int(r->scheduled_us), state_text(buf_str(&taker)))},
         {.sql =
              "INSERT INTO runs(" RUN_COLUMNS ", scope) SELECT ?4,?5,?6,?7,?2,0,0,0,'',{scope}"
@@ -172,23 +192,34 @@ Status state_tick_run(StateStore *store, Str name, const StateRun *r, Str owner,
          STATE_VALUES(state_text(name), state_int(r->scheduled_us), state_text(buf_str(&taker)),
                       state_text(r->run_id), state_text(r->pipeline), state_text(r->trigger),
                       state_text(r->status))},
-        {.sql = "DELETE FROM ticks WHERE name=?1 AND scheduled_us < (SELECT max(scheduled_us) FROM"
-                " ticks WHERE name=?1) - 604800000000",
-         STATE_VALUES(state_text(name))}};
+        {.sql = TICKS_PRUNE, STATE_VALUES(state_text(name))}};
     TRY(state_queries(store, queries, COUNT_OF(queries), err));
-    *ret_mine = queries[0].changes == 1;
+    *ret_mine = queries[1].changes == 1;
     return OK;
 }
 
 Status state_tick_last(StateStore *store, Str name, int64_t *ret_scheduled_us, Err *err)
 {
     int64_t last = 0;
-    StateQuery query = {.sql = "SELECT max(scheduled_us) FROM ticks WHERE name=?1",
+    StateQuery query = {.sql = "SELECT max(scheduled_us) FROM ticks WHERE name=?1"
+                               " AND scheduled_us <= {now} + " TICK_SLACK_US,
                         STATE_VALUES(state_text(name)),
                         .each = int64_row,
                         .arg = &last};
     TRY(state_query(store, &query, err));
     *ret_scheduled_us = last;
+    return OK;
+}
+
+Status state_store_offset(StateStore *store, int64_t *ret_us, Err *err)
+{
+    int64_t now_us = 0, before_us = clock_now_us();
+    *ret_us = 0;
+    if (store->db) return OK;
+    StateQuery query = {.sql = "SELECT {now}", .each = int64_row, .arg = &now_us};
+    TRY(state_query(store, &query, err));
+    int64_t after_us = clock_now_us();
+    *ret_us = now_us - before_us - (after_us - before_us) / 2;
     return OK;
 }
 

@@ -35,6 +35,13 @@ MUST_USE Status state_lease_take(StateStore *store, Str name, int64_t hold_us, b
                                  Err *err);
 MUST_USE Status state_lease_drop(StateStore *store, Str name, Err *err);
 
+/* How far the store's clock is ahead of this machine's; 0 for a store of its own. Ticks count by
+ * the store's clock. */
+MUST_USE Status state_store_offset(StateStore *store, int64_t *ret_us, Err *err);
+
+/* The clock was ahead: failed attempts and notices of that future are of now. */
+MUST_USE Status state_clock_set_back(StateStore *store, Err *err);
+
 /* OK when the store can be read and written now. */
 MUST_USE Status state_store_check(StateStore *store, Err *err);
 
@@ -82,7 +89,7 @@ MUST_USE Status state_run_list(StateStore *store, const StateRunFilter *filter, 
 MUST_USE Status state_run_adopt(StateStore *store, StateRunEach each, void *arg, Err *err);
 /* Forget finished runs of a pipeline but for the newest `keep`. */
 MUST_USE Status state_run_prune(StateStore *store, Str pipeline, int64_t keep, Err *err);
-/* Each attempt that failed, retried or not. Older than 8 days are forgotten. */
+/* Each attempt that failed, retried or not. The newest 1,000 of a pipeline are kept. */
 MUST_USE Status state_attempt_failed(StateStore *store, Str pipeline, Str run_id, int64_t at_us,
                                      Str kind, Err *err);
 MUST_USE Status state_attempts_failed(StateStore *store, Str pipeline, int64_t since_us,
@@ -184,13 +191,15 @@ MUST_USE Status state_notice_done(StateStore *store, int64_t id, Err *err);
 MUST_USE Status state_notice_count(StateStore *store, int64_t *ret_count, Err *err);
 
 /* Who runs a tick: the first to take it. `name` is a pipeline or a dataset with its kind before it
- * ("pipeline:sales"). */
+ * ("pipeline:sales"). By the store's own clock a tick of the future is void: nobody gets it, and
+ * those of this name that were taken while that clock was ahead are forgotten. The newest 1,000 of
+ * a name are kept. */
 MUST_USE Status state_tick_take(StateStore *store, Str name, int64_t scheduled_us, Str owner,
                                 bool *ret_mine, Err *err);
 /* The same, and in the same transaction the run that it starts is put: no tick is lost between. */
 MUST_USE Status state_tick_run(StateStore *store, Str name, const StateRun *run, Str owner,
                                bool *ret_mine, Err *err);
-/* The newest tick taken; 0: none. */
+/* The newest tick taken that is not in the future; 0: none. */
 MUST_USE Status state_tick_last(StateStore *store, Str name, int64_t *ret_scheduled_us, Err *err);
 
 /* Anything else by key. *ret_value is emptied when there is none. */

@@ -182,6 +182,27 @@ static void observe(AlertBook *book, const AlertRule *r, int32_t holds, int64_t 
     alert_book_round(book, now_us);
 }
 
+/* `for` and silences are real time, through a clock that is three hours ahead for a while. */
+static void test_clock_ahead(void **state)
+{
+    (void)state;
+    const int64_t hours = 180 * MINUTE;
+    AlertBook book = {.neuron_id = STR("n")};
+    AlertRule r = rule(5 * MINUTE, 2 * MINUTE);
+    observe(&book, &r, 1, T0);
+    Alert *a = book.first;
+    a->silenced_us = T0 + 30 * MINUTE;
+    alert_book_clock_set(&book, hours, T0 + hours + MINUTE);
+    observe(&book, &r, 1, T0 + hours + MINUTE);
+    assert_int_equal(a->state, ALERT_PENDING);
+    assert_true(a->silenced_us == T0 + hours + 30 * MINUTE);
+    alert_book_clock_set(&book, -hours, T0 + 2 * MINUTE);
+    assert_true(a->active_us == T0 && a->silenced_us == T0 + 30 * MINUTE);
+    observe(&book, &r, 1, T0 + 5 * MINUTE);
+    assert_int_equal(a->state, ALERT_FIRING);
+    alert_book_done(&book);
+}
+
 static void test_states(void **state)
 {
     (void)state;
@@ -336,11 +357,12 @@ static void test_texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mistakes), cmocka_unit_test(test_values),
-        cmocka_unit_test(test_pairs),    cmocka_unit_test(test_window),
-        cmocka_unit_test(test_states),   cmocka_unit_test(test_clock_set_back),
-        cmocka_unit_test(test_groups),   cmocka_unit_test(test_kept),
-        cmocka_unit_test(test_texts),    cmocka_unit_test(test_fingerprint),
+        cmocka_unit_test(test_mistakes),    cmocka_unit_test(test_values),
+        cmocka_unit_test(test_pairs),       cmocka_unit_test(test_window),
+        cmocka_unit_test(test_states),      cmocka_unit_test(test_clock_set_back),
+        cmocka_unit_test(test_clock_ahead), cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_kept),        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_fingerprint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "foundation/base/clock.h"
+#include "store/db/sqlite_db.h"
 #include "store/state/state_store.h"
 
 static char folder[64];
@@ -190,6 +191,46 @@ static void test_commands_and_pairs(void **state)
     state_store_close(store);
 }
 
+/* What was taken while the clock was ahead is void once it is right. */
+static void test_future(void **state)
+{
+    (void)state;
+    StateStore *store = open_store("future.db");
+    const int64_t hour = INT64_C(3600000000), now = clock_now_us() / 1000000 * 1000000;
+    Err err = {0};
+    bool mine = true;
+    assert_int_equal(state_tick_take(store, STR("p"), now + hour, STR("me"), &mine, &err), OK);
+    assert_false(mine);
+    StateRun run = {.run_id = STR("r"), .pipeline = STR("p"), .scheduled_us = now + hour};
+    assert_int_equal(state_tick_run(store, STR("p"), &run, STR("me"), &mine, &err), OK);
+    assert_false(mine);
+    assert_int_equal(state_run_get(store, STR("r"), collect_run, NULL, &err), FAIL);
+    /* As a clock that is ahead leaves it. */
+    char path[100], sql[200];
+    (void)snprintf(path, sizeof path, "%s/future.db", folder);
+    (void)snprintf(sql, sizeof sql,
+                   "INSERT INTO ticks VALUES('p', %lld, 'me');"
+                   "INSERT INTO attempts VALUES('p', %lld, 'r', 'io')",
+                   (long long)(now + hour), (long long)(now + hour));
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite_db_open(str_from(path), SQLITE_DB_WRITE, &db, &err), OK);
+    assert_int_equal(sqlite_db_exec(db, sql, &err), OK);
+    sqlite_db_close(db);
+    int64_t last = -1, count = -1;
+    assert_int_equal(state_tick_last(store, STR("p"), &last, &err), OK);
+    assert_true(last == 0);
+    assert_int_equal(state_tick_take(store, STR("p"), now, STR("me"), &mine, &err), OK);
+    assert_true(mine);
+    assert_int_equal(state_tick_last(store, STR("p"), &last, &err), OK);
+    assert_true(last == now);
+    assert_int_equal(state_clock_set_back(store, &err), OK);
+    assert_int_equal(state_attempts_failed(store, STR("p"), now - 1000000, &count, &err), OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(state_attempts_failed(store, STR("p"), now + hour / 2, &count, &err), OK);
+    assert_int_equal(count, 0);
+    state_store_close(store);
+}
+
 static void write_file(const char *name, const char *text)
 {
     char path[200];
@@ -275,6 +316,7 @@ int main(void)
     (void)snprintf(folder, sizeof folder, "/tmp/neuron-state-XXXXXX");
     if (!mkdtemp(folder)) return 1;
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_future),
         cmocka_unit_test(test_runs),
         cmocka_unit_test(test_reports_and_letters),
         cmocka_unit_test(test_commands_and_pairs),

@@ -1,0 +1,236 @@
+/* Workers: runs wait on remote systems, not on processors, so that each has a thread of its own. */
+#include <stdio.h>
+
+#include "foundation/base/mem.h"
+#include "service/daemon/daemon_impl.h"
+
+/* Work that waits for a worker longer than that is out of order. */
+#define WAIT_LONG_NS INT64_C(60000000000)
+
+static const char *const KINDS[JOB_KINDS] = {"pipeline", "check"};
+
+/* One run's thread. Under the daemon's lock. */
+typedef struct Worker {
+    Daemon *daemon;
+    Ticket *ticket;
+    Thread thread;
+    bool used, ended;
+} Worker;
+
+bool workers_have_room(const Daemon *d, const Job *job)
+{
+    if (d->running[job->kind] >= d->config->options.concurrency) return false;
+    for (int32_t i = 0; i < job->place_count; i++) {
+        const Place *place = &d->places[job->places[i]];
+        if (place->running[job->kind] >= place->limit) return false;
+    }
+    return true;
+}
+
+/* Under the lock. */
+static void count(Daemon *d, Job *job, int32_t more)
+{
+    job->running = more > 0;
+    d->running[job->kind] += more;
+    for (int32_t i = 0; i < job->place_count; i++) {
+        d->places[job->places[i]].running[job->kind] += more;
+    }
+}
+
+static void work(void *arg)
+{
+    Worker *worker = arg;
+    Daemon *d = worker->daemon;
+    Job *job = worker->ticket->job;
+    job_run(d, worker->ticket);
+    pthread_mutex_lock(&d->lock);
+    count(d, job, -1);
+    workers_dispatch(d);
+    worker->ended = true; /* not before: it can't join itself */
+    pthread_cond_broadcast(&d->changed);
+    pthread_mutex_unlock(&d->lock);
+    daemon_wake(d);
+}
+
+/* A place for one more thread; there is one more than can be in use. */
+static Worker *worker_free(Daemon *d)
+{
+    for (int32_t i = 0; i < d->worker_count; i++) {
+        Worker *worker = &d->workers[i];
+        if (worker->ended) {
+            thread_join(&worker->thread); /* it only returns */
+            *worker = (Worker){.daemon = d};
+        }
+        if (!worker->used) return worker;
+    }
+    return NULL;
+}
+
+static void start_failed(Daemon *d, const Err *why)
+{
+    if (!d->worker_error[0]) {
+        LOG_ERR(LOG_ERROR, "daemon", "no thread for a run; it waits", why);
+        metrics_add(METRIC_ERRORS, 1, LABELS(STR("daemon"), str_from(err_kind_name(why->kind))));
+    }
+    copy_text(d->worker_error, sizeof d->worker_error, str_from(why->message));
+}
+
+/* Owns the ticket unless it fails. */
+static Status start(Daemon *d, Ticket *ticket, Err *err)
+{
+    Worker *worker = worker_free(d);
+    Job *job = ticket->job;
+    if (!worker) return err_set(err, ERR_LIMIT, "no worker is free");
+    worker->ticket = ticket;
+    worker->used = true;
+    memcpy(job->run_id, ticket->run_id, RUN_ID_SIZE);
+    atomic_store(&job->cancelled, false);
+    count(d, job, 1);
+    if (thread_start(&worker->thread, KINDS[job->kind], work, worker, err) == OK) {
+        d->worker_error[0] = 0;
+        return OK;
+    }
+    count(d, job, -1);
+    *worker = (Worker){.daemon = d};
+    return FAIL;
+}
+
+/* The ticket waits on, before all others. */
+static void push_back(Daemon *d, Ticket *ticket)
+{
+    ticket->next = d->first;
+    ticket->waits_ns = clock_mono_ns();
+    d->first = ticket;
+    if (!d->last) d->last = ticket;
+    ticket->job->queued++;
+    if (ticket->attempts > 0) ticket->job->retrying++;
+}
+
+void workers_dispatch(Daemon *d)
+{
+    Err err = {0};
+    while (d->workers && !atomic_load(&d->draining)) {
+        Ticket *ticket = ticket_take(d);
+        if (!ticket) return;
+        if (start(d, ticket, &err) == OK) continue;
+        start_failed(d, &err);
+        push_back(d, ticket);
+        return;
+    }
+}
+
+Status workers_start(Daemon *d, Err *err)
+{
+    int64_t count = JOB_KINDS * d->config->options.concurrency + 1;
+    count = int64_min(count, (int64_t)d->job_count + 1);
+    Worker *workers = mem_array(count, (int64_t)sizeof *workers);
+    if (!workers) return err_memory(err);
+    for (int64_t i = 0; i < count; i++) workers[i].daemon = d;
+    pthread_mutex_lock(&d->lock);
+    d->worker_count = (int32_t)count;
+    d->workers = workers;
+    workers_dispatch(d);
+    pthread_mutex_unlock(&d->lock);
+    return OK;
+}
+
+void workers_drain(Daemon *d)
+{
+    pthread_mutex_lock(&d->lock);
+    atomic_store(&d->draining, true);
+    pthread_cond_broadcast(&d->changed);
+    pthread_mutex_unlock(&d->lock);
+}
+
+static bool is_idle(const Daemon *d)
+{
+    return d->running[JOB_PIPELINE] + d->running[JOB_DATASET] == 0;
+}
+
+bool workers_wait(Daemon *d, int64_t deadline_ns)
+{
+    pthread_mutex_lock(&d->lock);
+    while (!is_idle(d) && clock_mono_ns() < deadline_ns) {
+        (void)thread_cond_wait(&d->changed, &d->lock, deadline_ns);
+    }
+    bool idle = is_idle(d);
+    pthread_mutex_unlock(&d->lock);
+    return idle;
+}
+
+void workers_cancel(Daemon *d)
+{
+    for (int32_t i = 0; i < d->job_count; i++) atomic_store(&d->jobs[i].cancelled, true);
+}
+
+void workers_done(Daemon *d)
+{
+    for (int32_t i = 0; i < d->worker_count; i++) thread_join(&d->workers[i].thread);
+    mem_free(d->workers);
+    d->workers = NULL;
+    d->worker_count = 0;
+}
+
+/* ---- what is told of them ---- */
+
+static void write_int(JsonWriter *w, const char *key, int64_t value)
+{
+    json_key(w, key);
+    json_write_int64(w, value);
+}
+
+/* What keeps the job that waits longest. */
+static void explain(const Daemon *d, const Waiting *all, char *text, size_t size)
+{
+    const Job *job = all->job;
+    if (d->worker_error[0]) {
+        (void)snprintf(text, size, "%s", d->worker_error);
+        return;
+    }
+    for (int32_t i = 0; i < job->place_count; i++) {
+        const Place *place = &d->places[job->places[i]];
+        if (place->running[job->kind] < place->limit) continue;
+        (void)snprintf(text, size, "%.*s waits: %lld runs use %.*s already (concurrency)",
+                       STR_ARG(job->name), (long long)place->limit, STR_ARG(place->text));
+        return;
+    }
+    (void)snprintf(text, size, "%.*s waits: %lld runs of its kind go on already (concurrency)",
+                   STR_ARG(job->name), (long long)d->config->options.concurrency);
+}
+
+bool workers_health(const Daemon *d, bool detail, JsonWriter *w)
+{
+    Waiting all = tickets_waiting(d);
+    int64_t longest_ns = int64_max(all.longest_ns[JOB_PIPELINE], all.longest_ns[JOB_DATASET]);
+    bool good = longest_ns < WAIT_LONG_NS && !d->worker_error[0];
+    char text[512] = "";
+    if (!good && all.job) explain(d, &all, text, sizeof text);
+    PartHealth part = {.status = good ? STR("healthy") : STR("unhealthy"),
+                       .kind = ERR_LIMIT,
+                       .error = str_from(text),
+                       .since_us = clock_now_us() - longest_ns / 1000};
+    json_key(w, "workers");
+    json_object_begin(w);
+    part_health_write(&part, detail, w);
+    if (detail) {
+        write_int(w, "pipelines_running", d->running[JOB_PIPELINE]);
+        write_int(w, "pipelines_waiting", all.count[JOB_PIPELINE]);
+        write_int(w, "checks_running", d->running[JOB_DATASET]);
+        write_int(w, "checks_waiting", all.count[JOB_DATASET]);
+    }
+    json_object_end(w);
+    return good;
+}
+
+void workers_metrics(Daemon *d)
+{
+    pthread_mutex_lock(&d->lock);
+    Waiting all = tickets_waiting(d);
+    for (int32_t i = 0; i < JOB_KINDS; i++) {
+        Str kind = str_from(KINDS[i]);
+        metrics_set(METRIC_RUNS_RUNNING, d->running[i], LABELS(kind));
+        metrics_set(METRIC_RUNS_WAITING, (double)all.count[i], LABELS(kind));
+        metrics_set(METRIC_RUNS_WAIT, (double)all.longest_ns[i] / 1e9, LABELS(kind));
+    }
+    pthread_mutex_unlock(&d->lock);
+}
