@@ -103,12 +103,44 @@ static Status columns_fill(PostgresColumns *columns, const PGresult *described,
     return status;
 }
 
+/* A statement that waits for a table's lock has its snapshot already. A table that was written anew
+ * meanwhile (ALTER TABLE, TRUNCATE, VACUUM FULL) would seem empty in it: its file in the snapshot
+ * is another one than its file now. Tables of the statement are locked by now, partitions through
+ * theirs. */
+static const char REWRITTEN[] =
+    "WITH RECURSIVE r AS (SELECT l.relation AS oid FROM pg_catalog.pg_locks l"
+    " WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation' AND l.granted"
+    " UNION SELECT i.inhrelid FROM r JOIN pg_catalog.pg_inherits i ON i.inhparent = r.oid)"
+    " SELECT pg_catalog.count(*) FROM r JOIN pg_catalog.pg_class c ON c.oid = r.oid"
+    " WHERE c.relkind IN ('r', 'm') AND c.relfilenode <> 0"
+    " AND c.relfilenode <> pg_catalog.pg_relation_filenode(c.oid)";
+
+enum { DESCRIBE_TRIES = 5 };
+
+/* Describe in a snapshot that is younger than the locks: else the transaction begins anew. */
+static Status describe_locked(PostgresDb *db, const char *sql, PGresult **ret_described, Err *err)
+{
+    for (int i = 0; i < DESCRIBE_TRIES; i++) {
+        CLEANUP(postgres_db_clear_p) PGresult *described = NULL;
+        int64_t rewritten = 0;
+        TRY(postgres_db_describe(db, sql, &described, err));
+        TRY(postgres_db_int64(db, REWRITTEN, NULL, 0, &rewritten, err));
+        if (rewritten == 0) {
+            *ret_described = TAKE(described);
+            return OK;
+        }
+        TRY(postgres_db_exec(db, "ROLLBACK", err));
+        TRY(postgres_db_begin(db, POSTGRES_READ_MODE, POSTGRES_ZONE_SESSION, err));
+    }
+    return err_set(err, ERR_DEADLOCK, "a table of the query is rewritten again and again");
+}
+
 Status postgres_columns_describe(PostgresDb *db, const char *sql, PostgresColumns *columns,
                                  Err *err)
 {
     CLEANUP(postgres_db_clear_p) PGresult *described = NULL;
     CLEANUP(postgres_db_clear_p) PGresult *rows = NULL;
-    TRY(postgres_db_describe(db, sql, &described, err));
+    TRY(describe_locked(db, sql, &described, err));
     if (PQnfields(described) == 0) {
         return err_set(err, ERR_CONFIG, "the query gives no columns");
     }

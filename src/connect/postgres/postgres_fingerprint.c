@@ -46,6 +46,15 @@ static bool form_of(const PostgresType *type, Form *ret_form)
     case 1043:
         ret_form->name = "text";
         return true;
+    case 1184: /* its text depends on the time zone */
+        ret_form->behind = " AT TIME ZONE 'UTC'";
+        return true;
+    case 1185: /* so does that of its arrays, ranges and multiranges */
+    case 3910:
+    case 3911:
+    case 4534:
+    case 6152:
+        return false;
     case 790: /* money, alone and in arrays: its text depends on lc_monetary */
     case 791:
         return false;

@@ -37,7 +37,9 @@ typedef struct PostgresColumns {
     bool cast; /* at least one is not read as it is */
 } PostgresColumns;
 void postgres_columns_done(PostgresColumns *columns);
-/* Describe `sql` in the open transaction. Two columns of one name are ERR_CONFIG. */
+/* Describe `sql` in the open transaction (POSTGRES_READ_MODE, and nothing done in it yet: it begins
+ * anew where its snapshot is older than the tables' files). Nobody alters the tables of the query
+ * from here to the end of the transaction. Two columns of one name are ERR_CONFIG. */
 MUST_USE Status postgres_columns_describe(PostgresDb *db, const char *sql, PostgresColumns *columns,
                                           Err *err);
 /* The list for SELECT that reads them without loss: "a", "b"::text AS "b". */

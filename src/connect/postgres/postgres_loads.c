@@ -227,7 +227,7 @@ Status postgres_loads_outcome(PostgresSink *self, Str run_id, int64_t cycle, Out
     TRY(postgres_loads_has(self->db, &has, err));
     if (!has) return OK;
     if (self->unknown) TRY(end_orphan(self, err));
-    TRY(postgres_db_begin(self->db, "ISOLATION LEVEL READ COMMITTED", err));
+    TRY(postgres_db_begin(self->db, "ISOLATION LEVEL READ COMMITTED", POSTGRES_ZONE_UTC, err));
     Status status = wait_for_writer(self->db, pipeline, err);
     if (status == OK) {
         status = read_outcome(self->db, pipeline, run_id, cycle, ret_outcome, ret_counts, err);

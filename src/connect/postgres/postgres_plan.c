@@ -80,6 +80,16 @@ static Status plan_copy(const PostgresSink *self, const char *stage, const char 
                          *when ? " -- " : "", when);
 }
 
+/* Where the table is there: from here on nobody else alters it. */
+static Status plan_hold(const PostgresSink *self, SinkPlan *plan, Err *err)
+{
+    if (!self->out.exists) return OK;
+    CLEANUP(buf_done) Buf sql = buf_make(POSTGRES_SQL_MAX);
+    TRY(postgres_table_hold_sql(&self->out, &sql, err));
+    return sink_plan_add(plan, PLAN_SQL, err, "%.*s -- nobody alters it from here on",
+                         STR_ARG(buf_str(&sql)));
+}
+
 static const char FENCE_WHEN[] = "one row, or the run is fenced off";
 
 /* Rows that keys may meet go to a stage first, and are merged. */
@@ -100,6 +110,7 @@ static Status plan_staged(const PostgresSink *self, Str table, SinkPlan *plan, E
     TRY(sink_plan_add(plan, PLAN_SQL, err, "%.*s", STR_ARG(buf_str(&stage))));
     TRY(plan_copy(self, POSTGRES_STAGE, "", plan, err));
     TRY(plan_loads(self, POSTGRES_LOADS_FENCE, FENCE_WHEN, plan, err));
+    TRY(plan_hold(self, plan, err));
     return postgres_merge_sql(self, plan, err);
 }
 
@@ -111,6 +122,7 @@ static Status plan_sql(const PostgresSink *self, Str table, SinkPlan *plan, Err 
     } else {
         bool deletes = self->sink.req->mode == SINK_REPLACE && self->out.exists;
         TRY(plan_loads(self, POSTGRES_LOADS_FENCE, FENCE_WHEN, plan, err));
+        TRY(plan_hold(self, plan, err));
         if (deletes) TRY(sink_plan_add(plan, PLAN_SQL, err, "DELETE FROM %.*s", STR_ARG(table)));
         TRY(plan_copy(self, NULL, "", plan, err));
     }

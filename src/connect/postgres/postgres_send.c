@@ -323,13 +323,28 @@ static Status send_stream(PostgresSink *self, Str rows, Err *err)
     return unopened_refused(self, err);
 }
 
+/* Unopened rows have the types that they were read with: the table must have the very same. */
+static Status wire_check(const PostgresSink *self, const Schema *schema, Err *err)
+{
+    int32_t other = postgres_sink_wire_differs(self, schema);
+    if (self->out.bare && !self->staged && other < 0) return OK;
+    Str name = buf_str(&self->out.name);
+    if (other < 0) {
+        (void)err_set(err, ERR_DEADLOCK, "table \"%.*s\" was altered meanwhile", STR_ARG(name));
+    } else {
+        (void)err_set(err, ERR_DEADLOCK,
+                      "table \"%.*s\" was altered meanwhile: column \"%.*s\" is %.*s now, and"
+                      " its rows were read as %.*s",
+                      STR_ARG(name), STR_ARG(schema->fields[other].name),
+                      STR_ARG(self->out.columns[other].declared),
+                      STR_ARG(schema->fields[other].native));
+    }
+    return err_hint(err, "run again: it is planned anew");
+}
+
 Status postgres_wire_send(PostgresSink *self, const Batch *batch, Err *err)
 {
-    if (!self->out.bare || self->staged) {
-        (void)err_set(err, ERR_SCHEMA, "table %.*s was changed in this moment",
-                      STR_ARG(buf_str(&self->out.name)));
-        return err_hint(err, "run again");
-    }
+    if (!self->unopened) TRY(wire_check(self, batch->schema, err));
     self->written += batch->rows;
     self->direct = self->written;
     self->unopened = true;
@@ -479,6 +494,7 @@ Status postgres_rejects_flush(PostgresSink *self, Err *err)
     PostgresTable *table = &self->reject;
     if (!self->has_reject) return OK;
     TRY(postgres_copy_stop(self, err));
+    TRY(postgres_table_hold(self, table, err));
     TRY(postgres_table_prepare(self, table, err));
     TRY(rejects_clear(self, err));
     if (self->rejects.count == 0) return OK;

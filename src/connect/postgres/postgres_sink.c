@@ -120,6 +120,15 @@ static Status sink_of_plan(Sink *sink, const Schema *schema, SinkPlan *plan, Err
     return postgres_plan(self, plan, err);
 }
 
+int32_t postgres_sink_wire_differs(const PostgresSink *self, const Schema *schema)
+{
+    for (int32_t i = 0; i < schema->count; i++) {
+        const PostgresColumn *column = &self->out.columns[i];
+        if (!column->built_in || !str_eq(column->declared, schema->fields[i].native)) return i;
+    }
+    return -1;
+}
+
 /* Where each column has the type that it is read as, modifiers and all, and both are built in: then
  * the bytes mean the same on both sides. Refused rows are found by their values, so not there. */
 static Status postgres_sink_takes(Sink *sink, const Schema *schema, Str wire, bool *ret_takes,
@@ -132,12 +141,8 @@ static Status postgres_sink_takes(Sink *sink, const Schema *schema, Str wire, bo
     TRY(postgres_sink_look(self, req->table, schema, err));
     const PostgresTable *out = &self->out;
     bool same = out->bare && out->exists && !self->staged && out->new_count == 0;
-    for (int32_t i = 0; i < schema->count && same; i++) {
-        same =
-            out->columns[i].built_in && str_eq(out->columns[i].declared, schema->fields[i].native);
-    }
+    *ret_takes = same && postgres_sink_wire_differs(self, schema) < 0;
     postgres_table_done(&self->out);
-    *ret_takes = same;
     return OK;
 }
 
@@ -166,7 +171,7 @@ static const char SETTINGS[] = "SELECT pg_backend_pid(), now(), set_config('jit'
 
 static Status transaction_begin(PostgresSink *self, Err *err)
 {
-    TRY(postgres_db_begin(self->db, "ISOLATION LEVEL READ COMMITTED", err));
+    TRY(postgres_db_begin(self->db, "ISOLATION LEVEL READ COMMITTED", POSTGRES_ZONE_UTC, err));
     self->open = true;
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
     TRY(postgres_db_query(self->db, SETTINGS, NULL, 0, &result, err));
@@ -263,13 +268,34 @@ static Status delete_all(PostgresSink *self, Err *err)
                          "rows are merged and only those that are missing are deleted");
 }
 
+static bool goes_straight(const PostgresSink *self)
+{
+    return !self->staged || deletes_first(self);
+}
+
+/* The plan is that of the table as it is now. What goes straight in has the table held from here
+ * on; so has a stream, which then never has rows staged for a table that was altered. A long stage
+ * would keep others waiting for nothing: its table is held before the merge. */
+static Status out_renew(PostgresSink *self, Err *err)
+{
+    bool was_straight = goes_straight(self);
+    if (was_straight) TRY(fence(self, err));
+    bool soon = self->sink.req->cycle_us > 0 && self->out.new_count == 0;
+    TRY(postgres_table_renew(self, &self->out, was_straight || soon, err));
+    if (was_straight || !goes_straight(self)) return OK;
+    TRY(fence(self, err));
+    return postgres_table_renew(self, &self->out, true, err);
+}
+
 /* What goes straight into the target takes its epoch first, so that of two only one waits there. */
 static Status out_begin(PostgresSink *self, Err *err)
 {
+    TRY(out_renew(self, err));
     postgres_keys_begin(self);
     TRY(postgres_fresh_try(self, err));
-    if (self->staged && !self->fresh && !deletes_first(self)) return OK;
+    if (!goes_straight(self) && !self->fresh) return OK;
     TRY(fence(self, err));
+    TRY(postgres_table_hold(self, &self->out, err));
     TRY(postgres_table_prepare(self, &self->out, err));
     return deletes_first(self) ? delete_all(self, err) : OK;
 }
@@ -294,10 +320,13 @@ static Status postgres_sink_begin(Sink *sink, int64_t cycle, Err *err)
     self->next_ord = 1;
     self->fenced = false;
     self->copying = self->guarded = self->staging = self->fresh = self->unopened = false;
+    self->out.held = self->reject.held = false;
     self->direct = 0;
     postgres_rows_clear_out(&self->rows);
     postgres_rows_clear_out(&self->rejects);
-    return self->has_out ? placed(self, "preparing", out_begin(self, err), err) : OK;
+    if (self->has_out) TRY(placed(self, "preparing", out_begin(self, err), err));
+    if (!self->has_reject) return OK;
+    return postgres_table_renew(self, &self->reject, self->reject.new_count == 0, err);
 }
 
 static Status write_refused(RejectWriter *rejects, const Batch *batch, const RejectList *refused,
@@ -358,6 +387,7 @@ static Status rows_end(PostgresSink *self, RejectWriter *rejects, Err *err)
 static Status publish(PostgresSink *self, RejectWriter *rejects, SinkCounts *ret_counts, Err *err)
 {
     TRY(fence(self, err));
+    TRY(postgres_table_hold(self, &self->out, err));
     TRY(postgres_table_prepare(self, &self->out, err));
     if (self->staged) return postgres_merge(self, rejects, ret_counts, err);
     ret_counts->loaded = self->written;

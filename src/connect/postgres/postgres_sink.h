@@ -17,7 +17,10 @@ typedef enum PostgresPrefix {
 typedef struct PostgresTable {
     Schema *schema;
     Buf name;                /* as the user wrote it */
+    PGresult *look;          /* what the catalog said when the plan was made */
     bool exists;             /* before this cycle */
+    bool foreign;            /* a foreign table */
+    bool held;               /* nobody alters it before the end of this transaction */
     bool prepared;           /* created or widened in this cycle's transaction */
     bool referred;           /* other tables have foreign keys to it */
     PostgresColumn *columns; /* per field */
@@ -96,6 +99,9 @@ typedef struct PostgresSink {
     Buf sql; /* scratch */
 } PostgresSink;
 
+/* The first field whose column has another type than the one that the field was read as, or is none
+ * that is built in; -1: none. */
+int32_t postgres_sink_wire_differs(const PostgresSink *self, const Schema *schema);
 /* Run what stands in self->sql. */
 MUST_USE Status postgres_sink_run(PostgresSink *self, Err *err);
 
@@ -105,6 +111,15 @@ MUST_USE Status postgres_sink_run(PostgresSink *self, Err *err);
  * ERR_SCHEMA where the request forbids what would be needed, or a column can't take its field. */
 MUST_USE Status postgres_table_inspect(PostgresSink *self, PostgresTable *table, Str name,
                                        const Schema *schema, bool create, bool evolve, Err *err);
+/* At the start of a cycle: where the table was altered since the plan was made, plan anew. With
+ * `hold` nobody alters it from here to the end of the transaction. ERR_SCHEMA where it can't be
+ * planned any more, naming what changed. */
+MUST_USE Status postgres_table_renew(PostgresSink *self, PostgresTable *table, bool hold, Err *err);
+/* Before rows that were made for the plan go into the table: nobody alters it any more.
+ * ERR_DEADLOCK (the run may be done again) naming the column that was altered before. */
+MUST_USE Status postgres_table_hold(PostgresSink *self, PostgresTable *table, Err *err);
+/* The statement that holds it, for the plan too. */
+MUST_USE Status postgres_table_hold_sql(const PostgresTable *table, Buf *sql, Err *err);
 /* The statements that prepare would run, one call of `each` per statement. */
 MUST_USE Status postgres_table_ddl(const PostgresSink *self, const PostgresTable *table,
                                    Status (*each)(void *arg, Str sql, Err *err), void *arg,

@@ -150,7 +150,7 @@ static Status sql_make(PostgresSource *self, Err *err)
 
 static Status begin(PostgresSource *self, Err *err)
 {
-    TRY(postgres_db_begin(self->db, POSTGRES_READ_MODE, err));
+    TRY(postgres_db_begin(self->db, POSTGRES_READ_MODE, POSTGRES_ZONE_SESSION, err));
     self->in_transaction = true;
     return OK;
 }

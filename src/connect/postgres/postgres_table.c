@@ -1,58 +1,7 @@
-/* Target tables in PostgreSQL: looked at, created, given new columns. */
-#include "connect/postgres/postgres_sink.h"
+/* Target tables in PostgreSQL: planned, created, given new columns. */
+#include "connect/postgres/postgres_look.h"
 #include "connect/postgres/postgres_type.h"
 #include "foundation/base/mem.h"
-#include "foundation/base/number.h"
-
-/* pg_type's OIDs of what has a binary form of its own here. */
-enum {
-    OID_BOOL = 16,
-    OID_BYTEA = 17,
-    OID_INT8 = 20,
-    OID_INT2 = 21,
-    OID_INT4 = 23,
-    OID_TEXT = 25,
-    OID_JSON = 114,
-    OID_FLOAT4 = 700,
-    OID_FLOAT8 = 701,
-    OID_BPCHAR = 1042,
-    OID_VARCHAR = 1043,
-    OID_DATE = 1082,
-    OID_TIME = 1083,
-    OID_TIMESTAMP = 1114,
-    OID_TIMESTAMPTZ = 1184,
-    OID_INTERVAL = 1186,
-    OID_NUMERIC = 1700,
-    OID_UUID = 2950,
-    OID_JSONB = 3802,
-};
-
-typedef struct KindOfType {
-    int64_t oid;
-    PostgresKind kind;
-} KindOfType;
-
-static const KindOfType KINDS[] = {
-    {OID_BOOL, POSTGRES_KIND_BOOL},
-    {OID_BYTEA, POSTGRES_KIND_BYTEA},
-    {OID_INT8, POSTGRES_KIND_INT8},
-    {OID_INT2, POSTGRES_KIND_INT2},
-    {OID_INT4, POSTGRES_KIND_INT4},
-    {OID_TEXT, POSTGRES_KIND_TEXT},
-    {OID_JSON, POSTGRES_KIND_JSON},
-    {OID_FLOAT4, POSTGRES_KIND_FLOAT4},
-    {OID_FLOAT8, POSTGRES_KIND_FLOAT8},
-    {OID_BPCHAR, POSTGRES_KIND_TEXT},
-    {OID_VARCHAR, POSTGRES_KIND_TEXT},
-    {OID_DATE, POSTGRES_KIND_DATE},
-    {OID_TIME, POSTGRES_KIND_TIME},
-    {OID_TIMESTAMP, POSTGRES_KIND_TIMESTAMP},
-    {OID_TIMESTAMPTZ, POSTGRES_KIND_TIMESTAMPTZ},
-    {OID_INTERVAL, POSTGRES_KIND_INTERVAL},
-    {OID_NUMERIC, POSTGRES_KIND_NUMERIC},
-    {OID_UUID, POSTGRES_KIND_UUID},
-    {OID_JSONB, POSTGRES_KIND_JSONB},
-};
 
 void postgres_table_done(PostgresTable *table)
 {
@@ -61,153 +10,9 @@ void postgres_table_done(PostgresTable *table)
     mem_free(table->new_columns);
     mem_free(table->columns);
     arena_done(&table->arena);
+    PQclear(table->look);
     *table = (PostgresTable){
         .name = buf_make(4096), .arena = arena_make(16 << 20), .prefix = table->prefix};
-}
-
-/* ---- what a column takes ---- */
-
-static void kind_of(int64_t oid, char category, char typtype, PostgresColumn *column)
-{
-    column->kind = category == 'A' ? POSTGRES_KIND_ARRAY : POSTGRES_KIND_OTHER;
-    if (typtype == 'e') {
-        column->kind = POSTGRES_KIND_TEXT;
-        column->checked = true;
-    }
-    for (int64_t i = 0; i < COUNT_OF(KINDS); i++) {
-        if (KINDS[i].oid != oid) continue;
-        column->kind = KINDS[i].kind;
-        column->built_in = true;
-    }
-}
-
-/* What the type's modifier says about the values that fit. */
-static void apply_typmod(int64_t oid, int32_t typmod, PostgresColumn *column)
-{
-    column->fraction = 6;
-    bool time = oid == OID_TIME || oid == OID_TIMESTAMP || oid == OID_TIMESTAMPTZ;
-    if (typmod < 0) return;
-    if (time && typmod < 6) column->fraction = typmod;
-    if (oid == OID_INTERVAL && (typmod & 0xffff) < 6) column->fraction = typmod & 0xffff;
-    if (oid == OID_BPCHAR || oid == OID_VARCHAR) column->limit = typmod - 4;
-    if (oid != OID_NUMERIC) return;
-    postgres_type_numeric(typmod, &column->precision, &column->scale);
-    /* numeric(3,-2) and numeric(2,5) are left to the server. */
-    if (column->scale >= 0 && column->scale <= column->precision) return;
-    column->kind = POSTGRES_KIND_OTHER;
-    column->precision = column->scale = 0;
-}
-
-static bool is_cast(const PostgresColumn *column)
-{
-    return column->kind == POSTGRES_KIND_OTHER || column->kind == POSTGRES_KIND_ARRAY;
-}
-
-static void finish_column(PostgresColumn *column, Str base)
-{
-    bool document = column->kind == POSTGRES_KIND_JSON || column->kind == POSTGRES_KIND_JSONB;
-    column->checked = column->checked || document || is_cast(column);
-    column->by_text = column->kind == POSTGRES_KIND_JSON || is_cast(column);
-    column->stage = is_cast(column) ? STR("text") : base;
-    bool narrow = column->precision <= DECIMAL_DIGITS_MAX;
-    column->below = narrow ? (Uint128)decimal_power10(column->precision) : 0;
-}
-
-/* ---- looking ---- */
-
-static const char INSPECT_TABLE[] =
-    "SELECT c.oid, EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal"
-    " AND g.tgtype & 3 = 3), EXISTS (SELECT FROM pg_constraint k WHERE k.confrelid = c.oid"
-    " AND k.contype = 'f' AND k.conrelid <> c.oid),"
-    " c.relkind IN ('r', 'p', 'f') AND NOT c.relhasrules AND NOT row_security_active(c.oid),"
-    " c.relkind = 'r' AND NOT c.relispartition AND NOT c.relhasindex AND NOT c.relhastriggers"
-    " AND c.relchecks = 0 AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid"
-    " AND a.attgenerated <> ''),"
-    " EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.ev_type IN ('2', '3'))"
-    " FROM pg_class c WHERE c.oid = to_regclass($1)";
-
-static const char INSPECT_COLUMNS[] =
-    "SELECT a.attname, b.oid, CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END,"
-    " format_type(a.atttypid, a.atttypmod),"
-    " CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod)"
-    " ELSE format_type(a.atttypid, a.atttypmod) END,"
-    " a.attnotnull, a.attgenerated, a.attidentity, t.typtype, b.typcategory, b.typtype,"
-    " a.attnotnull AND NOT a.atthasdef AND a.attidentity = ''"
-    " FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
-    " JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END"
-    " WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
-
-static int64_t result_int64(const PGresult *result, int row, int column)
-{
-    int64_t value = 0;
-    (void)number_parse_int64(postgres_db_text(result, row, column), &value);
-    return value;
-}
-
-static bool result_true(const PGresult *result, int row, int column)
-{
-    return str_eq(postgres_db_text(result, row, column), STR("t"));
-}
-
-static char result_char(const PGresult *result, int row, int column)
-{
-    Str text = postgres_db_text(result, row, column);
-    return text.len ? text.ptr[0] : 0;
-}
-
-static Status read_column(PostgresTable *table, const PGresult *result, int row, bool triggers,
-                          PostgresColumn *column, Err *err)
-{
-    Str base = STR_NULL;
-    TRY(arena_copy(&table->arena, postgres_db_text(result, row, 3), &column->declared, err));
-    TRY(arena_copy(&table->arena, postgres_db_text(result, row, 4), &base, err));
-    if (result_char(result, row, 6)) {
-        (void)err_set(err, ERR_SCHEMA, "column «%.*s» of «%.*s» is generated by the database",
-                      STR_ARG(postgres_db_text(result, row, 0)), STR_ARG(buf_str(&table->name)));
-        return err_hint(err, "leave it out in a select");
-    }
-    int64_t oid = result_int64(result, row, 1);
-    char typtype = result_char(result, row, 10);
-    column->checked = result_char(result, row, 8) == 'd';
-    /* A domain over a domain is left to the server. */
-    kind_of(typtype == 'd' ? 0 : oid, result_char(result, row, 9), typtype, column);
-    apply_typmod(oid, (int32_t)result_int64(result, row, 2), column);
-    column->identity = result_char(result, row, 7) == 'a';
-    column->no_null = result_true(result, row, 5) && !triggers;
-    finish_column(column, base);
-    return OK;
-}
-
-static Status inspect_columns(PostgresSink *self, PostgresTable *table, Str oid, bool triggers,
-                              bool *found, Err *err)
-{
-    CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
-    TRY(postgres_db_query(self->db, INSPECT_COLUMNS, &oid, 1, &result, err));
-    for (int row = 0; row < PQntuples(result); row++) {
-        int32_t field = schema_find(table->schema, postgres_db_text(result, row, 0));
-        if (field < 0 && result_true(result, row, 11)) table->bare = false;
-        if (field < 0) continue;
-        found[field] = true;
-        TRY(read_column(table, result, row, triggers, &table->columns[field], err));
-    }
-    return OK;
-}
-
-static Status inspect_table(PostgresSink *self, PostgresTable *table, bool *found, Err *err)
-{
-    CLEANUP(buf_done) Buf name = buf_make(1 << 16);
-    TRY(postgres_db_quote_table(&name, buf_str(&table->name), err));
-    Str quoted = buf_str(&name);
-    CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
-    TRY(postgres_db_query(self->db, INSPECT_TABLE, &quoted, 1, &result, err));
-    table->exists = PQntuples(result) > 0;
-    if (!table->exists) return OK;
-    table->referred = result_true(result, 0, 2);
-    table->cast = !result_true(result, 0, 3);
-    table->bare = result_true(result, 0, 4) && !table->cast;
-    table->ruled = result_true(result, 0, 5);
-    return inspect_columns(self, table, postgres_db_text(result, 0, 0), result_true(result, 0, 1),
-                           found, err);
 }
 
 /* ---- new columns ---- */
@@ -304,21 +109,13 @@ static Status new_column(PostgresSink *self, PostgresTable *table, int32_t i, Er
     const Field *field = &table->schema->fields[i];
     TRY(new_type(table, field, &column->declared, err));
     table->new_columns[table->new_count++] = i;
-    /* The server knows what its words mean. */
-    CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
-    TRY(postgres_db_query(self->db,
-                          "SELECT t.oid, t.typcategory, t.typtype FROM pg_type t WHERE t.oid ="
-                          " to_regtype(regexp_replace($1, '\\(.*\\)', ''))",
-                          &column->declared, 1, &result, err));
-    kind_of(result_int64(result, 0, 0), result_char(result, 0, 1), result_char(result, 0, 2),
-            column);
-    column->fraction = 6;
+    TRY(postgres_look_new(self, column, err));
     if (field->type == TYPE_NUMERIC && column->kind == POSTGRES_KIND_NUMERIC &&
         field->precision > 0 && field->scale >= 0) {
         column->precision = field->precision;
         column->scale = field->scale;
     }
-    finish_column(column, column->declared);
+    postgres_look_finish(column, column->declared);
     return OK;
 }
 
@@ -345,7 +142,7 @@ static Status find_route(PostgresTable *table, int32_t i, Err *err)
     const Field *field = &table->schema->fields[i];
     column->route = postgres_route(field->type, column, &note);
     table->checked = table->checked || column->checked;
-    table->cast = table->cast || is_cast(column);
+    table->cast = table->cast || postgres_look_is_cast(column);
     if (column->route != POSTGRES_ROUTE_NONE) return OK;
     (void)err_set(err, ERR_SCHEMA,
                   "column «%.*s»: %s can't be put into %.*s of «%.*s» without loss",
@@ -358,7 +155,10 @@ static Status inspect(PostgresSink *self, PostgresTable *table, bool create, boo
                       bool *found, Err *err)
 {
     Str name = buf_str(&table->name);
-    TRY(inspect_table(self, table, found, err));
+    PQclear(table->look);
+    table->look = NULL;
+    TRY(postgres_look(self, name, &table->look, err));
+    TRY(postgres_look_read(table, table->look, found, err));
     /* A server that can't write every character refuses some. */
     const char *encoding = PQparameterStatus(postgres_db_conn(self->db), "server_encoding");
     table->checked = encoding && strcmp(encoding, "UTF8") != 0;
@@ -383,7 +183,14 @@ Status postgres_table_inspect(PostgresSink *self, PostgresTable *table, Str name
     table->new_columns = mem_array(schema->count, (int64_t)sizeof *table->new_columns);
     bool *found = mem_array(schema->count, (int64_t)sizeof *found);
     Status status = table->columns && table->new_columns && found ? OK : err_memory(err);
+    /* Only a transaction has the settings that the server's words for types depend on. */
+    bool alone = PQtransactionStatus(postgres_db_conn(self->db)) == PQTRANS_IDLE;
+    if (status == OK && alone) {
+        status = postgres_db_begin(self->db, "READ ONLY", POSTGRES_ZONE_UTC, err);
+    }
     if (status == OK) status = inspect(self, table, create, evolve, found, err);
+    if (status == OK && alone) status = postgres_db_exec(self->db, "COMMIT", err);
+    else if (alone) postgres_db_rollback(self->db);
     mem_free(found);
     return status;
 }

@@ -70,7 +70,8 @@ static Status highest(PostgresSource *self, bool *ret_some, int64_t *ret_cursor,
     CLEANUP(buf_done) Buf sql = buf_make(POSTGRES_SQL_MAX);
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
     TRY(highest_sql(self, &sql, err));
-    TRY(postgres_db_begin(self->db, "READ ONLY", err));
+    TRY(postgres_db_begin(self->db, "ISOLATION LEVEL READ COMMITTED READ ONLY", POSTGRES_ZONE_UTC,
+                          err));
     TRY(postgres_db_query(self->db, sql.data, NULL, 0, &result, err));
     TRY(postgres_db_exec(self->db, "COMMIT", err));
     *ret_some = cursor_number(cursor_type(self), postgres_db_text(result, 0, 0), ret_cursor);

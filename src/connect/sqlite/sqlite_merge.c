@@ -166,7 +166,7 @@ Status sqlite_merge_sql(const SqliteSink *self, SinkPlan *plan, Err *err)
         TRY(merge_text(self, part, &sql, err));
         TRY(sink_plan_add(plan, PLAN_SQL, err, "%.*s", (int)sql.len, sql.data));
     }
-    if (self->sink.req->mode != SINK_MIRROR) return OK;
+    if (!self->deletes) return OK;
     buf_clear(&sql);
     TRY(put_delete(self, false, &sql, err));
     return sink_plan_add(plan, PLAN_SQL, err, "%.*s", (int)sql.len, sql.data);
@@ -257,6 +257,7 @@ static Status merge_range(Merge *m, int64_t from, int64_t to, Err *err)
 {
     SqliteSink *self = m->self;
     int64_t updated = 0, inserted = 0;
+    TRY(sqlite_db_check(&self->stop, err));
     TRY(sqlite_db_exec(self->db, "SAVEPOINT neuron_merge", err));
     Status status = run_range(self, m->update, from, to, &updated, err);
     if (status == OK) status = run_range(self, m->insert, from, to, &inserted, err);
@@ -267,14 +268,16 @@ static Status merge_range(Merge *m, int64_t from, int64_t to, Err *err)
     }
     if (err->kind != ERR_CONSTRAINT && err->kind != ERR_DATA) return FAIL;
     Err cause = *err;
+    err_clear(err);
     TRY(sqlite_db_exec(self->db, "ROLLBACK TO neuron_merge; RELEASE neuron_merge", err));
     if (from == to) return refuse_row(m, from, &cause, err);
     int64_t middle = from + (to - from) / 2;
     TRY(merge_range(m, from, middle, err));
+    if (m->counts->rejected && !self->sink.req->rejects) return OK; /* one ends the run */
     return merge_range(m, middle + 1, to, err);
 }
 
-static Status mirror_delete(SqliteSink *self, SinkCounts *counts, Err *err)
+static Status mirror_guard(SqliteSink *self, const SinkCounts *counts, Err *err)
 {
     int64_t total = 0, gone = 0;
     buf_clear(&self->sql);
@@ -285,11 +288,15 @@ static Status mirror_delete(SqliteSink *self, SinkCounts *counts, Err *err)
     TRY(put_delete(self, true, &self->sql, err));
     TRY(sqlite_db_int64(self->db, buf_str(&self->sql), &gone, err));
     total -= counts->inserted;
-    if ((double)gone > self->sink.req->max_delete * (double)total) {
-        (void)err_set(err, ERR_QUALITY, "mirror would delete %lld of %lld rows of «%.*s»",
-                      (long long)gone, (long long)total, STR_ARG(buf_str(&self->out.name)));
-        return err_hint(err, "nothing was changed; raise `max_delete` if this is meant");
-    }
+    if ((double)gone <= self->sink.req->max_delete * (double)total) return OK;
+    (void)err_set(err, ERR_QUALITY, "mirror would delete %lld of %lld rows of «%.*s»",
+                  (long long)gone, (long long)total, STR_ARG(buf_str(&self->out.name)));
+    return err_hint(err, "nothing was changed; raise `max_delete` if this is meant");
+}
+
+static Status delete_missing(SqliteSink *self, SinkCounts *counts, Err *err)
+{
+    if (self->sink.req->mode == SINK_MIRROR) TRY(mirror_guard(self, counts, err));
     buf_clear(&self->sql);
     TRY(put_delete(self, false, &self->sql, err));
     return run(self, buf_str(&self->sql), &counts->deleted, err);
@@ -329,6 +336,6 @@ Status sqlite_merge(SqliteSink *self, RejectWriter *rejects, SinkCounts *counts,
     sqlite3_finalize(m.insert);
     TRY(status);
     counts->loaded = staged - counts->rejected;
-    counts->unchanged = counts->loaded - counts->inserted - counts->updated;
-    return self->sink.req->mode == SINK_MIRROR ? mirror_delete(self, counts, err) : OK;
+    counts->unchanged = int64_max(counts->loaded - counts->inserted - counts->updated, 0);
+    return self->deletes ? delete_missing(self, counts, err) : OK;
 }

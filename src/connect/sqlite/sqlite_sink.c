@@ -2,6 +2,8 @@
  * one transaction with the watermark and the run record. */
 #include "connect/sqlite/sqlite_sink.h"
 
+#include <stdatomic.h>
+
 #include "foundation/base/mem.h"
 
 enum { PORT_NUMBER_OUT = 0, PORT_NUMBER_REJECT = 1 };
@@ -74,6 +76,22 @@ static Status check_key(const SqliteSink *self, const Schema *schema, Err *err)
     return OK;
 }
 
+/* Replace deletes all and writes anew; where other tables refer to the rows, it merges and deletes
+ * what is missing, so that what they refer to stays. */
+Status sqlite_sink_look(SqliteSink *self, Str name, const Schema *schema, Err *err)
+{
+    const SinkReq *req = self->sink.req;
+    TRY(check_key(self, schema, err));
+    TRY(sqlite_table_inspect(self, &self->out, name, schema, req->create, req->evolve, err));
+    /* An incremental append with a key reads the rows at the watermark again: they are merged too.
+     */
+    bool again = req->mode == SINK_APPEND && req->key_count > 0 && req->cursor.len > 0;
+    bool referred = req->mode == SINK_REPLACE && self->out.referred && req->key_count > 0;
+    self->deletes = req->mode == SINK_MIRROR || referred;
+    self->staged = mode_needs_key(req->mode) || again || referred;
+    return OK;
+}
+
 static Status open_db(SqliteSink *self, SqliteOpen how, Err *err)
 {
     if (self->db) return OK;
@@ -81,21 +99,21 @@ static Status open_db(SqliteSink *self, SqliteOpen how, Err *err)
     if (sqlite_db_open(path, how, &self->db, err) != OK) {
         return err_where(err, "%.*s", STR_ARG(path));
     }
+    self->stop.stop = self->sink.req->stop;
+    sqlite_db_stop_on(self->db, &self->stop);
     return OK;
 }
 
 static Status sqlite_sink_describe(Sink *sink, const Schema *schema, SinkPlan *plan, Err *err)
 {
     SqliteSink *self = (SqliteSink *)sink;
-    TRY(check_key(self, schema, err));
     plan->exactly_once = true;
     plan->promise = STR("exactly once: rows, watermark and run record in one transaction");
     /* A database that isn't there yet is planned as an empty one in memory. */
     bool there = sqlite_db_open(sink->req->location->path, SQLITE_DB_READ, &self->db, err) == OK;
     if (!there && err->kind != ERR_NOT_FOUND) return FAIL;
     if (!there) TRY(sqlite_db_open(STR(":memory:"), SQLITE_DB_CREATE, &self->db, err));
-    Status status = sqlite_table_inspect(self, &self->out, sink->req->table, schema,
-                                         sink->req->create, sink->req->evolve, err);
+    Status status = sqlite_sink_look(self, sink->req->table, schema, err);
     if (status == OK) status = sqlite_table_ddl(self, &self->out, plan_ddl, plan, err);
     if (status == OK) status = plan_types(&self->out, plan, err);
     if (status == OK && self->staged) status = sqlite_merge_sql(self, plan, err);
@@ -154,16 +172,14 @@ static Status sqlite_sink_port(Sink *sink, SinkPortKind kind, Str name, const Sc
 {
     SqliteSink *self = (SqliteSink *)sink;
     if (kind == PORT_STATE) return err_set(err, ERR_CONFIG, "sqlite has no state port yet");
-    const SinkReq *req = sink->req;
     if (kind == PORT_REJECT) {
         *ret_port = PORT_NUMBER_REJECT;
         self->has_reject = true;
         return sqlite_table_inspect(self, &self->reject, name, schema, true, true, err);
     }
-    TRY(check_key(self, schema, err));
     *ret_port = PORT_NUMBER_OUT;
     self->has_out = true;
-    return sqlite_table_inspect(self, &self->out, name, schema, req->create, req->evolve, err);
+    return sqlite_sink_look(self, name, schema, err);
 }
 
 /* ---- a cycle ---- */
@@ -216,18 +232,36 @@ static Status insert_prepare(SqliteSink *self, SqliteTable *table, Err *err)
     return sqlite_db_prepare(self->db, buf_str(sql), &table->insert, err);
 }
 
+/* Rows that others refer to must not take those along (ON DELETE CASCADE). */
+static Status delete_all(SqliteSink *self, Err *err)
+{
+    int64_t some = 0;
+    buf_clear(&self->sql);
+    TRY(buf_append(&self->sql, STR("SELECT EXISTS (SELECT 1 FROM "), err));
+    TRY(sqlite_db_quote_table(&self->sql, buf_str(&self->out.name), err));
+    TRY(buf_append_char(&self->sql, ')', err));
+    if (self->out.exists) TRY(sqlite_db_int64(self->db, buf_str(&self->sql), &some, err));
+    if (self->out.referred && some) {
+        (void)err_set(err, ERR_CONFIG, "other tables refer to rows of \"%.*s\"",
+                      STR_ARG(buf_str(&self->out.name)));
+        return err_hint(err, "name the key (`key: [id]`), so that rows are merged and only those"
+                             " that are missing are deleted");
+    }
+    buf_clear(&self->sql);
+    TRY(buf_append(&self->sql, STR("DELETE FROM "), err));
+    TRY(sqlite_db_quote_table(&self->sql, buf_str(&self->out.name), err));
+    TRY(buf_terminate(&self->sql, err));
+    return sqlite_db_exec(self->db, self->sql.data, err);
+}
+
 static Status table_begin(SqliteSink *self, SqliteTable *table, Err *err)
 {
-    /* What the table looks like may have changed since the last cycle: by us. */
+    /* Nobody else writes from here to the end of the cycle. */
+    TRY(sqlite_table_renew(self, table, err));
     TRY(sqlite_table_prepare(self, table, err));
     if (table == &self->out && self->staged) TRY(stage_create(self, err));
-    if (table == &self->out && self->sink.req->mode == SINK_REPLACE && self->cycle == 0) {
-        buf_clear(&self->sql);
-        TRY(buf_append(&self->sql, STR("DELETE FROM "), err));
-        TRY(sqlite_db_quote_table(&self->sql, buf_str(&table->name), err));
-        TRY(buf_terminate(&self->sql, err));
-        TRY(sqlite_db_exec(self->db, self->sql.data, err));
-    }
+    bool replace = self->sink.req->mode == SINK_REPLACE && !self->deletes && self->cycle == 0;
+    if (table == &self->out && replace) TRY(delete_all(self, err));
     return insert_prepare(self, table, err);
 }
 
@@ -318,9 +352,11 @@ static Status sqlite_sink_write(Sink *sink, int32_t port, Batch *batch, RejectWr
                   .table = port == PORT_NUMBER_REJECT ? &self->reject : &self->out,
                   .batch = batch};
     reject_list_init(&w.refused);
-    Status status = OK;
+    Status status = sqlite_db_check(&self->stop, err);
+    /* Where no row may be refused, the first one ends the run. */
     for (int64_t row = 0; row < batch->rows && status == OK; row++) {
         status = row_write(&w, row, err);
+        if (w.refused.count && !self->sink.req->rejects) break;
     }
     int64_t refused = w.refused.count;
     if (status == OK && refused > 0 && rejects) {
@@ -418,6 +454,7 @@ static Status sqlite_sink_outcome(Sink *sink, Str run_id, int64_t cycle UNUSED,
 static Status sqlite_sink_abort(Sink *sink, Err *err)
 {
     SqliteSink *self = (SqliteSink *)sink;
+    atomic_store(&self->stop.cancelled, false);
     if (!self->open) return OK;
     self->open = false;
     if (sqlite3_get_autocommit(self->db)) return OK;
@@ -427,7 +464,7 @@ static Status sqlite_sink_abort(Sink *sink, Err *err)
 static void sqlite_sink_cancel(Sink *sink)
 {
     SqliteSink *self = (SqliteSink *)sink;
-    if (self->db) sqlite3_interrupt(self->db);
+    atomic_store(&self->stop.cancelled, true);
 }
 
 static void sqlite_sink_close(Sink *sink)
@@ -466,10 +503,6 @@ Status sqlite_sink_new(const SinkReq *req, Sink **ret_sink, Err *err)
     SqliteSink *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
     self->sink = (Sink){&SQLITE_SINK_OPS, req};
-    /* An incremental append with a key reads the rows at the watermark again: they are merged too.
-     */
-    bool again = req->mode == SINK_APPEND && req->key_count > 0 && req->cursor.len > 0;
-    self->staged = mode_needs_key(req->mode) || again;
     self->run_id = buf_make(256);
     self->sql = buf_make(SQLITE_SQL_MAX);
     self->out.name = buf_make(4096);

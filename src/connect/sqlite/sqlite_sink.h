@@ -8,7 +8,9 @@
 typedef struct SqliteTable {
     Schema *schema;
     Buf name;             /* as the user wrote it */
+    int64_t version;      /* of the database's schema when the plan was made */
     bool exists;          /* before this run */
+    bool referred;        /* other tables have foreign keys to it */
     int32_t *new_columns; /* fields that the table lacks */
     int32_t new_count;
     SqliteAffinity *affinity; /* per field */
@@ -20,12 +22,14 @@ typedef struct SqliteTable {
 typedef struct SqliteSink {
     Sink sink;
     sqlite3 *db;
+    SqliteStop stop; /* what was cancelled ends until the cycle is undone */
     Buf run_id;
     int64_t epoch; /* of the last published run */
     SqliteTable out, reject;
     bool has_out, has_reject;
     bool staged;
-    bool open; /* in a transaction */
+    bool deletes; /* what was not staged is deleted at the end */
+    bool open;    /* in a transaction */
     int64_t cycle;
     int64_t written; /* rows of this cycle */
     Buf sql;         /* scratch */
@@ -37,6 +41,11 @@ enum { SQLITE_SQL_MAX = 4 << 20 };
  * ERR_SCHEMA where the request forbids what would be needed. */
 MUST_USE Status sqlite_table_inspect(SqliteSink *self, SqliteTable *table, Str name,
                                      const Schema *schema, bool create, bool evolve, Err *err);
+/* The same for the target, and what follows from it for its rows: are they staged? */
+MUST_USE Status sqlite_sink_look(SqliteSink *self, Str name, const Schema *schema, Err *err);
+/* Inside the open transaction: where the database's schema changed since the plan was made, plan
+ * anew. ERR_SCHEMA where it can't be any more, and where the table is gone. */
+MUST_USE Status sqlite_table_renew(SqliteSink *self, SqliteTable *table, Err *err);
 /* Make it so: CREATE TABLE or ALTER TABLE ADD COLUMN, inside the open transaction. */
 MUST_USE Status sqlite_table_prepare(SqliteSink *self, SqliteTable *table, Err *err);
 /* The statements that prepare would run, one call of `each` per statement. */

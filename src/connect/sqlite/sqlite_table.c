@@ -12,15 +12,28 @@ void sqlite_table_done(SqliteTable *table)
     *table = (SqliteTable){.name = buf_make(4096)};
 }
 
-static Status pragma_columns(SqliteSink *self, Str table, sqlite3_stmt **ret_statement, Err *err)
+static Status pragma_begin(SqliteSink *self, Str table, const char *pragma, Err *err)
 {
     int64_t dot = str_find_char(table, '.');
     Str schema = dot < 0 ? STR("main") : str_slice(table, 0, dot);
-    Str name = dot < 0 ? table : str_slice(table, dot + 1, table.len);
     buf_clear(&self->sql);
     TRY(buf_append(&self->sql, STR("PRAGMA "), err));
     TRY(sqlite_db_quote(&self->sql, schema, err));
-    TRY(buf_append(&self->sql, STR(".table_xinfo("), err));
+    return buf_append(&self->sql, str_from(pragma), err);
+}
+
+/* A number that each change of the schema makes another one. */
+static Status schema_version(SqliteSink *self, Str table, int64_t *ret_version, Err *err)
+{
+    TRY(pragma_begin(self, table, ".schema_version", err));
+    return sqlite_db_int64(self->db, buf_str(&self->sql), ret_version, err);
+}
+
+static Status pragma_columns(SqliteSink *self, Str table, sqlite3_stmt **ret_statement, Err *err)
+{
+    int64_t dot = str_find_char(table, '.');
+    Str name = str_slice(table, dot + 1, table.len);
+    TRY(pragma_begin(self, table, ".table_xinfo(", err));
     TRY(sqlite_db_quote(&self->sql, name, err));
     TRY(buf_append(&self->sql, STR(")"), err));
     return sqlite_db_prepare(self->db, buf_str(&self->sql), ret_statement, err);
@@ -44,6 +57,22 @@ static Status inspect_columns(SqliteSink *self, SqliteTable *table, bool *found,
         TRY(sqlite_db_step(self->db, columns, &row, err));
     }
     return OK;
+}
+
+static Status find_references(SqliteSink *self, SqliteTable *table, Err *err)
+{
+    Str text = buf_str(&table->name);
+    Str name = str_slice(text, str_find_char(text, '.') + 1, text.len);
+    CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
+    TRY(sqlite_db_prepare(
+        self->db,
+        STR("SELECT 1 FROM sqlite_master AS m, pragma_foreign_key_list(m.name) AS f"
+            " WHERE m.type = 'table' AND m.name <> ?1 COLLATE NOCASE"
+            " AND f.\"table\" = ?1 COLLATE NOCASE"),
+        &statement, err));
+    (void)sqlite3_bind_text64(statement, 1, name.ptr, (sqlite3_uint64)name.len, SQLITE_STATIC,
+                              SQLITE_UTF8);
+    return sqlite_db_step(self->db, statement, &table->referred, err);
 }
 
 static Status table_missing(Str name, Err *err)
@@ -82,8 +111,10 @@ Status sqlite_table_inspect(SqliteSink *self, SqliteTable *table, Str name, cons
         mem_free(found);
         return err_memory(err);
     }
-    Status status = sqlite_db_has_table(self->db, name, &table->exists, err);
+    Status status = schema_version(self, name, &table->version, err);
+    if (status == OK) status = sqlite_db_has_table(self->db, name, &table->exists, err);
     if (status == OK && table->exists) status = inspect_columns(self, table, found, err);
+    if (status == OK && table->exists) status = find_references(self, table, err);
     if (status == OK && !table->exists && !create) status = table_missing(name, err);
     for (int32_t i = 0; i < schema->count && status == OK; i++) {
         if (found[i]) continue;
@@ -94,6 +125,27 @@ Status sqlite_table_inspect(SqliteSink *self, SqliteTable *table, Str name, cons
     }
     mem_free(found);
     return status;
+}
+
+Status sqlite_table_renew(SqliteSink *self, SqliteTable *table, Err *err)
+{
+    bool has = false;
+    int64_t version = 0;
+    TRY(schema_version(self, buf_str(&table->name), &version, err));
+    if (version == table->version) return OK;
+    TRY(sqlite_db_has_table(self->db, buf_str(&table->name), &has, err));
+    if (table->exists && !has) {
+        (void)err_set(err, ERR_SCHEMA, "table \"%.*s\" was dropped meanwhile",
+                      STR_ARG(buf_str(&table->name)));
+        return err_hint(err, "run again: it is created anew where that is allowed");
+    }
+    CLEANUP(schema_unref_p) Schema *schema = schema_ref(table->schema);
+    CLEANUP(buf_done) Buf name = buf_make(4096);
+    TRY(buf_append(&name, buf_str(&table->name), err));
+    Status status = table == &self->out ? sqlite_sink_look(self, buf_str(&name), schema, err)
+                                        : sqlite_table_inspect(self, table, buf_str(&name), schema,
+                                                               true, true, err);
+    return status == OK ? OK : err_prefix(err, "the target was altered meanwhile: ");
 }
 
 static bool is_key(const SqliteSink *self, Str name)

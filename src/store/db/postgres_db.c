@@ -331,15 +331,22 @@ Status postgres_db_describe(PostgresDb *db, const char *sql, PGresult **ret_resu
     return results(db, ret_result, err);
 }
 
-Status postgres_db_begin(PostgresDb *db, const char *mode, Err *err)
+/* What texts, types and errors depend on, whatever the role, the database or the URL set. What the
+ * user's own SQL means stays as they set it: search_path, the order of day and month, lc_monetary.
+ */
+static const char PINNED[] =
+    "SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'postgres';"
+    " SET LOCAL extra_float_digits = 3; SET LOCAL bytea_output = 'hex';"
+    " SET LOCAL standard_conforming_strings = on; SET LOCAL quote_all_identifiers = off;"
+    " SET LOCAL array_nulls = on; SET LOCAL xmloption = 'content'; SET LOCAL xmlbinary = 'base64';"
+    " SET LOCAL exit_on_error = off; SET LOCAL client_min_messages = 'error';"
+    " SET LOCAL idle_in_transaction_session_timeout = 0";
+
+Status postgres_db_begin(PostgresDb *db, const char *mode, PostgresZone zone, Err *err)
 {
-    char sql[512];
-    (void)snprintf(sql, sizeof sql,
-                   "BEGIN %s; SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; "
-                   "SET LOCAL IntervalStyle = 'postgres'; SET LOCAL extra_float_digits = 3; "
-                   "SET LOCAL bytea_output = 'hex'; SET LOCAL standard_conforming_strings = on; "
-                   "SET LOCAL idle_in_transaction_session_timeout = 0",
-                   mode);
+    char sql[sizeof PINNED + 128];
+    (void)snprintf(sql, sizeof sql, "BEGIN %s; %s%s", mode,
+                   zone == POSTGRES_ZONE_UTC ? "SET LOCAL TimeZone = 'UTC'; " : "", PINNED);
     return postgres_db_exec(db, sql, err);
 }
 

@@ -19,11 +19,18 @@ MUST_USE Status postgres_db_open(Str url, PostgresDb **ret_db, Err *err);
 void postgres_db_close(PostgresDb *db);
 PGconn *postgres_db_conn(PostgresDb *db);
 
+/* The time zone that the server reads and shows times in. */
+typedef enum PostgresZone {
+    POSTGRES_ZONE_UTC,
+    POSTGRES_ZONE_SESSION, /* as the role, the database or the URL sets it */
+} PostgresZone;
+
 /* BEGIN with `mode` ("ISOLATION LEVEL REPEATABLE READ READ ONLY", or ""), and in the same round
- * trip the settings that texts and comparisons depend on: UTC, ISO dates, IntervalStyle postgres,
- * exact floats, hex bytea, no timeout while idle. They hold to the end of the transaction, so that
- * nothing is left behind in a pooled connection (PgBouncer's transaction mode). */
-MUST_USE Status postgres_db_begin(PostgresDb *db, const char *mode, Err *err);
+ * trip the settings that texts, types and comparisons depend on, among them: ISO dates, exact
+ * floats, hex bytea, names without quotes, no notices, no timeout while idle. They hold to the end
+ * of the transaction, so that nothing is left behind in a pooled connection (PgBouncer's
+ * transaction mode). No snapshot is taken yet. */
+MUST_USE Status postgres_db_begin(PostgresDb *db, const char *mode, PostgresZone zone, Err *err);
 /* ROLLBACK where a transaction is open; failures don't matter (the session is closed next). */
 void postgres_db_rollback(PostgresDb *db);
 

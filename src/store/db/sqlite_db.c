@@ -2,9 +2,17 @@
 #include "store/db/sqlite_db.h"
 
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "foundation/base/file.h"
+
+/* Instructions of SQLite's machine between two looks: less than a millisecond. */
+enum { STOP_INSTRUCTIONS = 10000 };
+/* Between two tries for a lock. */
+static const struct timespec BUSY_NAP = {.tv_nsec = 10000000};
+enum { BUSY_TRIES = SQLITE_DB_BUSY_MS / 10 };
 
 static ErrKind kind_of_code(int code)
 {
@@ -125,6 +133,33 @@ Status sqlite_db_open(Str path, SqliteOpen how, sqlite3 **ret_db, Err *err)
     if (err) err_clear(err);
     TRY(undo_half(name, err));
     return open_once(name, flags, ret_db, &half, err);
+}
+
+static int is_cancelled(void *arg)
+{
+    const SqliteStop *stop = arg;
+    return atomic_load(&stop->cancelled);
+}
+
+static int is_worth_a_try(void *arg, int tries)
+{
+    const SqliteStop *stop = arg;
+    bool stopped = stop->stop && atomic_load(stop->stop);
+    if (tries >= BUSY_TRIES || stopped || atomic_load(&stop->cancelled)) return 0;
+    (void)nanosleep(&BUSY_NAP, NULL);
+    return 1;
+}
+
+void sqlite_db_stop_on(sqlite3 *db, SqliteStop *stop)
+{
+    sqlite3_progress_handler(db, STOP_INSTRUCTIONS, is_cancelled, stop);
+    (void)sqlite3_busy_handler(db, is_worth_a_try, stop);
+}
+
+Status sqlite_db_check(const SqliteStop *stop, Err *err)
+{
+    if (!atomic_load(&stop->cancelled)) return OK;
+    return err_set(err, ERR_CANCELLED, "cancelled");
 }
 
 void sqlite_db_close(sqlite3 *db)

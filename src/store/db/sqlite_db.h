@@ -15,11 +15,21 @@ typedef enum SqliteOpen {
     SQLITE_DB_CREATE, /* made when missing */
 } SqliteOpen;
 
-/* One connection for one thread (sqlite3_interrupt may come from another). The caller closes it
+/* One connection for one thread. The caller closes it
  * with sqlite_db_close. A missing file is ERR_NOT_FOUND. What a killed writer had begun is undone
  * first, by SQLite itself, also for a reader (ERR_PERMISSION where the file may not be written). */
 MUST_USE Status sqlite_db_open(Str path, SqliteOpen how, sqlite3 **ret_db, Err *err);
 void sqlite_db_close(sqlite3 *db);
+
+/* What ends the work of a connection: looked at in the middle of each statement and between two
+ * tries for a lock. Zeroed at first; it outlives the connection. */
+typedef struct SqliteStop {
+    _Atomic bool cancelled;   /* statements end now, and all later ones until it is false again */
+    const _Atomic bool *stop; /* true: no lock is waited for any longer; may be NULL */
+} SqliteStop;
+void sqlite_db_stop_on(sqlite3 *db, SqliteStop *stop);
+/* Between two statements: ERR_CANCELLED when it was cancelled. */
+MUST_USE Status sqlite_db_check(const SqliteStop *stop, Err *err);
 
 /* FAIL with the connection's last error: kind, SQLSTATE where one fits, SQLite's message. */
 MUST_USE Status sqlite_db_error(sqlite3 *db, Err *err);

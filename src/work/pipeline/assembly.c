@@ -163,6 +163,7 @@ static void sink_request(Assembly *a)
         .rejects = c->rejects,
         .reject_table = c->rejects_elsewhere ? STR_NULL : c->reject_table,
         .replayed = a->options->replayed,
+        .stop = a->env->cancelled,
     };
     a->reject_req = (SinkReq){
         .location = &c->reject_to,
@@ -171,6 +172,7 @@ static void sink_request(Assembly *a)
         .create = true,
         .evolve = true,
         .reject_table = c->reject_table,
+        .stop = a->env->cancelled,
     };
 }
 

@@ -1,0 +1,135 @@
+"""Into SQLite: refused rows, signals, and tables that others alter meanwhile."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+
+import pytest
+from conftest import PROGRAM
+
+
+def wait_for(what, seconds=30):
+    end = time.monotonic() + seconds
+    while not (value := what()):
+        assert time.monotonic() < end, "it did not come in time"
+        time.sleep(0.02)
+    return value
+
+
+def database(neuron, sql=""):
+    db = sqlite3.connect(os.path.join(neuron.folder, "t.db"), isolation_level=None, timeout=20)
+    db.executescript("PRAGMA journal_mode=WAL;" + sql)
+    return db
+
+
+def refused_rows(neuron, count, rejects=""):
+    neuron.write("in.csv", "id,v\n" + "".join(f"{i},{-i - 1}\n" for i in range(count)))
+    neuron.write("neuron.yaml", f"""
+pipelines:
+  p: {{ from: in.csv, to: "sqlite:///t.db", table: t, mode: upsert, key: [id]{rejects} }}
+""")
+    return database(neuron, "CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER CHECK (v > 0))")
+
+
+def test_the_first_refused_row_ends_a_run_that_allows_none(neuron):
+    refused_rows(neuron, 200_000)
+    begun = time.monotonic()
+    result = json.loads(neuron("etl", "p", "--json", code=1).stdout)
+    assert time.monotonic() - begun < 10  # all of them took ten minutes
+    assert result["error"]["kind"] == "data" and "CHECK constraint failed" in result["error"]["what"]
+    assert "row 1" in result["error"]["what"]
+
+
+def test_a_signal_ends_the_search_for_refused_rows(neuron):
+    db = refused_rows(neuron, 60_000, ", rejects: bad")
+    run = subprocess.Popen([PROGRAM, "etl", "p", "--json"], cwd=neuron.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           text=True)
+    wal = os.path.join(neuron.folder, "t.db-wal")
+    wait_for(lambda: run.poll() is not None or os.path.exists(wal))
+    begun = time.process_time()
+    wait_for(lambda: run.poll() is not None or cpu(run.pid) > 1.5)
+    assert run.poll() is None, (run.communicate(), begun)
+    run.send_signal(signal.SIGTERM)
+    assert run.wait(timeout=10) == 143
+    assert db.execute("SELECT count(*) FROM t").fetchone() == (0,)
+
+
+def cpu(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_signal_ends_the_wait_for_another_writer(neuron):
+    db = refused_rows(neuron, 10)
+    db.execute("BEGIN IMMEDIATE")
+    run = subprocess.Popen([PROGRAM, "etl", "p", "--json"], cwd=neuron.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           text=True)
+    with pytest.raises(subprocess.TimeoutExpired):
+        run.wait(timeout=0.5)
+    begun = time.monotonic()
+    run.send_signal(signal.SIGTERM)
+    run.wait(timeout=8)
+    assert run.returncode == 143 and time.monotonic() - begun < 5, run.communicate()
+
+
+@pytest.mark.parametrize("mode", ["append", "upsert, key: [id]"])
+def test_a_stream_goes_on_in_a_table_that_is_altered(neuron, mode):
+    db = database(neuron, "CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER)")
+    neuron.write("neuron.yaml", f"""
+streams:
+  s:
+    from: {{ file: "-#ndjson" }}
+    cycle: 50ms
+    processors: {{ a: {{ select: "id::int AS id, v::text AS v" }} }}
+    to: {{ connection: target, table: t, mode: {mode} }}
+connections: {{ target: "sqlite:///t.db" }}
+""")
+    run = subprocess.Popen([PROGRAM, "stream", "s", "--json"], cwd=neuron.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, text=True)
+    sent = 0
+
+    def send(value):
+        nonlocal sent
+        sent += 1
+        run.stdin.write(json.dumps({"type": "a", "id": sent, "v": value}) + "\n")
+        run.stdin.flush()
+        wait_for(lambda: run.poll() is not None or db.execute("SELECT count(*) FROM t").fetchone() == (sent,))
+        assert run.poll() is None, run.communicate()
+
+    send("x")
+    db.executescript("BEGIN IMMEDIATE; CREATE TABLE n (more, v TEXT, id INTEGER PRIMARY KEY); INSERT INTO n (id, v) SELECT id, v FROM t;"
+                     " DROP TABLE t; ALTER TABLE n RENAME TO t; COMMIT")
+    send("007")  # as text; a column of numbers would make 7 of it
+    db.executescript("ALTER TABLE t DROP COLUMN more; ALTER TABLE t ADD COLUMN other")
+    send("1.50")
+    assert db.execute("SELECT v FROM t ORDER BY id").fetchall() == [("x",), ("007",), ("1.50",)]
+    db.executescript("DROP TABLE t")
+    run.stdin.write('{"type": "a", "id": 9, "v": "y"}\n')
+    run.stdin.flush()
+    assert run.wait(timeout=60) == 1
+    assert 'table "t" was dropped meanwhile' in run.communicate()[1]
+
+
+def test_replace_where_other_tables_refer(neuron):
+    db = database(neuron, "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);"
+                          " CREATE TABLE child (id INTEGER REFERENCES t ON DELETE CASCADE); PRAGMA foreign_keys=ON;"
+                          " INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c'); INSERT INTO child VALUES (1), (2)")
+    neuron.write("in.csv", "id,v\n1,a\n2,B\n4,d\n")
+    copy = ("copy", "in.csv", "sqlite:///t.db", "--table", "t", "--mode", "replace")
+    assert "other tables refer" in neuron(*copy, code=2).stderr
+    result = neuron.result(*copy, "--key", "id")
+    assert (result["inserted"], result["updated"], result["unchanged"]) == (1, 1, 1)
+    assert db.execute("SELECT * FROM t").fetchall() == [(1, "a"), (2, "B"), (4, "d")]
+    assert db.execute("SELECT * FROM child").fetchall() == [(1,), (2,)]
+
+
+def test_keys_that_the_target_has_twice(neuron):
+    db = database(neuron, "CREATE TABLE t (id INTEGER, v TEXT); INSERT INTO t VALUES (1, 'a'), (1, 'b')")
+    neuron.write("in.csv", "id,v\n1,z\n")
+    result = neuron.result("copy", "in.csv", "sqlite:///t.db", "--table", "t", "--mode", "upsert", "--key", "id")
+    assert result["unchanged"] == 0
+    assert db.execute("SELECT * FROM t").fetchall() == [(1, "z"), (1, "z")]
