@@ -2,18 +2,14 @@
 
 import contextlib
 import json
-import os
 import random
 import re
-import shutil
 import signal
 import socket
 import sqlite3
-import subprocess
 import threading
 
 import pytest
-from conftest import ROOT
 from test_run import make, running, wait_for
 
 
@@ -200,65 +196,6 @@ def test_malformed_requests_break_nothing(neuron):
         for one in slow:
             one.close()
         assert run.end() == 143
-
-
-@pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
-def test_the_status_pages_script_draws_everything(neuron):
-    """The page's own script against the real API, with as much of a document as it uses."""
-    make(neuron, more="""
-quality:
-  data: { from: target, table: t, rules: [ row_count > 0 ] }
-alerts:
-  interval: 200ms
-  thresholds: { disk: 0%, memory: 100% }
-""")
-    neuron.write("page.js", """
-const [, , base, script, run] = process.argv, parts = {}, got = {};
-globalThis.document = { hidden: false, getElementById: id => parts[id] ??= { style: {}, dataset: {} } };
-globalThis.location = { hash: "", reload() { throw new Error("reload"); } };
-globalThis.addEventListener = (name, call) => { if (name == "hashchange") globalThis.changed = call; };
-globalThis.setInterval = () => {};
-const real = fetch;
-globalThis.fetch = (path, options) => real(base + path, options);
-globalThis.alert = message => { throw new Error(message); };
-(0, eval)(require("fs").readFileSync(script, "utf8") + ";globalThis.draw = draw");
-const look = async name => { await draw(); got[name] = parts.parts.innerHTML; };
-(async () => {
-  await look("drawn");
-  const id = /data-silence="([0-9a-f]+)"/.exec(got.drawn)[1];
-  await parts.parts.onclick({ target: { dataset: { silence: id, for: "4h" } } });
-  await parts.parts.onclick({ target: { dataset: { run: "good" } } });
-  await look("again");
-  for (const page of ["pipeline/good", "dataset/data", "run/" + run, "pipeline/none"]) {
-    location.hash = "#/" + page;
-    await look(page.split("/")[0]);
-    got[page] = parts.state.textContent;
-  }
-  console.log(JSON.stringify(got));
-})();
-""")
-    with running(neuron) as run:
-        wait_for(lambda: run.get("/api/v1/alerts")["alerts"])
-        wait_for(lambda: [r for r in run.runs() if r["status"] == "success"])
-        page = run.ask("/")[1]
-        neuron.write("script.js", re.search(r"<script>(.*)</script>", page, re.S).group(1))
-        run_id = run.runs("&status=success")[0]["run_id"]
-        run.get("/api/v1/quality/data/checks", "POST", 202)
-        wait_for(lambda: run.get("/api/v1/quality/data/reports")["reports"])
-        done = subprocess.run(["node", "page.js", f"http://127.0.0.1:{run.port}", "script.js", run_id], cwd=neuron.folder,
-                              capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stderr
-        got = json.loads(done.stdout)
-        for text in ("<h2>Alerts", "DiskFull", "Silence 4 h", "<h2>Pipelines", "#/pipeline/good", "<h2>Quality", "#/dataset/data",
-                     f'href="#/run/{run_id}" class="success"'):
-            assert text in got["drawn"], text
-        assert run_id[:8] in got["pipeline"] or "<h2>Runs" in got["pipeline"]
-        assert "<h2>Result" in got["run"] and "records loaded" in got["run"] and "row_count" in got["dataset"]
-        assert got["pipeline/good"] in ("healthy", "degraded") and "no pipeline" in got["pipeline/none"]
-        assert subprocess.run([os.path.join(ROOT, "tools/make_page"), "--check"]).returncode == 0
-        assert "silent, ends in" in got["again"] and ">Listen<" in got["again"]
-        assert run.get("/api/v1/alerts")["alerts"][0]["silence"]["by"] == "status page"
-        assert len(page) < 150_000 and not re.search(r"https?://", page)
 
 
 def changed_lives(neuron, streams, pipelines):

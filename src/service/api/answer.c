@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "foundation/base/clock.h"
+#include "foundation/codec/html_policy.h"
 #include "foundation/codec/json_writer.h"
 #include "foundation/obs/log.h"
 #include "foundation/obs/metrics.h"
@@ -74,6 +75,20 @@ void request_failed(Request *r, const Err *err)
     request_problem(r, 500, "Internal Server Error", text);
 }
 
+Status request_page(Request *r, Str document, Err *err)
+{
+    CLEANUP(buf_done) Buf policy = buf_make(4096);
+    Str text = STR_NULL;
+    TRY(html_policy(document,
+                    STR("connect-src 'self'; form-action 'self'; frame-ancestors 'none';"
+                        " require-trusted-types-for 'script'; trusted-types 'none'"),
+                    &policy, err));
+    TRY(arena_copy(&r->arena, buf_str(&policy), &text, err));
+    r->answer.policy = text.ptr;
+    r->answer.type = "text/html; charset=utf-8";
+    return buf_append(&r->answer.out, document, err);
+}
+
 /* ---- headers ---- */
 
 void answer_headers(const Answer *a, void (*each)(void *arg, const char *name, const char *value),
@@ -83,7 +98,8 @@ void answer_headers(const Answer *a, void (*each)(void *arg, const char *name, c
         {"Cache-Control", "no-store"},
         {"X-Content-Type-Options", "nosniff"},
         {"X-Frame-Options", "DENY"},
-        {"Referrer-Policy", "no-referrer"},
+        {"Referrer-Policy",
+         "same-origin"}, /* without any, browsers say Origin: null in our forms */
         {"Cross-Origin-Resource-Policy", "same-origin"},
     };
     for (int32_t i = 0; i < COUNT_OF(ALWAYS); i++) each(arg, ALWAYS[i][0], ALWAYS[i][1]);

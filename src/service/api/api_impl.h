@@ -199,6 +199,8 @@ void answer_done(Answer *answer);
 void answer_problem(Answer *answer, int32_t status, const char *title, const char *detail);
 void request_problem(Request *request, int32_t status, const char *title, const char *detail);
 void request_failed(Request *request, const Err *err);
+/* A document of our own, with the policy that lets it alone run; more may be appended. */
+MUST_USE Status request_page(Request *request, Str document, Err *err);
 /* Its headers but Content-Length and Connection, one by one. */
 void answer_headers(const Answer *answer,
                     void (*each)(void *arg, const char *name, const char *value), void *arg);
@@ -207,7 +209,7 @@ MUST_USE Status answer_bytes(const Answer *answer, bool head_only, Buf *out, Err
 void request_count(const Request *request, const Answer *answer);
 
 MUST_USE Status openapi_write(Buf *out, Err *err);
-extern const char API_PAGE[], API_PAGE_POLICY[];
+extern const char API_PAGE[];
 
 /* ---- work.c: lanes of threads ---- */
 void work_init(Api *api);

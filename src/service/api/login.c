@@ -18,10 +18,8 @@ static const char HEAD[] =
 
 Status login_page(Request *r, const char *message, Err *err)
 {
-    r->answer.type = "text/html; charset=utf-8";
-    r->answer.policy = API_PAGE_POLICY;
     buf_clear(&r->answer.out);
-    TRY(buf_append(&r->answer.out, str_from(HEAD), err));
+    TRY(request_page(r, str_from(HEAD), err));
     if (message) TRY(buf_printf(&r->answer.out, err, "<p role=alert>%s</p>", message));
     return buf_append(&r->answer.out, STR("</body></html>\n"), err);
 }

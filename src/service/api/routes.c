@@ -9,10 +9,6 @@
     (CONTROL(request)->name ? CONTROL(request)->name(CONTROL(request)->arg, ##__VA_ARGS__)         \
                             : err_set(err, ERR_NOT_FOUND, "this neuron has none"))
 
-const char API_PAGE_POLICY[] =
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self';"
-    " img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-
 static Status get_health(Request *r, Err *err)
 {
     Health health = HEALTH_UNHEALTHY;
@@ -186,9 +182,7 @@ static Status get_openapi(Request *r, Err *err)
 static Status get_page(Request *r, Err *err)
 {
     if (!r->known) return login_page(r, NULL, err);
-    r->answer.type = "text/html; charset=utf-8";
-    r->answer.policy = API_PAGE_POLICY;
-    return buf_append(&r->answer.out, str_from(API_PAGE), err);
+    return request_page(r, str_from(API_PAGE), err);
 }
 
 /* Bodies: a form with a token, a few members of JSON, messages. */

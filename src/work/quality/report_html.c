@@ -1,12 +1,13 @@
 /* The report as one self-contained page. */
 #include "foundation/base/datetime.h"
+#include "foundation/codec/html_policy.h"
 #include "work/quality/report_impl.h"
 
-static const char HEAD[] =
-    "<!doctype html>\n<html lang=en><head><meta charset=utf-8>"
-    "<meta name=viewport content=\"width=device-width,initial-scale=1\"><title>";
+static const char HEAD[] = "<!doctype html>\n<html lang=en><head><meta charset=utf-8>"
+                           "<meta name=viewport content=\"width=device-width,initial-scale=1\">"
+                           "<meta http-equiv=Content-Security-Policy content=\"";
 static const char STYLE[] =
-    "</title><style>\n"
+    "<style>\n"
     ":root{color-scheme:light dark;--bg:#fafafa;--fg:#1c2024;--soft:#687076;--line:#dfe3e6;"
     "--card:#fff;--ok:#218358;--bad:#c62a2f;--warn:#ad5700}\n"
     "@media(prefers-color-scheme:dark){:root{--bg:#111315;--fg:#eceef0;--soft:#9ba1a6;"
@@ -78,12 +79,21 @@ static Status put_column(const ColumnResult *c, int64_t rows, Buf *out, Err *err
     return put_escaped("<td class=warn>", buf_str(&piece), "\n", out, err);
 }
 
+/* Whatever escapes us, the policy lets nothing run or load but the style. */
+static Status put_head(Str title, Buf *out, Err *err)
+{
+    TRY(buf_append(out, str_from(HEAD), err));
+    TRY(html_policy(str_from(STYLE), STR("form-action 'none'"), out, err));
+    TRY(put_escaped("\"><title>", title, "</title>", out, err));
+    return buf_append(out, str_from(STYLE), err);
+}
+
 Status report_html(const QualityReport *report, Buf *out, Err *err)
 {
     char at[DATETIME_TEXT_MAX];
     CLEANUP(buf_done) Buf line = buf_make(1 << 20);
     TRY(report_headline(report, &line, err));
-    TRY(put_escaped(HEAD, buf_str(&line), STYLE, out, err));
+    TRY(put_head(buf_str(&line), out, err));
     TRY(buf_printf(out, err, "<h1 class=%s>", verdict_name(report->verdict)));
     TRY(put_escaped("", buf_str(&line), "</h1>\n<p>", out, err));
     TRY(report_escape(report->location, out, err));
