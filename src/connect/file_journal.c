@@ -12,7 +12,7 @@
 #include "foundation/codec/json_tree.h"
 #include "foundation/codec/json_writer.h"
 
-enum { JOURNAL_MAX = 1 << 25, JOURNAL_PATH = PATH_MAX + 64 };
+enum { JOURNAL_PATH = PATH_MAX + 64 };
 
 static Str journal_path(const char *path, const char *ending, char to[JOURNAL_PATH])
 {
@@ -35,33 +35,57 @@ static bool is_replaced(const char *path, const JsonValue *root)
     return inode && stat(path, &info) == 0 && (int64_t)info.st_ino == inode;
 }
 
-Status file_journal_load(const char *path, FileJournal *ret_journal, Err *err)
+static Status read_begun(FileJournal *journal, const JsonValue *list, Err *err)
 {
-    char name[JOURNAL_PATH];
-    FileJournal *journal = ret_journal;
-    *journal = (FileJournal){
-        .length = -1, .arena = arena_make(2 * JOURNAL_MAX), .text = buf_make(JOURNAL_MAX)};
-    Str file = journal_path(path, "", name);
-    if (!file_exists(file)) return OK;
-    JsonValue *root = NULL;
-    TRY(file_load(file, &journal->text, err));
-    if (json_parse(buf_str(&journal->text), &journal->arena, &root, err) != OK ||
-        !json_int64(json_member(root, STR("length")), &journal->length) || journal->length < 0) {
-        return err_set(err, ERR_IO, "%s is damaged", name);
+    if (!list || list->kind != JSON_ARRAY) return OK;
+    int32_t count = 0;
+    for (const JsonValue *at = list->first; at; at = at->next) count++;
+    journal->begun = ARENA_ARRAY(&journal->arena, FileBegun, count + 1);
+    if (!journal->begun) return err_memory(err);
+    for (const JsonValue *at = list->first; at; at = at->next) {
+        FileBegun *begun = &journal->begun[journal->begun_count];
+        *begun = (FileBegun){.pipeline = json_member_text(at, STR("pipeline"), STR("")),
+                             .run_id = json_member_text(at, STR("run_id"), STR(""))};
+        bool good = json_int64(json_member(at, STR("from")), &begun->from) &&
+                    json_int64(json_member(at, STR("to")), &begun->to) && begun->from >= 0 &&
+                    begun->from < begun->to && begun->to <= journal->length;
+        journal->begun_count += good;
     }
-    if (is_replaced(path, root)) {
-        journal->length = -1;
-        return OK;
-    }
+    return OK;
+}
+
+static Status read_members(FileJournal *journal, const JsonValue *root, Err *err)
+{
     journal->name = json_member_text(root, STR("name"), STR_NULL);
     const JsonValue *position = json_member(root, STR("position"));
     if (position) journal->position = position->text;
     journal->run_id = json_member_text(root, STR("run_id"), STR_NULL);
-    journal->before = journal->length;
     (void)json_int64(json_member(root, STR("cycle")), &journal->cycle);
     (void)json_int64(json_member(root, STR("rows")), &journal->rows);
-    (void)json_int64(json_member(root, STR("before")), &journal->before);
-    return OK;
+    return read_begun(journal, json_member(root, STR("begun")), err);
+}
+
+Status file_journal_load(const char *path, FileJournal *ret_journal, Err *err)
+{
+    char name[JOURNAL_PATH];
+    FileJournal *journal = ret_journal;
+    *journal = (FileJournal){.length = -1,
+                             .arena = arena_make(4 * (int64_t)FILE_JOURNAL_MAX),
+                             .text = buf_make(FILE_JOURNAL_MAX)};
+    Str file = journal_path(path, "", name);
+    if (!file_exists(file)) return OK;
+    JsonValue *root = NULL;
+    TRY(file_load(file, &journal->text, err));
+    if (json_parse(buf_str(&journal->text), &journal->arena, &root, err) != OK) {
+        return err_set(err, ERR_IO, "%s is damaged", name);
+    }
+    bool replaced = is_replaced(path, root);
+    const JsonValue *counts = replaced ? json_member(root, STR("next")) : root;
+    if (!counts) return OK;
+    if (!json_int64(json_member(counts, STR("length")), &journal->length) || journal->length < 0) {
+        return err_set(err, ERR_IO, "%s is damaged", name);
+    }
+    return read_members(journal, counts, err);
 }
 
 void file_journal_done(FileJournal *journal)
@@ -70,7 +94,27 @@ void file_journal_done(FileJournal *journal)
     buf_done(&journal->text);
 }
 
-static Status journal_write(const FileJournal *journal, Buf *out, Err *err)
+static void write_begun(const FileJournal *journal, JsonWriter *w)
+{
+    json_key(w, "begun");
+    json_array_begin(w);
+    for (int32_t i = 0; i < journal->begun_count; i++) {
+        const FileBegun *begun = &journal->begun[i];
+        json_object_begin(w);
+        json_key(w, "pipeline");
+        json_write_text(w, begun->pipeline);
+        json_key(w, "run_id");
+        json_write_text(w, begun->run_id);
+        json_key(w, "from");
+        json_write_int64(w, begun->from);
+        json_key(w, "to");
+        json_write_int64(w, begun->to);
+        json_object_end(w);
+    }
+    json_array_end(w);
+}
+
+Status file_journal_write(const FileJournal *journal, Buf *out, Err *err)
 {
     JsonWriter w = json_writer_make(out, err);
     json_object_begin(&w);
@@ -91,29 +135,43 @@ static Status journal_write(const FileJournal *journal, Buf *out, Err *err)
         json_write_int64(&w, journal->cycle);
         json_key(&w, "rows");
         json_write_int64(&w, journal->rows);
-        json_key(&w, "before");
-        json_write_int64(&w, journal->before);
     }
+    if (journal->begun_count) write_begun(journal, &w);
     if (journal->replaced_by) {
         json_key(&w, "replaced_by");
         json_write_int64(&w, journal->replaced_by);
     }
     json_object_end(&w);
-    TRY(json_writer_end(&w));
-    return buf_append_char(out, '\n', err);
+    return json_writer_end(&w);
+}
+
+static Status save(const char *path, Buf *text, Err *err)
+{
+    char name[JOURNAL_PATH], temporary[JOURNAL_PATH];
+    CLEANUP(file_close_p) int fd = -1;
+    Str from = journal_path(path, ".tmp", temporary);
+    TRY(buf_append_char(text, '\n', err));
+    TRY(file_open(from, O_WRONLY | O_CREAT | O_TRUNC, 0666, &fd, err));
+    TRY(file_write(fd, buf_str(text), err));
+    TRY(file_sync(fd, err));
+    return file_rename(from, journal_path(path, "", name), err);
 }
 
 Status file_journal_save(const char *path, const FileJournal *journal, Err *err)
 {
-    char name[JOURNAL_PATH], temporary[JOURNAL_PATH];
-    CLEANUP(buf_done) Buf text = buf_make(JOURNAL_MAX);
-    CLEANUP(file_close_p) int fd = -1;
-    Str from = journal_path(path, ".tmp", temporary);
-    TRY(journal_write(journal, &text, err));
-    TRY(file_open(from, O_WRONLY | O_CREAT | O_TRUNC, 0666, &fd, err));
-    TRY(file_write(fd, buf_str(&text), err));
-    TRY(file_sync(fd, err));
-    return file_rename(from, journal_path(path, "", name), err);
+    CLEANUP(buf_done) Buf text = buf_make(FILE_JOURNAL_MAX);
+    TRY(file_journal_write(journal, &text, err));
+    return save(path, &text, err);
+}
+
+Status file_journal_announce(const char *path, Str now, Str next, int64_t inode, Err *err)
+{
+    CLEANUP(buf_done) Buf text = buf_make(FILE_JOURNAL_MAX);
+    TRY(buf_append(&text, str_slice(now, 0, now.len - 1), err)); /* without its last brace */
+    TRY(buf_printf(&text, err, ",\"replaced_by\":%lld,\"next\":", (long long)inode));
+    TRY(buf_append(&text, next, err));
+    TRY(buf_append_char(&text, '}', err));
+    return save(path, &text, err);
 }
 
 Status file_journal_remove(const char *path, Err *err)

@@ -5,6 +5,14 @@
 #include "foundation/base/arena.h"
 #include "foundation/base/buf.h"
 
+enum { FILE_JOURNAL_MAX = 1 << 25, FILE_BEGUN_MAX = 1000 };
+
+/* Refused rows that are there before their run's data: bytes [from, to). */
+typedef struct FileBegun {
+    Str pipeline, run_id;
+    int64_t from, to;
+} FileBegun;
+
 /* "<path>.neuron", one JSON object. */
 typedef struct FileJournal {
     int64_t length;      /* of the file that counts; -1: there is no journal */
@@ -12,7 +20,8 @@ typedef struct FileJournal {
     Str position;        /* JSON; empty: none */
     Str run_id;          /* the last committed run; empty: not known */
     int64_t cycle, rows; /* of it: the last cycle, and what that loaded */
-    int64_t before;      /* the length before it */
+    FileBegun *begun;    /* of runs that nobody knows yet to be published, ascending */
+    int32_t begun_count;
     int64_t replaced_by; /* inode of the file that is about to take the place, 0: none; when it has,
                             this is no journal of what stands there, and loads as none */
     Arena arena;         /* texts of a loaded one live here and in `text` */
@@ -23,6 +32,11 @@ typedef struct FileJournal {
  */
 MUST_USE Status file_journal_load(const char *path, FileJournal *ret_journal, Err *err);
 void file_journal_done(FileJournal *journal);
+/* The journal as text. */
+MUST_USE Status file_journal_write(const FileJournal *journal, Buf *out, Err *err);
+/* `now` is the journal until the file `inode` takes the place of this one, then `next` is; both as
+ * file_journal_write gives them. */
+MUST_USE Status file_journal_announce(const char *path, Str now, Str next, int64_t inode, Err *err);
 /* Replaced at one moment, and lasting; what it speaks of is safe on disk before. */
 MUST_USE Status file_journal_save(const char *path, const FileJournal *journal, Err *err);
 bool file_journal_exists(const char *path);

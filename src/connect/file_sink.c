@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "connect/file_journal.h"
+#include "connect/file_rejects.h"
 #include "foundation/base/clock.h"
 #include "foundation/base/file.h"
 #include "foundation/base/mem.h"
@@ -334,25 +334,25 @@ static Status append_staged(FileSink *s, int fd, int64_t *length, Err *err)
     return OK;
 }
 
-static Status append_all(FileSink *s, int fd, int64_t *length, Err *err)
+/* *ret_rows: where they begin, after a header. */
+static Status append_all(FileSink *s, int fd, int64_t *ret_rows, int64_t *length, Err *err)
 {
     TRY(append_header(s, fd, length, err));
+    *ret_rows = *length;
     TRY(append_staged(s, fd, length, err));
     TRY(append_bytes(fd, buf_str(&s->out), length, err));
     return file_sync(fd, err);
 }
 
-/* What isn't the owner's leaves his position and run as they are. `before`: the length until now.
- */
+/* What isn't the owner's leaves his position and run as they are. */
 static Status keep_state(FileSink *s, FileJournal *journal, const Position *position,
-                         const SinkRun *run, int64_t before, Err *err)
+                         const SinkRun *run, Err *err)
 {
     Str owner = s->req->pipeline;
     if (journal->name.len && !owner.len) return OK;
     journal->run_id = run->run_id;
     journal->cycle = s->cycle;
     journal->rows = run->counts.loaded;
-    journal->before = before;
     if (!owner.len || !run->advance) return OK;
     buf_clear(&s->seen);
     TRY(position_format(position, &s->seen, err));
@@ -361,46 +361,49 @@ static Status keep_state(FileSink *s, FileJournal *journal, const Position *posi
     return OK;
 }
 
-/* Refused rows of a run that is tried again: those of the last try stand there, and nothing since.
- */
-static bool is_tried_again(const FileSink *s, const FileJournal *journal, const SinkRun *run)
+/* Refused rows of a pipeline, whose run is not published yet. */
+static bool are_rejects(const FileSink *s, const SinkRun *run)
 {
-    return s->shared && !s->req->pipeline.len && !journal->name.len && run->run_id.len &&
-           str_eq(journal->run_id, run->run_id) && journal->cycle == s->cycle &&
-           journal->before >= 0 && journal->before < journal->length;
+    return s->shared && !s->req->pipeline.len && run->run_id.len > 0;
 }
 
 /* From here on it is written; *ret_length counts until it is committed, also by the first run. */
-static Status begin_locked(FileSink *s, int fd, FileJournal *journal, const SinkRun *run,
-                           int64_t *ret_length, Err *err)
+static Status begin_locked(FileSink *s, FileRejects *file, const SinkRun *run, int64_t *ret_length,
+                           Err *err)
 {
     int64_t size = 0;
+    FileJournal *journal = file->journal;
     TRY(file_journal_load(s->path, journal, err));
     TRY(check_fence(s, journal, err));
-    TRY(committed_length(s, journal, fd, ret_length, &size, err));
-    bool again = is_tried_again(s, journal, run);
-    if (again) *ret_length = journal->before;
-    if (again || journal->length < 0) {
+    TRY(committed_length(s, journal, *file->fd, ret_length, &size, err));
+    if (journal->length < 0) {
         journal->length = *ret_length;
         TRY(file_journal_save(s->path, journal, err));
     }
-    return *ret_length < size ? cut(fd, *ret_length, err) : OK;
+    if (*ret_length < size) TRY(cut(*file->fd, *ret_length, err));
+    if (are_rejects(s, run)) TRY(file_rejects_forget(file, run->run_id, err));
+    *ret_length = journal->length;
+    return OK;
 }
 
-static Status commit_locked(FileSink *s, int fd, const Position *position, const SinkRun *run,
+static Status commit_locked(FileSink *s, int *fd, const Position *position, const SinkRun *run,
                             Err *err)
 {
     CLEANUP(file_journal_done) FileJournal journal = {0};
+    FileRejects file = {s->path, fd, &journal};
     int64_t length = 0;
-    TRY(begin_locked(s, fd, &journal, run, &length, err));
-    int64_t end = length;
-    if (append_all(s, fd, &end, err) != OK) {
+    TRY(begin_locked(s, &file, run, &length, err));
+    int64_t end = length, rows = length;
+    if (append_all(s, *fd, &rows, &end, err) != OK) {
         Err ignored = {0};
-        IGNORE(cut(fd, length, &ignored));
+        IGNORE(cut(*fd, length, &ignored));
         return FAIL;
     }
     journal.length = end;
-    TRY(keep_state(s, &journal, position, run, length, err));
+    TRY(keep_state(s, &journal, position, run, err));
+    if (are_rejects(s, run)) {
+        TRY(file_rejects_add(&file, s->req->rejects_of, run->run_id, rows, err));
+    }
     return file_journal_save(s->path, &journal, err);
 }
 
@@ -408,7 +411,7 @@ static Status commit_append(FileSink *s, const Position *position, const SinkRun
 {
     CLEANUP(file_close_p) int fd = -1; /* closed, it is free for others */
     TRY(open_locked(s, &fd, err));
-    return commit_locked(s, fd, position, run, err);
+    return commit_locked(s, &fd, position, run, err);
 }
 
 /* From the moment of the rename on the journal says nothing, whenever it is removed. A damaged one
@@ -464,6 +467,38 @@ Status file_sink_outcome(FileSink *s, Str run_id, int64_t cycle, Outcome *ret_ou
     *ret_outcome = OUTCOME_COMMITTED;
     *ret_counts = (SinkCounts){.loaded = journal.rows, .inserted = journal.rows};
     return OK;
+}
+
+static Status settle_locked(FileSink *s, const RejectsAsk *ask, Err *err)
+{
+    CLEANUP(file_close_p) int fd = -1;
+    CLEANUP(file_journal_done) FileJournal journal = {0};
+    FileRejects file = {s->path, &fd, &journal};
+    int64_t length = 0, size = 0;
+    TRY(open_locked(s, &fd, err));
+    TRY(file_journal_load(s->path, &journal, err));
+    if (journal.length < 0) return OK;
+    TRY(committed_length(s, &journal, fd, &length, &size, err));
+    if (length < size) TRY(cut(fd, length, err));
+    return file_rejects_settle(&file, s->req->rejects_of, ask, err);
+}
+
+static bool has_begun(const FileSink *s, const FileJournal *journal)
+{
+    for (int32_t i = 0; i < journal->begun_count; i++) {
+        if (str_eq(journal->begun[i].pipeline, s->req->rejects_of)) return true;
+    }
+    return false;
+}
+
+Status file_sink_rejects_settle(FileSink *s, const RejectsAsk *ask, Err *err)
+{
+    CLEANUP(file_journal_done) FileJournal journal = {0};
+    if (!s->append || !s->req->rejects_of.len) return OK;
+    Status status = file_journal_load(s->path, &journal, err);
+    if (status == OK && !has_begun(s, &journal)) return OK;
+    if (status == OK) status = settle_locked(s, ask, err);
+    return status == OK ? OK : name_error(s, err);
 }
 
 Status file_sink_abort(FileSink *s, Err *err UNUSED)

@@ -36,14 +36,16 @@ MUST_USE Status file_sink_position(FileSink *sink, Position *ret_position, Err *
 MUST_USE Status file_sink_begin(FileSink *sink, int64_t cycle, Str header, Err *err);
 MUST_USE Status file_sink_write(FileSink *sink, Str bytes, Err *err);
 /* Everything written becomes visible and lasting; the owner's position only where `run` advances
- * it. Refused rows of a pipeline's run that was tried before take the place of those of that try,
- * where nobody else committed meanwhile. FAIL: ERR_FENCED, the owner's name committed elsewhere
- * since file_sink_position. */
+ * it. Refused rows of a pipeline's run (shared, no owner) are listed as begun (file_rejects.h);
+ * those of a try of the same run go. FAIL: ERR_FENCED, the owner's name committed elsewhere since
+ * file_sink_position. */
 MUST_USE Status file_sink_commit(FileSink *sink, const Position *position, const SinkRun *run,
                                  Err *err);
 /* append: was that cycle of the run the owner's last one? Its counts. */
 MUST_USE Status file_sink_outcome(FileSink *sink, Str run_id, int64_t cycle, Outcome *ret_outcome,
                                   SinkCounts *ret_counts, Err *err);
+/* append, shared: as sink_rejects_settle says. */
+MUST_USE Status file_sink_rejects_settle(FileSink *sink, const RejectsAsk *ask, Err *err);
 /* Nothing of the cycle stays. */
 MUST_USE Status file_sink_abort(FileSink *sink, Err *err);
 /* From any thread: until the next begin a wait for the lock ends with ERR_CANCELLED. */

@@ -160,6 +160,11 @@ Status sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outcome *ret_outcome,
     return OK;
 }
 
+Status sink_rejects_settle(Sink *sink, const RejectsAsk *ask, Err *err)
+{
+    return sink->ops->rejects_settle ? sink->ops->rejects_settle(sink, ask, err) : OK;
+}
+
 Status sink_abort(Sink *sink, Err *err)
 {
     return sink->ops->abort ? sink->ops->abort(sink, err) : OK;

@@ -27,6 +27,8 @@ typedef struct SinkReq {
     bool at_least_once; /* brokers: no transaction; a commit may be PENDING */
     int64_t cycle_us;   /* how long a cycle is open; 0: as long as the run takes */
     bool rejects;       /* refused rows are given back instead of ending the run */
+    Str rejects_of;     /* this sink takes but the refused rows of that pipeline, before their data:
+                           they stay for good when sink_rejects_settle says so. Empty: nobody's */
     Str reject_table;   /* a table beside the data for rejects; empty: none here */
     bool again;         /* this run may have been tried before: without an OUT port the refused
                            rows that it left go. What the sink itself tried it knows */
@@ -97,6 +99,13 @@ typedef enum CommitResult {
 
 typedef enum Outcome { OUTCOME_COMMITTED, OUTCOME_NOT_COMMITTED, OUTCOME_UNKNOWN } Outcome;
 
+/* Which runs were published, of those whose refused rows are there before their data. */
+typedef struct RejectsAsk {
+    Status (*published)(void *arg, Str run_id, bool *ret_published, Err *err);
+    void *arg;
+    bool take_out; /* a run that isn't published can't be any more: its refused rows go */
+} RejectsAsk;
+
 typedef struct Sink Sink;
 
 typedef struct SinkOps {
@@ -115,6 +124,7 @@ typedef struct SinkOps {
     Status (*outcome)(Sink *sink, Str run_id, int64_t cycle, Outcome *ret_outcome,
                       SinkCounts *ret_counts, Err *err);
     Status (*abort)(Sink *sink, Err *err);
+    Status (*rejects_settle)(Sink *sink, const RejectsAsk *ask, Err *err);
     void (*cancel)(Sink *sink);
     void (*close)(Sink *sink);
 } SinkOps;
@@ -156,6 +166,10 @@ MUST_USE Status sink_commit(Sink *sink, const Position *position, const SinkRun 
  * is lost. For a PENDING commit: OUTCOME_UNKNOWN until it is decided. */
 MUST_USE Status sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outcome *ret_outcome,
                              SinkCounts *ret_counts, Err *err);
+/* Of the runs of SinkReq.rejects_of that are not known to be published: those that are keep their
+ * refused rows for good, those of the others go where the request says so. Between two cycles;
+ * nothing where the sink keeps no such list. */
+MUST_USE Status sink_rejects_settle(Sink *sink, const RejectsAsk *ask, Err *err);
 /* Undo the open cycle; harmless when there is none. */
 MUST_USE Status sink_abort(Sink *sink, Err *err);
 void sink_cancel(Sink *sink);

@@ -232,13 +232,13 @@ def test_the_same_run_appends_once(neuron, name):
 
 
 def test_refused_rows_of_a_run_that_is_tried_again(neuron):
-    """The rejects are there before the data, whose file can't be put in its place the first time."""
+    """The rejects are there before the data, whose file can't be put in its place the first time, and leave again."""
     neuron.write("neuron.yaml", CONFIG)
     neuron.result("etl", "b", stdin=rows(1))
     os.mkdir(os.path.join(neuron.folder, "a.ndjson"))
     neuron.write("many.ndjson", rows(2, 3))
     neuron("etl", "a", "--run-id", "r1", code=1)
-    assert [row["data"]["id"] for row in lines(neuron, "bad.ndjson")] == [1, 2, 3]
+    assert [row["data"]["id"] for row in lines(neuron, "bad.ndjson")] == [1]
     os.rmdir(os.path.join(neuron.folder, "a.ndjson"))
     neuron.write("many.ndjson", rows(2, 4))
     neuron("etl", "a", "--run-id", "r1")
@@ -284,3 +284,150 @@ pipelines:
     said = neuron("validate", code=2 if what else 0)
     assert what in said.stderr and mend in said.stderr
     assert not what or "neuron.yaml:3:75" in said.stderr, said.stderr
+
+
+# ---- refused rows of runs that publish nothing ----
+
+REFUSING = """
+connections: {{ target: "sqlite:///target.db" }}
+pipelines:
+  p: {{ from: many.ndjson, csv: {{}}, steps: [ {{ where: "id <> 999" }} ], to: {to}, mode: append, rejects: {place} }}
+  q: {{ from: few.ndjson, steps: [ {{ where: "1 / (id % 2) >= 0" }} ], to: q.ndjson, mode: append, rejects: {place} }}
+"""
+
+
+def refusing(neuron, to, place="bad.ndjson"):
+    """Pipelines that refuse even numbers: by a division by zero."""
+    text = REFUSING.format(to=to, place=place).replace("csv: {}, ", "").replace("id <> 999", "1 / (id % 2) >= 0")
+    neuron.write("neuron.yaml", text)
+
+
+def refused(neuron, place="bad.ndjson"):
+    text = neuron("copy", place, "-#ndjson").stdout
+    found = [json.loads(line)["data"] for line in text.splitlines()]
+    return [(data if isinstance(data, dict) else json.loads(data))["id"] for data in found]
+
+
+def in_the_way(neuron, to):
+    """The target can't be written; what makes it writable again."""
+    if to.endswith("ndjson"):
+        path = os.path.join(neuron.folder, to)
+        before = os.path.exists(path) and neuron.read(to)
+        if before:
+            os.rename(path, path + ".aside")
+        os.mkdir(path)
+
+        def back():
+            os.rmdir(path)
+            if before:
+                os.rename(path + ".aside", path)
+        return back
+    with sqlite3.connect(os.path.join(neuron.folder, "target.db")) as db:
+        db.executescript("CREATE TABLE IF NOT EXISTS t(id INTEGER); CREATE TRIGGER halt BEFORE INSERT ON neuron_loads "
+                         "BEGIN SELECT RAISE(ABORT, 'halted'); END")
+
+    def again():
+        with sqlite3.connect(os.path.join(neuron.folder, "target.db")) as db:
+            db.executescript("DROP TRIGGER halt")
+    return again
+
+
+@pytest.mark.parametrize("to, place", [("out.ndjson", "bad.ndjson"), ("target, table: t", "bad.ndjson"),
+                                       ("out.ndjson", "bad.csv"), ("out.ndjson", "bad.ndjson.gz"),
+                                       ("out.ndjson", "'sqlite:///bad.db'"), ("r.ndjson", "bad.ndjson")])
+def test_a4_a_run_that_fails_at_its_data_leaves_no_rejects(neuron, to, place):
+    refusing(neuron, to, place)
+    if to == "r.ndjson":
+        neuron.write("neuron.yaml", neuron.read("neuron.yaml").replace("mode: append", "mode: replace", 1))
+
+    def seen():
+        if place.startswith("'"):
+            with sqlite3.connect(os.path.join(neuron.folder, "bad.db")) as db:
+                return [json.loads(data)["id"] for data, in db.execute("SELECT data FROM neuron_rejects")]
+        return refused(neuron, place)
+    neuron.write("many.ndjson", rows(1, 2))
+    assert neuron.result("etl", "p")["records_rejected"] == 1 and seen() == [2]
+    neuron.write("many.ndjson", rows(3, 4, 6))
+    back = in_the_way(neuron, to)
+    for _ in range(2):
+        neuron("etl", "p", code=1)
+        assert seen() == [2]
+    back()
+    assert neuron.result("etl", "p")["records_rejected"] == 2
+    assert seen() == [2, 4, 6]
+
+
+def is_published(neuron, number):
+    """What is behind the length that the journal has doesn't count."""
+    if not exists(neuron, "out.ndjson.neuron"):
+        return False
+    whole = neuron.read("out.ndjson")[:json.loads(neuron.read("out.ndjson.neuron"))["length"]]
+    return any(json.loads(line)["id"] == number for line in whole.splitlines())
+
+
+def cut_off(neuron, at, *args):
+    """The program killed where its journal of the rejects is renamed for the `at`th time."""
+    library = os.path.join(neuron.folder, "killed.so")
+    if not os.path.exists(library):
+        source = neuron.write("killed.c", KILLED)
+        subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    done = subprocess.run([PROGRAM, *args], cwd=neuron.folder, capture_output=True, check=False, timeout=60,
+                          env={**os.environ, "LD_PRELOAD": library, "KILL_AT": str(at)})
+    return done.returncode
+
+
+KILLED = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+/* Every rename and ftruncate counts; it is killed before the one that KILL_AT names. */
+static void count(void)
+{
+    static int n;
+    if (++n == atoi(getenv("KILL_AT"))) kill(getpid(), SIGKILL);
+}
+int rename(const char *from, const char *to)
+{
+    int (*next)(const char *, const char *) = dlsym(RTLD_NEXT, "rename");
+    count();
+    return next(from, to);
+}
+int ftruncate(int fd, off_t len)
+{
+    int (*next)(int, off_t) = dlsym(RTLD_NEXT, "ftruncate");
+    count();
+    return next(fd, len);
+}
+int ftruncate64(int fd, off_t len) { return ftruncate(fd, len); }
+"""
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a4_killed_at_any_moment_each_reject_is_there_once(neuron, shared):
+    """Killed before each of its renames in turn; between them another pipeline refuses rows into the same file."""
+    refusing(neuron, "out.ndjson")
+    number, want, others = 1, [], []
+    for at in range(1, 40):
+        number += 2
+        neuron.write("many.ndjson", rows(number, number + 1))
+        code = cut_off(neuron, at, "etl", "p", "--run-id", f"r{at}")
+        if shared:
+            others.append(1000 + 2 * at)
+            neuron.write("few.ndjson", rows(others[-1]))
+            neuron("etl", "q")
+        if code == 0:
+            want.append(number + 1)
+            break
+        if not is_published(neuron, number):
+            neuron("etl", "p")
+        want.append(number + 1)
+    assert code == 0 and at > 3
+    neuron.write("many.ndjson", rows(number + 2))
+    neuron("etl", "p")
+    found = refused(neuron)
+    assert sorted(found) == sorted(want + others) and is_whole(neuron, "bad.ndjson")
+    assert "begun" not in neuron.read("bad.ndjson.neuron")

@@ -110,6 +110,13 @@ static Status csv_sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outcome *r
     return file_sink_outcome(self->file, run_id, cycle, ret_outcome, ret_counts, err);
 }
 
+static Status csv_sink_rejects_settle(Sink *sink, const RejectsAsk *ask, Err *err)
+{
+    CsvSink *self = (CsvSink *)sink;
+    TRY(file_make(self, err));
+    return file_sink_rejects_settle(self->file, ask, err);
+}
+
 static Status csv_sink_abort(Sink *sink, Err *err)
 {
     CsvSink *self = (CsvSink *)sink;
@@ -156,6 +163,7 @@ static const SinkOps CSV_APPEND_OPS = {
     .commit = csv_sink_commit,
     .outcome = csv_sink_outcome,
     .abort = csv_sink_abort,
+    .rejects_settle = csv_sink_rejects_settle,
     .cancel = csv_sink_cancel,
     .close = csv_sink_close,
 };

@@ -115,6 +115,13 @@ static Status ndjson_sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outcome
     return file_sink_outcome(self->file, run_id, cycle, ret_outcome, ret_counts, err);
 }
 
+static Status ndjson_sink_rejects_settle(Sink *sink, const RejectsAsk *ask, Err *err)
+{
+    NdjsonSink *self = (NdjsonSink *)sink;
+    TRY(file_make(self, err));
+    return file_sink_rejects_settle(self->file, ask, err);
+}
+
 static Status ndjson_sink_abort(Sink *sink, Err *err)
 {
     NdjsonSink *self = (NdjsonSink *)sink;
@@ -161,6 +168,7 @@ static const SinkOps NDJSON_APPEND_OPS = {
     .commit = ndjson_sink_commit,
     .outcome = ndjson_sink_outcome,
     .abort = ndjson_sink_abort,
+    .rejects_settle = ndjson_sink_rejects_settle,
     .cancel = ndjson_sink_cancel,
     .close = ndjson_sink_close,
 };

@@ -101,6 +101,8 @@ typedef struct FlowResult {
     int64_t cycles, aborted_cycles;
     int64_t read_ns, steps_ns, stage_ns, publish_ns; /* time each spent working */
     bool outcome_was_unknown; /* a COMMIT's answer got lost and was read back */
+    bool rejects_kept; /* refused rows are elsewhere (reject_sink), and their data was not committed
+                        */
 } FlowResult;
 void flow_result_init(FlowResult *result);
 void flow_result_done(FlowResult *result);

@@ -247,6 +247,7 @@ static Status commit_rejects(Writer *self, const SinkRun *run, bool *ret_again, 
     if (*ret_again) return OK;
     self->rejects_open = false;
     if (result == COMMIT_UNKNOWN) TRY(outcome_ask(self, sink, err));
+    self->flow->result->rejects_kept = true;
     rejects_ended(self, REJECTS_KEPT);
     return OK;
 }
@@ -347,6 +348,7 @@ Status cycle_commit(Writer *self, bool *ret_again, Err *err)
     }
     self->open = false;
     if (result == COMMIT_UNKNOWN) TRY(outcome_ask(self, spec->sink, err));
+    self->flow->result->rejects_kept = false;
     rejects_ended(self, REJECTS_DONE);
     result_add(self->flow->result, &self->ledger, &counts);
     if (result == COMMIT_PENDING) TRY(pending_add(self, err));

@@ -91,7 +91,7 @@ static Status wire_try(Assembly *a, Err *err)
     return sink_takes(a->sink, a->schema, a->info.wire, &a->source_req.wire, err);
 }
 
-static Status flow_of_assembly(Assembly *a, RunResult *result, Err *err)
+static Status flow_of_assembly(Assembly *a, RunResult *result, bool *ret_rejects_kept, Err *err)
 {
     const PipelineConfig *c = a->config;
     bool incremental = c->incremental.cursor.len > 0;
@@ -130,8 +130,65 @@ static Status flow_of_assembly(Assembly *a, RunResult *result, Err *err)
         buf_clear(&result->watermark);
         status = buf_append(&result->watermark, buf_str(cursor), err);
     }
+    *ret_rejects_kept = flow.rejects_kept;
     flow_result_done(&flow);
     return status;
+}
+
+/* ---- refused rows elsewhere, which are there before the data ---- */
+
+static Status ask_target(void *arg, Str run_id, bool *ret_published, Err *err)
+{
+    const Assembly *a = arg;
+    Outcome outcome = OUTCOME_UNKNOWN;
+    SinkCounts counts = {0};
+    TRY(sink_outcome(a->sink, run_id, 0, &outcome, &counts, err));
+    if (outcome == OUTCOME_UNKNOWN) {
+        return err_set(err, ERR_CONNECT, "whether the run %.*s was published is not known",
+                       STR_ARG(run_id));
+    }
+    *ret_published = outcome == OUTCOME_COMMITTED;
+    return OK;
+}
+
+static Status is_this_run(void *arg, Str run_id, bool *ret_published, Err *err UNUSED)
+{
+    *ret_published = str_eq(run_id, str_from(((const RunResult *)arg)->run_id));
+    return OK;
+}
+
+/* A target that doesn't remember its runs can't be asked: what one leaves there when it is killed
+ * stays. While it isn't killed it takes them out itself. */
+static Status rejects_begin(Assembly *a, const RunResult *result, Err *err)
+{
+    bool asked = a->config->name.len && a->sink->ops->state && a->sink->ops->outcome;
+    if (!a->reject_sink) return OK;
+    /* Borrowed by the sink. */
+    a->reject_req.rejects_of = asked ? a->config->name : str_from(result->run_id);
+    if (!asked) return OK;
+    RejectsAsk ask = {.published = ask_target, .arg = a};
+    if (sink_rejects_settle(a->reject_sink, &ask, err) == OK) return OK;
+    return err_prefix(err, "rejects: ");
+}
+
+/* Another run that had begun before can't publish any more: this one was faster. What fails here is
+ * settled by the next run, or is the error that there is already. */
+static void rejects_end(Assembly *a, RunResult *result, bool kept, Status status)
+{
+    Err ignored = {0};
+    bool published = false;
+    RejectsAsk ask = {.published = is_this_run, .arg = result, .take_out = true};
+    if (!a->reject_sink) return;
+    if (status == OK) {
+        IGNORE(sink_rejects_settle(a->reject_sink, &ask, &ignored));
+        return;
+    }
+    Str run_id = str_from(result->run_id);
+    if (!kept) return;
+    if (a->sink->ops->outcome && ask_target(a, run_id, &published, &ignored) != OK) return;
+    if (published) return;
+    const PipelineConfig *c = a->config;
+    IGNORE(rejects_forget(&c->reject_to, c->reject_table, run_id, STR_NULL, a->env, &ignored));
 }
 
 /* The same run_id again: what it published stands, and is not done twice. */
@@ -160,9 +217,14 @@ static Status attempt(const PipelineConfig *config, const RunOptions *options,
     bool done = false;
     Status status = assembly_open(&assembly, config, options, env, err);
     assembly.reject_req.again = again; /* the sink borrows it */
+    if (status == OK) status = rejects_begin(&assembly, result, err);
     if (status == OK && again) status = already_published(&assembly, result, &done, err);
     if (status == OK && !done) status = wire_try(&assembly, err);
-    if (status == OK && !done) status = flow_of_assembly(&assembly, result, err);
+    if (status == OK && !done) {
+        bool kept = false;
+        status = flow_of_assembly(&assembly, result, &kept, err);
+        rejects_end(&assembly, result, kept, status);
+    }
     assembly_close(&assembly);
     return status;
 }

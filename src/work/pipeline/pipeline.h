@@ -124,6 +124,12 @@ MUST_USE Status pipeline_run(const PipelineConfig *config, const RunOptions *opt
 MUST_USE Status pipeline_published(const PipelineConfig *config, Str run_id, const PipelineEnv *env,
                                    bool *ret_published, Err *err);
 
+/* Take out of a place for refused rows what that run left there (empty: none), and the rows at
+ * `places` (a JSON array as SourceReq.places has it; empty: none). Rows that are gone don't matter.
+ */
+MUST_USE Status rejects_forget(const Location *location, Str table, Str run_id, Str places,
+                               const PipelineEnv *env, Err *err);
+
 /* The epoch of the run that was published last; 0: none, or the target keeps none. */
 MUST_USE Status pipeline_epoch(const PipelineConfig *config, const PipelineEnv *env,
                                int64_t *ret_epoch, Err *err);

@@ -160,44 +160,10 @@ Status replay_rows_finish(const Replay *replay, Err *err)
 
 /* ---- tables ---- */
 
-static Status forget_rows(Sink *sink, Str run_id, Err *err)
-{
-    if (!run_id.len) run_id = STR("replayed"); /* nothing is of a run by that name */
-    CLEANUP(schema_unref_p) Schema *schema = NULL;
-    CLEANUP(position_done) Position position;
-    SinkCounts counts = {0};
-    SinkRun run = {.run_id = run_id};
-    CommitResult result = COMMIT_DONE;
-    int32_t port = 0;
-    position_init(&position);
-    TRY(reject_schema(&schema, err));
-    TRY(sink_open(sink, run_id, 0, err));
-    TRY(sink_port(sink, PORT_REJECT, sink->req->reject_table, schema, &port, err));
-    TRY(sink_begin(sink, 0, err));
-    TRY(sink_apply(sink, NULL, &counts, err));
-    TRY(sink_commit(sink, &position, &run, &result, err));
-    if (result != COMMIT_UNKNOWN) return OK;
-    (void)err_set(err, ERR_CONNECT, "the connection was lost at COMMIT");
-    return err_hint(err, "what was replayed is in the target; replay again, to take it out of the "
-                         "rejects");
-}
-
 Status replay_forget(const Replay *replay, Str run_id, Str places, Err *err)
 {
     const RefusedPlace *place = replay->place;
     Str table = place->pipeline ? place->pipeline->reject_table : place->table;
-    SinkReq req = {.location = place->location,
-                   .table = table,
-                   .mode = SINK_APPEND,
-                   .create = true,
-                   .evolve = true,
-                   .reject_table = table,
-                   .again = run_id.len > 0,
-                   .replayed = places,
-                   .stop = replay->env->stop};
-    Sink *sink = NULL;
-    TRY(registry_sink(replay->env->registry, &req, &sink, err));
-    Status status = forget_rows(sink, run_id, err);
-    sink_close(sink);
-    return status;
+    PipelineEnv env = {.registry = replay->env->registry, .cancelled = replay->env->stop};
+    return rejects_forget(place->location, table, run_id, places, &env, err);
 }
