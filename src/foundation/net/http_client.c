@@ -141,6 +141,8 @@ static bool set_options(HttpClient *c, const HttpRequest *r, Exchange *x, const 
     bad |= curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_us / 1000));
     bad |= curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(timeout_us / 1000));
     bad |= curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    /* libcurl by itself sends again over a kept connection that turns out to be closed. */
+    bad |= curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, r->once ? 1L : 0L);
     bad |= curl_easy_setopt(curl, CURLOPT_USERAGENT, "neuron/" NEURON_VERSION);
     bad |= curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
     bad |= curl_easy_setopt(curl, CURLOPT_WRITEDATA, x);
