@@ -133,7 +133,7 @@ static Status get_reports(Request *r, Err *err)
 
 static Status post_check(Request *r, Err *err)
 {
-    return CALL(r, quality_check, r->name, STR("api"), &r->answer.out, err);
+    return CALL(r, quality_check, r->name, STR("api"), NULL, &r->answer.out, err);
 }
 
 static Status get_trends(Request *r, Err *err)

@@ -64,8 +64,13 @@ typedef struct Control {
 
     Status (*quality_list)(void *arg, Buf *out, Err *err); /* datasets with their last report */
     Status (*quality_reports)(void *arg, const ControlFilter *filter, Buf *out, Err *err);
-    /* A check now; answers {dataset, status: "queued"}. */
-    Status (*quality_check)(void *arg, Str dataset, Str trigger, Buf *out, Err *err);
+    /* A check now; answers {dataset, status: "queued"}; *ret_check_id (40 bytes) may be NULL. */
+    Status (*quality_check)(void *arg, Str dataset, Str trigger, char *ret_check_id, Buf *out,
+                            Err *err);
+    /* One of the last checks that were asked for in this life: {check_id, dataset, status: queued|
+     * success|failed, finished_at, verdict, quality_score, …, error}; `failed` is one that could
+     * not run. */
+    Status (*check_get)(void *arg, Str check_id, Buf *out, Err *err);
     /* `dataset` empty: all. */
     Status (*quality_trends)(void *arg, Str dataset, int64_t days, Buf *out, Err *err);
 

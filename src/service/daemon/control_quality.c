@@ -100,12 +100,18 @@ Status control_quality_reports(void *arg, const ControlFilter *filter, Buf *out,
     return json_writer_end(&w);
 }
 
-Status control_quality_check(void *arg, Str dataset, Str trigger, Buf *out, Err *err)
+Status control_quality_check(void *arg, Str dataset, Str trigger, char *ret_check_id, Buf *out,
+                             Err *err)
 {
     Daemon *d = arg;
+    char id[RUN_ID_SIZE];
     Job *job = job_find(d, JOB_DATASET, dataset);
     if (!job) return no_dataset(d, dataset, err);
-    TRY(job_enqueue(d, job, trigger, NULL, err));
+    TRY(job_enqueue(d, job, trigger, id, err));
+    if (ret_check_id) {
+        memcpy(ret_check_id, id, RUN_ID_SIZE);
+        check_note_begin(d, str_from(id), job);
+    }
     LOG(LOG_INFO, "control", "check asked for", log_text("dataset", dataset),
         log_text("trigger", trigger));
     JsonWriter w = json_writer_make(out, err);

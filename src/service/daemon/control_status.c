@@ -78,6 +78,7 @@ static Health write_dependencies(Daemon *d, bool detail, JsonWriter *w)
     pthread_mutex_unlock(&d->lock);
     jobs = streams_health(d, detail, w) == HEALTH_HEALTHY && jobs;
     jobs = links_write(d, detail, w) && jobs;
+    jobs = federation_health(d, detail, w) && jobs;
     json_object_end(w);
     /* While it starts or drains its parts are as they are; /readyz and `draining` say the rest. */
     if (!store) return HEALTH_UNHEALTHY;
@@ -262,6 +263,7 @@ void control_make(Daemon *d, Control *ret_control)
         .quality_list = control_quality_list,
         .quality_reports = control_quality_reports,
         .quality_check = control_quality_check,
+        .check_get = control_check_get,
         .quality_trends = control_quality_trends,
         .stream_list = control_stream_list,
         .stream_get = control_stream_get,

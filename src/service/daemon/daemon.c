@@ -262,6 +262,7 @@ static void parts_stop(Daemon *d)
     workers_done(d);
     tickets_done(d);
     jobs_done(d);
+    check_notes_done(d);
     links_done(d);
     state_store_close(TAKE(d->store));
     if (d->signal_fd >= 0) (void)close(d->signal_fd);

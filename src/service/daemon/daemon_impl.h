@@ -14,12 +14,14 @@
 #include "service/daemon/daemon.h"
 #include "service/schedule/schedule.h"
 #include "store/state/state_store.h"
+#include "work/quality/quality_report.h"
 
 enum {
     RUN_ID_SIZE = 40,
     TICKETS_OF_JOB_MAX = 100, /* waiting */
     JOB_PLACES_MAX = 2,
     RUNS_KEPT = 1000,      /* in the state store, of each pipeline */
+    CHECK_NOTES_MAX = 256, /* checks that were asked for, with what came of them */
     ANSWER_MAX = 64 << 20, /* bytes of one JSON answer */
 };
 
@@ -82,6 +84,13 @@ typedef struct Place {
     int32_t running[JOB_KINDS];
 } Place;
 
+/* A check that was asked for. */
+typedef struct CheckNote {
+    char id[RUN_ID_SIZE];
+    const Job *job;
+    char *result; /* JSON; NULL: it has not ended */
+} CheckNote;
+
 typedef enum DaemonEnd { END_NONE, END_STOP, END_RESTART, END_RELOAD } DaemonEnd;
 
 struct Api;
@@ -95,9 +104,9 @@ typedef struct Daemon {
     int64_t replica; /* n; 0: the store is its own */
     Thread keeper;   /* replica.c */
     bool keeping, keeper_ends;
-    struct Api **api;          /* lives over reloads; daemon.c */
-    struct Federate *federate; /* part_federation.c */
-    Stream **streams;          /* part_streams.c; in the configuration's order */
+    struct Api **api;                    /* lives over reloads; daemon.c */
+    _Atomic(struct Federate *) federate; /* part_federation.c */
+    Stream **streams;                    /* part_streams.c; in the configuration's order */
     int32_t stream_count;
 
     _Atomic(struct Alerts *) alerts; /* part_alert.c */
@@ -115,6 +124,8 @@ typedef struct Daemon {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     Ticket *first, *last;
+    CheckNote check_notes[CHECK_NOTES_MAX]; /* check_notes.c; a ring */
+    int64_t check_note_count;
     struct Worker *workers; /* workers.c */
     int32_t worker_count;
     int32_t running[JOB_KINDS];
@@ -210,6 +221,9 @@ typedef struct DaemonPart {
 /* part_federation.c */
 MUST_USE Status part_federation_start(Daemon *d, Err *err);
 void part_federation_stop(Daemon *d);
+/* A member of an open object: how this neuron is with its federation; nothing where there is none.
+ * False when heartbeats or registration fail. */
+bool federation_health(Daemon *d, bool detail, JsonWriter *w);
 /* part_streams.c */
 MUST_USE Status streams_new(Daemon *d, Err *err);
 MUST_USE Status part_streams_start(Daemon *d, Err *err);
@@ -273,6 +287,15 @@ void dataset_run(Daemon *d, Ticket *ticket);
 MUST_USE Status dataset_restore(Daemon *d, Job *job, Err *err);
 /* The pipeline loads the dataset's table. */
 bool dataset_is_loaded_by(const Daemon *d, const Job *dataset, const Job *pipeline);
+/* Members of an open object: the guide's fields, and the verdict. */
+void dataset_report_members(const QualityReport *report, JsonWriter *w);
+
+/* ---- check_notes.c ---- */
+void check_note_begin(Daemon *d, Str id, const Job *job);
+/* `report` NULL: it could not run, and `why` says why. */
+void check_note_end(Daemon *d, Str id, const Job *job, const QualityReport *report, const Err *why);
+void check_notes_done(Daemon *d);
+Status control_check_get(void *arg, Str check_id, Buf *out, Err *err);
 
 /* ---- control_*.c ---- */
 void control_make(Daemon *d, Control *ret_control);
@@ -292,7 +315,8 @@ Status control_alert_silence(void *arg, const ControlSilence *silence, Buf *out,
 void write_pipelines(Daemon *d, JsonWriter *w);
 Status control_quality_list(void *arg, Buf *out, Err *err);
 Status control_quality_reports(void *arg, const ControlFilter *filter, Buf *out, Err *err);
-Status control_quality_check(void *arg, Str dataset, Str trigger, Buf *out, Err *err);
+Status control_quality_check(void *arg, Str dataset, Str trigger, char *ret_check_id, Buf *out,
+                             Err *err);
 Status control_quality_trends(void *arg, Str dataset, int64_t days, Buf *out, Err *err);
 void write_time(JsonWriter *w, const char *key, int64_t us);
 /* One part's health: `error` empty where it is healthy. */

@@ -87,24 +87,29 @@ static void write_text(JsonWriter *w, const char *key, Str text)
     json_write_text(w, text);
 }
 
-/* The guide's fields, for the federation. */
+void dataset_report_members(const QualityReport *report, JsonWriter *w)
+{
+    json_key(w, "data_quality_check");
+    json_write_bool(w, true);
+    write_text(w, "dataset_name", report->dataset);
+    json_key(w, "quality_score");
+    json_write_double(w, report->score);
+    json_key(w, "total_records");
+    json_write_int64(w, report->total_records);
+    json_key(w, "issues_count");
+    json_write_int64(w, quality_report_issues(report));
+    write_text(w, "status", STR("success"));
+    write_text(w, "verdict", str_from(verdict_name(report->verdict)));
+    json_key(w, "duration_seconds");
+    json_write_double(w, (double)report->duration_ns / 1e9);
+}
+
+/* For the federation. */
 static Status letter_write(const QualityReport *report, Buf *body, Err *err)
 {
     JsonWriter w = json_writer_make(body, err);
     json_object_begin(&w);
-    json_key(&w, "data_quality_check");
-    json_write_bool(&w, true);
-    write_text(&w, "dataset_name", report->dataset);
-    json_key(&w, "quality_score");
-    json_write_double(&w, report->score);
-    json_key(&w, "total_records");
-    json_write_int64(&w, report->total_records);
-    json_key(&w, "issues_count");
-    json_write_int64(&w, quality_report_issues(report));
-    write_text(&w, "status", STR("success"));
-    write_text(&w, "verdict", str_from(verdict_name(report->verdict)));
-    json_key(&w, "duration_seconds");
-    json_write_double(&w, (double)report->duration_ns / 1e9);
+    dataset_report_members(report, &w);
     json_object_end(&w);
     return json_writer_end(&w);
 }
@@ -169,6 +174,9 @@ void dataset_run(Daemon *d, Ticket *ticket)
         tell_report(report, str_from(ticket->trigger));
     } else {
         tell_failure(d, job, &err);
+    }
+    if (strcmp(ticket->trigger, "federation") == 0) {
+        check_note_end(d, str_from(ticket->run_id), job, report, &err);
     }
     mem_free(ticket);
 }

@@ -2,233 +2,136 @@
 #include "service/federate/federate.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #include "foundation/base/mem.h"
 #include "service/federate/federate_impl.h"
+#include "service/federate/federate_url.h"
 
-#define REGISTER_MAX_NS (300 * FEDERATE_S_NS)
 #define TIMEOUT_US INT64_C(10000000)
 #define GOODBYE_US INT64_C(2000000)
-#define ARENA_BYTES (INT64_C(32) << 20)
+/* A trouble that goes on is told again only when it is another one, and not more often. */
+#define TOLD_AGAIN_US INT64_C(60000000)
+enum { OUTBOX_LIMIT = 10000, URL_BYTES = 4096 };
 
-static void write_text(JsonWriter *w, const char *key, Str text)
+/* ---- membership, and what is known of it ---- */
+
+static void set_member(Federate *f, Membership member)
 {
-    json_key(w, key);
-    json_write_text(w, text);
+    pthread_mutex_lock(&f->lock);
+    f->member = member;
+    pthread_mutex_unlock(&f->lock);
 }
 
-/* ---- registration ---- */
-
-static Status register_body(const Federate *f, Buf *out, Err *err)
+/* Registration begins at once; the token's next chance comes after it. */
+static void leave(Federate *f, const char *type, Outcome outcome, const Err *why)
 {
-    JsonWriter w = json_writer_make(out, err);
-    json_object_begin(&w);
-    write_text(&w, "neuronId", str_slice(f->o.id, 0, 100));
-    write_text(&w, "name", str_slice(f->o.name, 0, 255));
-    write_text(&w, "type", str_slice(f->o.type, 0, 100));
-    write_text(&w, "language", STR("c"));
-    write_text(&w, "version", STR(NEURON_VERSION));
-    write_text(&w, "healthcheckEndpoint", STR("/health"));
-    json_key(&w, "apiEndpoints");
-    json_write_raw(&w, STR("[\"/health\",\"/metrics\",\"/api/v1/status\"]"));
-    json_key(&w, "authentication");
-    json_write_raw(&w, STR("{\"type\":\"jwt\",\"required\":true}"));
-    json_key(&w, "capabilities");
-    json_write_raw(&w, STR("[\"etl\",\"stream_processing\",\"data_quality\"]"));
-    json_object_end(&w);
-    return json_writer_end(&w);
-}
-
-/* Kept before anything else: the core gives no second token for an id. */
-static Status keep_token(Federate *f, Str token, Err *err)
-{
-    TRY(state_token_put(f->o.store, f->o.url, f->o.id, token, err));
-    buf_clear(&f->token);
-    TRY(buf_append(&f->token, token, err));
-    f->rejected = false;
+    f->register_ns = clock_mono_ns();
     f->register_failures = 0;
-    f->beat_ns = f->beat_due_ns = f->poll_ns = clock_mono_ns();
-    LOG(LOG_INFO, "federation", "registered", log_text("id", f->o.id));
-    return OK;
+    f->beat_ns = INT64_MAX;
+    f->told_level = LOG_DEBUG; /* always news */
+    federate_note(f, type, "%s", why->message);
+    federate_trouble(f, LOG_WARN, "registering again", outcome, why);
 }
 
-static void tell_taken(Federate *f, Arena *arena)
+void federate_event(Federate *f, MemberEvent event)
 {
-    Call probe = {.operation = "status",
-                  .method = "GET",
-                  .path = STR("/api/status"),
-                  .status = 200,
-                  .open = true};
-    const JsonValue *root = NULL;
-    Outcome outcome = federate_call(f, &probe, arena, &root);
-    if (outcome != CALL_OK) return;
-    Err err = {0};
-    (void)err_set(&err, ERR_CONFIG, "the id is taken: the federation registers an id only once");
-    (void)err_hint(&err,
-                   "give back the state store that holds its token, or set another neuron.id");
-    LOG_ERR(LOG_ERROR, "federation", "not registered", &err, log_text("id", f->o.id));
-}
-
-static void try_register(Federate *f, Arena *arena)
-{
-    Err err = {0};
-    const JsonValue *data = NULL;
-    CLEANUP(buf_done) Buf body = buf_make(FEDERATE_BODY_MAX);
-    Outcome outcome = CALL_DOWN;
-    if (register_body(f, &body, &err) == OK) {
-        Call call = {.operation = "register",
-                     .method = "POST",
-                     .path = STR("/api/api-neurons/register"),
-                     .body = buf_str(&body),
-                     .status = 201,
-                     .needed = "token",
-                     .kind = JSON_STRING,
-                     .open = true};
-        outcome = federate_call(f, &call, arena, &data);
+    Err why = {0};
+    Membership before = f->member, after = member_next(before, event);
+    if (before == after) return;
+    set_member(f, after);
+    if (after == MEMBER_ROW_LOST) {
+        (void)err_set(&why, ERR_NOT_FOUND, "the federation has lost the record of this neuron");
+        leave(f, "row_lost", CALL_GONE, &why);
+    } else if (after == MEMBER_TOKEN_REFUSED) {
+        (void)err_set(&why, ERR_PERMISSION, "the federation refuses this neuron's token");
+        leave(f, "token_refused", CALL_TOKEN, &why);
     }
-    Str token = outcome == CALL_OK ? json_member_text(data, STR("token"), STR_NULL) : STR_NULL;
-    if (token.len && keep_token(f, token, &err) == OK) return;
-    if (err.message[0]) LOG_ERR(LOG_ERROR, "federation", "the token is not kept", &err);
-    if (outcome == CALL_DOWN && f->up == false) tell_taken(f, arena);
-    int64_t wait_ns = (5 * FEDERATE_S_NS) << int64_min(f->register_failures++, 6);
-    f->register_ns = clock_mono_ns() + int64_min(wait_ns, REGISTER_MAX_NS);
-    /* With a refused token: perhaps the core's old secret is back. One try after each of these. */
-    if (f->token.len) f->beat_ns = clock_mono_ns();
 }
 
-/* ---- heartbeat ---- */
-
-static int64_t health_score(Health health)
+void federate_note(Federate *f, const char *type, const char *format, ...)
 {
-    static const int64_t SCORES[] = {100, 70, 30};
-    return SCORES[health];
+    Event *event = &f->events[f->event_count++ % FEDERATE_EVENTS];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(event->text, sizeof event->text, format, args);
+    va_end(args);
+    event->type = type;
+    event->at_us = clock_now_us();
 }
 
-static void write_system(Federate *f, JsonWriter *w)
+static void copy_text(char *to, int64_t size, const char *from)
 {
-    SystemMemory memory = system_memory_read(NULL);
-    double used = memory.limit ? (double)memory.used / (double)memory.limit : 0;
-    json_key(w, "systemMetrics");
-    json_object_begin(w);
-    json_key(w, "cpu_usage");
-    json_write_double(w, system_cpu_used(&f->cpu) * 100);
-    json_key(w, "memory_usage");
-    json_write_double(w, used * 100);
-    json_key(w, "disk_usage");
-    json_write_double(w, system_disk_used(STR(".")) * 100);
-    json_object_end(w);
+    Str text = body_clip(str_from(from), size - 1);
+    if (text.len) memcpy(to, text.ptr, (size_t)text.len);
+    to[text.len] = 0;
 }
 
-static Status beat_body(Federate *f, Str status, const Buf *day, Buf *out, Err *err)
+void federate_trouble(Federate *f, LogLevel level, const char *what, Outcome outcome,
+                      const Err *err)
 {
-    CLEANUP(buf_done) Buf detail = buf_make(FEDERATE_JSON_MAX);
-    Health health = HEALTH_HEALTHY;
-    char pid[24];
-    TRY(f->o.control->health(f->o.control->arg, true, &health, &detail, err));
-    JsonWriter w = json_writer_make(out, err);
-    json_object_begin(&w);
-    write_text(&w, "status", status);
-    json_key(&w, "healthScore");
-    json_write_int64(&w, health_score(health));
-    json_key(&w, "uptime");
-    json_write_int64(&w, int64_min((clock_mono_ns() - f->started_ns) / FEDERATE_S_NS, INT32_MAX));
-    (void)snprintf(pid, sizeof pid, "%d", (int)getpid());
-    write_text(&w, "processId", str_from(pid));
-    write_text(&w, "buildVersion", STR(NEURON_VERSION));
-    write_system(f, &w);
-    json_key(&w, "applicationMetrics");
-    json_object_begin(&w);
-    json_key(&w, "analytics");
-    json_write_raw(&w, day->len ? buf_str(day) : STR("null"));
-    json_object_end(&w);
-    if (detail.len < FEDERATE_BODY_MAX / 3) {
-        json_key(&w, "dependencyStatus");
-        json_write_raw(&w, buf_str(&detail));
-    }
-    json_object_end(&w);
-    return json_writer_end(&w);
+    int64_t now_us = clock_now_us();
+    bool again = now_us - f->told_us < TOLD_AGAIN_US && level <= f->told_level;
+    bool news = !f->trouble_us || level > f->told_level ||
+                (!again && strcmp(f->trouble, err->message) != 0);
+    pthread_mutex_lock(&f->lock);
+    if (!f->trouble_us) f->trouble_us = now_us;
+    f->trouble_kind = err->kind;
+    copy_text(f->trouble, sizeof f->trouble, err->message);
+    copy_text(f->hint, sizeof f->hint, err->hint);
+    pthread_mutex_unlock(&f->lock);
+    metrics_set(METRIC_FEDERATION_UP, 0, NO_LABELS);
+    LOG_ERR(news ? level : LOG_DEBUG, "federation", what, err,
+            log_text("outcome", str_from(outcome_name(outcome))), log_text("id", f->o.id));
+    if (!news) return;
+    f->told_us = now_us;
+    f->told_level = level;
 }
 
-static Outcome send_beat(Federate *f, Str status, Arena *arena)
+void federate_well(Federate *f)
 {
-    Err err = {0};
-    const JsonValue *data = NULL;
-    FederateLetters letters;
-    int64_t pending = 0;
-    CLEANUP(buf_done) Buf day = buf_make(FEDERATE_JSON_MAX);
-    CLEANUP(buf_done) Buf body = buf_make(FEDERATE_BODY_MAX);
-    if (federate_reports(f, &day, &letters, &err) != OK ||
-        beat_body(f, status, &day, &body, &err) != OK) {
-        LOG_ERR(LOG_ERROR, "federation", "a heartbeat can't be made", &err);
-        return CALL_DOWN;
-    }
-    Call call = {.operation = "heartbeat",
-                 .method = "POST",
-                 .path = STR("/api/api-neurons/heartbeat"),
-                 .body = buf_str(&body),
-                 .status = 200,
-                 .needed = "heartbeatId",
-                 .kind = JSON_NUMBER};
-    Outcome outcome = federate_call(f, &call, arena, &data);
-    if (outcome != CALL_OK) return outcome;
-    metrics_set(METRIC_FEDERATION_LAST_HEARTBEAT, (double)clock_now_us() / 1e6, NO_LABELS);
-    if (f->no_analytics && letters.count) federate_reports_done(f, &day, &letters);
-    if (json_int64(json_member(data, STR("pendingCommands")), &pending) && pending > 0) {
-        f->poll_ns = 0;
-    }
-    f->rejected = false;
-    return outcome;
+    pthread_mutex_lock(&f->lock);
+    bool was_in_trouble = f->trouble_us != 0;
+    f->trouble_us = 0;
+    f->trouble[0] = f->hint[0] = 0;
+    pthread_mutex_unlock(&f->lock);
+    f->told_level = LOG_DEBUG;
+    metrics_set(METRIC_FEDERATION_UP, 1, NO_LABELS);
+    if (was_in_trouble) LOG(LOG_INFO, "federation", "heartbeats are taken again");
 }
 
-static void beat(Federate *f, Arena *arena)
+void federate_state(Federate *f, FederateState *ret_state)
 {
-    Outcome outcome = send_beat(f, STR("active"), arena);
-    int64_t now_ns = clock_mono_ns(), every_ns = f->heartbeat_us * 1000;
-    while (f->beat_due_ns <= now_ns) f->beat_due_ns += every_ns;
-    f->beat_ns = f->beat_due_ns;
-    if (outcome == CALL_OK) {
-        f->beat_failures = 0;
-        return;
-    }
-    if (outcome == CALL_TOKEN) {
-        if (!f->rejected) {
-            f->register_ns = now_ns;
-            LOG(LOG_ERROR, "federation", "the token is refused, registering again");
-        }
-        f->rejected = true;
-        f->beat_ns = INT64_MAX; /* until the next try to register */
-        return;
-    }
-    int64_t retry_ns = (5 * FEDERATE_S_NS) << int64_min(f->beat_failures++, 2);
-    f->beat_ns = int64_min(f->beat_ns, now_ns + retry_ns);
+    pthread_mutex_lock(&f->lock);
+    *ret_state = (FederateState){
+        .membership = member_name(f->member), .since_us = f->trouble_us, .kind = f->trouble_kind};
+    (void)snprintf(ret_state->trouble, sizeof ret_state->trouble, f->hint[0] ? "%s (%s)" : "%s",
+                   f->trouble, f->hint);
+    pthread_mutex_unlock(&f->lock);
 }
 
 /* ---- the thread ---- */
 
+/* What only a member does; when it is to be done again. */
+static int64_t work_as_member(Federate *f, int64_t now_ns)
+{
+    bool more = false;
+    if (now_ns >= f->poll_ns) federate_poll(f);
+    int64_t orders_ns = federate_commands(f);
+    if (f->member == MEMBER_MEMBER && now_ns >= f->config_ns) federate_config_due(f);
+    if (f->member == MEMBER_MEMBER && now_ns >= f->report_ns) more = federate_analytics(f);
+    if (more) return now_ns;
+    return int64_min(int64_min(orders_ns, f->poll_ns), int64_min(f->config_ns, f->report_ns));
+}
+
 static int64_t work(Federate *f)
 {
-    Arena arena = arena_make(ARENA_BYTES);
-    int64_t now_ns = clock_mono_ns();
-    bool registers = f->token.len == 0 || f->rejected;
-    if (registers && now_ns >= f->register_ns) try_register(f, &arena);
-    if (f->token.len && now_ns >= f->beat_ns) beat(f, &arena);
-    if (f->token.len && !f->rejected) {
-        if (now_ns >= f->poll_ns) {
-            f->poll_ns = now_ns + f->o.poll_us * 1000;
-            federate_poll(f);
-        }
-        if (f->commands_open) federate_commands(f);
-        if (now_ns >= f->report_ns) {
-            f->report_ns = now_ns + f->o.report_us * 1000;
-            federate_analytics(f);
-        }
-    }
-    arena_done(&arena);
-    int64_t next_ns = f->token.len ? f->beat_ns : f->register_ns;
-    if (f->rejected) return int64_min(next_ns, f->register_ns);
-    if (f->token.len) next_ns = int64_min(next_ns, int64_min(f->poll_ns, f->report_ns));
-    return f->commands_open ? int64_min(next_ns, now_ns + FEDERATE_S_NS / 2) : next_ns;
+    int64_t now_ns = clock_mono_ns(), next_ns = INT64_MAX;
+    if (f->member != MEMBER_MEMBER && now_ns >= f->register_ns) federate_register(f);
+    if (f->token.len && now_ns >= f->beat_ns) federate_beat(f);
+    if (f->member == MEMBER_MEMBER && !f->away) next_ns = work_as_member(f, now_ns);
+    else federate_outbox_trim(f);
+    if (f->member != MEMBER_MEMBER) next_ns = int64_min(next_ns, f->register_ns);
+    return f->token.len ? int64_min(next_ns, f->beat_ns) : next_ns;
 }
 
 static void run(void *arg)
@@ -242,33 +145,83 @@ static void run(void *arg)
     }
 }
 
-Status federate_start(const FederateOptions *options, Federate **ret_federate, Err *err)
+/* ---- the life ---- */
+
+static Status load(Federate *f, Err *err)
+{
+    TRY(federate_url(f->o.url, false, &f->url, err));
+    TRY(federate_url(f->o.url, true, &f->key, err));
+    TRY(http_client_new(&f->client, err));
+    TRY(federate_load_token(f, err));
+    TRY(federate_orders_load(f, err));
+    TRY(federate_day_load(f, err));
+    federate_config_load(f);
+    return OK;
+}
+
+static Federate *federate_new(const FederateOptions *options)
 {
     Federate *f = mem_zalloc((int64_t)sizeof *f);
-    if (!f) return err_memory(err);
+    if (!f) return NULL;
     f->o = *options;
     f->heartbeat_us = options->heartbeat_us ? options->heartbeat_us : 60000000;
     if (!f->o.poll_us) f->o.poll_us = int64_min(30000000, f->heartbeat_us);
     if (!f->o.report_us) f->o.report_us = f->heartbeat_us;
+    if (f->o.outbox <= 0) f->o.outbox = OUTBOX_LIMIT;
     f->timeout_us = TIMEOUT_US;
-    f->token = buf_make(16 << 10);
-    f->day = buf_make(FEDERATE_JSON_MAX);
-    f->commands_open = f->up = true;
+    f->body_max = FEDERATE_BODY_MAX;
+    f->token = f->config_version = buf_make(16 << 10);
+    f->url = f->key = f->other = buf_make(URL_BYTES);
+    f->kept = f->config_content = buf_make(FEDERATE_JSON_MAX);
+    f->answers = true;
     f->started_ns = f->beat_due_ns = clock_mono_ns();
+    f->ticked_us = clock_now_us();
     pthread_mutex_init(&f->lock, NULL);
     thread_cond_init(&f->wake);
-    Status status = http_client_new(&f->client, err);
+    return f;
+}
+
+static void federate_free(Federate *f)
+{
+    Buf *all[] = {&f->token,          &f->url,           &f->key, &f->other, &f->kept,
+                  &f->config_version, &f->config_content};
+    http_client_free(f->client);
+    federate_orders_free(f->orders);
+    for (int32_t i = 0; i < COUNT_OF(all); i++) buf_done(all[i]);
+    pthread_cond_destroy(&f->wake);
+    pthread_mutex_destroy(&f->lock);
+    mem_free(f);
+}
+
+Status federate_start(const FederateOptions *options, Federate **ret_federate, Err *err)
+{
+    Federate *f = federate_new(options);
+    if (!f) return err_memory(err);
+    Status status = load(f, err);
     if (status == OK) {
-        status = state_token_get(f->o.store, f->o.url, f->o.id, &f->token, err);
+        set_member(f, f->token.len ? MEMBER_MEMBER : MEMBER_UNREGISTERED);
+        metrics_set(METRIC_FEDERATION_UP, 0, NO_LABELS); /* no heartbeat was taken yet */
+        metrics_add(METRIC_OUTBOX_DROPPED, 0, NO_LABELS);
+        federate_note(f, "started", "version %s", NEURON_VERSION);
+        status = thread_start(&f->thread, "federation", run, f, err);
     }
-    if (status == OK) status = thread_start(&f->thread, "federation", run, f, err);
     if (status == OK) *ret_federate = f;
-    else federate_stop(f);
+    else federate_free(f);
     return status;
+}
+
+static void say_goodbye(Federate *f)
+{
+    atomic_store(&f->cancelled, false);
+    f->timeout_us = GOODBYE_US;
+    if (f->answers) federate_commands_last(f);
+    if (f->answers && f->member == MEMBER_MEMBER) (void)federate_analytics(f);
+    if (f->answers && f->member == MEMBER_MEMBER) federate_goodbye(f);
 }
 
 void federate_stop(Federate *f)
 {
+    Err err = {0};
     if (!f) return;
     pthread_mutex_lock(&f->lock);
     atomic_store(&f->stop, true);
@@ -276,17 +229,11 @@ void federate_stop(Federate *f)
     pthread_cond_broadcast(&f->wake);
     pthread_mutex_unlock(&f->lock);
     thread_join(&f->thread);
-    if (f->client && f->up && f->token.len && !f->rejected) {
-        Arena arena = arena_make(ARENA_BYTES);
-        atomic_store(&f->cancelled, false);
-        f->timeout_us = GOODBYE_US;
-        (void)send_beat(f, STR("inactive"), &arena);
-        arena_done(&arena);
+    if (f->member == MEMBER_MEMBER && f->answers) say_goodbye(f);
+    federate_day_tick(f);
+    if (federate_day_save(f, &err) != OK) {
+        LOG_ERR(LOG_WARN, "federation", "the day's totals are not kept", &err);
     }
-    http_client_free(f->client);
-    buf_done(&f->token);
-    buf_done(&f->day);
-    pthread_cond_destroy(&f->wake);
-    pthread_mutex_destroy(&f->lock);
-    mem_free(f);
+    metrics_remove(METRIC_FEDERATION_UP, NO_LABELS);
+    federate_free(f);
 }

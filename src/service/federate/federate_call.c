@@ -1,86 +1,87 @@
-/* One call to the core; only an answer that is right in every part counts. */
+/* One call to the core: sent, judged, counted; told where it begins or ceases to fail. */
 #include "service/federate/federate_impl.h"
 
-static Outcome by_status(int32_t status)
-{
-    if (status == 401) return CALL_TOKEN;
-    if (status == 404) return CALL_GONE;
-    if (status >= 500) return CALL_DOWN;
-    return status >= 400 ? CALL_REFUSED : CALL_STRANGE;
-}
+#define PAUSE_FIRST_NS (FEDERATE_S_NS / 2)
+#define PAUSE_MAX_NS (60 * FEDERATE_S_NS)
 
-static Outcome judge(const Call *call, const HttpReply *reply, Str text, Arena *arena,
-                     const JsonValue **ret_data)
+int64_t federate_pause_ns(int32_t failures)
 {
-    JsonValue *root = NULL;
-    bool json = http_reply_is_json(reply) && json_parse(text, arena, &root, NULL) == OK;
-    if (reply->status != call->status) {
-        if (ret_data) *ret_data = root;
-        return json || reply->status >= 400 ? by_status(reply->status) : CALL_STRANGE;
-    }
-    const JsonValue *success = json ? json_member(root, STR("success")) : NULL;
-    const JsonValue *data = json ? json_member(root, STR("data")) : NULL;
-    if (!success || success->kind != JSON_BOOL || !success->boolean) return CALL_STRANGE;
-    const JsonValue *needed = call->needed ? json_member(data, str_from(call->needed)) : NULL;
-    if (call->needed && (!needed || needed->kind != call->kind)) return CALL_STRANGE;
-    if (ret_data) *ret_data = data;
-    return CALL_OK;
-}
-
-static void note(Federate *f, const Call *call, Outcome outcome, int32_t status, const Err *err)
-{
-    static const char *const NAMES[] = {"ok", "down", "token", "gone", "refused", "strange"};
-    bool up = outcome != CALL_DOWN && outcome != CALL_STRANGE;
-    metrics_add(METRIC_FEDERATION_REQUESTS, 1,
-                LABELS(str_from(call->operation), str_from(NAMES[outcome])));
-    metrics_set(METRIC_FEDERATION_UP, up, NO_LABELS);
-    LogLevel level = outcome == CALL_OK ? LOG_DEBUG : f->up ? LOG_WARN : LOG_DEBUG;
-    if (outcome == CALL_OK && !f->up) {
-        LOG(LOG_INFO, "federation", "the federation answers");
-    }
-    LOG_ERR(level, "federation", outcome == CALL_OK ? "call" : "a call did not succeed", err,
-            log_text("operation", str_from(call->operation)),
-            log_text("outcome", str_from(NAMES[outcome])), log_int("status", status));
-    f->up = up;
+    return int64_min(PAUSE_FIRST_NS << int64_min(int64_max(failures - 1, 0), 7), PAUSE_MAX_NS);
 }
 
 static Status send(Federate *f, const Call *call, HttpReply *reply, Err *err)
 {
-    CLEANUP(buf_done) Buf url = buf_make(4096);
+    const OperationForm *form = operation_form(call->operation);
+    CLEANUP(buf_done) Buf url = buf_make(8192);
     CLEANUP(buf_done) Buf bearer = buf_make(16 << 10);
-    Str base = f->o.url;
-    while (str_ends(base, STR("/"))) base.len--;
-    TRY(buf_append(&url, base, err));
-    TRY(buf_append(&url, call->path, err));
+    CLEANUP(buf_done) Buf body = buf_make(FEDERATE_JSON_MAX);
+    TRY(buf_append(&url, buf_str(&f->url), err));
+    TRY(buf_append(&url, call->path.len ? call->path : str_from(form->path), err));
     TRY(buf_append(&bearer, STR("Authorization: Bearer "), err));
     TRY(buf_append(&bearer, buf_str(&f->token), err));
+    if (form->post) TRY(body_clean(call->body, &body, err));
     Str headers[] = {STR("Content-Type: application/json"), buf_str(&bearer)};
-    HttpRequest request = {.method = call->method,
+    HttpRequest request = {.method = form->post ? "POST" : "GET",
                            .url = buf_str(&url),
-                           .body = call->body,
+                           .body = buf_str(&body),
                            .headers = headers,
-                           .header_count = call->open ? 1 : 2,
+                           .header_count = form->open ? 1 : 2,
                            .connect_us = f->timeout_us / 2,
                            .timeout_us = f->timeout_us,
                            .cancelled = &f->cancelled,
-                           .once = call->open};
+                           .once = form->open || call->once};
     return http_client_send(f->client, &request, reply, err);
 }
 
-Outcome federate_call(Federate *f, const Call *call, Arena *arena, const JsonValue **ret_data)
+/* Where the caller has better words for it. */
+static bool is_told_elsewhere(Operation operation, Outcome outcome)
+{
+    return operation == OP_REGISTER || operation == OP_HEARTBEAT ||
+           (operation == OP_CONFIG && outcome == CALL_GONE) ||
+           (operation == OP_ANALYTICS && outcome == CALL_REFUSED);
+}
+
+static void tell(Federate *f, Operation operation, const Answer *a)
+{
+    bool own = is_told_elsewhere(operation, a->outcome);
+    bool fails = a->outcome != CALL_OK, news = fails != f->failing[operation];
+    if (!fails || !own) f->failing[operation] = fails;
+    LogField name = log_text("operation", str_from(operation_form(operation)->name));
+    if (!fails) {
+        LOG(news && !own ? LOG_INFO : LOG_DEBUG, "federation",
+            news ? "the call succeeds again" : "call", name);
+        return;
+    }
+    LOG(news && !own ? LOG_WARN : LOG_DEBUG, "federation", "a call fails", name,
+        log_text("outcome", str_from(outcome_name(a->outcome))), log_int("status", a->status),
+        log_text("answer", str_from(a->text)));
+}
+
+void federate_call(Federate *f, const Call *call, Arena *arena, Answer *ret_answer)
 {
     Err err = {0};
     HttpReply reply = {.body = buf_make(0)};
-    Outcome outcome = CALL_DOWN;
+    *ret_answer = (Answer){.outcome = CALL_DOWN};
     if (send(f, call, &reply, &err) == OK) {
         Str text = STR_NULL;
         /* The tree points into its source. */
         if (arena_copy(arena, buf_str(&reply.body), &text, &err) == OK) {
-            outcome = judge(call, &reply, text, arena, ret_data);
+            reply_judge(call->operation, reply.status, http_reply_is_json(&reply), text, arena,
+                        ret_answer);
         }
     }
-    /* A call that was cut off at the end says nothing of the core. */
-    if (err.kind != ERR_CANCELLED) note(f, call, outcome, reply.status, &err);
     http_reply_done(&reply);
-    return outcome;
+    if (ret_answer->outcome == CALL_DOWN) {
+        Str message = body_clip(str_from(err.message), FEDERATE_TEXT_MAX - 1);
+        memcpy(ret_answer->text, message.ptr, (size_t)message.len);
+    }
+    /* A call that was cut off at the end says nothing of the core. */
+    if (err.kind == ERR_CANCELLED) return;
+    f->answers = ret_answer->outcome != CALL_DOWN;
+    if (f->answers) f->away = false;
+    metrics_add(METRIC_FEDERATION_REQUESTS, 1,
+                LABELS(str_from(operation_form(call->operation)->name),
+                       str_from(outcome_name(ret_answer->outcome))));
+    tell(f, call->operation, ret_answer);
+    if (ret_answer->outcome == CALL_TOKEN) federate_event(f, MEMBER_TOKEN_DENIED);
 }

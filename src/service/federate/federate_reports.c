@@ -1,54 +1,50 @@
-/* The outbox to the core: running totals of the UTC day and the newest reports, in order. */
+/* The outbox to the core, and the day's totals that its reports add to. */
 #include <stdio.h>
 
 #include "foundation/base/datetime.h"
 #include "service/federate/federate_impl.h"
 
-enum { REPORTS_KEPT = 100, REPORTS_BYTES = 30 << 10, ERROR_BYTES = 400 };
+enum { KEPT_MAX = 100, TEXT_BYTES = 400, LETTER_BYTES = 4 << 20, DROP_WARN_EVERY = 1000 };
 #define DAY_KEY STR("federation.day")
 
-typedef struct Day {
-    int64_t day; /* days since the epoch */
-    int64_t count, good, rows;
-    double seconds;
-} Day;
-
-typedef struct Fold {
-    Day day;
-    Buf *list; /* members of the reports' array, newest last */
-    FederateLetters *letters;
-} Fold;
+/* ---- a report ---- */
 
 static void copy_member(JsonWriter *w, const JsonValue *report, const char *from, const char *to)
 {
     const JsonValue *value = json_member(report, str_from(from));
     if (!value) return;
     json_key(w, to);
-    if (value->kind == JSON_STRING) json_write_text(w, value->text);
-    else json_write_raw(w, value->text);
+    if (value->kind == JSON_STRING) json_write_text(w, body_clip(value->text, TEXT_BYTES));
+    else body_value(w, value);
+}
+
+static void copy_members(JsonWriter *w, const JsonValue *report, const char *const *names)
+{
+    for (; *names; names++) copy_member(w, report, *names, *names);
 }
 
 static void write_run(JsonWriter *w, const JsonValue *r)
 {
-    static const char *const SAME[] = {"run_id",         "records_extracted", "records_transformed",
-                                       "records_loaded", "duration_seconds",  "success_rate",
-                                       "status"};
+    static const char *const SAME[] = {
+        "run_id",         "status",           "records_extracted", "records_transformed",
+        "records_loaded", "duration_seconds", "success_rate",      NULL};
     copy_member(w, r, "pipeline", "pipeline_name");
-    for (int32_t i = 0; i < COUNT_OF(SAME); i++) copy_member(w, r, SAME[i], SAME[i]);
-    Str what = json_member_text(json_member(r, STR("error")), STR("what"), STR_NULL);
-    if (!what.len) return;
-    json_key(w, "error");
-    json_write_text(w, str_slice(what, 0, ERROR_BYTES));
+    copy_members(w, r, SAME);
+    copy_member(w, json_member(r, STR("error")), "what", "error");
 }
 
 static void write_check(JsonWriter *w, const JsonValue *r)
 {
-    static const char *const SAME[] = {"dataset_name", "quality_score", "total_records",
-                                       "issues_count", "status"};
+    static const char *const SAME[] = {"dataset_name",
+                                       "quality_score",
+                                       "total_records",
+                                       "issues_count",
+                                       "status",
+                                       "verdict",
+                                       NULL};
     json_key(w, "data_quality_check");
     json_write_bool(w, true);
-    if (!json_member(r, STR("dataset_name"))) copy_member(w, r, "dataset", "dataset_name");
-    for (int32_t i = 0; i < COUNT_OF(SAME); i++) copy_member(w, r, SAME[i], SAME[i]);
+    copy_members(w, r, SAME);
 }
 
 static bool is_alert(const StateLetter *letter)
@@ -58,22 +54,19 @@ static bool is_alert(const StateLetter *letter)
 
 static void write_alert(JsonWriter *w, const JsonValue *r)
 {
-    static const char *const SAME[] = {"alert", "status", "severity", "text"};
-    for (int32_t i = 0; i < COUNT_OF(SAME); i++) copy_member(w, r, SAME[i], SAME[i]);
+    static const char *const SAME[] = {"alert", "status", "severity", "text", NULL};
+    copy_members(w, r, SAME);
 }
 
-static Status write_report(const StateLetter *letter, const JsonValue *r, Buf *list, Err *err)
+static Status write_report(const StateLetter *letter, const JsonValue *r, Buf *out, Err *err)
 {
     char id[64], at[DATETIME_TEXT_MAX];
-    int64_t len =
-        snprintf(id, sizeof id, "%lld-%lld", (long long)letter->at_us, (long long)letter->id);
-    if (list->len) TRY(buf_append_char(list, ',', err));
-    JsonWriter w = json_writer_make(list, err);
+    JsonWriter w = json_writer_make(out, err);
     json_object_begin(&w);
-    json_key(&w, "report_id");
-    json_write_text(&w, str_make(id, len));
-    json_key(&w, "at");
-    json_write_text(&w, str_make(at, datetime_format_timestamp(letter->at_us, 'T', true, at)));
+    (void)snprintf(id, sizeof id, "%lld-%lld", (long long)letter->at_us, (long long)letter->id);
+    body_text(&w, "report_id", str_from(id), (int64_t)sizeof id);
+    int64_t len = datetime_format_timestamp(letter->at_us, 'T', true, at);
+    body_text(&w, "at", str_make(at, len), DATETIME_TEXT_MAX);
     if (str_eq(letter->kind, STR("pipeline_run"))) write_run(&w, r);
     else if (is_alert(letter)) write_alert(&w, r);
     else write_check(&w, r);
@@ -91,172 +84,239 @@ static void count_report(Day *day, const StateLetter *letter, const JsonValue *r
         (void)json_int64(json_member(r, STR("total_records")), &rows);
     }
     (void)json_double(json_member(r, STR("duration_seconds")), &seconds);
-    day->count++;
-    day->good += !str_eq(status, STR("failed")) && !str_eq(status, STR("cancelled"));
+    bool bad = str_eq(status, STR("failed")) || str_eq(status, STR("cancelled"));
+    day_count(day, 1, !bad, seconds);
     day->rows += rows;
-    day->seconds += seconds;
+}
+
+/* ---- a delivery ---- */
+
+/* A letter that does not fit ends it; one that is alone is taken whatever its size. */
+static Status add_letter(Delivery *d, const StateLetter *letter, const JsonValue *r, Err *err)
+{
+    CLEANUP(buf_done) Buf text = buf_make(FEDERATE_JSON_MAX);
+    if (!d->silent) TRY(write_report(letter, r, &text, err));
+    d->more = d->count > 0 && text.len > d->room;
+    if (d->more) return OK;
+    if (text.len) {
+        if (d->fresh.len) TRY(buf_append_char(&d->fresh, ',', err));
+        TRY(buf_append(&d->fresh, buf_str(&text), err));
+        d->room -= text.len + 1;
+    }
+    if (!is_alert(letter)) count_report(&d->day, letter, r);
+    d->ids[d->count++] = letter->id;
+    return OK;
 }
 
 static Status fold_letter(void *arg, const StateLetter *letter, Err *err)
 {
-    Fold *fold = arg;
-    Arena arena = arena_make(16 << 20);
+    Delivery *d = arg;
+    Arena arena = arena_make(4 * LETTER_BYTES);
     JsonValue *report = NULL;
-    fold->letters->ids[fold->letters->count++] = letter->id;
     Status status = OK;
+    if (d->more) return OK;
+    if (d->count == DELIVERY_MAX) {
+        d->more = true;
+        return OK;
+    }
     if (json_parse(letter->body, &arena, &report, NULL) == OK) {
-        if (!is_alert(letter)) count_report(&fold->day, letter, report);
-        status = write_report(letter, report, fold->list, err);
+        status = add_letter(d, letter, report, err);
+    } else {
+        d->ids[d->count++] = letter->id; /* nobody could read it */
     }
     arena_done(&arena);
     return status;
 }
 
-/* What was delivered last: the totals when they are today's, and the reports. */
-static Status load_day(Federate *f, Fold *fold, Err *err)
+static Status collect(Federate *f, bool silent, int64_t limit, Delivery *ret_delivery, Err *err)
 {
-    CLEANUP(buf_done) Buf text = buf_make(FEDERATE_JSON_MAX);
-    Arena arena = arena_make(16 << 20);
-    JsonValue *root = NULL;
-    fold->day.day = clock_now_us() / DATETIME_DAY_US;
-    Status status = state_value_get(f->o.store, DAY_KEY, &text, err);
-    if (status == OK && text.len && json_parse(buf_str(&text), &arena, &root, NULL) == OK) {
-        Day old = {0};
-        (void)json_int64(json_member(root, STR("day")), &old.day);
-        (void)json_int64(json_member(root, STR("count")), &old.count);
-        (void)json_int64(json_member(root, STR("good")), &old.good);
-        (void)json_int64(json_member(root, STR("rows")), &old.rows);
-        (void)json_double(json_member(root, STR("seconds")), &old.seconds);
-        const JsonValue *list = json_member(root, STR("reports"));
-        bool today = old.day == fold->day.day;
-        if (today) fold->day = old;
-        int64_t skip = today && list ? int64_max(list->count - REPORTS_KEPT, 0) : INT64_MAX;
-        /* The oldest go first when they are too many bytes. */
-        int64_t spare = list ? list->text.len - REPORTS_BYTES : 0;
-        for (const JsonValue *at = list ? list->first : NULL; at && status == OK; at = at->next) {
-            spare -= at->text.len;
-            if (skip-- > 0 || spare + at->text.len > 0) continue;
-            if (fold->list->len) status = buf_append_char(fold->list, ',', err);
-            if (status == OK) status = buf_append(fold->list, at->text, err);
-        }
-    }
-    arena_done(&arena);
-    return status;
+    *ret_delivery = (Delivery){.day = f->day,
+                               .fresh = buf_make(FEDERATE_JSON_MAX),
+                               .room = f->body_max / 10 * 4,
+                               .silent = silent};
+    return state_outbox_peek(f->o.store, limit, fold_letter, ret_delivery, err);
 }
 
-Status federate_reports(Federate *f, Buf *out, FederateLetters *ret_letters, Err *err)
+Status delivery_make(Federate *f, Delivery *ret_delivery, Err *err)
 {
-    CLEANUP(buf_done) Buf list = buf_make(FEDERATE_JSON_MAX);
-    Fold fold = {.list = &list, .letters = ret_letters};
-    ret_letters->count = 0;
-    TRY(load_day(f, &fold, err));
-    TRY(state_outbox_peek(f->o.store, FEDERATE_LETTERS, fold_letter, &fold, err));
+    return collect(f, false, DELIVERY_MAX + 1, ret_delivery, err);
+}
+
+void delivery_done(Delivery *delivery)
+{
+    buf_done(&delivery->fresh);
+}
+
+/* ---- the day, kept ---- */
+
+static Status write_day(const Day *day, Str kept, Buf *out, Err *err)
+{
     JsonWriter w = json_writer_make(out, err);
     json_object_begin(&w);
-    const struct {
-        const char *key;
-        int64_t value;
-    } NUMBERS[] = {{"day", fold.day.day},
-                   {"count", fold.day.count},
-                   {"good", fold.day.good},
-                   {"rows", fold.day.rows}};
-    for (int32_t i = 0; i < COUNT_OF(NUMBERS); i++) {
-        json_key(&w, NUMBERS[i].key);
-        json_write_int64(&w, NUMBERS[i].value);
-    }
-    json_key(&w, "seconds");
-    json_write_double(&w, fold.day.seconds);
+    day_write(day, &w);
     json_key(&w, "reports");
     json_array_begin(&w);
-    if (list.len) json_write_raw(&w, buf_str(&list));
+    if (kept.len) json_write_raw(&w, kept);
     json_array_end(&w);
     json_object_end(&w);
     return json_writer_end(&w);
 }
 
-/* The day's totals and what is in them change at one moment, so that no report is counted twice. */
-void federate_reports_done(Federate *f, const Buf *day, const FederateLetters *letters)
+/* The newest of an array's elements that fit. */
+static Status append_newest(const JsonValue *list, int64_t room, Buf *out, Err *err)
 {
-    Err err = {0};
-    if (state_outbox_done(f->o.store, letters->ids, letters->count, DAY_KEY, buf_str(day), &err) !=
-        OK) {
-        LOG_ERR(LOG_ERROR, "federation", "the outbox can't be emptied", &err);
+    int64_t skip = list ? list->count - KEPT_MAX : 0, bytes = list ? list->text.len : 0;
+    for (const JsonValue *at = list ? list->first : NULL; at; at = at->next) {
+        bytes -= at->text.len + 1;
+        if (skip-- > 0 || bytes + at->text.len > room) continue;
+        if (out->len) TRY(buf_append_char(out, ',', err));
+        TRY(buf_append(out, at->text, err));
     }
+    return OK;
 }
 
-/* ---- analytics ---- */
-
-static void write_clamped(JsonWriter *w, const char *key, double value)
+/* The list with new ones at its end, cut at its beginning. */
+static Status list_with(const Federate *f, Str fresh, int64_t room, Buf *out, Err *err)
 {
-    json_key(w, key);
-    json_write_int64(w, value > INT32_MAX ? INT32_MAX : value < 0 ? 0 : (int64_t)value);
+    CLEANUP(buf_done) Buf all = buf_make(FEDERATE_JSON_MAX);
+    Arena arena = arena_make(FEDERATE_ARENA_MAX);
+    JsonValue *list = NULL;
+    Str kept = buf_str(&f->kept);
+    Status status = buf_printf(&all, err, "[");
+    if (status == OK) status = buf_append(&all, kept, err);
+    if (status == OK && kept.len && fresh.len) status = buf_append_char(&all, ',', err);
+    if (status == OK) status = buf_append(&all, fresh, err);
+    if (status == OK) status = buf_append_char(&all, ']', err);
+    if (status == OK) status = json_parse(buf_str(&all), &arena, &list, err);
+    if (status == OK) status = append_newest(list, room, out, err);
+    arena_done(&arena);
+    return status;
 }
 
-static Status analytics_body(const Federate *f, const Buf *day, Buf *out, Err *err)
+static Status kept_with(const Federate *f, Str fresh, Buf *out, Err *err)
 {
-    Arena arena = arena_make(16 << 20);
+    return list_with(f, fresh, FEDERATE_BODY_MAX / 10 * 3, out, err);
+}
+
+Status federate_recent(const Federate *f, int64_t room, Buf *out, Err *err)
+{
+    return list_with(f, STR_NULL, room, out, err);
+}
+
+static int64_t today(void)
+{
+    return clock_now_us() / DATETIME_DAY_US;
+}
+
+Status federate_day_load(Federate *f, Err *err)
+{
+    CLEANUP(buf_done) Buf text = buf_make(FEDERATE_JSON_MAX);
+    Arena arena = arena_make(FEDERATE_ARENA_MAX);
     JsonValue *root = NULL;
-    int64_t count = 0, good = 0, rows = 0;
-    double seconds = 0;
-    Status status = json_parse(buf_str(day), &arena, &root, err);
-    if (status == OK) {
-        (void)json_int64(json_member(root, STR("count")), &count);
-        (void)json_int64(json_member(root, STR("good")), &good);
-        (void)json_int64(json_member(root, STR("rows")), &rows);
-        (void)json_double(json_member(root, STR("seconds")), &seconds);
-        JsonWriter w = json_writer_make(out, err);
-        json_object_begin(&w);
-        write_clamped(&w, "requestCount", (double)count);
-        write_clamped(&w, "successfulRequests", (double)good);
-        write_clamped(&w, "failedRequests", (double)(count - good));
-        write_clamped(&w, "averageResponseTime", count ? seconds * 1000 / (double)count : 0);
-        write_clamped(&w, "totalDataProcessed", (double)rows);
-        write_clamped(&w, "errorRate", count ? 100.0 * (double)(count - good) / (double)count : 0);
-        write_clamped(&w, "uptime", (double)((clock_mono_ns() - f->started_ns) / FEDERATE_S_NS));
-        json_key(&w, "customMetrics");
-        json_write_raw(&w, buf_str(day));
-        json_object_end(&w);
-        status = json_writer_end(&w);
+    f->day = (Day){.day = today()};
+    Status status = state_value_get(f->o.store, DAY_KEY, &text, err);
+    if (status == OK && text.len && json_parse(buf_str(&text), &arena, &root, NULL) == OK) {
+        Day old;
+        day_read(&old, root);
+        if (old.day == f->day.day) {
+            f->day = old;
+            status = append_newest(json_member(root, STR("reports")), FEDERATE_BODY_MAX / 10 * 3,
+                                   &f->kept, err);
+        }
     }
     arena_done(&arena);
     return status;
 }
 
-/* While the core can't take analytics the heartbeat carries them; it is asked again each hour. */
-void federate_analytics(Federate *f)
+Status federate_day_save(Federate *f, Err *err)
+{
+    CLEANUP(buf_done) Buf text = buf_make(FEDERATE_JSON_MAX);
+    TRY(write_day(&f->day, buf_str(&f->kept), &text, err));
+    return state_value_put(f->o.store, DAY_KEY, buf_str(&text), err);
+}
+
+/* Messages since the last look count for today. */
+static void count_messages(Federate *f)
+{
+    StreamSums sums;
+    if (federate_streams(f, &sums, NULL, NULL, NULL) != OK) return;
+    int64_t more = sums.consumed - f->consumed, lost = sums.lost - f->lost;
+    if (more > 0) day_count(&f->day, more, more - lost, sums.average_seconds);
+    f->day.rows += int64_max(more, 0);
+    f->consumed = int64_max(f->consumed, sums.consumed);
+    f->lost = int64_max(f->lost, sums.lost);
+}
+
+void federate_day_tick(Federate *f)
+{
+    int64_t now_us = clock_now_us();
+    if (f->day.day != now_us / DATETIME_DAY_US) {
+        f->day = (Day){.day = now_us / DATETIME_DAY_US};
+        buf_clear(&f->kept);
+    }
+    day_up(&f->day, f->ticked_us, now_us);
+    f->ticked_us = now_us;
+    count_messages(f);
+    host_look(f);
+    day_sample(&f->day, f->machine.cpu, f->machine.memory, f->machine.disk);
+}
+
+/* ---- delivered, or dropped ---- */
+
+/* `kept` becomes the list, and the letters leave the outbox, in one transaction. */
+static Status settle(Federate *f, Delivery *d, Buf *kept, Err *err)
+{
+    CLEANUP(buf_done) Buf text = buf_make(FEDERATE_JSON_MAX);
+    TRY(write_day(&d->day, buf_str(kept), &text, err));
+    TRY(state_outbox_done(f->o.store, d->ids, d->count, DAY_KEY, buf_str(&text), err));
+    f->day = d->day;
+    Buf old = f->kept;
+    f->kept = *kept;
+    *kept = old;
+    return OK;
+}
+
+void delivery_taken(Federate *f, Delivery *d)
 {
     Err err = {0};
-    FederateLetters letters;
-    int64_t now_ns = clock_mono_ns();
-    if (f->no_analytics && now_ns < f->analytics_ns) return;
-    CLEANUP(buf_done) Buf day = buf_make(FEDERATE_JSON_MAX);
-    CLEANUP(buf_done) Buf body = buf_make(FEDERATE_BODY_MAX);
-    Status status = federate_reports(f, &day, &letters, &err);
-    if (status == OK && letters.count == 0) return;
-    if (status == OK) status = analytics_body(f, &day, &body, &err);
-    if (status != OK) {
-        LOG_ERR(LOG_ERROR, "federation", "reports can't be sent", &err);
+    CLEANUP(buf_done) Buf kept = buf_make(FEDERATE_JSON_MAX);
+    if (kept_with(f, buf_str(&d->fresh), &kept, &err) == OK && settle(f, d, &kept, &err) == OK) {
         return;
     }
-    Arena arena = arena_make(16 << 20);
-    Call call = {.operation = "analytics",
-                 .method = "POST",
-                 .path = STR("/api/api-neurons/analytics/report"),
-                 .body = buf_str(&body),
-                 .status = 200,
-                 .needed = "id",
-                 .kind = JSON_NUMBER};
-    Outcome outcome = federate_call(f, &call, &arena, NULL);
-    arena_done(&arena);
-    if (outcome == CALL_OK) {
-        f->no_analytics = false;
-        federate_reports_done(f, &day, &letters);
-    } else if (outcome == CALL_REFUSED || outcome == CALL_STRANGE || outcome == CALL_GONE) {
-        if (!f->no_analytics) {
-            LOG(LOG_WARN, "federation", "it takes no analytics; the heartbeat carries them");
-        }
-        f->no_analytics = true;
-        f->analytics_ns = now_ns + 3600 * FEDERATE_S_NS;
-        f->beat_ns = int64_min(f->beat_ns, now_ns);
+    d->more = false; /* not at once again: they would be sent again and again */
+    LOG_ERR(LOG_ERROR, "federation", "the outbox can't be emptied; its reports are sent again",
+            &err);
+}
+
+/* The oldest `count`: they still count, but nobody is told of each. */
+static Status drop(Federate *f, int64_t count, Err *err)
+{
+    Delivery d;
+    CLEANUP(buf_done) Buf kept = buf_make(FEDERATE_JSON_MAX);
+    Status status = collect(f, true, count, &d, err);
+    if (status == OK && d.count) {
+        d.day.dropped += d.count;
+        status = kept_with(f, STR_NULL, &kept, err);
+        if (status == OK) status = settle(f, &d, &kept, err);
+        if (status == OK) metrics_add(METRIC_OUTBOX_DROPPED, d.count, NO_LABELS);
+        if (status == OK) f->dropped += d.count;
     }
+    delivery_done(&d);
+    return status;
+}
+
+void federate_outbox_trim(Federate *f)
+{
+    Err err = {0};
+    int64_t waiting = 0, before = f->dropped;
+    Status status = state_outbox_count(f->o.store, &waiting, &err);
+    for (int64_t over = waiting - f->o.outbox; status == OK && over > 0; over -= DELIVERY_MAX) {
+        status = drop(f, int64_min(over, DELIVERY_MAX), &err);
+    }
+    if (status != OK) LOG_ERR(LOG_ERROR, "federation", "the outbox can't be cut", &err);
+    bool first = before == 0 && f->dropped > 0;
+    if (!first && f->dropped / DROP_WARN_EVERY == before / DROP_WARN_EVERY) return;
+    LOG(LOG_WARN, "federation", "the outbox is full: its oldest reports are dropped",
+        log_int("limit", f->o.outbox), log_int("dropped", f->dropped));
+    federate_note(f, "reports_dropped", "the outbox holds %lld", (long long)f->o.outbox);
 }

@@ -34,6 +34,11 @@ static const Option THRESHOLD_OPTIONS[] = {
      .offset = FIELD(AlertThresholdOptions, wait_us),
      .otherwise = "1m",
      .summary = "RunsWaiting fires when a run waits longer for a worker."},
+    {.name = "federation",
+     .type = OPTION_DURATION,
+     .offset = FIELD(AlertThresholdOptions, federation_us),
+     .otherwise = "5m",
+     .summary = "FederationAway fires when no heartbeat was taken for so long."},
 };
 static const OptionGroup THRESHOLD_GROUP = {"thresholds", sizeof(AlertThresholdOptions),
                                             THRESHOLD_OPTIONS, COUNT_OF(THRESHOLD_OPTIONS)};

@@ -1,7 +1,7 @@
 /* `alerts:` into rules and receivers; the rules that are on by default. */
 #include "service/setup/configuration_impl.h"
 
-enum { DEFAULT_RULES = 6, RULES_MAX = 500, RECEIVERS_MAX = 16 };
+enum { DEFAULT_RULES = 7, RULES_MAX = 500, RECEIVERS_MAX = 16 };
 
 static void mistake(Configuration *c, const YamlNode *node, Str hint, const char *what)
 {
@@ -82,6 +82,11 @@ static Status default_rules(Configuration *c, RuleList *rules, Err *err)
          .when = wait,
          .keep_us = flap_us,
          .summary = STR("A {kind} has waited {value} s for a worker (more than {threshold} s).")},
+        {.name = STR("FederationAway"),
+         .severity = STR("warning"),
+         .when = STR("neuron_federation_up == 0"),
+         .for_us = t->federation_us,
+         .summary = STR("The federation takes no heartbeats of this neuron; /health says why.")},
     };
     for (int32_t i = 0; i < DEFAULT_RULES; i++) TRY(default_rule(c, rules, all[i], err));
     return OK;

@@ -22,8 +22,8 @@ typedef struct HttpOptions {
 
 typedef struct FederationOptions {
     OptionHead head;
-    Str url;
-    int64_t heartbeat_us;
+    Str url, former_url;
+    int64_t heartbeat_us, outbox;
 } FederationOptions;
 
 typedef struct RetryOptions {
@@ -76,7 +76,7 @@ typedef struct StreamOptions {
 typedef struct AlertThresholdOptions {
     OptionHead head;
     double disk, memory;
-    int64_t lag_us, failures, within_us, wait_us;
+    int64_t lag_us, failures, within_us, wait_us, federation_us;
 } AlertThresholdOptions;
 
 typedef struct AlertRuleOptions {

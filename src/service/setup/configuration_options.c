@@ -54,6 +54,15 @@ static const Option FEDERATION_OPTIONS[] = {
      .offset = FIELD(FederationOptions, heartbeat_us),
      .otherwise = "60s",
      .summary = "Time between heartbeats."},
+    {.name = "outbox",
+     .type = OPTION_INT,
+     .offset = FIELD(FederationOptions, outbox),
+     .otherwise = "10000",
+     .summary = "Reports that wait at most while the core is away; the oldest are dropped."},
+    {.name = "former_url",
+     .type = OPTION_TEXT,
+     .offset = FIELD(FederationOptions, former_url),
+     .summary = "The address by which this core was known before; its token is used again."},
 };
 static const OptionGroup FEDERATION_GROUP = {"federation", sizeof(FederationOptions),
                                              FEDERATION_OPTIONS, COUNT_OF(FEDERATION_OPTIONS)};

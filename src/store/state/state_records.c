@@ -211,6 +211,27 @@ Status state_token_get(StateStore *store, Str url, Str id, Buf *ret_token, Err *
     return state_query(store, &query, err);
 }
 
+typedef struct TokenVisit {
+    StateTokenEach each;
+    void *arg;
+} TokenVisit;
+
+static Status token_row(void *arg, const StateRow *row, Err *err)
+{
+    TokenVisit *visit = arg;
+    return visit->each(visit->arg, state_column(row, 0), state_column(row, 1), err);
+}
+
+Status state_token_list(StateStore *store, Str id, StateTokenEach each, void *arg, Err *err)
+{
+    TokenVisit visit = {each, arg};
+    StateQuery query = {.sql = "SELECT url, token FROM tokens WHERE id=?1 ORDER BY url",
+                        STATE_VALUES(state_text(id)),
+                        .each = token_row,
+                        .arg = &visit};
+    return state_query(store, &query, err);
+}
+
 Status state_token_drop(StateStore *store, Str url, Str id, Err *err)
 {
     StateQuery query = {.sql = "DELETE FROM tokens WHERE url=?1 AND id=?2",

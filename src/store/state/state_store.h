@@ -155,6 +155,10 @@ MUST_USE Status state_command_list(StateStore *store, StateCommandEach each, voi
 MUST_USE Status state_token_put(StateStore *store, Str url, Str id, Str token, Err *err);
 /* *ret_token is emptied when there is none. */
 MUST_USE Status state_token_get(StateStore *store, Str url, Str id, Buf *ret_token, Err *err);
+/* All of an id, by whatever URL. */
+typedef Status (*StateTokenEach)(void *arg, Str url, Str token, Err *err);
+MUST_USE Status state_token_list(StateStore *store, Str id, StateTokenEach each, void *arg,
+                                 Err *err);
 MUST_USE Status state_token_drop(StateStore *store, Str url, Str id, Err *err);
 
 /* States of alerts, by fingerprint. */

@@ -1,0 +1,101 @@
+/* Checks that the federation asked for, and what came of them: the last ones of this life. */
+#include "foundation/base/clock.h"
+#include "foundation/base/mem.h"
+#include "service/daemon/daemon_impl.h"
+
+static void write_text(JsonWriter *w, const char *key, Str text)
+{
+    json_key(w, key);
+    json_write_text_or_null(w, text.len ? text : STR_NULL);
+}
+
+/* Under the lock. */
+static CheckNote *find(Daemon *d, Str id)
+{
+    for (int32_t i = 0; i < CHECK_NOTES_MAX; i++) {
+        if (id.len && str_eq(str_from(d->check_notes[i].id), id)) return &d->check_notes[i];
+    }
+    return NULL;
+}
+
+/* The oldest one's place. Under the lock. */
+static CheckNote *make(Daemon *d, Str id, const Job *job)
+{
+    CheckNote *note = &d->check_notes[d->check_note_count++ % CHECK_NOTES_MAX];
+    mem_free(note->result);
+    *note = (CheckNote){.job = job};
+    copy_text(note->id, sizeof note->id, id);
+    return note;
+}
+
+void check_note_begin(Daemon *d, Str id, const Job *job)
+{
+    pthread_mutex_lock(&d->lock);
+    if (!find(d, id)) (void)make(d, id, job); /* it may have ended already */
+    pthread_mutex_unlock(&d->lock);
+}
+
+static void write_error(JsonWriter *w, const Err *why)
+{
+    json_key(w, "error");
+    json_object_begin(w);
+    write_text(w, "what", str_from(why->message));
+    write_text(w, "hint", str_from(why->hint));
+    json_object_end(w);
+}
+
+static Status write_result(Str id, const Job *job, const QualityReport *report, const Err *why,
+                           Buf *out, Err *err)
+{
+    JsonWriter w = json_writer_make(out, err);
+    json_object_begin(&w);
+    write_text(&w, "check_id", id);
+    write_text(&w, "dataset", job->name);
+    write_time(&w, "finished_at", clock_now_us());
+    if (report) dataset_report_members(report, &w);
+    if (!report) write_text(&w, "status", STR("failed"));
+    if (!report) write_error(&w, why);
+    json_object_end(&w);
+    return json_writer_end(&w);
+}
+
+void check_note_end(Daemon *d, Str id, const Job *job, const QualityReport *report, const Err *why)
+{
+    CLEANUP(buf_done) Buf out = buf_make(ANSWER_MAX);
+    char *result = NULL;
+    if (write_result(id, job, report, why, &out, NULL) == OK) {
+        result = mem_strdup(out.data, out.len);
+    }
+    pthread_mutex_lock(&d->lock);
+    CheckNote *note = find(d, id);
+    if (!note) note = make(d, id, job);
+    mem_free(note->result);
+    note->result = result;
+    pthread_mutex_unlock(&d->lock);
+}
+
+void check_notes_done(Daemon *d)
+{
+    for (int32_t i = 0; i < CHECK_NOTES_MAX; i++) mem_free(d->check_notes[i].result);
+}
+
+Status control_check_get(void *arg, Str check_id, Buf *out, Err *err)
+{
+    Daemon *d = arg;
+    JsonWriter w = json_writer_make(out, err);
+    pthread_mutex_lock(&d->lock);
+    const CheckNote *note = find(d, check_id);
+    if (note && note->result) {
+        json_write_raw(&w, str_from(note->result));
+    } else if (note) {
+        json_object_begin(&w);
+        write_text(&w, "check_id", check_id);
+        write_text(&w, "dataset", note->job->name);
+        write_text(&w, "status", STR("queued"));
+        write_time(&w, "finished_at", 0);
+        json_object_end(&w);
+    }
+    pthread_mutex_unlock(&d->lock);
+    if (!note) return err_set(err, ERR_NOT_FOUND, "no check %.*s", STR_ARG(check_id));
+    return json_writer_end(&w);
+}
