@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "foundation/base/file.h"
-#include "foundation/codec/json_tree.h"
 #include "foundation/codec/json_writer.h"
 
 enum { JOURNAL_PATH = PATH_MAX + 64 };
@@ -62,6 +61,7 @@ static Status read_members(FileJournal *journal, const JsonValue *root, Err *err
     journal->run_id = json_member_text(root, STR("run_id"), STR_NULL);
     (void)json_int64(json_member(root, STR("cycle")), &journal->cycle);
     (void)json_int64(json_member(root, STR("rows")), &journal->rows);
+    journal->shared = json_member(root, STR("shared"));
     return read_begun(journal, json_member(root, STR("begun")), err);
 }
 
@@ -90,6 +90,7 @@ Status file_journal_load(const char *path, FileJournal *ret_journal, Err *err)
 
 void file_journal_done(FileJournal *journal)
 {
+    sink_parts_done(&journal->parts);
     arena_done(&journal->arena);
     buf_done(&journal->text);
 }
@@ -114,6 +115,41 @@ static void write_begun(const FileJournal *journal, JsonWriter *w)
     json_array_end(w);
 }
 
+static void write_parts(JsonWriter *w, const SinkParts *parts)
+{
+    json_object_begin(w);
+    for (int32_t i = 0; i < parts->count; i++) {
+        const SinkPart *part = &parts->items[i];
+        char key[16];
+        (void)snprintf(key, sizeof key, "%d", (int)part->part);
+        json_key(w, key);
+        json_array_begin(w);
+        if (part->next < 0) json_write_null(w);
+        else json_write_int64(w, part->next);
+        json_write_int64(w, part->fence);
+        json_array_end(w);
+    }
+    json_object_end(w);
+}
+
+/* {"topic":{"0":[next,fence]}}; next is null where nothing was ever committed. */
+static void write_shared(JsonWriter *w, const FileJournal *journal)
+{
+    json_key(w, "shared");
+    json_object_begin(w);
+    const JsonValue *item = journal->shared ? journal->shared->first : NULL;
+    for (; item; item = item->next) {
+        if (str_eq(item->key, journal->topic)) continue;
+        json_key_str(w, item->key);
+        json_write_raw(w, item->text);
+    }
+    if (journal->topic.len) {
+        json_key_str(w, journal->topic);
+        write_parts(w, &journal->parts);
+    }
+    json_object_end(w);
+}
+
 Status file_journal_write(const FileJournal *journal, Buf *out, Err *err)
 {
     JsonWriter w = json_writer_make(out, err);
@@ -128,6 +164,7 @@ Status file_journal_write(const FileJournal *journal, Buf *out, Err *err)
         json_key(&w, "position");
         json_write_raw(&w, journal->position);
     }
+    if (journal->topic.len || journal->shared) write_shared(&w, journal);
     if (journal->run_id.len) {
         json_key(&w, "run_id");
         json_write_text(&w, journal->run_id);

@@ -2,8 +2,10 @@
 #ifndef NEURON_FILE_JOURNAL_H
 #define NEURON_FILE_JOURNAL_H
 
+#include "connect/sink_parts.h"
 #include "foundation/base/arena.h"
 #include "foundation/base/buf.h"
+#include "foundation/codec/json_tree.h"
 
 enum { FILE_JOURNAL_MAX = 1 << 25, FILE_BEGUN_MAX = 1000 };
 
@@ -15,9 +17,12 @@ typedef struct FileBegun {
 
 /* "<path>.neuron", one JSON object. */
 typedef struct FileJournal {
-    int64_t length;      /* of the file that counts; -1: there is no journal */
-    Str name;            /* the pipeline or stream whose position it is; empty: nobody's */
-    Str position;        /* JSON; empty: none */
+    int64_t length;  /* of the file that counts; -1: there is no journal */
+    Str name;        /* the pipeline or stream whose position it is; empty: nobody's */
+    Str position;    /* JSON; empty: none */
+    Str topic;       /* one that the stream shares with others (file_journal_open_topic), and */
+    SinkParts parts; /* where its partitions are; what there is of other topics stays */
+    const JsonValue *shared;
     Str run_id;          /* the last committed run; empty: not known */
     int64_t cycle, rows; /* of it: the last cycle, and what that loaded */
     FileBegun *begun;    /* of runs that nobody knows yet to be published, ascending */
@@ -39,6 +44,17 @@ MUST_USE Status file_journal_write(const FileJournal *journal, Buf *out, Err *er
 MUST_USE Status file_journal_announce(const char *path, Str now, Str next, int64_t inode, Err *err);
 /* Replaced at one moment, and lasting; what it speaks of is safe on disk before. */
 MUST_USE Status file_journal_save(const char *path, const FileJournal *journal, Err *err);
+/* Look for the topic's parts, before one of the next three. Where there are none of any topic, what
+ * was kept by a version that had but the position of one process is taken for them. FAIL: ERR_IO,
+ * damaged. */
+MUST_USE Status file_journal_open_topic(FileJournal *journal, Str owner, Str topic, Err *err);
+/* The parts get a new owner: their fences are raised, `held` gets them, ret_from where they are. */
+MUST_USE Status file_journal_take(FileJournal *journal, const int32_t *parts, int32_t count,
+                                  SinkParts *held, Position *ret_from, Err *err);
+/* Are the parts that `held` moves as it knows them? Marks those that aren't held any more. */
+bool file_journal_holds(const FileJournal *journal, SinkParts *held);
+/* Move them. */
+void file_journal_move(FileJournal *journal, const SinkParts *held);
 bool file_journal_exists(const char *path);
 /* There is none any more. */
 MUST_USE Status file_journal_remove(const char *path, Err *err);

@@ -8,22 +8,20 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "connect/file_lock.h"
 #include "connect/file_rejects.h"
-#include "foundation/base/clock.h"
 #include "foundation/base/file.h"
 #include "foundation/base/mem.h"
 #include "foundation/codec/compress.h"
-#include "foundation/obs/log.h"
 
-#define SECOND_NS INT64_C(1000000000)
-#define LOCK_STOP_NS (5 * SECOND_NS)  /* so long is it waited for when all is to end */
-#define LOCK_MAX_NS (600 * SECOND_NS) /* so long in any case */
-#define LOCK_TELL_NS (60 * SECOND_NS) /* so often is it said after the first second */
-#define LOCK_NAP_NS (SECOND_NS / 100)
-enum { FILE_SINK_BUFFER = 1 << 18, FILE_SINK_WAITS = 1 << 20, POSITION_MAX = 1 << 24 };
+enum {
+    FILE_SINK_BUFFER = 1 << 18,
+    FILE_SINK_WAITS = 1 << 20,
+    POSITION_MAX = 1 << 24,
+    SAMPLES_MAX = 1 << 24,
+};
 
 struct FileSink {
     const SinkReq *req;
@@ -43,6 +41,7 @@ struct FileSink {
     bool shared, checked;
     bool looked; /* `seen` is the position that the owner committed last */
     Buf seen;
+    SinkParts parts; /* of a stream's topic that others append too: those that are ours */
     _Atomic bool cancelled;
 };
 
@@ -95,6 +94,7 @@ void file_sink_free(FileSink *s)
     buf_done(&s->out);
     buf_done(&s->header);
     buf_done(&s->seen);
+    sink_parts_done(&s->parts);
     mem_free(s);
 }
 
@@ -114,63 +114,11 @@ static Status name_error(const FileSink *s, Err *err)
     return err_prefix(err, "%s: ", s->path);
 }
 
-/* ---- the lock ---- */
-
-static Status lock_error(int code, Err *err)
-{
-    (void)err_errno(err, code, "it can't be locked");
-    return err_hint(err,
-                    "several may append to a file, so that each needs its lock: mount the file "
-                    "system with locks, or name a file on another");
-}
-
-static Status lock_is_held(const FileSink *s, int64_t waited_ns, Err *err)
-{
-    bool stopped = s->req->stop && atomic_load(s->req->stop) && waited_ns >= LOCK_STOP_NS;
-    if (stopped || atomic_load(&s->cancelled)) {
-        return err_set(err, ERR_CANCELLED, "cancelled while another process held the file's lock");
-    }
-    if (waited_ns < LOCK_MAX_NS) return OK;
-    (void)err_set(err, ERR_TIMEOUT, "another process has held the file's lock for %lld s",
-                  (long long)(waited_ns / SECOND_NS));
-    return err_hint(err, "find out which one has it open (fuser, lsof); nothing was written");
-}
-
-static Status wait_for_lock(const FileSink *s, int fd, Err *err)
-{
-    int64_t start_ns = clock_mono_ns(), told_ns = start_ns + SECOND_NS;
-    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR) return lock_error(errno, err);
-        int64_t now_ns = clock_mono_ns();
-        TRY(lock_is_held(s, now_ns - start_ns, err));
-        if (now_ns >= told_ns) {
-            LOG(LOG_WARN, "file", "waits for the lock of a file that another one writes",
-                log_text("file", str_from(s->path)),
-                log_int("seconds", (now_ns - start_ns) / SECOND_NS));
-            told_ns = now_ns + LOCK_TELL_NS;
-        }
-        (void)nanosleep(&(struct timespec){.tv_nsec = LOCK_NAP_NS}, NULL);
-    }
-    return OK;
-}
-
-/* False: the file was replaced or removed after it was opened. */
-static bool is_in_place(const char *path, int fd)
-{
-    struct stat opened, named;
-    return fstat(fd, &opened) == 0 && stat(path, &named) == 0 && opened.st_dev == named.st_dev &&
-           opened.st_ino == named.st_ino;
-}
-
 /* Opened, and nobody else's until it is closed. */
 static Status open_locked(const FileSink *s, int *ret_fd, Err *err)
 {
-    for (;;) {
-        TRY(file_open(str_from(s->path), O_RDWR | O_CREAT, 0666, ret_fd, err));
-        TRY(wait_for_lock(s, *ret_fd, err));
-        if (is_in_place(s->path, *ret_fd)) return OK;
-        file_close_p(ret_fd);
-    }
+    FileLock lock = {s->path, s->req->stop, &s->cancelled};
+    return file_lock_open(&lock, ret_fd, err);
 }
 
 /* ---- the journal ---- */
@@ -195,9 +143,23 @@ static Status check_owner(const FileSink *s, const FileJournal *journal, Err *er
     return err_hint(err, "a file takes one writer; name another, or remove %s.neuron", s->path);
 }
 
-static Status position_of(FileSink *s, const FileJournal *journal, Position *ret_position, Err *err)
+/* The file itself may be refused rows': then the topic's parts are not kept here. */
+static bool has_parts(const FileSink *s)
+{
+    return s->append && !s->shared && s->req->topic.len > 0;
+}
+
+static Status position_of(FileSink *s, FileJournal *journal, Position *ret_position, Err *err)
 {
     TRY(check_owner(s, journal, err));
+    if (has_parts(s)) {
+        TRY(file_journal_open_topic(journal, s->req->pipeline, s->req->topic, err));
+        for (int32_t i = 0; i < journal->parts.count; i++) {
+            const SinkPart *part = &journal->parts.items[i];
+            if (part->next >= 0) TRY(position_put(ret_position, part->part, part->next, err));
+        }
+        return OK;
+    }
     s->looked = true;
     buf_clear(&s->seen);
     if (!journal->name.len || !journal->position.len) return OK;
@@ -219,7 +181,7 @@ static Status check_fence(const FileSink *s, const FileJournal *journal, Err *er
 {
     TRY(check_owner(s, journal, err));
     Str position = journal->name.len ? journal->position : STR_NULL;
-    if (s->shared || !s->looked || str_eq(position, buf_str(&s->seen))) return OK;
+    if (has_parts(s) || s->shared || !s->looked || str_eq(position, buf_str(&s->seen))) return OK;
     (void)err_set(err, ERR_FENCED, "another run of «%.*s» has appended to it meanwhile",
                   STR_ARG(s->req->pipeline));
     return err_hint(err, "nothing was written; run again, and let one run at a time");
@@ -238,7 +200,8 @@ static Status begin_append(FileSink *s, Err *err)
     TRY(file_open(str_from(s->path), O_RDWR | O_CREAT, 0666, &fd, err));
     TRY(file_journal_load(s->path, &journal, err));
     TRY(committed_length(s, &journal, fd, &length, &size, err));
-    if (flock(fd, LOCK_SH | LOCK_NB) != 0 && errno != EWOULDBLOCK) return lock_error(errno, err);
+    if (flock(fd, LOCK_SH | LOCK_NB) != 0 && errno != EWOULDBLOCK)
+        return file_lock_error(errno, err);
     s->checked = true;
     return OK;
 }
@@ -344,6 +307,25 @@ static Status append_all(FileSink *s, int fd, int64_t *ret_rows, int64_t *length
     return file_sync(fd, err);
 }
 
+/* The samples may be made from those that are there: others may keep theirs too. */
+static Status format_position(FileSink *s, const FileJournal *journal, const Position *position,
+                              const SinkRun *run, Err *err)
+{
+    buf_clear(&s->seen);
+    if (!run->keep) return position_format(position, &s->seen, err);
+    Position now, kept = *position; /* borrowed */
+    CLEANUP(buf_done) Buf samples = buf_make(SAMPLES_MAX);
+    position_init(&now);
+    Status status = journal->position.len ? position_parse(journal->position, &now, err) : OK;
+    if (status == OK) {
+        status = run->keep(run->keep_arg, position, buf_str(&now.samples), &samples, err);
+    }
+    kept.samples = samples;
+    if (status == OK) status = position_format(&kept, &s->seen, err);
+    position_done(&now);
+    return status;
+}
+
 /* What isn't the owner's leaves his position and run as they are. */
 static Status keep_state(FileSink *s, FileJournal *journal, const Position *position,
                          const SinkRun *run, Err *err)
@@ -354,8 +336,11 @@ static Status keep_state(FileSink *s, FileJournal *journal, const Position *posi
     journal->cycle = s->cycle;
     journal->rows = run->counts.loaded;
     if (!owner.len || !run->advance) return OK;
-    buf_clear(&s->seen);
-    TRY(position_format(position, &s->seen, err));
+    if (has_parts(s)) {
+        file_journal_move(journal, &s->parts);
+        return OK;
+    }
+    TRY(format_position(s, journal, position, run, err));
     journal->name = owner;
     journal->position = buf_str(&s->seen);
     return OK;
@@ -386,13 +371,29 @@ static Status begin_locked(FileSink *s, FileRejects *file, const SinkRun *run, i
     return OK;
 }
 
+/* Are the parts that the position moves still ours? */
+static Status check_parts(FileSink *s, FileJournal *journal, const Position *position,
+                          bool *ret_held, Err *err)
+{
+    *ret_held = true;
+    if (!has_parts(s)) return OK;
+    TRY(file_journal_open_topic(journal, s->req->pipeline, s->req->topic, err));
+    *ret_held = sink_parts_move(&s->parts, position);
+    *ret_held &= file_journal_holds(journal, &s->parts);
+    return OK;
+}
+
 static Status commit_locked(FileSink *s, int *fd, const Position *position, const SinkRun *run,
-                            Err *err)
+                            CommitResult *ret_result, Err *err)
 {
     CLEANUP(file_journal_done) FileJournal journal = {0};
     FileRejects file = {s->path, fd, &journal};
     int64_t length = 0;
+    bool held = true;
     TRY(begin_locked(s, &file, run, &length, err));
+    TRY(check_parts(s, &journal, position, &held, err));
+    *ret_result = held ? COMMIT_DONE : COMMIT_FENCED;
+    if (!held) return OK;
     int64_t end = length, rows = length;
     if (append_all(s, *fd, &rows, &end, err) != OK) {
         Err ignored = {0};
@@ -404,14 +405,58 @@ static Status commit_locked(FileSink *s, int *fd, const Position *position, cons
     if (are_rejects(s, run)) {
         TRY(file_rejects_add(&file, s->req->rejects_of, run->run_id, rows, err));
     }
-    return file_journal_save(s->path, &journal, err);
+    TRY(file_journal_save(s->path, &journal, err));
+    sink_parts_end(&s->parts, true);
+    return OK;
 }
 
-static Status commit_append(FileSink *s, const Position *position, const SinkRun *run, Err *err)
+static Status commit_append(FileSink *s, const Position *position, const SinkRun *run,
+                            CommitResult *ret_result, Err *err)
 {
     CLEANUP(file_close_p) int fd = -1; /* closed, it is free for others */
     TRY(open_locked(s, &fd, err));
-    return commit_locked(s, &fd, position, run, err);
+    return commit_locked(s, &fd, position, run, ret_result, err);
+}
+
+/* ---- parts ---- */
+
+static Status take_locked(FileSink *s, int fd, const int32_t *parts, int32_t count,
+                          Position *ret_from, Err *err)
+{
+    CLEANUP(file_journal_done) FileJournal journal = {0};
+    int64_t length = 0, size = 0;
+    TRY(file_journal_load(s->path, &journal, err));
+    TRY(check_owner(s, &journal, err));
+    TRY(committed_length(s, &journal, fd, &length, &size, err));
+    TRY(file_journal_open_topic(&journal, s->req->pipeline, s->req->topic, err));
+    TRY(file_journal_take(&journal, parts, count, &s->parts, ret_from, err));
+    journal.length = length;
+    journal.name = s->req->pipeline;
+    return file_journal_save(s->path, &journal, err);
+}
+
+Status file_sink_take(FileSink *s, const int32_t *parts, int32_t count, Position *ret_from,
+                      Err *err)
+{
+    CLEANUP(file_close_p) int fd = -1;
+    if (!has_parts(s)) return OK;
+    atomic_store(&s->cancelled, false);
+    Status status = open_locked(s, &fd, err);
+    if (status == OK) status = take_locked(s, fd, parts, count, ret_from, err);
+    return status == OK ? OK : name_error(s, err);
+}
+
+bool file_sink_holds(const FileSink *s, int32_t part)
+{
+    return !has_parts(s) || sink_parts_hold(&s->parts, part);
+}
+
+Status file_sink_claim(FileSink *s, const Position *position, bool *ret_held, Err *err)
+{
+    CLEANUP(file_journal_done) FileJournal journal = {0};
+    Status status = file_journal_load(s->path, &journal, err);
+    if (status == OK) status = check_parts(s, &journal, position, ret_held, err);
+    return status == OK ? OK : name_error(s, err);
 }
 
 /* From the moment of the rename on the journal says nothing, whenever it is removed. A damaged one
@@ -436,22 +481,24 @@ static Status commit_replace(FileSink *s, Err *err)
     bool appended = file_journal_exists(s->path);
     if (appended) {
         TRY(open_locked(s, &fd, err));
-        if (flock(s->fd, LOCK_EX | LOCK_NB) != 0) return lock_error(errno, err);
+        if (flock(s->fd, LOCK_EX | LOCK_NB) != 0) return file_lock_error(errno, err);
         TRY(mark_replaced(s, err));
     }
     TRY(file_rename(str_from(s->temporary), str_from(s->path), err));
     return appended ? file_journal_remove(s->path, err) : OK;
 }
 
-Status file_sink_commit(FileSink *s, const Position *position, const SinkRun *run, Err *err)
+Status file_sink_commit(FileSink *s, const Position *position, const SinkRun *run,
+                        CommitResult *ret_result, Err *err)
 {
+    *ret_result = COMMIT_DONE;
     if (s->compressor) TRY(compressor_write(s->compressor, STR_NULL, true, &s->out, err));
     if (!s->append) TRY(flush(s, err));
     Status status = OK;
-    if (s->append) status = commit_append(s, position, run, err);
+    if (s->append) status = commit_append(s, position, run, ret_result, err);
     else if (is_replaced(s)) status = commit_replace(s, err);
     if (status != OK) return name_error(s, err);
-    close_file(s);
+    if (*ret_result == COMMIT_DONE) close_file(s);
     return OK;
 }
 
@@ -503,6 +550,7 @@ Status file_sink_rejects_settle(FileSink *s, const RejectsAsk *ask, Err *err)
 
 Status file_sink_abort(FileSink *s, Err *err UNUSED)
 {
+    sink_parts_end(&s->parts, false);
     if (!s->open) return OK;
     bool replaced = is_replaced(s);
     close_file(s);

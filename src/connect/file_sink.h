@@ -20,7 +20,7 @@ typedef struct FileSink FileSink;
  * up when he is cancelled, 5 s after `req->stop`, and after 10 minutes (ERR_TIMEOUT). A file system
  * without locks is an error at begin.
  *
- * "-" is standard output. Of the request: location, mode, pipeline (the owner: the journal's
+ * "-" is standard output. Of the request: location, mode, topic, pipeline (the owner: the journal's
  * position and run belong to the pipeline or stream of that name; without one what somebody else
  * left there stays), stop. It is borrowed. Nothing is opened. */
 MUST_USE Status file_sink_new(const SinkReq *req, FileSink **ret_sink, Err *err);
@@ -35,12 +35,19 @@ MUST_USE Status file_sink_position(FileSink *sink, Position *ret_position, Err *
 /* Opens the target. `header` stands first in a file that is empty otherwise. */
 MUST_USE Status file_sink_begin(FileSink *sink, int64_t cycle, Str header, Err *err);
 MUST_USE Status file_sink_write(FileSink *sink, Str bytes, Err *err);
+/* append, with the request's topic: SinkOps of those names. The journal keeps where each partition
+ * is, and its fence, and one file is written by several processes of one name, each its partitions.
+ */
+MUST_USE Status file_sink_take(FileSink *sink, const int32_t *parts, int32_t count,
+                               Position *ret_from, Err *err);
+bool file_sink_holds(const FileSink *sink, int32_t part);
+MUST_USE Status file_sink_claim(FileSink *sink, const Position *position, bool *ret_held, Err *err);
 /* Everything written becomes visible and lasting; the owner's position only where `run` advances
  * it. Refused rows of a pipeline's run (shared, no owner) are listed as begun (file_rejects.h);
  * those of a try of the same run go. FAIL: ERR_FENCED, the owner's name committed elsewhere since
  * file_sink_position. */
 MUST_USE Status file_sink_commit(FileSink *sink, const Position *position, const SinkRun *run,
-                                 Err *err);
+                                 CommitResult *ret_result, Err *err);
 /* append: was that cycle of the run the owner's last one? Its counts. */
 MUST_USE Status file_sink_outcome(FileSink *sink, Str run_id, int64_t cycle, Outcome *ret_outcome,
                                   SinkCounts *ret_counts, Err *err);

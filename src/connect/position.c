@@ -63,7 +63,7 @@ static Status position_reserve(Position *position, int32_t count, Err *err)
     return OK;
 }
 
-static Status position_set(Position *position, int32_t part, int64_t next, Err *err)
+Status position_put(Position *position, int32_t part, int64_t next, Err *err)
 {
     int32_t index = part_index(position, part);
     if (!part_is_at(position, index, part)) {
@@ -77,6 +77,23 @@ static Status position_set(Position *position, int32_t part, int64_t next, Err *
     return OK;
 }
 
+void position_remove(Position *position, int32_t part)
+{
+    int32_t index = part_index(position, part);
+    if (!part_is_at(position, index, part)) return;
+    PartPosition *at = position->parts + index;
+    position->count--;
+    memmove(at, at + 1, (size_t)(position->count - index) * sizeof *at);
+}
+
+void position_advance(const Position *from, Position *to)
+{
+    for (int32_t i = 0; i < to->count; i++) {
+        PartPosition *at = &to->parts[i];
+        at->next = int64_max(at->next, position_next(from, at->part));
+    }
+}
+
 static Status buf_replace(Buf *buf, Str text, Err *err)
 {
     if (text.len > buf->len) TRY(buf_reserve(buf, text.len - buf->len, err));
@@ -86,7 +103,7 @@ static Status buf_replace(Buf *buf, Str text, Err *err)
 
 Status position_merge(Position *position, const Span *span, Err *err)
 {
-    TRY(position_set(position, span->part, span->next, err));
+    TRY(position_put(position, span->part, span->next, err));
     return span->cursor.len > 0 ? buf_replace(&position->cursor, span->cursor, err) : OK;
 }
 
@@ -110,6 +127,11 @@ int64_t position_next(const Position *position, int32_t part)
     return part_is_at(position, index, part) ? position->parts[index].next : -1;
 }
 
+bool position_has(const Position *position, int32_t part)
+{
+    return part_is_at(position, part_index(position, part), part);
+}
+
 static Status format_string(Buf *out, Str text, Err *err)
 {
     TRY(buf_append_char(out, '"', err));
@@ -131,9 +153,12 @@ Status position_format(const Position *position, Buf *out, Err *err)
         return err_set(err, ERR_DATA, "a cursor is not UTF-8 text");
     }
     TRY(buf_append(out, STR("{\"parts\":{"), err));
+    const char *comma = "";
     for (int32_t i = 0; i < position->count; i++) {
-        TRY(buf_printf(out, err, "%s\"%d\":%lld", i ? "," : "", (int)position->parts[i].part,
-                       (long long)position->parts[i].next));
+        const PartPosition *at = &position->parts[i];
+        if (at->next < 0) continue;
+        TRY(buf_printf(out, err, "%s\"%d\":%lld", comma, (int)at->part, (long long)at->next));
+        comma = ",";
     }
     TRY(buf_append_char(out, '}', err));
     if (position->cursor.len > 0) {
@@ -166,7 +191,7 @@ static Status parse_parts(Position *position, const JsonSlot *parts, Err *err)
                     part <= INT32_MAX && value.kind == JSON_NUMBER &&
                     number_parse_int64(value.text, &next) == NUMBER_OK && next >= 0;
         if (!good) return not_a_position(err, "'parts' must be part numbers with whole numbers");
-        TRY(position_set(position, (int32_t)part, next, err));
+        TRY(position_put(position, (int32_t)part, next, err));
     }
     return OK;
 }

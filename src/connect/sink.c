@@ -117,6 +117,31 @@ Status sink_state_set(Sink *sink, const Position *position, Err *err)
     return err_hint(err, "only databases and appended files keep the state of a pipeline");
 }
 
+bool sink_keeps_parts(const Sink *sink)
+{
+    return sink->ops->take && sink->req->topic.len > 0;
+}
+
+Status sink_take(Sink *sink, const int32_t *parts, int32_t count, Position *ret_from,
+                 bool *ret_taken, Err *err)
+{
+    for (int32_t i = 0; i < count; i++) TRY(position_put(ret_from, parts[i], -1, err));
+    *ret_taken = true;
+    if (!sink_keeps_parts(sink) || count == 0) return OK;
+    return sink->ops->take(sink, parts, count, ret_from, ret_taken, err);
+}
+
+bool sink_holds(const Sink *sink, int32_t part)
+{
+    return !sink_keeps_parts(sink) || sink->ops->holds(sink, part);
+}
+
+Status sink_claim(Sink *sink, const Position *position, bool *ret_held, Err *err)
+{
+    *ret_held = true;
+    return sink_keeps_parts(sink) ? sink->ops->claim(sink, position, ret_held, err) : OK;
+}
+
 Status sink_open(Sink *sink, Str run_id, int64_t epoch, Err *err)
 {
     return sink->ops->open(sink, run_id, epoch, err);

@@ -22,6 +22,9 @@ typedef struct SinkReq {
     bool evolve;       /* add new columns */
     double max_delete; /* mirror: largest share of rows it may delete, 0…1 */
     Str pipeline;      /* name in neuron_loads; empty: no record is kept (copy) */
+    Str topic;         /* the parts of a stream named `pipeline` are this topic's partitions, and
+                          several processes may share the target, each its parts (sink_take). Empty:
+                          one process at a time, guarded by the epoch of sink_open */
     Str config_hash;
     int64_t loads_max;  /* records kept in neuron_loads; 0: all */
     bool at_least_once; /* brokers: no transaction; a commit may be PENDING */
@@ -86,6 +89,11 @@ typedef struct SinkRun {
     int64_t extracted, transformed, dropped, rejected;
     SinkCounts counts;
     bool advance; /* write the position as the new watermark (false for --limit, --since) */
+    /* Makes the samples that are kept with the position from those that are kept now (`before`,
+     * empty: none): under the target's lock, as several processes may keep theirs there. NULL: the
+     * position's own. */
+    Status (*keep)(void *arg, const Position *position, Str before, Buf *ret_samples, Err *err);
+    void *keep_arg;
 } SinkRun;
 
 typedef enum SinkPortKind { PORT_OUT, PORT_REJECT, PORT_STATE } SinkPortKind;
@@ -95,6 +103,8 @@ typedef enum CommitResult {
     COMMIT_PENDING, /* at least once: delivered later; see sink_outcome */
     COMMIT_UNKNOWN, /* the answer got lost: ask sink_outcome */
     COMMIT_AGAIN,   /* nothing was committed, and the cycle may be done again after sink_abort */
+    COMMIT_FENCED,  /* nothing was committed: another process took some of the cycle's parts over
+                       (those that sink_holds denies); the others may be done again */
 } CommitResult;
 
 typedef enum Outcome { OUTCOME_COMMITTED, OUTCOME_NOT_COMMITTED, OUTCOME_UNKNOWN } Outcome;
@@ -113,6 +123,10 @@ typedef struct SinkOps {
     Status (*takes)(Sink *sink, const Schema *schema, Str wire, bool *ret_takes, Err *err);
     Status (*state)(Sink *sink, LoadState *ret_state, Err *err);
     Status (*state_set)(Sink *sink, const Position *position, Err *err);
+    Status (*take)(Sink *sink, const int32_t *parts, int32_t count, Position *ret_from,
+                   bool *ret_taken, Err *err);
+    bool (*holds)(const Sink *sink, int32_t part);
+    Status (*claim)(Sink *sink, const Position *position, bool *ret_held, Err *err);
     Status (*open)(Sink *sink, Str run_id, int64_t epoch, Err *err);
     Status (*port)(Sink *sink, SinkPortKind kind, Str name, const Schema *schema, int32_t *ret_port,
                    Err *err);
@@ -143,10 +157,32 @@ MUST_USE Status sink_describe(Sink *sink, const Schema *schema, SinkPlan *ret_pl
  * target column has the very type of its source, and nothing needs a row's values. Asks the target;
  * false where the sink doesn't know. */
 MUST_USE Status sink_takes(Sink *sink, const Schema *schema, Str wire, bool *ret_takes, Err *err);
-/* The pipeline's last committed state, read from the target itself; zeros when there is none. */
+/* The pipeline's or stream's last committed state, read from the target itself; zeros when there is
+ * none. Of a stream's topic each part that was ever committed. */
 MUST_USE Status sink_state(Sink *sink, LoadState *ret_state, Err *err);
 /* Set the watermark by hand (neuron state set); advances the epoch. */
 MUST_USE Status sink_state_set(Sink *sink, const Position *position, Err *err);
+/* ---- parts of a stream that several processes share (SinkReq.topic) ----
+ *
+ * Beside the rows the target keeps where each part is, and a fence: how often it was taken over.
+ * Who is given a part takes it over before he reads: the fence is raised, so that nothing of
+ * whoever had it before is committed from then on, and the answer is where to begin. A commit moves
+ * exactly the parts that its cycle carries, each only while offset and fence are those that the
+ * process knows; where one isn't, nothing of the cycle is committed (COMMIT_FENCED). take, holds
+ * and claim are offered together. */
+
+/* Does the target keep where each part is? False: that is for the source to know. */
+bool sink_keeps_parts(const Sink *sink);
+/* Between cycles, after open. ret_from gets each part (-1: it was never committed there);
+ * *ret_taken false: another process is about to commit one of them, nothing was done, ask again
+ * soon. Where the target keeps none each part is -1. Also for a part that is ours. */
+MUST_USE Status sink_take(Sink *sink, const int32_t *parts, int32_t count, Position *ret_from,
+                          bool *ret_taken, Err *err);
+/* False: another process took it over, as far as is known. */
+bool sink_holds(const Sink *sink, int32_t part);
+/* Before rejects of the open cycle are committed elsewhere: are its parts still ours? Where the
+ * target can, they stay so until the cycle's end. */
+MUST_USE Status sink_claim(Sink *sink, const Position *position, bool *ret_held, Err *err);
 /* Start a run that publishes as epoch + 1; ERR_FENCED at commit if somebody else did meanwhile. */
 MUST_USE Status sink_open(Sink *sink, Str run_id, int64_t epoch, Err *err);
 /* A port for batches of that schema. OUT's name is the table or topic; a REJECT port takes

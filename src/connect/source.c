@@ -88,6 +88,16 @@ Status source_revoked(Source *source, int64_t epoch, Err *err)
     return source->ops->revoked ? source->ops->revoked(source, epoch, err) : OK;
 }
 
+Status source_begin(Source *source, int64_t epoch, const Position *from, Err *err)
+{
+    return source->ops->begin ? source->ops->begin(source, epoch, from, err) : OK;
+}
+
+Status source_fenced(Source *source, const int32_t *parts, int32_t count, Err *err)
+{
+    return source->ops->fenced ? source->ops->fenced(source, parts, count, err) : OK;
+}
+
 Status source_settled(Source *source, const Position *position, Err *err)
 {
     return source->ops->settled ? source->ops->settled(source, position, err) : OK;

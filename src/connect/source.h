@@ -60,6 +60,9 @@ typedef struct SourceReq {
     bool wire;   /* give rows unopened (Batch.wire), where describe offered it; set before open */
     bool places; /* tables: what SinkReq.replayed tells a row by is among the columns */
     const _Atomic bool *stop; /* true: don't wait for a system any longer; NULL: never */
+    bool asks;                /* SOURCE_ASSIGN asks where its parts begin; source_begin answers */
+    bool kept; /* with `asks`: the target keeps how far each part is; what the source's system keeps
+                  is information for others */
 } SourceReq;
 
 /* What describe found. Texts in `arena`. */
@@ -85,7 +88,8 @@ typedef enum SourceEventKind {
     SOURCE_BATCH,  /* `batch`, and `rejects` where rows were malformed (either may be NULL) */
     SOURCE_IDLE,   /* nothing before the deadline, and everything that was there was given */
     SOURCE_WAIT,   /* nothing before the deadline, but there is more to come */
-    SOURCE_ASSIGN, /* parts were given: `parts`, `epoch` is theirs from now on */
+    SOURCE_ASSIGN, /* parts were given: `parts`, `epoch` is theirs from now on. With SourceReq.asks
+                      none of them is read before source_begin answered */
     SOURCE_REVOKE, /* `parts` of `epoch` go away; answer with source_revoked before `deadline_ns` */
     SOURCE_LOST,   /* as REVOKE, but they are gone already: abort, nothing may be committed */
     SOURCE_END,    /* the part is exhausted */
@@ -162,6 +166,8 @@ typedef struct SourceOps {
                    Err *err);
     Status (*poll)(Source *source, SourceEvent *ret_event, Err *err);
     Status (*revoked)(Source *source, int64_t epoch, Err *err);
+    Status (*begin)(Source *source, int64_t epoch, const Position *from, Err *err);
+    Status (*fenced)(Source *source, const int32_t *parts, int32_t count, Err *err);
     Status (*settled)(Source *source, const Position *position, Err *err);
     Status (*rewind)(Source *source, const Position *position, Err *err);
     Status (*observe)(Source *source, Position *position, Err *err);
@@ -196,6 +202,12 @@ MUST_USE Status source_next(Source *source, int32_t part, int64_t deadline_ns,
 MUST_USE Status source_poll(Source *source, SourceEvent *ret_event, Err *err);
 /* Nothing of that epoch's revoked parts will be written any more. */
 MUST_USE Status source_revoked(Source *source, int64_t epoch, Err *err);
+/* The answer to an ASSIGN of that epoch: where its parts begin; one that `from` has at -1 or not at
+ * all begins where the source's own system knows. Too late (they are gone meanwhile): nothing. */
+MUST_USE Status source_begin(Source *source, int64_t epoch, const Position *from, Err *err);
+/* Another process took these parts over in the target, before the source's system said so: nothing
+ * more of them is given. Where they turn out to be ours still, they come again by ASSIGN. */
+MUST_USE Status source_fenced(Source *source, const int32_t *parts, int32_t count, Err *err);
 /* Everything up to the position is durably committed in the sink. From the writer's thread, also
  * while next runs. */
 MUST_USE Status source_settled(Source *source, const Position *position, Err *err);

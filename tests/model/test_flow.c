@@ -18,6 +18,7 @@ typedef struct Trial {
     FaultOdds odds;
     int64_t cycle_rows_max;
     int64_t revoke_after_ns;
+    bool asks; /* the sink is asked where parts begin, and another process may take them over */
 } Trial;
 
 /* Each row of each part was committed or rejected exactly once; nothing was settled too early. */
@@ -39,9 +40,10 @@ static void check_world(const FaultWorld *w, const FlowResult *result, const cha
         assert_int_equal(w->settled[part], w->rows);
     }
     assert_int_equal(w->written_after_loss, 0);
-    assert_int_equal(result->ledger.loaded, committed);
+    assert_int_equal(result->ledger.loaded, committed - w->rival_rows);
+    assert_int_equal(result->gap, 0);
     assert_int_equal(result->ledger.rejected, rejected);
-    assert_int_equal(result->ledger.extracted, committed + rejected);
+    assert_int_equal(result->ledger.extracted, committed - w->rival_rows + rejected);
 }
 
 static void run_trial(const Trial *trial, uint64_t seed, FaultWorld *world)
@@ -52,6 +54,7 @@ static void run_trial(const Trial *trial, uint64_t seed, FaultWorld *world)
     Schema *schema = NULL;
     assert_int_equal(fault_world_init(world, seed, PARTS, ROWS, &err), OK);
     world->odds = trial->odds;
+    world->asks = trial->asks;
     if (trial->revoke_after_ns) world->revoke_after_ns = trial->revoke_after_ns;
     assert_int_equal(fault_source_new(world, &source, &err), OK);
     assert_int_equal(fault_sink_new(world, &sink, &err), OK);
@@ -68,6 +71,7 @@ static void run_trial(const Trial *trial, uint64_t seed, FaultWorld *world)
         .queue_bytes = 1 << 14,
         .revoke_margin_ns = 1000000,
         .advance = true,
+        .asks = trial->asks,
     };
     FlowResult result;
     flow_result_init(&result);
@@ -82,14 +86,14 @@ static void run_trial(const Trial *trial, uint64_t seed, FaultWorld *world)
 }
 
 static const Trial TRIALS[] = {
-    {"quiet", {0}, 0, 0},
-    {"cycles", {.idle = 50}, 300, 0},
-    {"rejects", {.refuse = 30, .malformed = 20}, 500, 0},
-    {"revokes", {.revoke = 60, .idle = 30}, 200, 0},
-    {"losses", {.lost = 40, .idle = 20}, 200, 0},
-    {"answers", {.unknown = 300, .pending = 300}, 150, 0},
-    {"agains", {.again = 200, .revoke = 30, .malformed = 10}, 150, 0},
-    {"stalls", {.stall = 10, .revoke = 80}, 200, 3000000},
+    {"quiet", {0}, 0, 0, false},
+    {"cycles", {.idle = 50}, 300, 0, false},
+    {"rejects", {.refuse = 30, .malformed = 20}, 500, 0, false},
+    {"revokes", {.revoke = 60, .idle = 30}, 200, 0, false},
+    {"losses", {.lost = 40, .idle = 20}, 200, 0, false},
+    {"answers", {.unknown = 300, .pending = 300}, 150, 0, false},
+    {"agains", {.again = 200, .revoke = 30, .malformed = 10}, 150, 0, false},
+    {"stalls", {.stall = 10, .revoke = 80}, 200, 3000000, false},
     {"everything",
      {.revoke = 30,
       .lost = 20,
@@ -99,7 +103,26 @@ static const Trial TRIALS[] = {
       .refuse = 10,
       .malformed = 10},
      250,
-     5000000},
+     5000000,
+     false},
+    {"asked", {.revoke = 60, .lost = 40, .idle = 20, .busy = 300}, 200, 0, true},
+    {"rivals", {.rival = 300, .malformed = 10}, 150, 0, true},
+    {"rivals and revokes", {.rival = 200, .revoke = 40, .lost = 30, .busy = 200}, 150, 0, true},
+    {"everything, asked",
+     {.revoke = 30,
+      .lost = 20,
+      .idle = 20,
+      .unknown = 100,
+      .pending = 50,
+      .stall = 3,
+      .refuse = 10,
+      .again = 50,
+      .malformed = 10,
+      .rival = 100,
+      .busy = 100},
+     250,
+     5000000,
+     true},
 };
 
 static void test_every_row_exactly_once(void **state)
@@ -113,13 +136,51 @@ static void test_every_row_exactly_once(void **state)
             FaultWorld world;
             run_trial(&TRIALS[i], seed, &world);
             happened += world.revokes + world.losts + world.unknowns + world.stalls;
-            happened += world.agains;
+            happened += world.agains + world.fenced;
             fault_world_done(&world);
         }
         const FaultOdds *odds = &TRIALS[i].odds;
-        bool meant = odds->revoke || odds->lost || odds->unknown || odds->stall || odds->again;
+        bool meant = odds->revoke || odds->lost || odds->unknown || odds->stall || odds->again ||
+                     odds->rival;
         assert_true(!meant || happened > 0);
     }
+}
+
+/* A source that reads again what the sink has would double rows with a ledger that adds up. */
+static void test_what_the_sink_has_is_a_gap(void **state)
+{
+    (void)state;
+    Err err = {0};
+    FaultWorld world;
+    Source *source = NULL;
+    Sink *sink = NULL;
+    Schema *schema = NULL;
+    assert_int_equal(fault_world_init(&world, 5, 1, 500, &err), OK);
+    world.asks = true;
+    world.position[0] = 100;
+    for (int32_t i = 0; i < 100; i++) world.committed[0][i] = 1;
+    world.odds.behind = 1000;
+    assert_int_equal(fault_source_new(&world, &source, &err), OK);
+    assert_int_equal(fault_sink_new(&world, &sink, &err), OK);
+    assert_int_equal(fault_schema(&schema, &err), OK);
+    FlowSpec spec = {.source = source,
+                     .sink = sink,
+                     .schema = schema,
+                     .out_name = STR("out"),
+                     .cycle_rows_max = 50,
+                     .asks = true};
+    FlowResult result;
+    flow_result_init(&result);
+    assert_int_equal(flow_run(&spec, &result, &err), FAIL);
+    assert_non_null(strstr(err.message, "the target has them up to 100"));
+    assert_int_equal(result.gap, 1);
+    assert_int_equal(world.commits, 0);
+    assert_int_equal(world.committed[0][99], 1);
+    flow_result_done(&result);
+    source_close(source);
+    sink_close(sink);
+    schema_unref(schema);
+    fault_world_done(&world);
 }
 
 static void test_a_refused_row_ends_the_run_where_none_is_allowed(void **state)
@@ -153,6 +214,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_row_exactly_once),
+        cmocka_unit_test(test_what_the_sink_has_is_a_gap),
         cmocka_unit_test(test_a_refused_row_ends_the_run_where_none_is_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,8 +98,23 @@ static Status csv_sink_apply(Sink *sink, RejectWriter *rejects UNUSED, SinkCount
 static Status csv_sink_commit(Sink *sink, const Position *position, const SinkRun *run,
                               CommitResult *ret_result, Err *err)
 {
-    *ret_result = COMMIT_DONE;
-    return file_sink_commit(((CsvSink *)sink)->file, position, run, err);
+    return file_sink_commit(((CsvSink *)sink)->file, position, run, ret_result, err);
+}
+
+static Status csv_sink_take(Sink *sink, const int32_t *parts, int32_t count, Position *ret_from,
+                            bool *ret_taken UNUSED, Err *err)
+{
+    return file_sink_take(((CsvSink *)sink)->file, parts, count, ret_from, err);
+}
+
+static bool csv_sink_holds(const Sink *sink, int32_t part)
+{
+    return file_sink_holds(((const CsvSink *)sink)->file, part);
+}
+
+static Status csv_sink_claim(Sink *sink, const Position *position, bool *ret_held, Err *err)
+{
+    return file_sink_claim(((CsvSink *)sink)->file, position, ret_held, err);
 }
 
 static Status csv_sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outcome *ret_outcome,
@@ -155,6 +170,9 @@ static const SinkOps CSV_SINK_OPS = {
 static const SinkOps CSV_APPEND_OPS = {
     .describe = csv_sink_describe,
     .state = csv_sink_state,
+    .take = csv_sink_take,
+    .holds = csv_sink_holds,
+    .claim = csv_sink_claim,
     .open = csv_sink_open,
     .port = csv_sink_port,
     .begin = csv_sink_begin,

@@ -21,6 +21,9 @@ typedef struct FaultOdds {
     int32_t refuse;    /* a row is refused in apply */
     int32_t again;     /* a commit must be done again (never near the end, where none could) */
     int32_t malformed; /* the source: a row that can't be read */
+    int32_t rival;     /* another process takes a part over in the sink and commits rows of it */
+    int32_t busy;      /* the sink: taking over has to be asked for again */
+    int32_t behind; /* the source: it begins before where the sink says. A mistake: must be found */
 } FaultOdds;
 
 /* The world of one test: the rows of each part, and what was committed of them. Row i of a part
@@ -33,6 +36,7 @@ typedef struct FaultWorld {
     int64_t rows;            /* per part */
     int64_t revoke_after_ns; /* deadline of a revoke */
     bool unbounded;          /* IDLE instead of END when everything was read */
+    bool asks;               /* parts are taken over in the sink, and read from where it says */
 
     int64_t next[FAULT_PARTS_MAX]; /* the source's place */
     int64_t epoch[FAULT_PARTS_MAX];
@@ -43,8 +47,11 @@ typedef struct FaultWorld {
     uint8_t *committed[FAULT_PARTS_MAX]; /* times each row was committed */
     uint8_t *rejected[FAULT_PARTS_MAX];
     int64_t position[FAULT_PARTS_MAX]; /* committed with the rows */
+    int64_t fence[FAULT_PARTS_MAX];    /* how often it was taken over */
     int64_t settled[FAULT_PARTS_MAX];  /* what the source was told */
     int64_t commits, aborts, revokes, losts, unknowns, stalls, agains;
+    int64_t rivals, rival_rows; /* rows that another process committed */
+    int64_t fenced;             /* commits that were refused */
     int64_t written_after_loss; /* rows written of a part that was given back: must be 0 */
 } FaultWorld;
 

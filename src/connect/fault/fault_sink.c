@@ -2,6 +2,7 @@
 #include <stdatomic.h>
 
 #include "connect/fault/fault_impl.h"
+#include "connect/sink_parts.h"
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
 #include "foundation/base/thread.h"
@@ -28,6 +29,7 @@ typedef struct FaultSink {
     int64_t count, capacity;
     int64_t cycle;
     FaultCycle answers[4096];
+    SinkParts parts;
     pthread_cond_t cancel_cond;
     _Atomic bool cancelled;
 } FaultSink;
@@ -43,6 +45,81 @@ static Status fault_sink_port(Sink *sink UNUSED, SinkPortKind kind, Str name UNU
 {
     *ret_port = kind == PORT_REJECT;
     return OK;
+}
+
+/* ---- parts ---- */
+
+static Status fault_sink_take(Sink *sink, const int32_t *parts, int32_t count, Position *ret_from,
+                              bool *ret_taken, Err *err)
+{
+    FaultSink *self = (FaultSink *)sink;
+    FaultWorld *w = self->world;
+    Status status = OK;
+    pthread_mutex_lock(&w->mutex);
+    *ret_taken = !fault_happens(w, w->odds.busy);
+    for (int32_t i = 0; i < count && *ret_taken && status == OK; i++) {
+        int32_t part = parts[i];
+        int64_t next = w->position[part] ? w->position[part] : -1;
+        status = sink_parts_put(&self->parts, part, next, ++w->fence[part], err);
+        if (status == OK) status = position_put(ret_from, part, next, err);
+    }
+    pthread_mutex_unlock(&w->mutex);
+    return status;
+}
+
+static bool fault_sink_holds(const Sink *sink, int32_t part)
+{
+    return sink_parts_hold(&((const FaultSink *)sink)->parts, part);
+}
+
+/* The world's mutex is held. */
+static bool held_now(FaultSink *self, const Position *position)
+{
+    FaultWorld *w = self->world;
+    bool held = sink_parts_move(&self->parts, position);
+    for (int32_t i = 0; i < self->parts.count; i++) {
+        SinkPart *part = &self->parts.items[i];
+        int64_t next = w->position[part->part] ? w->position[part->part] : -1;
+        if (part->moves < 0) continue;
+        part->held &= w->fence[part->part] == part->fence && next == part->next;
+        held &= part->held;
+    }
+    return held;
+}
+
+static Status fault_sink_claim(Sink *sink, const Position *position, bool *ret_held,
+                               Err *err UNUSED)
+{
+    FaultSink *self = (FaultSink *)sink;
+    pthread_mutex_lock(&self->world->mutex);
+    *ret_held = held_now(self, position);
+    pthread_mutex_unlock(&self->world->mutex);
+    return OK;
+}
+
+enum { FAULT_AGAIN_LEFT = 3000 };
+
+static int64_t rows_left(const FaultWorld *w)
+{
+    int64_t left = 0;
+    for (int32_t i = 0; i < w->parts; i++) left += w->rows - w->position[i];
+    return left;
+}
+
+enum { FAULT_RIVAL_ROWS = 30 };
+
+/* Another process takes a part over, and commits some rows of it (not near the end, where nobody
+ * would go on). The world's mutex is held. */
+static void rival(FaultWorld *w)
+{
+    if (rows_left(w) <= FAULT_AGAIN_LEFT || !fault_happens(w, w->odds.rival)) return;
+    int32_t part = (int32_t)fault_dice(w, w->parts);
+    int64_t rows = fault_dice(w, FAULT_RIVAL_ROWS);
+    if (w->rows - w->position[part] <= rows) return;
+    w->fence[part]++;
+    w->rivals++;
+    w->rival_rows += rows;
+    for (int64_t i = 0; i < rows; i++) w->committed[part][w->position[part]++]++;
 }
 
 static Status fault_sink_begin(Sink *sink, int64_t cycle, Err *err UNUSED)
@@ -150,20 +227,16 @@ static void make_visible(FaultSink *self, const Position *position)
         uint8_t *times = row->refused ? w->rejected[row->part] : w->committed[row->part];
         times[row->row]++;
     }
-    for (int32_t i = 0; i < position->count; i++) {
+    for (int32_t i = 0; i < position->count && !w->asks; i++) {
         w->position[position->parts[i].part] = position->parts[i].next;
+    }
+    for (int32_t i = 0; i < self->parts.count && w->asks; i++) {
+        const SinkPart *part = &self->parts.items[i];
+        if (part->moves >= 0) w->position[part->part] = part->moves;
     }
     w->commits++;
     self->count = 0;
-}
-
-enum { FAULT_AGAIN_LEFT = 3000 };
-
-static int64_t rows_left(const FaultWorld *w)
-{
-    int64_t left = 0;
-    for (int32_t i = 0; i < w->parts; i++) left += w->rows - w->position[i];
-    return left;
+    sink_parts_end(&self->parts, true);
 }
 
 static Status fault_sink_commit(Sink *sink, const Position *position, const SinkRun *run UNUSED,
@@ -176,6 +249,13 @@ static Status fault_sink_commit(Sink *sink, const Position *position, const Sink
         w->agains++;
         pthread_mutex_unlock(&w->mutex);
         *ret_result = COMMIT_AGAIN;
+        return OK;
+    }
+    rival(w);
+    if (w->asks && !held_now(self, position)) {
+        w->fenced++;
+        pthread_mutex_unlock(&w->mutex);
+        *ret_result = COMMIT_FENCED;
         return OK;
     }
     FaultCycle *answer = &self->answers[self->cycle % COUNT_OF(self->answers)];
@@ -208,6 +288,7 @@ static Status fault_sink_abort(Sink *sink, Err *err UNUSED)
     pthread_mutex_lock(&self->world->mutex);
     self->world->aborts++;
     self->count = 0;
+    sink_parts_end(&self->parts, false);
     pthread_mutex_unlock(&self->world->mutex);
     return OK;
 }
@@ -225,11 +306,15 @@ static void fault_sink_close(Sink *sink)
 {
     FaultSink *self = (FaultSink *)sink;
     pthread_cond_destroy(&self->cancel_cond);
+    sink_parts_done(&self->parts);
     mem_free(self->rows);
     mem_free(self);
 }
 
 static const SinkOps FAULT_SINK_OPS = {
+    .take = fault_sink_take,
+    .holds = fault_sink_holds,
+    .claim = fault_sink_claim,
     .open = fault_sink_open,
     .port = fault_sink_port,
     .begin = fault_sink_begin,
@@ -242,11 +327,14 @@ static const SinkOps FAULT_SINK_OPS = {
     .close = fault_sink_close,
 };
 
+static const SinkReq WITH_PARTS = {.topic = {"topic", 5}};
+static const SinkReq WITHOUT_PARTS = {0};
+
 Status fault_sink_new(FaultWorld *world, Sink **ret_sink, Err *err)
 {
     FaultSink *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
-    self->sink.ops = &FAULT_SINK_OPS;
+    self->sink = (Sink){&FAULT_SINK_OPS, world->asks ? &WITH_PARTS : &WITHOUT_PARTS};
     self->world = world;
     thread_cond_init(&self->cancel_cond);
     *ret_sink = &self->sink;

@@ -12,6 +12,8 @@ typedef struct FaultSource {
     Schema *schema;
     int64_t seq, next_epoch;
     int32_t parts[1]; /* of the event at hand */
+    int64_t asked;    /* epoch whose part waits for its beginning; 0: none */
+    int32_t asked_part;
 } FaultSource;
 
 static Status fault_source_describe(Source *source, SourceInfo *info, Err *err UNUSED)
@@ -26,7 +28,9 @@ static Status fault_source_describe(Source *source, SourceInfo *info, Err *err U
 static Status fault_source_open(Source *source, const Position *from UNUSED, Budget *budget UNUSED,
                                 Err *err UNUSED)
 {
+    FaultWorld *w = ((FaultSource *)source)->world;
     ((FaultSource *)source)->next_epoch = 2;
+    for (int32_t i = 0; i < w->parts; i++) w->assigned[i] = !w->asks;
     return OK;
 }
 
@@ -35,16 +39,18 @@ static int32_t fault_source_parts(const Source *source UNUSED)
     return 1;
 }
 
-/* A part that is away comes back: reading begins at what is committed, with a new epoch. */
+/* A part that is away comes back: reading begins at what is committed, or where the sink says, with
+ * a new epoch. */
 static bool give_back(FaultSource *self, SourceEvent *event)
 {
     FaultWorld *w = self->world;
     for (int32_t i = 0; i < w->parts; i++) {
-        if (w->assigned[i] || w->revoking) continue;
-        w->assigned[i] = true;
+        if (w->assigned[i] || w->revoking || self->asked) continue;
+        w->assigned[i] = !w->asks;
         w->epoch[i] = self->next_epoch++;
         w->next[i] = w->position[i];
-        self->parts[0] = i;
+        self->parts[0] = self->asked_part = i;
+        self->asked = w->asks ? w->epoch[i] : 0;
         *event = (SourceEvent){
             .kind = SOURCE_ASSIGN, .epoch = w->epoch[i], .parts = self->parts, .part_count = 1};
         return true;
@@ -56,6 +62,7 @@ static void take_away(FaultSource *self, int32_t part, bool lost, SourceEvent *e
 {
     FaultWorld *w = self->world;
     w->assigned[part] = false;
+    self->asked = 0;
     w->revoking = w->epoch[part];
     w->revokes += !lost;
     w->losts += lost;
@@ -114,11 +121,12 @@ static Status next_locked(FaultSource *self, SourceEvent *event, Err *err)
     if (fault_happens(w, w->odds.idle)) return OK;
     if (give_back(self, event)) return OK;
     int32_t open[FAULT_PARTS_MAX], count = 0;
+    bool waits = self->asked != 0;
     for (int32_t i = 0; i < w->parts; i++) {
         if (w->assigned[i] && w->next[i] < w->rows) open[count++] = i;
     }
     if (count == 0) {
-        event->kind = w->unbounded ? SOURCE_IDLE : SOURCE_END;
+        event->kind = w->unbounded || waits ? SOURCE_IDLE : SOURCE_END;
         return OK;
     }
     int32_t part = open[fault_dice(w, count)];
@@ -151,12 +159,41 @@ static Status fault_source_revoked(Source *source, int64_t epoch, Err *err)
     return right ? OK : err_set(err, ERR_INTERNAL, "the wrong epoch was given back");
 }
 
+static Status fault_source_begin(Source *source, int64_t epoch, const Position *from,
+                                 Err *err UNUSED)
+{
+    FaultSource *self = (FaultSource *)source;
+    FaultWorld *w = self->world;
+    pthread_mutex_lock(&w->mutex);
+    if (self->asked == epoch) {
+        int32_t part = self->asked_part;
+        w->assigned[part] = true;
+        w->next[part] = int64_max(position_next(from, part), 0);
+        if (w->next[part] > 0 && fault_happens(w, w->odds.behind)) w->next[part]--;
+        self->asked = 0;
+    }
+    pthread_mutex_unlock(&w->mutex);
+    return OK;
+}
+
+/* Like the group would, which gave it to us: it comes again. */
+static Status fault_source_fenced(Source *source, const int32_t *parts, int32_t count,
+                                  Err *err UNUSED)
+{
+    FaultWorld *w = ((FaultSource *)source)->world;
+    pthread_mutex_lock(&w->mutex);
+    for (int32_t i = 0; i < count; i++) w->assigned[parts[i]] = false;
+    pthread_mutex_unlock(&w->mutex);
+    return OK;
+}
+
 static Status fault_source_settled(Source *source, const Position *position, Err *err UNUSED)
 {
     FaultWorld *w = ((FaultSource *)source)->world;
     pthread_mutex_lock(&w->mutex);
     for (int32_t i = 0; i < position->count; i++) {
-        w->settled[position->parts[i].part] = position->parts[i].next;
+        int64_t *settled = &w->settled[position->parts[i].part];
+        *settled = int64_max(*settled, position->parts[i].next);
     }
     pthread_mutex_unlock(&w->mutex);
     return OK;
@@ -193,6 +230,8 @@ static const SourceOps FAULT_SOURCE_OPS = {
     .parts = fault_source_parts,
     .next = fault_source_next,
     .revoked = fault_source_revoked,
+    .begin = fault_source_begin,
+    .fenced = fault_source_fenced,
     .settled = fault_source_settled,
     .rewind = fault_source_rewind,
     .cancel = fault_source_cancel,

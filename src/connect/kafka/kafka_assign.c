@@ -1,34 +1,26 @@
 /* The consumer's place in its group: taking partitions over, giving them back, reading again,
  * committing offsets, leaving. */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "connect/kafka/kafka_source.h"
 #include "foundation/base/clock.h"
 #include "foundation/base/number.h"
 
 /* How long the flow may take to finish what it has of revoked partitions. */
 #define REVOKE_NS INT64_C(20000000000)
-/* How long offsets may take to be committed, and those of a transaction that its owner left open to
- * be told: longer than the transactions of streams last. */
-#define COMMIT_NS INT64_C(30000000000)
+/* How long offsets of a transaction that its owner left open may take to be told: longer than the
+ * transactions of streams last. */
 #define COMMITTED_NS INT64_C(120000000000)
 #define COMMITTED_PAUSE_NS INT64_C(500000000)
+/* How long fenced partitions rest: by then their new owner has them, or the group has spoken. */
+#define FENCED_NS INT64_C(1000000000)
 #define LEAVE_NS INT64_C(15000000000)
 #define FIRST_ASSIGNMENT_NS INT64_C(8000000000)
 /* Before this version a consumer that is freed before its first assignment ends the process. */
-enum { VERSION_SAFE_CLOSE = 0x020300ff, COMMITTED_ASK_MS = 500 };
+enum { VERSION_SAFE_CLOSE = 0x020300ff };
 
 static bool is_cooperative(const KafkaSource *self)
 {
     const char *protocol = rd_kafka_rebalance_protocol(self->client.rk);
     return protocol && strcmp(protocol, "COOPERATIVE") == 0;
-}
-
-static Status plain_result(KafkaSource *self, rd_kafka_resp_err_t code, const char *what, Err *err)
-{
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return OK;
-    return kafka_client_error(&self->client, code, rd_kafka_err2str(code), what, err);
 }
 
 static Status assign_list(KafkaSource *self, rd_kafka_topic_partition_list_t *list, Err *err)
@@ -38,7 +30,7 @@ static Status assign_list(KafkaSource *self, rd_kafka_topic_partition_list_t *li
         return kafka_client_result(&self->client, rd_kafka_incremental_assign(rk, list), "assign",
                                    err);
     }
-    return plain_result(self, rd_kafka_assign(rk, list), "assign", err);
+    return kafka_client_code(&self->client, rd_kafka_assign(rk, list), "assign", err);
 }
 
 static Status unassign_list(KafkaSource *self, rd_kafka_topic_partition_list_t *list, Err *err)
@@ -48,14 +40,22 @@ static Status unassign_list(KafkaSource *self, rd_kafka_topic_partition_list_t *
         return kafka_client_result(&self->client, rd_kafka_incremental_unassign(rk, list),
                                    "unassign", err);
     }
-    return plain_result(self, rd_kafka_assign(rk, NULL), "unassign", err);
+    return kafka_client_code(&self->client, rd_kafka_assign(rk, NULL), "unassign", err);
 }
 
 static void pending_clear(KafkaSource *self)
 {
     if (self->pending) rd_kafka_topic_partition_list_destroy(self->pending);
     self->pending = NULL;
-    self->asked = false;
+    self->asked = self->answered = self->again = false;
+}
+
+static void pending_set(KafkaSource *self, rd_kafka_topic_partition_list_t *list, bool assign)
+{
+    self->pending_ask_ns = clock_mono_ns();
+    self->pending_until_ns = self->pending_ask_ns + COMMITTED_NS;
+    self->pending = list;
+    self->pending_assign = assign;
 }
 
 void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
@@ -72,40 +72,11 @@ void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
     }
     pending_clear(self);
     atomic_fetch_add(&self->rebalances, 1);
-    self->pending_ask_ns = clock_mono_ns();
-    self->pending_until_ns = self->pending_ask_ns + COMMITTED_NS;
-    self->pending = rd_kafka_topic_partition_list_copy(list);
-    self->pending_assign = assign;
+    pending_set(self, rd_kafka_topic_partition_list_copy(list), assign);
     self->pending_lost = !assign && rd_kafka_assignment_lost(rk);
 }
 
 /* ---- where to read from ---- */
-
-static void pause_ms(KafkaSource *self, int64_t ms)
-{
-    pthread_mutex_lock(&self->pump.mutex);
-    (void)thread_cond_wait(&self->pump.cond, &self->pump.mutex, clock_mono_ns() + ms * 1000000);
-    pthread_mutex_unlock(&self->pump.mutex);
-}
-
-/* The group's committed offsets into the list. *ret_known false: a transaction of a partition's
- * last owner may be open still; ask again. */
-static Status ask_committed(KafkaSource *self, rd_kafka_topic_partition_list_t *list,
-                            bool *ret_known, Err *err)
-{
-    *ret_known = true;
-    if (!kafka_has_group(self) || list->cnt == 0) return OK;
-    rd_kafka_resp_err_t code = rd_kafka_committed(self->client.rk, list, COMMITTED_ASK_MS);
-    for (int i = 0; i < list->cnt && code == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
-        code = list->elems[i].err;
-    }
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return OK;
-    *ret_known = false;
-    bool refused = code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
-                   code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
-    if (!refused && clock_mono_ns() < self->pending_until_ns) return OK;
-    return plain_result(self, code, "the group's committed offsets", err);
-}
 
 /* ---- the first start ---- */
 
@@ -113,8 +84,6 @@ static Status ask_committed(KafkaSource *self, rd_kafka_topic_partition_list_t *
  * number of partitions that there were, before a message is handed out. So a kill before the first
  * cycle skips nothing, of members that begin together each knows that it is the beginning, and
  * partitions that are made later are read whole. */
-#define FIRST_PREFIX "first of "
-
 static bool chooses_start(const KafkaSource *self)
 {
     return kafka_has_group(self) && (self->place.latest || self->place.tail > 0);
@@ -156,7 +125,7 @@ static Status ask_first(KafkaSource *self, bool *ret_known, Err *err)
     for (int32_t i = 0; i < self->topic_parts; i++) {
         (void)rd_kafka_topic_partition_list_add(all, self->topic.ptr, i);
     }
-    Status status = ask_committed(self, all, ret_known, err);
+    Status status = kafka_ask_committed(self, all, ret_known, err);
     if (status == OK && *ret_known) {
         self->first_parts = first_parts(self, all);
         int32_t parts = self->first_parts < self->topic_parts ? self->first_parts : all->cnt;
@@ -171,7 +140,7 @@ static Status ask_start(KafkaSource *self, rd_kafka_topic_partition_list_t *list
                         Err *err)
 {
     bool open = false;
-    TRY(ask_committed(self, list, ret_known, err));
+    TRY(kafka_ask_committed(self, list, ret_known, err));
     if (!*ret_known || list->cnt == 0) return OK;
     int32_t parts = noted_parts(list);
     if (parts > 0) atomic_store(&self->handle.first_parts, parts);
@@ -179,19 +148,11 @@ static Status ask_start(KafkaSource *self, rd_kafka_topic_partition_list_t *list
     return (open || parts == 0) && chooses_start(self) ? ask_first(self, ret_known, err) : OK;
 }
 
-Status kafka_offset_add(rd_kafka_topic_partition_list_t *list, const KafkaHandle *handle,
-                        int32_t partition, int64_t offset, Err *err)
+static const char *where_kept(const KafkaSource *self)
 {
-    char note[40];
-    int32_t parts = atomic_load(&handle->first_parts);
-    rd_kafka_topic_partition_t *item =
-        rd_kafka_topic_partition_list_add(list, handle->topic, partition);
-    item->offset = offset;
-    if (parts == 0) return OK;
-    int len = snprintf(note, sizeof note, FIRST_PREFIX "%d", (int)parts);
-    item->metadata = strdup(note); /* librdkafka frees it */
-    item->metadata_size = (size_t)len;
-    return item->metadata ? OK : err_memory(err);
+    return self->source.req->kept
+               ? "where the target keeps it (table neuron_positions, or the file's .neuron)"
+               : "in the group";
 }
 
 static Status gone_already(const KafkaSource *self, int32_t partition, int64_t start, int64_t low,
@@ -202,9 +163,9 @@ static Status gone_already(const KafkaSource *self, int32_t partition, int64_t s
                   "before they were read",
                   STR_ARG(self->topic), (int)partition, (long long)start, (long long)low - 1);
     return err_hint(err,
-                    "they are lost; set the group's offset to %lld by hand to go on, and keep "
-                    "messages for longer",
-                    (long long)low);
+                    "they are lost; to go on, set the offset to %lld by hand %s, and keep messages "
+                    "for longer",
+                    (long long)low, where_kept(self));
 }
 
 static Status not_there(const KafkaSource *self, int32_t partition, int64_t start, int64_t high,
@@ -213,8 +174,9 @@ static Status not_there(const KafkaSource *self, int32_t partition, int64_t star
     (void)err_set(err, ERR_DATA,
                   "topic %.*s, partition %d: it was read up to offset %lld, but ends at %lld",
                   STR_ARG(self->topic), (int)partition, (long long)start, (long long)high);
-    return err_hint(err, "it seems to have been deleted and made again; read it with a new group, "
-                         "or set the group's offsets by hand");
+    return err_hint(
+        err, "it seems to have been deleted and made again; set the offset by hand %s%s",
+        where_kept(self), self->source.req->kept ? "" : ", or read it with a new group");
 }
 
 Status kafka_offset_error(KafkaSource *self, int32_t partition, int64_t offset, Err *err)
@@ -222,18 +184,19 @@ Status kafka_offset_error(KafkaSource *self, int32_t partition, int64_t offset, 
     int64_t low = 0, high = 0;
     rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
         self->client.rk, self->topic.ptr, partition, &low, &high, KAFKA_ASK_MS);
-    TRY(plain_result(self, code, "the ends of a partition", err));
+    TRY(kafka_client_code(&self->client, code, "the ends of a partition", err));
     return offset > high ? not_there(self, partition, offset, high, err)
                          : gone_already(self, partition, offset, low, err);
 }
 
-/* The sink's own position wins over what the group committed. Of a partition that comes later the
- * sink's is as old as the start, and others may have read on since. -1: neither is known. */
+/* The sink's own position wins over what the group committed. Where the sink isn't asked, of a
+ * partition that comes later it is as old as the start, and others may have read on since. -1:
+ * neither is known. */
 static int64_t first_offset(const KafkaSource *self, int32_t partition, int64_t committed)
 {
     int64_t from = position_next(&self->from, partition);
     if (from < 0) return committed;
-    return self->parts.ever ? int64_max(from, committed) : from;
+    return self->parts.ever && !self->source.req->asks ? int64_max(from, committed) : from;
 }
 
 static Status take_part(KafkaSource *self, rd_kafka_topic_partition_t *item, Err *err)
@@ -241,7 +204,7 @@ static Status take_part(KafkaSource *self, rd_kafka_topic_partition_t *item, Err
     int64_t low = 0, high = 0;
     rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
         self->client.rk, self->topic.ptr, item->partition, &low, &high, KAFKA_ASK_MS);
-    TRY(plain_result(self, code, "the ends of a partition", err));
+    TRY(kafka_client_code(&self->client, code, "the ends of a partition", err));
     int64_t committed = item->offset >= 0 ? item->offset : -1;
     int64_t start = first_offset(self, item->partition, committed);
     bool first = item->partition < self->first_parts;
@@ -281,7 +244,30 @@ void kafka_lead_queues(KafkaSource *self)
     }
 }
 
-static Status commit_list(KafkaSource *self, rd_kafka_topic_partition_list_t *list, Err *err);
+/* Partitions that are assigned already, and read from elsewhere. Not every protocol can assign some
+ * of them. */
+static Status assign_again(KafkaSource *self, const rd_kafka_topic_partition_list_t *parts,
+                           Err *err)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(parts);
+    if (!list) return err_memory(err);
+    Status status = OK;
+    if (is_cooperative(self)) {
+        status = unassign_list(self, list, err);
+    } else {
+        pthread_mutex_lock(&self->parts.mutex);
+        for (int32_t i = 0; i < self->parts.count; i++) {
+            KafkaPart *part = kafka_parts_assigned(&self->parts, i);
+            if (!part || rd_kafka_topic_partition_list_find(list, self->topic.ptr, i)) continue;
+            part->flowing = false;
+            rd_kafka_topic_partition_list_add(list, self->topic.ptr, i)->offset = part->next;
+        }
+        pthread_mutex_unlock(&self->parts.mutex);
+    }
+    if (status == OK) status = assign_list(self, list, err);
+    rd_kafka_topic_partition_list_destroy(list);
+    return status;
+}
 
 static Status take_parts(KafkaSource *self, rd_kafka_topic_partition_list_t *list,
                          rd_kafka_topic_partition_list_t *starts, Err *err)
@@ -295,8 +281,8 @@ static Status take_parts(KafkaSource *self, rd_kafka_topic_partition_list_t *lis
         TRY(kafka_offset_add(starts, &self->handle, list->elems[i].partition, list->elems[i].offset,
                              err));
     }
-    TRY(assign_list(self, list, err));
-    return starts->cnt > 0 ? commit_list(self, starts, err) : OK;
+    TRY(self->again ? assign_again(self, list, err) : assign_list(self, list, err));
+    return starts->cnt > 0 ? kafka_commit_list(self, starts, true, err) : OK;
 }
 
 static Status take_over(KafkaSource *self, rd_kafka_topic_partition_list_t *list, Err *err)
@@ -304,7 +290,7 @@ static Status take_over(KafkaSource *self, rd_kafka_topic_partition_list_t *list
     rd_kafka_topic_partition_list_t *starts =
         rd_kafka_topic_partition_list_new(list->cnt > 0 ? list->cnt : 1);
     if (!starts) return err_memory(err);
-    self->epoch++;
+    if (!self->asked) self->epoch++;
     Status status = take_parts(self, list, starts, err);
     rd_kafka_topic_partition_list_destroy(starts);
     TRY(status);
@@ -321,7 +307,8 @@ Status kafka_subscribe(KafkaSource *self, int32_t partitions, Err *err)
     Status status = OK;
     if (kafka_has_group(self)) {
         (void)rd_kafka_topic_partition_list_add(list, self->topic.ptr, RD_KAFKA_PARTITION_UA);
-        status = plain_result(self, rd_kafka_subscribe(self->client.rk, list), "subscribe", err);
+        status = kafka_client_code(&self->client, rd_kafka_subscribe(self->client.rk, list),
+                                   "subscribe", err);
     } else {
         for (int32_t i = 0; i < partitions; i++) {
             (void)rd_kafka_topic_partition_list_add(list, self->topic.ptr, i);
@@ -333,6 +320,11 @@ Status kafka_subscribe(KafkaSource *self, int32_t partitions, Err *err)
 }
 
 /* ---- what the group tells ---- */
+
+static rd_kafka_topic_partition_list_t *list_new(const KafkaSource *self)
+{
+    return rd_kafka_topic_partition_list_new(self->parts.count > 0 ? self->parts.count : 1);
+}
 
 static void event_of_pending(KafkaSource *self, SourceEventKind kind, SourceEvent *ret_event)
 {
@@ -348,24 +340,87 @@ static void event_of_pending(KafkaSource *self, SourceEventKind kind, SourceEven
     if (kind == SOURCE_REVOKE) ret_event->deadline_ns += REVOKE_NS;
 }
 
+/* First the sink is asked, where it is to be, then the group; the other partitions are read
+ * meanwhile. */
+static Status assignment_event(KafkaSource *self, SourceEvent *ret_event, bool *ret_told, Err *err)
+{
+    bool known = false, asks = self->source.req->asks && self->pending->cnt > 0;
+    if (asks && !self->asked) {
+        self->asked = *ret_told = true;
+        self->epoch++;
+        event_of_pending(self, SOURCE_ASSIGN, ret_event);
+        return OK;
+    }
+    if ((asks && !self->answered) || clock_mono_ns() < self->pending_ask_ns) return OK;
+    TRY(ask_start(self, self->pending, &known, err));
+    self->pending_ask_ns = clock_mono_ns() + COMMITTED_PAUSE_NS;
+    if (!known) return OK;
+    TRY(take_over(self, self->pending, err));
+    *ret_told = !asks;
+    if (!asks) event_of_pending(self, SOURCE_ASSIGN, ret_event);
+    pending_clear(self);
+    return OK;
+}
+
+/* Partitions that another process took over in the target, though the group gave them to us: where
+ * we are a member still, whoever has them is none, and they are taken back. */
+static Status fenced_event(KafkaSource *self, SourceEvent *ret_event, bool *ret_told, Err *err)
+{
+    bool member = false;
+    if (clock_mono_ns() < self->fenced_ns || !kafka_parts_any_fenced(&self->parts)) return OK;
+    self->fenced_ns = clock_mono_ns() + FENCED_NS;
+    rd_kafka_topic_partition_list_t *list = list_new(self);
+    if (!list) return err_memory(err);
+    for (int32_t i = 0; i < self->parts.count; i++) {
+        if (!self->parts.items[i].fenced) continue;
+        (void)rd_kafka_topic_partition_list_add(list, self->topic.ptr, i);
+    }
+    pending_set(self, list, true);
+    self->again = true;
+    Status status = kafka_is_member(self, list, &member, err);
+    if (status == OK && member) return assignment_event(self, ret_event, ret_told, err);
+    pending_clear(self);
+    return status;
+}
+
 Status kafka_assignment_event(KafkaSource *self, SourceEvent *ret_event, bool *ret_told, Err *err)
 {
     *ret_told = false;
-    if (!self->pending || self->asked) return OK;
-    if (!self->pending_assign) {
-        self->asked = true;
-        event_of_pending(self, self->pending_lost ? SOURCE_LOST : SOURCE_REVOKE, ret_event);
-    } else {
-        bool known = false;
-        if (clock_mono_ns() < self->pending_ask_ns) return OK;
-        TRY(ask_start(self, self->pending, &known, err));
-        self->pending_ask_ns = clock_mono_ns() + COMMITTED_PAUSE_NS;
-        if (!known) return OK;
-        TRY(take_over(self, self->pending, err));
-        event_of_pending(self, SOURCE_ASSIGN, ret_event);
-        pending_clear(self);
+    if (!self->pending) return fenced_event(self, ret_event, ret_told, err);
+    if (self->pending_assign) return assignment_event(self, ret_event, ret_told, err);
+    if (self->asked) return OK;
+    self->asked = *ret_told = true;
+    event_of_pending(self, self->pending_lost ? SOURCE_LOST : SOURCE_REVOKE, ret_event);
+    return OK;
+}
+
+Status kafka_source_begin(Source *source, int64_t epoch, const Position *from, Err *err)
+{
+    KafkaSource *self = (KafkaSource *)source;
+    bool asked = self->pending && self->pending_assign && self->asked && !self->answered;
+    if (!asked || epoch != self->epoch) return OK;
+    for (int i = 0; i < self->pending->cnt; i++) {
+        int32_t part = self->pending->elems[i].partition;
+        int64_t next = position_next(from, part);
+        position_remove(&self->from, part);
+        if (next >= 0) TRY(position_put(&self->from, part, next, err));
     }
-    *ret_told = true;
+    self->answered = true;
+    return OK;
+}
+
+Status kafka_source_fenced(Source *source, const int32_t *parts, int32_t count, Err *err UNUSED)
+{
+    KafkaSource *self = (KafkaSource *)source;
+    pthread_mutex_lock(&self->parts.mutex);
+    for (int32_t i = 0; i < count; i++) {
+        KafkaPart *part = kafka_parts_assigned(&self->parts, parts[i]);
+        if (!part) continue;
+        part->assigned = false;
+        part->fenced = true;
+    }
+    pthread_mutex_unlock(&self->parts.mutex);
+    self->fenced_ns = clock_mono_ns() + FENCED_NS;
     return OK;
 }
 
@@ -373,8 +428,10 @@ Status kafka_give_back(KafkaSource *self, Err *err)
 {
     pthread_mutex_lock(&self->parts.mutex);
     for (int i = 0; i < self->pending->cnt; i++) {
-        KafkaPart *part = kafka_parts_assigned(&self->parts, self->pending->elems[i].partition);
-        if (part) part->assigned = false;
+        int32_t partition = self->pending->elems[i].partition;
+        if (partition >= self->parts.count) continue;
+        KafkaPart *part = &self->parts.items[partition];
+        part->assigned = part->fenced = false;
     }
     pthread_mutex_unlock(&self->parts.mutex);
     Status status = unassign_list(self, self->pending, err);
@@ -383,11 +440,6 @@ Status kafka_give_back(KafkaSource *self, Err *err)
 }
 
 /* ---- reading again ---- */
-
-static rd_kafka_topic_partition_list_t *list_new(const KafkaSource *self)
-{
-    return rd_kafka_topic_partition_list_new(self->parts.count > 0 ? self->parts.count : 1);
-}
 
 /* A position may name a partition as it was before others owned it: never behind this
  * assignment's start. */
@@ -415,71 +467,6 @@ Status kafka_rewind(KafkaSource *self, const Position *position, Err *err)
     Status status = OK;
     if (list->cnt > 0 && is_cooperative(self)) status = unassign_list(self, list, err);
     if (list->cnt > 0 && status == OK) status = assign_list(self, list, err);
-    rd_kafka_topic_partition_list_destroy(list);
-    return status;
-}
-
-/* ---- committing ---- */
-
-/* What moved since the last commit, of partitions that are ours. */
-static Status collect_offsets(KafkaSource *self, const Position *position,
-                              rd_kafka_topic_partition_list_t *list, Err *err)
-{
-    Status status = OK;
-    pthread_mutex_lock(&self->parts.mutex);
-    for (int32_t i = 0; i < position->count && status == OK; i++) {
-        const PartPosition *at = &position->parts[i];
-        const KafkaPart *part = kafka_parts_assigned(&self->parts, at->part);
-        if (!part || at->next <= part->start || at->next == part->committed) continue;
-        status = kafka_offset_add(list, &self->handle, at->part, at->next, err);
-    }
-    pthread_mutex_unlock(&self->parts.mutex);
-    return status;
-}
-
-static void note_committed(KafkaSource *self, const rd_kafka_topic_partition_list_t *list)
-{
-    pthread_mutex_lock(&self->parts.mutex);
-    for (int i = 0; i < list->cnt; i++) {
-        KafkaPart *part = kafka_parts_assigned(&self->parts, list->elems[i].partition);
-        if (part) part->committed = list->elems[i].offset;
-    }
-    pthread_mutex_unlock(&self->parts.mutex);
-}
-
-/* The group has gone on without this member: whoever has the partitions now reads them from the
- * last committed offset, and nothing is lost. */
-static bool is_ousted(rd_kafka_resp_err_t code)
-{
-    return code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
-           code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
-           code == RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST;
-}
-
-static Status commit_list(KafkaSource *self, rd_kafka_topic_partition_list_t *list, Err *err)
-{
-    int64_t deadline_ns = clock_mono_ns() + COMMIT_NS;
-    for (;;) {
-        rd_kafka_resp_err_t code = rd_kafka_commit(self->client.rk, list, 0);
-        if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            note_committed(self, list);
-            return OK;
-        }
-        if (is_ousted(code)) return OK;
-        if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID || clock_mono_ns() >= deadline_ns ||
-            atomic_load(&self->cancelled)) {
-            return plain_result(self, code, "committing offsets", err);
-        }
-        pause_ms(self, 100);
-    }
-}
-
-Status kafka_commit_offsets(KafkaSource *self, const Position *position, Err *err)
-{
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(position->count + 1);
-    if (!list) return err_memory(err);
-    Status status = collect_offsets(self, position, list, err);
-    if (status == OK && list->cnt > 0) status = commit_list(self, list, err);
     rd_kafka_topic_partition_list_destroy(list);
     return status;
 }

@@ -137,6 +137,12 @@ Status kafka_client_error(KafkaClient *client, rd_kafka_resp_err_t code, const c
     return FAIL;
 }
 
+Status kafka_client_code(KafkaClient *client, rd_kafka_resp_err_t code, const char *what, Err *err)
+{
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return OK;
+    return kafka_client_error(client, code, rd_kafka_err2str(code), what, err);
+}
+
 Status kafka_client_result(KafkaClient *client, rd_kafka_error_t *error, const char *what, Err *err)
 {
     if (!error) return OK;

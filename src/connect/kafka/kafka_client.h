@@ -50,6 +50,8 @@ MUST_USE Status kafka_client_ping(KafkaClient *client, int timeout_ms, Err *err)
  * complained of. */
 Status kafka_client_error(KafkaClient *client, rd_kafka_resp_err_t code, const char *text,
                           const char *what, Err *err);
+/* The same with librdkafka's text of the code, which may be NO_ERROR: OK. */
+Status kafka_client_code(KafkaClient *client, rd_kafka_resp_err_t code, const char *what, Err *err);
 /* The same for error objects, which are freed; NULL is OK. */
 Status kafka_client_result(KafkaClient *client, rd_kafka_error_t *error, const char *what,
                            Err *err);

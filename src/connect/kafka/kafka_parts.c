@@ -47,6 +47,7 @@ void kafka_part_begin(KafkaPart *part, int64_t start, int64_t committed, int64_t
 {
     if (part->end < 0) part->end = high;
     part->assigned = true;
+    part->fenced = false;
     part->flowing = false;
     part->reached = start >= part->end;
     part->beyond = start > high;
@@ -82,6 +83,15 @@ int64_t kafka_part_lag(const KafkaPart *part, int64_t now_us, int64_t *ret_lag_u
     int64_t since_us = int64_max(part->time_us, part->level_us);
     *ret_lag_us = lag == 0 ? 0 : since_us > 0 ? int64_max(now_us - since_us, 0) : -1;
     return lag;
+}
+
+bool kafka_parts_any_fenced(KafkaParts *parts)
+{
+    bool any = false;
+    pthread_mutex_lock(&parts->mutex);
+    for (int32_t i = 0; i < parts->count; i++) any |= parts->items[i].fenced;
+    pthread_mutex_unlock(&parts->mutex);
+    return any;
 }
 
 bool kafka_parts_reached(KafkaParts *parts)

@@ -12,6 +12,7 @@ enum { KAFKA_PARTS_MAX = 4096 };
 
 typedef struct KafkaPart {
     bool assigned;
+    bool fenced;       /* it is assigned, but another process has it in the target: not read */
     bool flowing;      /* something of this assignment came by the queue for messages */
     bool reached;      /* the end as it was at the start */
     bool beyond;       /* begun behind the end: what the broker makes of that is not known yet */
@@ -54,6 +55,8 @@ void kafka_part_level(KafkaPart *part, int64_t offset, int64_t now_us);
 /* Messages that are not in the sink yet, and how long at most the oldest of them waits (0: there is
  * none; -1: not known). Under mutex. */
 int64_t kafka_part_lag(const KafkaPart *part, int64_t now_us, int64_t *ret_lag_us);
+/* Is any fenced? Takes the mutex. */
+bool kafka_parts_any_fenced(KafkaParts *parts);
 /* True when every assigned part has reached the end as it was at the start. Takes the mutex. */
 bool kafka_parts_reached(KafkaParts *parts);
 

@@ -307,7 +307,7 @@ static Status send_offsets(KafkaSink *self, const Position *position, Err *err)
     Status status = OK;
     for (int32_t i = 0; i < position->count && status == OK; i++) {
         const PartPosition *at = &position->parts[i];
-        if (at->next == position_next(&self->sent, at->part)) continue;
+        if (at->next < 0 || at->next == position_next(&self->sent, at->part)) continue;
         status = kafka_offset_add(list, handle, at->part, at->next, err);
     }
     if (list->cnt > 0 && status == OK) {

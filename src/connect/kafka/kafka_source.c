@@ -263,7 +263,8 @@ static Status make_batch(KafkaSource *self, SourceEvent *ret_event, bool *ret_an
 
 static bool is_level(KafkaSource *self)
 {
-    return !self->pending && kafka_parts_reached(&self->parts);
+    return !self->pending && !kafka_parts_any_fenced(&self->parts) &&
+           kafka_parts_reached(&self->parts);
 }
 
 /* What is at hand without fetching; *ret_told false: nothing. */
@@ -324,7 +325,8 @@ static int32_t kafka_source_parts(const Source *source UNUSED)
 static Status kafka_source_revoked(Source *source, int64_t epoch, Err *err)
 {
     KafkaSource *self = (KafkaSource *)source;
-    if (!self->pending || !self->asked || epoch != self->epoch) {
+    bool asked = self->pending && !self->pending_assign && self->asked;
+    if (!asked || epoch != self->epoch) {
         return err_set(err, ERR_INTERNAL, "partitions are given back that nobody asked for");
     }
     return kafka_give_back(self, err);
@@ -386,6 +388,8 @@ static const SourceOps KAFKA_SOURCE_OPS = {
     .next = kafka_source_next,
     .poll = kafka_source_poll,
     .revoked = kafka_source_revoked,
+    .begin = kafka_source_begin,
+    .fenced = kafka_source_fenced,
     .settled = kafka_source_settled,
     .rewind = kafka_source_rewind,
     .stats = kafka_source_stats,

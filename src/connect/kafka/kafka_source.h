@@ -33,7 +33,8 @@ typedef struct KafkaSource {
     KafkaRows rows;
     bool rows_ready;
     KafkaPump pump;
-    Position from;                    /* of the sink: wins over what the group committed */
+    Position from;                    /* of the sink: wins over what the group committed. What it
+                                         answered last, where it is asked */
     int32_t topic_parts, first_parts; /* there were so many; those below begin where `from` says */
 
     rd_kafka_message_t **messages; /* KAFKA_ROWS_MAX; [message_at, message_count) wait */
@@ -44,8 +45,11 @@ typedef struct KafkaSource {
     bool pending_assign, pending_lost;
     /* An assignment waits until its committed offsets are known; the others are read meanwhile. */
     int64_t pending_ask_ns, pending_until_ns;
-    bool asked;   /* the pending revoke was handed to the flow */
-    bool closing; /* answer the group at once */
+    bool asked;        /* what is pending was handed to the flow */
+    bool answered;     /* … and a pending assignment's beginning is known to the sink, or not */
+    bool again;        /* the pending assignment is of parts that were fenced */
+    int64_t fenced_ns; /* not before this are fenced parts asked for again */
+    bool closing;      /* answer the group at once */
     int32_t *event_parts;
     int64_t epoch;
     _Atomic int64_t rebalances;
@@ -68,10 +72,31 @@ Status kafka_offset_error(KafkaSource *self, int32_t partition, int64_t offset, 
 MUST_USE Status kafka_assignment_event(KafkaSource *self, SourceEvent *ret_event, bool *ret_told,
                                        Err *err);
 MUST_USE Status kafka_give_back(KafkaSource *self, Err *err);
+/* SourceOps. */
+MUST_USE Status kafka_source_begin(Source *source, int64_t epoch, const Position *from, Err *err);
+MUST_USE Status kafka_source_fenced(Source *source, const int32_t *parts, int32_t count, Err *err);
 MUST_USE Status kafka_rewind(KafkaSource *self, const Position *position, Err *err);
-MUST_USE Status kafka_commit_offsets(KafkaSource *self, const Position *position, Err *err);
 /* Leave the group and free the consumer. */
 void kafka_leave(KafkaSource *self);
+
+/* ---- kafka_offsets.c ---- */
+
+/* Before what an offset bears: with how many partitions the group began. */
+#define FIRST_PREFIX "first of "
+
+/* The group's committed offsets into the list. *ret_known false: a transaction of a partition's
+ * last owner may be open still; ask again. */
+MUST_USE Status kafka_ask_committed(KafkaSource *self, rd_kafka_topic_partition_list_t *list,
+                                    bool *ret_known, Err *err);
+/* Commit what stands in the list; a member that the group went on without commits nothing, and
+ * that is no error. `must` false: nothing rests on it, and it is tried for a moment only. */
+MUST_USE Status kafka_commit_list(KafkaSource *self, rd_kafka_topic_partition_list_t *list,
+                                  bool must, Err *err);
+MUST_USE Status kafka_commit_offsets(KafkaSource *self, const Position *position, Err *err);
+/* Does the group count us in, as owner of these partitions? Asked by committing what is committed.
+ */
+MUST_USE Status kafka_is_member(KafkaSource *self, const rd_kafka_topic_partition_list_t *parts,
+                                bool *ret_member, Err *err);
 
 /* ---- kafka_pump.c ---- */
 

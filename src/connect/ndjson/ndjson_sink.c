@@ -103,8 +103,23 @@ static Status ndjson_sink_apply(Sink *sink, RejectWriter *rejects UNUSED, SinkCo
 static Status ndjson_sink_commit(Sink *sink, const Position *position, const SinkRun *run,
                                  CommitResult *ret_result, Err *err)
 {
-    *ret_result = COMMIT_DONE;
-    return file_sink_commit(((NdjsonSink *)sink)->file, position, run, err);
+    return file_sink_commit(((NdjsonSink *)sink)->file, position, run, ret_result, err);
+}
+
+static Status ndjson_sink_take(Sink *sink, const int32_t *parts, int32_t count, Position *ret_from,
+                               bool *ret_taken UNUSED, Err *err)
+{
+    return file_sink_take(((NdjsonSink *)sink)->file, parts, count, ret_from, err);
+}
+
+static bool ndjson_sink_holds(const Sink *sink, int32_t part)
+{
+    return file_sink_holds(((const NdjsonSink *)sink)->file, part);
+}
+
+static Status ndjson_sink_claim(Sink *sink, const Position *position, bool *ret_held, Err *err)
+{
+    return file_sink_claim(((NdjsonSink *)sink)->file, position, ret_held, err);
 }
 
 static Status ndjson_sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outcome *ret_outcome,
@@ -160,6 +175,9 @@ static const SinkOps NDJSON_SINK_OPS = {
 static const SinkOps NDJSON_APPEND_OPS = {
     .describe = ndjson_sink_describe,
     .state = ndjson_sink_state,
+    .take = ndjson_sink_take,
+    .holds = ndjson_sink_holds,
+    .claim = ndjson_sink_claim,
     .open = ndjson_sink_open,
     .port = ndjson_sink_port,
     .begin = ndjson_sink_begin,

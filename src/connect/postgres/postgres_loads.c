@@ -40,27 +40,35 @@ Status postgres_loads_has(PostgresDb *db, bool *ret_has, Err *err)
     return OK;
 }
 
-/* Two that create the table at once: one of them loses with one of these. */
-static bool lost_race(const Err *err)
+/* One of two that create a table at once loses with one of these. */
+bool postgres_lost_race(const Err *err)
 {
     return strcmp(err->sqlstate, "23505") == 0 || strcmp(err->sqlstate, "42P07") == 0 ||
            strcmp(err->sqlstate, "42710") == 0;
 }
 
-Status postgres_loads_create(PostgresDb *db, Err *err)
+static Status create(PostgresDb *db, const char *name, const char *sql, Err *err)
 {
-    bool has = false;
-    TRY(postgres_loads_has(db, &has, err));
-    if (has || postgres_db_exec(db, CREATE_LOADS, err) == OK) return OK;
-    if (lost_race(err)) {
+    int64_t there = 0;
+    Str param = str_from(name);
+    TRY(postgres_db_int64(db, "SELECT count(to_regclass($1))", &param, 1, &there, err));
+    if (there > 0 || postgres_db_exec(db, sql, err) == OK) return OK;
+    if (postgres_lost_race(err)) {
         err_clear(err);
         return OK;
     }
-    (void)err_prefix(err, "the table neuron_loads can't be created: ");
+    (void)err_prefix(err, "the table %s can't be created: ", name);
     bool read_only = strcmp(err->sqlstate, "25006") == 0;
     if (read_only || (err->kind != ERR_PERMISSION && err->kind != ERR_SCHEMA)) return FAIL;
-    return err_hint(err, "the pipeline keeps its watermark there: grant CREATE on the schema, or "
-                         "create the table beforehand");
+    return err_hint(err, "%s there: grant CREATE on the schema, or create the table beforehand",
+                    sql == CREATE_LOADS ? "the pipeline keeps its watermark"
+                                        : "the stream keeps its offsets");
+}
+
+Status postgres_loads_create(PostgresDb *db, bool parts, Err *err)
+{
+    TRY(create(db, "neuron_loads", CREATE_LOADS, err));
+    return parts ? create(db, SINK_PARTS_TABLE, SINK_PARTS_CREATE, err) : OK;
 }
 
 Status postgres_loads_state(PostgresDb *db, Str pipeline, LoadState *ret_state, Err *err)
@@ -123,6 +131,13 @@ Status postgres_loads_fence(PostgresSink *self, Str run_id, Err *err)
     return OK;
 }
 
+static void xid_keep(PostgresSink *self, Str xid)
+{
+    xid = str_slice(xid, 0, (int64_t)sizeof self->xid - 1);
+    memcpy(self->xid, xid.ptr, (size_t)xid.len);
+    self->xid[xid.len] = 0;
+}
+
 static const char RECORD[] =
     "UPDATE neuron_loads SET"
     " position = CASE WHEN $3 = 'advance' THEN $4 ELSE position END,"
@@ -135,7 +150,8 @@ static const char RECORD[] =
     " records_rejected = records_rejected + $11::bigint,"
     " records_loaded = records_loaded + $12::bigint, inserted = inserted + $13::bigint,"
     " updated = updated + $14::bigint, unchanged = unchanged + $15::bigint,"
-    " deleted = deleted + $16::bigint WHERE pipeline = $1 AND epoch = $2::bigint";
+    " deleted = deleted + $16::bigint, cycle = $18::bigint"
+    " WHERE pipeline = $1 AND epoch = $2::bigint AND run_id = $17 RETURNING txid_current()";
 
 const char *postgres_loads_sql(PostgresLoadsSql which)
 {
@@ -143,16 +159,17 @@ const char *postgres_loads_sql(PostgresLoadsSql which)
     return texts[which];
 }
 
-Status postgres_loads_record(PostgresSink *self, const Position *position, const SinkRun *run,
-                             Err *err)
+/* *ret_rows: how many were there. The transaction's id is noted. */
+static Status record(PostgresSink *self, const Position *position, const SinkRun *run,
+                     int64_t *ret_rows, Err *err)
 {
     CLEANUP(buf_done) Buf json = buf_make(1 << 24);
     TRY(position_format(position, &json, err));
     const int64_t counts[] = {run->extracted,      run->transformed,      run->dropped,
                               run->rejected,       run->counts.loaded,    run->counts.inserted,
                               run->counts.updated, run->counts.unchanged, run->counts.deleted};
-    Int64Text epoch, started, texts[COUNT_OF(counts)];
-    Str params[16] = {
+    Int64Text epoch, started, cycle, texts[COUNT_OF(counts)];
+    Str params[18] = {
         self->sink.req->pipeline,
         int64_text(self->epoch + 1, &epoch),
         run->advance ? STR("advance") : STR("stay"),
@@ -162,10 +179,61 @@ Status postgres_loads_record(PostgresSink *self, const Position *position, const
         self->sink.req->config_hash,
     };
     for (int64_t i = 0; i < COUNT_OF(counts); i++) params[7 + i] = int64_text(counts[i], &texts[i]);
+    params[16] = run->run_id;
+    params[17] = int64_text(self->cycle, &cycle);
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
     TRY(postgres_db_query(self->db, RECORD, params, COUNT_OF(params), &result, err));
-    if (str_eq(str_from(PQcmdTuples(result)), STR("1"))) return OK;
-    return fenced(self, err);
+    *ret_rows = PQntuples(result);
+    if (*ret_rows == 1) xid_keep(self, postgres_db_text(result, 0, 0));
+    return OK;
+}
+
+Status postgres_loads_record(PostgresSink *self, const Position *position, const SinkRun *run,
+                             Err *err)
+{
+    int64_t rows = 0;
+    TRY(record(self, position, run, &rows, err));
+    return rows == 1 ? OK : fenced(self, err);
+}
+
+/* ---- streams that several processes share ---- */
+
+enum { COUNT_TRIES = 100 };
+static const char COUNT_FIRST[] =
+    "INSERT INTO neuron_loads (pipeline, run_id, epoch) SELECT $1, $2, coalesce(max(epoch), 0) + 1"
+    " FROM neuron_loads WHERE pipeline = $1 ON CONFLICT (pipeline, epoch) DO NOTHING"
+    " RETURNING epoch";
+
+/* Two that begin at once want the same number: the second one waits for the first, and counts on.
+ */
+static Status count_first(PostgresSink *self, Str run_id, Err *err)
+{
+    Str params[] = {self->sink.req->pipeline, run_id};
+    for (int i = 0; i < COUNT_TRIES; i++) {
+        CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
+        TRY(postgres_db_query(self->db, COUNT_FIRST, params, 2, &result, err));
+        if (PQntuples(result) == 0) continue;
+        self->epoch = field_int64(result, 0) - 1;
+        return OK;
+    }
+    return err_set(err, ERR_DEADLOCK, "postgresql: no number is to be had in neuron_loads");
+}
+
+Status postgres_loads_count(PostgresSink *self, const SinkRun *run, Err *err)
+{
+    Position none;
+    int64_t rows = 0;
+    SinkRun counted = *run;
+    counted.advance = false; /* where it is stands in neuron_positions */
+    position_init(&none);
+    Status status = record(self, &none, &counted, &rows, err);
+    if (status == OK && rows == 0) {
+        status = count_first(self, run->run_id, err);
+        if (status == OK) status = record(self, &none, &counted, &rows, err);
+    }
+    position_done(&none);
+    if (status == OK && rows == 0) return fenced(self, err);
+    return status;
 }
 
 /* Our own transaction whose session broke may still be open on a server that didn't see the break:
@@ -242,9 +310,7 @@ Status postgres_xid_note(PostgresSink *self, Err *err)
 {
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
     TRY(postgres_db_query(self->db, "SELECT txid_current()", NULL, 0, &result, err));
-    Str xid = str_slice(postgres_db_text(result, 0, 0), 0, (int64_t)sizeof self->xid - 1);
-    memcpy(self->xid, xid.ptr, (size_t)xid.len);
-    self->xid[xid.len] = 0;
+    xid_keep(self, postgres_db_text(result, 0, 0));
     return OK;
 }
 

@@ -4,8 +4,6 @@
 
 #include "connect/postgres/postgres_sink.h"
 
-/* Open the session when there is none. */
-MUST_USE Status postgres_sink_connect(PostgresSink *self, Err *err);
 /* Inspect the target and decide how rows get into it. */
 MUST_USE Status postgres_sink_look(PostgresSink *self, Str name, const Schema *schema, Err *err);
 /* Statements, DDL, types and warnings of what would be done; the target was looked at. */

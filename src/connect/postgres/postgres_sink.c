@@ -16,33 +16,6 @@ Status postgres_sink_run(PostgresSink *self, Err *err)
     return postgres_db_exec(self->db, self->sql.data, err);
 }
 
-/* ---- session ---- */
-
-static void session_close(PostgresSink *self)
-{
-    pthread_mutex_lock(&self->mutex);
-    PostgresDb *db = TAKE(self->db);
-    self->cancelled = false;
-    pthread_mutex_unlock(&self->mutex);
-    postgres_db_close(db);
-}
-
-Status postgres_sink_connect(PostgresSink *self, Err *err)
-{
-    if (self->db) return OK;
-    PostgresDb *db = NULL;
-    TRY(postgres_db_open(self->sink.req->location->url, &db, err));
-    pthread_mutex_lock(&self->mutex);
-    self->db = db;
-    pthread_mutex_unlock(&self->mutex);
-    return OK;
-}
-
-static bool session_is_lost(const PostgresSink *self)
-{
-    return !self->db || self->cancelled || PQstatus(postgres_db_conn(self->db)) == CONNECTION_BAD;
-}
-
 /* ---- what to do with rows ---- */
 
 static bool mode_needs_key(SinkMode mode)
@@ -114,7 +87,7 @@ static bool deletes_first(const PostgresSink *self)
 static Status sink_of_plan(Sink *sink, const Schema *schema, SinkPlan *plan, Err *err)
 {
     PostgresSink *self = (PostgresSink *)sink;
-    TRY(postgres_sink_connect(self, err));
+    TRY(postgres_session_open(self, err));
     TRY(postgres_sink_look(self, sink->req->table, schema, err));
     postgres_keys_begin(self);
     return postgres_plan(self, plan, err);
@@ -137,7 +110,7 @@ static Status postgres_sink_takes(Sink *sink, const Schema *schema, Str wire, bo
     PostgresSink *self = (PostgresSink *)sink;
     const SinkReq *req = sink->req;
     if (!str_eq(wire, STR(POSTGRES_WIRE)) || req->rejects || schema->open) return OK;
-    TRY(postgres_sink_connect(self, err));
+    TRY(postgres_session_open(self, err));
     TRY(postgres_sink_look(self, req->table, schema, err));
     const PostgresTable *out = &self->out;
     bool same = out->bare && out->exists && !self->staged && out->new_count == 0;
@@ -149,35 +122,9 @@ static Status postgres_sink_takes(Sink *sink, const Schema *schema, Str wire, bo
 static Status postgres_sink_state(Sink *sink, LoadState *ret_state, Err *err)
 {
     PostgresSink *self = (PostgresSink *)sink;
-    TRY(postgres_sink_connect(self, err));
-    return postgres_loads_state(self->db, sink->req->pipeline, ret_state, err);
-}
-
-static void keep_text(char *to, int64_t size, Str text)
-{
-    text = str_slice(text, 0, size - 1);
-    if (text.len) memcpy(to, text.ptr, (size_t)text.len);
-    to[text.len] = 0;
-}
-
-/* One round trip. The server looks after a client that it doesn't hear of any more, since what it
- * holds would keep the next run waiting; joins and sorts of the merge get memory. */
-static const char SETTINGS[] = "SELECT pg_backend_pid(), now(), set_config('jit', 'off', true),"
-                               " set_config('tcp_keepalives_idle', '30', true),"
-                               " set_config('tcp_keepalives_interval', '10', true),"
-                               " set_config('tcp_keepalives_count', '3', true),"
-                               " set_config('work_mem', greatest(65536,"
-                               " pg_size_bytes(current_setting('work_mem')) / 1024) || 'kB', true)";
-
-static Status transaction_begin(PostgresSink *self, Err *err)
-{
-    TRY(postgres_db_begin(self->db, "ISOLATION LEVEL READ COMMITTED", POSTGRES_ZONE_UTC, err));
-    self->open = true;
-    CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
-    TRY(postgres_db_query(self->db, SETTINGS, NULL, 0, &result, err));
-    keep_text(self->pid, (int64_t)sizeof self->pid, postgres_db_text(result, 0, 0));
-    keep_text(self->began, (int64_t)sizeof self->began, postgres_db_text(result, 0, 1));
-    return OK;
+    TRY(postgres_session_open(self, err));
+    TRY(postgres_loads_state(self->db, sink->req->pipeline, ret_state, err));
+    return postgres_sink_is_shared(self) ? postgres_parts_state(self, ret_state, err) : OK;
 }
 
 static Status sink_abort_open(Sink *sink, Err *err);
@@ -186,8 +133,8 @@ static Status set_state(PostgresSink *self, const Position *position, Err *err)
 {
     CLEANUP(load_state_done) LoadState state;
     load_state_init(&state);
-    TRY(postgres_loads_create(self->db, err));
-    TRY(transaction_begin(self, err));
+    TRY(postgres_loads_create(self->db, false, err));
+    TRY(postgres_session_transaction(self, err));
     TRY(postgres_loads_state(self->db, self->sink.req->pipeline, &state, err));
     self->epoch = state.epoch;
     self->cycle = 0;
@@ -202,7 +149,7 @@ static Status set_state(PostgresSink *self, const Position *position, Err *err)
 static Status postgres_sink_state_set(Sink *sink, const Position *position, Err *err)
 {
     PostgresSink *self = (PostgresSink *)sink;
-    TRY(postgres_sink_connect(self, err));
+    TRY(postgres_session_open(self, err));
     Status status = set_state(self, position, err);
     if (status != OK) IGNORE(sink_abort_open(sink, NULL));
     return status;
@@ -211,8 +158,9 @@ static Status postgres_sink_state_set(Sink *sink, const Position *position, Err 
 static Status postgres_sink_open(Sink *sink, Str run_id, int64_t epoch, Err *err)
 {
     PostgresSink *self = (PostgresSink *)sink;
-    TRY(postgres_sink_connect(self, err));
-    if (sink->req->pipeline.len) TRY(postgres_loads_create(self->db, err));
+    TRY(postgres_session_open(self, err));
+    if (sink->req->pipeline.len)
+        TRY(postgres_loads_create(self->db, postgres_sink_is_shared(self), err));
     buf_clear(&self->run_id);
     self->epoch = epoch;
     self->cycle = -1;
@@ -237,23 +185,10 @@ static Status postgres_sink_port(Sink *sink, SinkPortKind kind, Str name, const 
 
 /* ---- a cycle ---- */
 
-/* A session that broke while nothing was under way is opened anew. */
-static Status begin_connected(PostgresSink *self, Err *err)
-{
-    if (session_is_lost(self)) session_close(self);
-    bool fresh = !self->db;
-    TRY(postgres_sink_connect(self, err));
-    if (transaction_begin(self, err) == OK) return OK;
-    if (fresh || err->kind != ERR_CONNECT) return FAIL;
-    err_clear(err);
-    session_close(self);
-    TRY(postgres_sink_connect(self, err));
-    return transaction_begin(self, err);
-}
-
 static Status fence(PostgresSink *self, Err *err)
 {
-    if (!self->sink.req->pipeline.len || !self->has_out || self->fenced) return OK;
+    bool guarded = self->sink.req->pipeline.len && self->has_out && !postgres_sink_is_shared(self);
+    if (!guarded || self->fenced) return OK;
     return postgres_loads_fence(self, buf_str(&self->run_id), err);
 }
 
@@ -310,7 +245,7 @@ static Status placed(const PostgresSink *self, const char *doing, Status status,
 static Status postgres_sink_begin(Sink *sink, int64_t cycle, Err *err)
 {
     PostgresSink *self = (PostgresSink *)sink;
-    TRY(begin_connected(self, err));
+    TRY(postgres_session_begin(self, postgres_session_transaction, err));
     if (cycle == self->cycle) self->reject_seq = self->cycle_seq; /* once more */
     else self->stale = self->sink.req->again;
     self->cycle_seq = self->reject_seq;
@@ -420,6 +355,7 @@ static void cycle_end(PostgresSink *self)
     self->unknown = false;
     if (self->fenced) self->epoch++;
     self->fenced = false;
+    sink_parts_end(&self->parts, true);
     table_committed(&self->out);
     table_committed(&self->reject);
 }
@@ -447,6 +383,13 @@ static Status postgres_sink_commit(Sink *sink, const Position *position, const S
     PostgresSink *self = (PostgresSink *)sink;
     TRY(postgres_rejects_flush(self, err));
     TRY(postgres_rejects_leave(self, err));
+    if (postgres_sink_is_shared(self) && self->has_out) {
+        bool held = true;
+        TRY(postgres_parts_move(self, position, &held, err));
+        *ret_result = COMMIT_FENCED;
+        if (!held) return OK;
+        TRY(postgres_loads_count(self, run, err));
+    }
     if (self->fenced) TRY(postgres_loads_record(self, position, run, err));
     if (!self->has_out) TRY(postgres_xid_note(self, err));
     TRY(placed(self, "at COMMIT", commit_send(self, ret_result, err), err));
@@ -457,7 +400,7 @@ static Status postgres_sink_commit(Sink *sink, const Position *position, const S
         return OK;
     }
     self->unknown = true;
-    session_close(self);
+    postgres_session_close(self);
     return OK;
 }
 
@@ -476,8 +419,8 @@ static void outcome_wait(void)
 static Status outcome_ask(PostgresSink *self, Str run_id, int64_t cycle, Outcome *ret_outcome,
                           SinkCounts *ret_counts, Err *err)
 {
-    TRY(postgres_sink_connect(self, err));
-    if (self->has_out || !self->unknown) {
+    TRY(postgres_session_open(self, err));
+    if ((self->has_out && !postgres_sink_is_shared(self)) || !self->unknown) {
         return postgres_loads_outcome(self, run_id, cycle, ret_outcome, ret_counts, err);
     }
     TRY(postgres_xid_outcome(self, ret_outcome, err));
@@ -492,7 +435,7 @@ static Status postgres_sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outco
     *ret_outcome = OUTCOME_UNKNOWN;
     bool known = sink->req->pipeline.len > 0 || (self->unknown && !self->has_out);
     if (!known) return OK;
-    if (self->open || session_is_lost(self)) session_close(self);
+    if (self->open || postgres_session_is_lost(self)) postgres_session_close(self);
     if (outcome_ask(self, run_id, cycle, ret_outcome, ret_counts, err) != OK) {
         if (!err_is_retriable(err)) return FAIL;
         err_clear(err);
@@ -509,18 +452,20 @@ static Status sink_abort_open(Sink *sink, Err *err UNUSED)
 {
     PostgresSink *self = (PostgresSink *)sink;
     self->open = self->unknown = self->fenced = false;
+    sink_parts_end(&self->parts, false);
     self->out.prepared = self->reject.prepared = false;
     postgres_rows_clear_out(&self->rows);
     postgres_rows_clear_out(&self->rejects);
     if (!self->db) return OK;
-    if (session_is_lost(self)) {
-        session_close(self);
+    if (postgres_session_is_lost(self)) {
+        postgres_session_close(self);
         return OK;
     }
     if (self->copying) postgres_db_copy_abort(self->db);
     self->copying = self->guarded = false;
     postgres_db_rollback(self->db);
-    if (PQtransactionStatus(postgres_db_conn(self->db)) != PQTRANS_IDLE) session_close(self);
+    if (PQtransactionStatus(postgres_db_conn(self->db)) != PQTRANS_IDLE)
+        postgres_session_close(self);
     return OK;
 }
 
@@ -538,11 +483,12 @@ static void postgres_sink_cancel(Sink *sink)
 static void postgres_sink_close(Sink *sink)
 {
     PostgresSink *self = (PostgresSink *)sink;
-    session_close(self);
+    postgres_session_close(self);
     postgres_table_done(&self->out);
     postgres_table_done(&self->reject);
     postgres_rows_out_done(&self->rows);
     postgres_rows_out_done(&self->rejects);
+    sink_parts_done(&self->parts);
     buf_done(&self->encoder.scratch);
     buf_done(&self->encoder.cells);
     buf_done(&self->run_id);
@@ -556,6 +502,9 @@ static const SinkOps POSTGRES_SINK_OPS = {
     .takes = postgres_sink_takes,
     .state = postgres_sink_state,
     .state_set = postgres_sink_state_set,
+    .take = postgres_parts_take,
+    .holds = postgres_parts_holds,
+    .claim = postgres_parts_claim,
     .open = postgres_sink_open,
     .port = postgres_sink_port,
     .begin = postgres_sink_begin,

@@ -4,6 +4,7 @@
 
 #include "connect/postgres/postgres_encode.h"
 #include "connect/postgres/postgres_impl.h"
+#include "connect/sink_parts.h"
 #include "foundation/base/thread.h"
 
 /* What stands in front of the fields in a row that is sent. */
@@ -67,7 +68,8 @@ typedef struct PostgresSink {
     pthread_mutex_t mutex; /* guards db against the thread that cancels */
     bool cancelled;        /* db was told to stop: it is of no more use */
     Buf run_id;
-    int64_t epoch; /* of the last published run or cycle */
+    int64_t epoch;   /* of the last published run or cycle */
+    SinkParts parts; /* of a stream's topic: those that are ours */
     PostgresTable out, reject;
     bool has_out, has_reject;
     bool staged;
@@ -81,7 +83,8 @@ typedef struct PostgresSink {
     bool fresh;    /* the target is empty and ours alone: rows whose keys ascend go straight in */
     bool fenced;   /* this cycle's epoch is taken */
     bool unknown;  /* the answer to COMMIT got lost */
-    char xid[24];  /* of the last COMMIT without an OUT port: what it came to can be asked for */
+    char xid[24];  /* of the last COMMIT without an OUT port or of a shared stream: what it came to
+                      can be asked for */
     char pid[16]; /* of the open transaction's backend, and when it began: what tells it from all */
     char began[40]; /* others when it has to be ended */
     PostgresKeys keys;
@@ -102,8 +105,27 @@ typedef struct PostgresSink {
 /* The first field whose column has another type than the one that the field was read as, or is none
  * that is built in; -1: none. */
 int32_t postgres_sink_wire_differs(const PostgresSink *self, const Schema *schema);
+/* The target is a stream's, which several processes may share part by part. */
+static inline bool postgres_sink_is_shared(const PostgresSink *self)
+{
+    return sink_keeps_parts(&self->sink) && self->sink.req->table.len > 0;
+}
 /* Run what stands in self->sql. */
 MUST_USE Status postgres_sink_run(PostgresSink *self, Err *err);
+
+/* ---- the session (postgres_session.c) ---- */
+
+/* Where there is none. */
+MUST_USE Status postgres_session_open(PostgresSink *self, Err *err);
+void postgres_session_close(PostgresSink *self);
+/* It broke, or was told to stop. */
+bool postgres_session_is_lost(const PostgresSink *self);
+/* `begin` in a session that works: in a new one where it turns out that the old one broke while
+ * nothing was under way. */
+MUST_USE Status postgres_session_begin(PostgresSink *self,
+                                       Status (*begin)(PostgresSink *self, Err *err), Err *err);
+/* BEGIN of a cycle, with its settings. */
+MUST_USE Status postgres_session_transaction(PostgresSink *self, Err *err);
 
 /* ---- tables (postgres_table.c) ---- */
 
@@ -188,8 +210,13 @@ typedef enum PostgresLoadsSql {
     POSTGRES_LOADS_RECORD
 } PostgresLoadsSql;
 const char *postgres_loads_sql(PostgresLoadsSql which);
-/* Make the table when it is missing, in a transaction of its own. */
-MUST_USE Status postgres_loads_create(PostgresDb *db, Err *err);
+/* Make it when it is missing, and for a stream that is shared also neuron_positions, each in a
+ * transaction of its own. */
+MUST_USE Status postgres_loads_create(PostgresDb *db, bool parts, Err *err);
+/* Somebody else made the same table at the same time. */
+bool postgres_lost_race(const Err *err);
+/* A shared stream's cycle: every process has a row of its own, whose counts grow. */
+MUST_USE Status postgres_loads_count(PostgresSink *self, const SinkRun *run, Err *err);
 /* Take epoch + 1 in the open transaction: waits for a writer that is about to take it too, and
  * fails with ERR_FENCED when somebody else has. */
 MUST_USE Status postgres_loads_fence(PostgresSink *self, Str run_id, Err *err);
@@ -200,8 +227,24 @@ MUST_USE Status postgres_loads_record(PostgresSink *self, const Position *positi
  * waits for a COMMIT that will never come is ended. */
 MUST_USE Status postgres_loads_outcome(PostgresSink *self, Str run_id, int64_t cycle,
                                        Outcome *ret_outcome, SinkCounts *ret_counts, Err *err);
-/* Did the transaction self->xid commit? Where there is no run record. */
+/* Did the transaction self->xid commit? Where there is no run record, or one that others share. */
 MUST_USE Status postgres_xid_note(PostgresSink *self, Err *err);
 MUST_USE Status postgres_xid_outcome(PostgresSink *self, Outcome *ret_outcome, Err *err);
+
+/* ---- neuron_positions (postgres_parts.c), of SinkReq.topic ---- */
+
+/* Where each part of the topic is takes the place of the run's position, where the stream has any
+ * parts, of whatever topic. */
+MUST_USE Status postgres_parts_state(PostgresSink *self, LoadState *state, Err *err);
+/* SinkOps of these names. */
+MUST_USE Status postgres_parts_take(Sink *sink, const int32_t *parts, int32_t count,
+                                    Position *ret_from, bool *ret_taken, Err *err);
+bool postgres_parts_holds(const Sink *sink, int32_t part);
+MUST_USE Status postgres_parts_claim(Sink *sink, const Position *position, bool *ret_held,
+                                     Err *err);
+/* Move what the position moves, in the open cycle, unless that is done already; *ret_held false:
+ * another process has some of it. */
+MUST_USE Status postgres_parts_move(PostgresSink *self, const Position *position, bool *ret_held,
+                                    Err *err);
 
 #endif

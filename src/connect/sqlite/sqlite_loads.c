@@ -12,7 +12,7 @@ static const char CREATE_LOADS[] =
     " unchanged INTEGER NOT NULL, deleted INTEGER NOT NULL, config_hash TEXT,"
     " PRIMARY KEY (pipeline, epoch))";
 
-static Status bind_str(sqlite3_stmt *statement, int index, Str text, Err *err)
+Status sqlite_bind_str(sqlite3_stmt *statement, int index, Str text, Err *err)
 {
     if (sqlite3_bind_text64(statement, index, text.ptr ? text.ptr : "", (sqlite3_uint64)text.len,
                             SQLITE_TRANSIENT, SQLITE_UTF8) == SQLITE_OK) {
@@ -37,7 +37,7 @@ Status sqlite_loads_state(sqlite3 *db, Str pipeline, LoadState *ret_state, Err *
                           STR("SELECT epoch, run_id, position, published_at FROM neuron_loads"
                               " WHERE pipeline = ?1 ORDER BY epoch DESC LIMIT 1"),
                           &statement, err));
-    TRY(bind_str(statement, 1, pipeline, err));
+    TRY(sqlite_bind_str(statement, 1, pipeline, err));
     bool row = false;
     TRY(sqlite_db_step(db, statement, &row, err));
     if (!row) return OK;
@@ -54,35 +54,37 @@ Status sqlite_loads_state(sqlite3 *db, Str pipeline, LoadState *ret_state, Err *
 static Status bind_time(sqlite3_stmt *statement, int index, int64_t us, Err *err)
 {
     char text[DATETIME_TEXT_MAX];
-    return bind_str(statement, index,
-                    str_make(text, datetime_format_timestamp(us, 'T', true, text)), err);
+    return sqlite_bind_str(statement, index,
+                           str_make(text, datetime_format_timestamp(us, 'T', true, text)), err);
 }
 
 static Status bind_record(SqliteSink *self, sqlite3_stmt *st, const Position *position,
                           const SinkRun *run, Err *err)
 {
     CLEANUP(buf_done) Buf json = buf_make(1 << 24);
-    TRY(position_format(position, &json, err));
-    TRY(bind_str(st, 1, self->sink.req->pipeline, err));
-    TRY(bind_str(st, 2, run->run_id, err));
+    if (!self->sink.req->topic.len) TRY(position_format(position, &json, err));
+    TRY(sqlite_bind_str(st, 1, self->sink.req->pipeline, err));
+    TRY(sqlite_bind_str(st, 2, run->run_id, err));
     (void)sqlite3_bind_int64(st, 3, self->epoch + 1);
-    if (position->cursor.len) TRY(bind_str(st, 4, buf_str(&position->cursor), err));
-    TRY(bind_str(st, 5, buf_str(&json), err));
+    if (position->cursor.len) TRY(sqlite_bind_str(st, 4, buf_str(&position->cursor), err));
+    if (json.len) TRY(sqlite_bind_str(st, 5, buf_str(&json), err));
     TRY(bind_time(st, 6, run->started_us, err));
     TRY(bind_time(st, 7, clock_now_us(), err));
     const int64_t counts[] = {run->extracted,      run->transformed,      run->dropped,
                               run->rejected,       run->counts.loaded,    run->counts.inserted,
                               run->counts.updated, run->counts.unchanged, run->counts.deleted};
     for (int i = 0; i < COUNT_OF(counts); i++) (void)sqlite3_bind_int64(st, 8 + i, counts[i]);
-    return bind_str(st, 17, self->sink.req->config_hash, err);
+    return sqlite_bind_str(st, 17, self->sink.req->config_hash, err);
 }
 
-/* Nobody else may have published since this run began: the epoch must still be the one it saw. */
+/* Nobody else may have published since this run began: the epoch must still be the one it saw.
+ * Those who share a stream are guarded by its parts, and count on. */
 static Status epoch_check(SqliteSink *self, Err *err)
 {
     CLEANUP(load_state_done) LoadState now;
     load_state_init(&now);
     TRY(sqlite_loads_state(self->db, self->sink.req->pipeline, &now, err));
+    if (self->sink.req->topic.len) self->epoch = now.epoch;
     if (now.epoch == self->epoch) return OK;
     return err_set(err, ERR_FENCED,
                    "another run of «%.*s» published meanwhile (epoch %lld, this run began at %lld)",
@@ -98,7 +100,7 @@ static Status loads_trim(SqliteSink *self, Err *err)
     TRY(sqlite_db_prepare(self->db,
                           STR("DELETE FROM neuron_loads WHERE pipeline = ?1 AND epoch <= ?2"),
                           &statement, err));
-    TRY(bind_str(statement, 1, req->pipeline, err));
+    TRY(sqlite_bind_str(statement, 1, req->pipeline, err));
     (void)sqlite3_bind_int64(statement, 2, self->epoch + 1 - req->loads_max);
     bool row = false;
     return sqlite_db_step(self->db, statement, &row, err);
@@ -140,8 +142,8 @@ Status sqlite_loads_outcome(sqlite3 *db, Str pipeline, Str run_id, Outcome *ret_
                           STR("SELECT records_loaded, inserted, updated, unchanged, deleted"
                               " FROM neuron_loads WHERE pipeline = ?1 AND run_id = ?2"),
                           &statement, err));
-    TRY(bind_str(statement, 1, pipeline, err));
-    TRY(bind_str(statement, 2, run_id, err));
+    TRY(sqlite_bind_str(statement, 1, pipeline, err));
+    TRY(sqlite_bind_str(statement, 2, run_id, err));
     bool row = false;
     TRY(sqlite_db_step(db, statement, &row, err));
     if (!row) return OK;

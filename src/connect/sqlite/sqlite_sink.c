@@ -135,8 +135,37 @@ static Status sqlite_sink_state(Sink *sink, LoadState *ret_state, Err *err)
         return OK;
     }
     Status status = sqlite_loads_state(db, sink->req->pipeline, ret_state, err);
+    if (status == OK && sink->req->topic.len) {
+        Position parts;
+        bool any = false;
+        position_init(&parts);
+        status = sqlite_parts_state(db, sink->req, &parts, &any, err);
+        if (status == OK && any) status = position_copy(&parts, &ret_state->position, err);
+        position_done(&parts);
+    }
     sqlite_db_close(db);
     return status;
+}
+
+/* ---- parts ---- */
+
+static Status sqlite_sink_take(Sink *sink, const int32_t *parts, int32_t count, Position *ret_from,
+                               bool *ret_taken UNUSED, Err *err)
+{
+    return sqlite_parts_take((SqliteSink *)sink, parts, count, ret_from, err);
+}
+
+static bool sqlite_sink_holds(const Sink *sink, int32_t part)
+{
+    return sink_parts_hold(&((const SqliteSink *)sink)->parts, part);
+}
+
+/* The cycle's transaction keeps all others out already. */
+static Status sqlite_sink_claim(Sink *sink, const Position *position, bool *ret_held, Err *err)
+{
+    SqliteSink *self = (SqliteSink *)sink;
+    if (self->parts.moving > 0) return OK;
+    return sqlite_parts_move(self, position, ret_held, err);
 }
 
 static Status sqlite_sink_state_set(Sink *sink, const Position *position, Err *err)
@@ -424,12 +453,19 @@ static Status sqlite_sink_commit(Sink *sink, const Position *position, const Sin
                                  CommitResult *ret_result, Err *err)
 {
     SqliteSink *self = (SqliteSink *)sink;
+    bool held = true;
+    if (sink_keeps_parts(sink) && self->has_out) {
+        TRY(sqlite_sink_claim(sink, position, &held, err));
+        *ret_result = COMMIT_FENCED;
+        if (!held) return OK;
+    }
     TRY(replayed_leave(self, err));
     if (sink->req->pipeline.len && self->has_out) {
         TRY(sqlite_loads_record(self, position, run, err));
     }
     TRY(sqlite_db_exec(self->db, "COMMIT", err));
     self->epoch++;
+    sink_parts_end(&self->parts, true);
     cycle_end(self);
     *ret_result = COMMIT_DONE;
     return OK;
@@ -455,6 +491,7 @@ static Status sqlite_sink_abort(Sink *sink, Err *err)
 {
     SqliteSink *self = (SqliteSink *)sink;
     atomic_store(&self->stop.cancelled, false);
+    sink_parts_end(&self->parts, false);
     if (!self->open) return OK;
     self->open = false;
     if (sqlite3_get_autocommit(self->db)) return OK;
@@ -473,6 +510,7 @@ static void sqlite_sink_close(Sink *sink)
     sqlite_table_done(&self->out);
     sqlite_table_done(&self->reject);
     if (self->db) sqlite_db_close(self->db);
+    sink_parts_done(&self->parts);
     buf_done(&self->run_id);
     buf_done(&self->sql);
     mem_free(self);
@@ -482,6 +520,9 @@ static const SinkOps SQLITE_SINK_OPS = {
     .describe = sqlite_sink_describe,
     .state = sqlite_sink_state,
     .state_set = sqlite_sink_state_set,
+    .take = sqlite_sink_take,
+    .holds = sqlite_sink_holds,
+    .claim = sqlite_sink_claim,
     .open = sqlite_sink_open,
     .port = sqlite_sink_port,
     .begin = sqlite_sink_begin,

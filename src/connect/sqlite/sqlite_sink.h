@@ -2,6 +2,7 @@
 #ifndef NEURON_SQLITE_SINK_H
 #define NEURON_SQLITE_SINK_H
 
+#include "connect/sink_parts.h"
 #include "connect/sqlite/sqlite_impl.h"
 
 /* One written table: the target itself, or the table for rejects. */
@@ -24,7 +25,8 @@ typedef struct SqliteSink {
     sqlite3 *db;
     SqliteStop stop; /* what was cancelled ends until the cycle is undone */
     Buf run_id;
-    int64_t epoch; /* of the last published run */
+    int64_t epoch;   /* of the last published run */
+    SinkParts parts; /* of a stream's topic: those that are ours */
     SqliteTable out, reject;
     bool has_out, has_reject;
     bool staged;
@@ -58,8 +60,20 @@ MUST_USE Status sqlite_merge(SqliteSink *self, RejectWriter *rejects, SinkCounts
 /* The exact statements of the merge, for the plan. */
 MUST_USE Status sqlite_merge_sql(const SqliteSink *self, SinkPlan *plan, Err *err);
 
+/* neuron_positions, of SinkReq.topic: SinkOps of these names. The others inside the open cycle. */
+MUST_USE Status sqlite_parts_take(SqliteSink *self, const int32_t *parts, int32_t count,
+                                  Position *ret_from, Err *err);
+/* Move what the position moves; *ret_held false: another process has some of it. */
+MUST_USE Status sqlite_parts_move(SqliteSink *self, const Position *position, bool *ret_held,
+                                  Err *err);
+/* Where each part of the topic is, added to the position; *ret_any false: the stream has no parts
+ * there, of whatever topic. */
+MUST_USE Status sqlite_parts_state(sqlite3 *db, const SinkReq *req, Position *position,
+                                   bool *ret_any, Err *err);
+
 /* neuron_loads: state, compare-and-set of the epoch, run record. */
 MUST_USE Status sqlite_loads_state(sqlite3 *db, Str pipeline, LoadState *ret_state, Err *err);
+MUST_USE Status sqlite_bind_str(sqlite3_stmt *statement, int index, Str text, Err *err);
 MUST_USE Status sqlite_loads_record(SqliteSink *self, const Position *position, const SinkRun *run,
                                     Err *err);
 MUST_USE Status sqlite_loads_outcome(sqlite3 *db, Str pipeline, Str run_id, Outcome *ret_outcome,

@@ -105,6 +105,7 @@ static Status flow_init(Flow *flow, const FlowSpec *spec, FlowResult *result, Er
     thread_cond_init(&flow->rendezvous.cond);
     position_init(&flow->rendezvous.position);
     position_init(&flow->rendezvous.rewind_to);
+    position_init(&flow->take.from);
     int64_t bytes = spec->queue_bytes ? spec->queue_bytes : FLOW_QUEUE_BYTES;
     TRY(queue_new(bytes, item_drop, &flow->read_queue, err));
     return queue_new(bytes, item_drop, &flow->write_queue, err);
@@ -116,6 +117,7 @@ static void flow_done(Flow *flow)
     queue_free(flow->write_queue);
     position_done(&flow->rendezvous.position);
     position_done(&flow->rendezvous.rewind_to);
+    position_done(&flow->take.from);
     pthread_cond_destroy(&flow->rendezvous.cond);
     pthread_mutex_destroy(&flow->rendezvous.mutex);
     pthread_mutex_destroy(&flow->dropped_mutex);
@@ -191,7 +193,8 @@ Status flow_run(const FlowSpec *spec, FlowResult *ret_result, Err *err)
     Flow *flow = mem_zalloc((int64_t)sizeof *flow);
     if (!flow) return err_memory(err);
     Status status = flow_init(flow, spec, ret_result, err);
-    if (status == OK && spec->start) {
+    /* Parts that are asked for are known when they are ours. */
+    if (status == OK && spec->start && !spec->asks) {
         status = position_copy(spec->start, &ret_result->position, err);
     }
     if (status == OK) status = flow_threads(flow, err);

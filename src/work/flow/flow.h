@@ -26,12 +26,16 @@ typedef struct FlowRejectShape {
     const Schema *schema; /* NULL: the reject schema, nothing is shaped */
     Status (*shape)(void *arg, const Batch *rejects, Batch **ret_batch, Err *err);
     /* Before rejects are committed in a sink of their own: the JSON that is kept with them as the
-     * samples of their position. NULL: those of the source. */
-    Status (*keep)(void *arg, Buf *samples, Err *err);
+     * samples of their position (SinkRun.keep). NULL: those of the source. */
+    Status (*keep)(void *arg, const Position *position, Str before, Buf *ret_samples, Err *err);
     void (*ended)(void *arg, FlowRejectsEnd end); /* may be NULL */
     /* So far the source is committed: when a part is first read from, before its rejects, and
      * after each cycle that is DONE. May be NULL. */
     void (*committed)(void *arg, const Position *position);
+    /* With FlowSpec.asks, between cycles: parts that are ours from now on, and how far each is
+     * committed (-1: not known); parts that are ours no more. May be NULL. */
+    Status (*taken)(void *arg, const Position *taken, Err *err);
+    void (*gone)(void *arg, const int32_t *parts, int32_t count);
     void *arg;
 } FlowRejectShape;
 
@@ -55,6 +59,7 @@ typedef struct FlowSpec {
     int64_t epoch;         /* of LoadState */
     const Position *start; /* NULL: the beginning */
     bool advance;          /* the position becomes the watermark */
+    bool asks; /* SourceReq.asks: on each ASSIGN the sink is asked where the parts begin */
 
     /* A cycle ends, and is committed, when one of these is reached; 0: no such bound. All 0: one
      * cycle up to END. */
@@ -78,6 +83,10 @@ typedef struct FlowSpec {
     /* After each committed cycle: what it did. May be NULL. */
     void (*committed)(void *arg, const FlowLedger *cycle);
     void *committed_arg;
+    /* Parts of the cycle that was just undone: another process took them over in the target. May be
+     * NULL. */
+    void (*fenced)(void *arg, const int32_t *parts, int32_t count);
+    void *fenced_arg;
     const _Atomic bool *cancelled; /* an orderly end: ERR_CANCELLED, nothing of the cycle stays */
     const _Atomic bool *stop;      /* unbounded: finish the cycle, commit, end with OK */
 } FlowSpec;
@@ -103,6 +112,8 @@ typedef struct FlowResult {
     bool outcome_was_unknown; /* a COMMIT's answer got lost and was read back */
     bool rejects_kept; /* refused rows are elsewhere (reject_sink), and their data was not committed
                         */
+    int64_t gap; /* rows that were about to be written again, as the sink has them already; with
+                    FlowSpec.asks, and always 0 where the source reads from where the sink says */
 } FlowResult;
 void flow_result_init(FlowResult *result);
 void flow_result_done(FlowResult *result);
@@ -114,7 +125,12 @@ void flow_result_done(FlowResult *result);
  * REVOKE: the reader hands it past the bound of the queues and waits on a rendezvous, not on a
  * queue; the writer drops that epoch's waiting batches, finishes or aborts the cycle before the
  * deadline and acknowledges. LOST, or past the deadline: abort. Nothing of a dropped epoch is ever
- * written. UNKNOWN after a commit is settled by sink_outcome. */
+ * written. UNKNOWN after a commit is settled by sink_outcome.
+ *
+ * ASSIGN with `asks`: the reader notes it and reads on; the writer ends its cycle and asks the sink
+ * (sink_take) until that answers; the reader tells the source (source_begin). A REVOKE or LOST
+ * before that voids it. FENCED after a commit: the cycle is undone, the source is told which parts
+ * are gone (source_fenced), and the others are read again. */
 MUST_USE Status flow_run(const FlowSpec *spec, FlowResult *ret_result, Err *err);
 
 #endif

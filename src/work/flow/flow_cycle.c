@@ -5,7 +5,7 @@
 #include "foundation/base/mem.h"
 #include "foundation/base/redact.h"
 
-enum { OUTCOME_TRIES = 20, REJECT_SAMPLES_MAX = 16 << 20 };
+enum { OUTCOME_TRIES = 20 };
 
 static Sink *reject_sink(const Writer *self)
 {
@@ -25,6 +25,8 @@ Status writer_init(Writer *self, Flow *flow, Err *err)
     position_init(&self->position);
     position_init(&self->begun);
     const FlowSpec *spec = flow->spec;
+    if (spec->asks) self->asked = mem_zalloc((int64_t)sizeof *self->asked);
+    if (spec->asks && !self->asked) return err_memory(err);
     self->one_cycle = !spec->cycle_rows_max && !spec->cycle_bytes_max && !spec->cycle_us_max;
     TRY(reject_writer_init(&self->refused, spec->key, spec->key_count, err));
     flow->result->position.handle = spec->source->handle;
@@ -47,6 +49,7 @@ void writer_done(Writer *self)
         self->pending = next;
     }
     reject_writer_done(&self->refused);
+    mem_free(self->asked);
     position_done(&self->position);
     position_done(&self->begun);
 }
@@ -143,9 +146,24 @@ static Status part_begun(Writer *self, const FlowItem *item, Err *err)
     return OK;
 }
 
+/* What the sink has already must not come again: it would be loaded twice. */
+static Status overlap_check(Writer *self, const FlowItem *item, Err *err)
+{
+    if (!self->spec->asks || !item->has_span) return OK;
+    int64_t known = position_next(&self->position, item->span.part);
+    if (item->span.first >= known) return OK;
+    self->flow->result->gap += int64_min(known, item->span.next) - item->span.first;
+    (void)err_set(err, ERR_INTERNAL,
+                  "the ledger has a gap in part %d: rows from %lld on were read, but the target has"
+                  " them up to %lld",
+                  item->span.part, (long long)item->span.first, (long long)known);
+    return err_hint(err, "nothing was published; please report this with the configuration");
+}
+
 Status cycle_item(Writer *self, FlowItem *item, Err *err)
 {
     TRY(item_check(item, err));
+    TRY(overlap_check(self, item, err));
     TRY(cycle_begin(self, err));
     TRY(part_begun(self, item, err));
     self->ledger.extracted += item->extracted;
@@ -234,15 +252,17 @@ static Status commit_rejects(Writer *self, const SinkRun *run, bool *ret_again, 
     SinkCounts ignored = {0};
     CommitResult result = COMMIT_DONE;
     const FlowRejectShape *shape = &self->spec->reject_shape;
-    CLEANUP(buf_done) Buf samples = buf_make(REJECT_SAMPLES_MAX);
     Position position = self->position; /* borrowed */
     position.handle = NULL;
-    if (shape->keep) {
-        TRY(shape->keep(shape->arg, &samples, err));
-        position.samples = samples;
-    }
+    SinkRun rejects_run = *run;
+    rejects_run.keep = shape->keep;
+    rejects_run.keep_arg = shape->arg;
+    bool held = true;
+    TRY(sink_claim(self->spec->sink, &self->position, &held, err));
+    *ret_again = !held;
+    if (!held) return OK;
     TRY(sink_apply(sink, NULL, &ignored, err));
-    TRY(sink_commit(sink, &position, run, &result, err));
+    TRY(sink_commit(sink, &position, &rejects_run, &result, err));
     *ret_again = result == COMMIT_AGAIN;
     if (*ret_again) return OK;
     self->rejects_open = false;
@@ -271,8 +291,11 @@ static Status pending_add(Writer *self, Err *err)
 
 static Status settle(Writer *self, const Position *position, Err *err)
 {
+    Position *committed = &self->flow->result->position;
     TRY(source_settled(self->spec->source, position, err));
-    return position_copy(position, &self->flow->result->position, err);
+    if (!self->spec->asks) return position_copy(position, committed, err);
+    position_advance(position, committed);
+    return OK;
 }
 
 /* Settle the completed prefix of pending cycles. */
@@ -342,10 +365,8 @@ Status cycle_commit(Writer *self, bool *ret_again, Err *err)
     if (spec->advance) TRY(source_observe(spec->source, &self->position, err));
     CommitResult result = COMMIT_DONE;
     TRY(sink_commit(spec->sink, &self->position, &run, &result, err));
-    if (result == COMMIT_AGAIN) {
-        *ret_again = true;
-        return OK;
-    }
+    *ret_again = result == COMMIT_AGAIN || result == COMMIT_FENCED;
+    if (*ret_again) return OK;
     self->open = false;
     if (result == COMMIT_UNKNOWN) TRY(outcome_ask(self, spec->sink, err));
     self->flow->result->rejects_kept = false;

@@ -26,6 +26,9 @@ typedef struct Writer {
     Position begun;    /* where reading of each part began: so far it was committed */
     PendingCommit *pending, *pending_last;
     int64_t start_ns, progress_ns, start_us;
+    bool taking;     /* parts are being taken over in the sink */
+    int64_t take_ns; /* not before this again */
+    FlowTake *asked; /* with FlowSpec.asks: a copy */
 } Writer;
 
 MUST_USE Status writer_init(Writer *self, Flow *flow, Err *err);
@@ -35,7 +38,7 @@ MUST_USE Status cycle_begin(Writer *self, Err *err);
 /* Write what the item holds; begins the cycle where none is open. */
 MUST_USE Status cycle_item(Writer *self, FlowItem *item, Err *err);
 /* Nothing where none is open. *ret_again true: nothing was committed, and the cycle is to be undone
- * and done again. */
+ * and done again, but for parts that the sink doesn't hold any more. */
 MUST_USE Status cycle_commit(Writer *self, bool *ret_again, Err *err);
 /* Undo the open cycle; what was read since it began is stale. */
 MUST_USE Status cycle_abort(Writer *self, Err *err);

@@ -50,7 +50,22 @@ typedef struct Rendezvous {
     bool
         rewind; /* the other way round: the writer asks the reader to read again from `rewind_to` */
     Position rewind_to;
+
+    /* Of the cycle that was undone last: parts that another process has; for the source. */
+    int32_t fenced[FLOW_REVOKED_MAX];
+    int32_t fenced_count;
 } Rendezvous;
+
+/* Parts that were assigned, and where they begin: the reader asks and reads on, the writer asks the
+ * sink and answers, the reader tells the source. Under the rendezvous' mutex. */
+typedef struct FlowTake {
+    bool asked, answered;
+    bool voided; /* they were taken away again: what was noted of them is to be forgotten */
+    int64_t epoch;
+    int32_t parts[FLOW_REVOKED_MAX];
+    int32_t part_count;
+    Position from;
+} FlowTake;
 
 /* Batches of a part with an epoch up to this are dropped. */
 typedef struct DroppedEpoch {
@@ -92,6 +107,7 @@ struct Flow {
     pthread_mutex_t error_mutex;
     Err error; /* the first one */
     Rendezvous rendezvous;
+    FlowTake take;
     pthread_mutex_t dropped_mutex;
     DroppedEpoch dropped[FLOW_REVOKED_MAX];
     int32_t dropped_count;

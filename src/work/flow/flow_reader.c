@@ -65,6 +65,54 @@ static bool rendezvous_wait(Flow *flow, int64_t deadline_ns)
     return answered;
 }
 
+/* ---- parts that are given ---- */
+
+static void take_ask(Flow *flow, const SourceEvent *event)
+{
+    FlowTake *take = &flow->take;
+    if (!flow->spec->asks || event->part_count == 0) return;
+    pthread_mutex_lock(&flow->rendezvous.mutex);
+    take->asked = true;
+    take->answered = false;
+    take->epoch = event->epoch;
+    take->part_count = event->part_count < FLOW_REVOKED_MAX ? event->part_count : FLOW_REVOKED_MAX;
+    memcpy(take->parts, event->parts, (size_t)take->part_count * sizeof *take->parts);
+    pthread_mutex_unlock(&flow->rendezvous.mutex);
+}
+
+/* What was asked is void. */
+static void take_void(Flow *flow)
+{
+    FlowTake *take = &flow->take;
+    pthread_mutex_lock(&flow->rendezvous.mutex);
+    take->voided = take->asked;
+    take->asked = take->answered = false;
+    pthread_mutex_unlock(&flow->rendezvous.mutex);
+}
+
+/* Tell the source what the sink answered. */
+static Status reader_take(Flow *flow, Err *err)
+{
+    FlowTake *take = &flow->take;
+    pthread_mutex_lock(&flow->rendezvous.mutex);
+    bool answered = take->answered;
+    take->asked = take->asked && !answered;
+    take->answered = false;
+    pthread_mutex_unlock(&flow->rendezvous.mutex);
+    return answered ? source_begin(flow->spec->source, take->epoch, &take->from, err) : OK;
+}
+
+/* Read again from there; parts that another process took over are gone. */
+static Status read_again(Flow *flow, const Position *from, Err *err)
+{
+    Rendezvous *r = &flow->rendezvous;
+    if (r->fenced_count > 0) {
+        TRY(source_fenced(flow->spec->source, r->fenced, r->fenced_count, err));
+    }
+    r->fenced_count = 0;
+    return source_rewind(flow->spec->source, from, err);
+}
+
 static bool item_matches_stale(void *item, void *flow)
 {
     return flow_item_is_stale(flow, item);
@@ -75,6 +123,7 @@ static Status reader_revoke(Flow *flow, const SourceEvent *event, Err *err)
 {
     Rendezvous *r = &flow->rendezvous;
     flow_drop_epoch(flow, event->parts, event->part_count, event->epoch);
+    take_void(flow);
     rendezvous_ask(flow, event);
     (void)queue_drop_if(flow->read_queue, item_matches_stale, flow);
     (void)queue_drop_if(flow->write_queue, item_matches_stale, flow);
@@ -95,7 +144,7 @@ static Status reader_revoke(Flow *flow, const SourceEvent *event, Err *err)
     bool aborted = r->aborted;
     r->asked = false;
     pthread_mutex_unlock(&r->mutex);
-    return aborted ? source_rewind(flow->spec->source, &r->position, err) : OK;
+    return aborted ? read_again(flow, &r->position, err) : OK;
 }
 
 static bool rewind_is_asked(Flow *flow)
@@ -131,6 +180,8 @@ static Status reader_push(FlowReader *reader, FlowItem *item, Err *err)
         if (status == OK && (event.kind == SOURCE_REVOKE || event.kind == SOURCE_LOST)) {
             status = reader_revoke(flow, &event, err);
         }
+        if (status == OK && event.kind == SOURCE_ASSIGN) take_ask(flow, &event);
+        if (status == OK) status = reader_take(flow, err);
         if (status != OK || flow_item_is_stale(flow, item)) {
             flow_item_free(item);
             return status;
@@ -152,8 +203,10 @@ static Status reader_event(FlowReader *reader, SourceEvent *event, Err *err)
     case SOURCE_REVOKE:
     case SOURCE_LOST:
         return reader_revoke(flow, event, err);
-    case SOURCE_WAIT:
     case SOURCE_ASSIGN:
+        take_ask(flow, event);
+        return OK;
+    case SOURCE_WAIT:
     case SOURCE_END:
         return OK;
     }
@@ -171,7 +224,7 @@ static Status reader_rewind(Flow *flow, Err *err)
 {
     Rendezvous *r = &flow->rendezvous;
     if (!rewind_is_asked(flow)) return OK;
-    TRY(source_rewind(flow->spec->source, &r->rewind_to, err));
+    TRY(read_again(flow, &r->rewind_to, err));
     atomic_fetch_add(&flow->generation, 1);
     pthread_mutex_lock(&r->mutex);
     r->rewind = false;
@@ -186,6 +239,7 @@ static Status reader_loop(FlowReader *reader, Err *err)
     while (!reader_is_over(flow)) {
         if (flow_is_cancelled(flow)) return err_set(err, ERR_CANCELLED, "cancelled");
         TRY(reader_rewind(flow, err));
+        TRY(reader_take(flow, err));
         SourceEvent event = {0};
         int64_t start_ns = clock_mono_ns();
         TRY(source_next(flow->spec->source, reader->part, start_ns + READER_TICK_NS, &event, err));

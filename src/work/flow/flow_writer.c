@@ -4,6 +4,56 @@
 
 #define WRITER_TICK_NS INT64_C(50000000)
 #define PROGRESS_NS INT64_C(100000000)
+#define TAKE_AGAIN_NS INT64_C(300000000)
+
+/* Parts are ours no more: nothing of them is carried along. */
+static void parts_forget(Writer *self, const int32_t *parts, int32_t count)
+{
+    const FlowRejectShape *shape = &self->spec->reject_shape;
+    for (int32_t i = 0; i < count; i++) {
+        position_remove(&self->position, parts[i]);
+        position_remove(&self->flow->result->position, parts[i]);
+    }
+    if (shape->gone && count > 0) shape->gone(shape->arg, parts, count);
+}
+
+/* The cycle was undone: what of it another process has now is told to the source by the reader. */
+static void parts_fenced(Writer *self)
+{
+    const FlowSpec *spec = self->spec;
+    Rendezvous *r = &self->flow->rendezvous;
+    int32_t count = 0;
+    if (!spec->asks) return;
+    pthread_mutex_lock(&r->mutex);
+    for (int32_t i = 0; i < self->position.count && count < FLOW_REVOKED_MAX; i++) {
+        int32_t part = self->position.parts[i].part;
+        if (!sink_holds(spec->sink, part)) r->fenced[count++] = part;
+    }
+    r->fenced_count = count;
+    pthread_mutex_unlock(&r->mutex);
+    if (count == 0) return;
+    parts_forget(self, r->fenced, count);
+    if (spec->fenced) spec->fenced(spec->fenced_arg, r->fenced, count);
+}
+
+/* Undo the cycle, which wasn't committed. */
+static Status cycle_undo(Writer *self, Err *err)
+{
+    TRY(cycle_abort(self, err));
+    parts_fenced(self);
+    return OK;
+}
+
+static void revoked_forget(Writer *self)
+{
+    Rendezvous *r = &self->flow->rendezvous;
+    FlowTake *take = &self->flow->take;
+    if (!self->spec->asks) return;
+    /* The reader waits for the answer: nobody changes them meanwhile. */
+    parts_forget(self, r->parts, r->part_count);
+    if (take->voided) parts_forget(self, take->parts, take->part_count);
+    take->voided = false;
+}
 
 /* A revoke is asked for: finish the cycle while there is time, else undo it; then answer. */
 static Status rendezvous_answer(Writer *self, Err *err)
@@ -16,8 +66,9 @@ static Status rendezvous_answer(Writer *self, Err *err)
     if (!asked) return OK;
     bool aborted = self->open && late;
     Status status = aborted ? OK : cycle_commit(self, &aborted, err);
-    if (status == OK && aborted) status = cycle_abort(self, err);
+    if (status == OK && aborted) status = cycle_undo(self, err);
     if (status == OK) status = pending_settle(self, err);
+    if (status == OK) revoked_forget(self);
     pthread_mutex_lock(&r->mutex);
     r->aborted = aborted;
     if (status == OK && aborted) status = position_copy(&self->position, &r->position, err);
@@ -68,12 +119,74 @@ static Status cycle_end(Writer *self, Err *err)
     bool again = false;
     TRY(cycle_commit(self, &again, err));
     if (!again) return OK;
-    TRY(cycle_abort(self, err));
+    TRY(cycle_undo(self, err));
     /* Nobody reads any more; what was undone stays with the source for the next run. */
     if (is_stopping(self)) return OK;
     Status status;
     rewind_ask(self, err, &status);
     return status == OK ? rewind_wait(self, err) : FAIL;
+}
+
+/* ---- taking parts over ---- */
+
+/* A copy of what is asked for; count 0: nothing. */
+static void take_asked(Writer *self, FlowTake *to)
+{
+    const FlowTake *take = &self->flow->take;
+    pthread_mutex_lock(&self->flow->rendezvous.mutex);
+    bool asked = take->asked && !take->answered;
+    to->epoch = take->epoch;
+    to->part_count = asked ? take->part_count : 0;
+    memcpy(to->parts, take->parts, (size_t)to->part_count * sizeof *to->parts);
+    pthread_mutex_unlock(&self->flow->rendezvous.mutex);
+}
+
+static Status take_answer(Writer *self, int64_t epoch, const Position *from, Err *err)
+{
+    FlowTake *take = &self->flow->take;
+    const FlowRejectShape *shape = &self->spec->reject_shape;
+    for (int32_t i = 0; i < from->count; i++) {
+        const PartPosition *at = &from->parts[i];
+        TRY(position_put(&self->flow->result->position, at->part, at->next, err));
+        TRY(position_put(&self->position, at->part, at->next, err));
+        position_remove(&self->begun, at->part);
+    }
+    if (shape->taken) TRY(shape->taken(shape->arg, from, err));
+    pthread_mutex_lock(&self->flow->rendezvous.mutex);
+    Status status = OK;
+    if (take->asked && take->epoch == epoch) {
+        status = position_copy(from, &take->from, err);
+        take->answered = status == OK;
+    }
+    pthread_mutex_unlock(&self->flow->rendezvous.mutex);
+    return status;
+}
+
+static Status take_parts(Writer *self, const FlowTake *asked, Err *err)
+{
+    Position from;
+    bool taken = false;
+    position_init(&from);
+    Status status =
+        sink_take(self->spec->sink, asked->parts, asked->part_count, &from, &taken, err);
+    if (status == OK && taken) status = take_answer(self, asked->epoch, &from, err);
+    if (status == OK && !taken) self->take_ns = clock_mono_ns() + TAKE_AGAIN_NS;
+    position_done(&from);
+    return status;
+}
+
+/* Parts were assigned: the sink is asked where they begin, in between two cycles. */
+static Status writer_take(Writer *self, Err *err)
+{
+    FlowTake *asked = self->asked;
+    self->taking = false;
+    if (!asked || clock_mono_ns() < self->take_ns) return OK;
+    take_asked(self, asked);
+    if (asked->part_count == 0) return OK;
+    TRY(cycle_end(self, err));
+    take_asked(self, asked);
+    self->taking = asked->part_count > 0;
+    return self->taking ? take_parts(self, asked, err) : OK;
 }
 
 static bool cycle_is_full(const Writer *self)
@@ -137,7 +250,8 @@ static bool was_cut_off(Writer *self, const Err *err)
     pthread_mutex_lock(&r->mutex);
     bool cut = r->asked && !r->answered && r->lost;
     pthread_mutex_unlock(&r->mutex);
-    return cut && err->kind == ERR_CANCELLED && self->open && !flow_is_cancelled(self->flow);
+    bool going_on = self->open || self->taking;
+    return cut && err->kind == ERR_CANCELLED && going_on && !flow_is_cancelled(self->flow);
 }
 
 /* A cycle that is over by time ends then, not at the next tick. */
@@ -163,7 +277,9 @@ static Status writer_loop(Writer *self, Err *err)
     while (!end) {
         TRY(rendezvous_answer(self, err));
         if (flow_is_cancelled(self->flow)) return err_set(err, ERR_CANCELLED, "cancelled");
-        if (writer_step(self, &end, err) != OK && !was_cut_off(self, err)) return FAIL;
+        Status status = writer_take(self, err);
+        if (status == OK) status = writer_step(self, &end, err);
+        if (status != OK && !was_cut_off(self, err)) return FAIL;
         if (self->pending) TRY(pending_settle(self, err));
         writer_progress(self, "read");
     }

@@ -263,9 +263,28 @@ static Status find_kept(DeadLetters *letters, const Batch *rejects, int64_t row,
     return *ret_there ? OK : kept_letters_add(&letters->kept, &letter, err);
 }
 
-Status dead_letters_keep(void *arg, Buf *samples, Err *err)
+Status dead_letters_keep(void *arg, const Position *position, Str before, Buf *ret_samples,
+                         Err *err)
 {
-    return kept_letters_format(&((DeadLetters *)arg)->kept, samples, err);
+    return kept_letters_format(&((DeadLetters *)arg)->kept, position, before, ret_samples, err);
+}
+
+/* Whoever had the parts before may have written letters of a cycle that he didn't commit. */
+Status dead_letters_taken(void *arg, const Position *taken, Err *err)
+{
+    DeadLetters *letters = arg;
+    CLEANUP(load_state_done) LoadState state;
+    load_state_init(&state);
+    TRY(sink_state(letters->sink, &state, err));
+    for (int32_t i = 0; i < taken->count; i++) {
+        kept_letters_forget(&letters->kept, &taken->parts[i].part, 1);
+    }
+    return kept_letters_load(&letters->kept, buf_str(&state.position.samples), taken, taken, err);
+}
+
+void dead_letters_gone(void *arg, const int32_t *parts, int32_t count)
+{
+    kept_letters_forget(&((DeadLetters *)arg)->kept, parts, count);
 }
 
 void dead_letters_ended(void *arg, FlowRejectsEnd end)

@@ -72,7 +72,8 @@ static bool read_one(const JsonValue *item, KeptLetter *ret_letter)
     return true;
 }
 
-static Status load(KeptLetters *letters, const JsonValue *root, const Position *committed, Err *err)
+static Status load(KeptLetters *letters, const JsonValue *root, const Position *committed,
+                   const Position *ours, Err *err)
 {
     const JsonValue *list = json_member(root, STR("letters"));
     if (!list || !is_ours(letters, root)) return OK;
@@ -80,24 +81,47 @@ static Status load(KeptLetters *letters, const JsonValue *root, const Position *
         KeptLetter letter;
         if (!read_one(item, &letter)) return err_set(err, ERR_DATA, "its kept letters are damaged");
         if (letter.offset < position_next(committed, letter.part)) continue;
+        if (ours && !position_has(ours, letter.part)) continue;
         TRY(add(letters, &letter, err));
     }
     sort(letters);
     return OK;
 }
 
-Status kept_letters_load(KeptLetters *letters, Str json, const Position *committed, Err *err)
+Status kept_letters_load(KeptLetters *letters, Str json, const Position *committed,
+                         const Position *ours, Err *err)
 {
     Arena arena = arena_make(KEPT_ARENA_MAX);
     JsonValue *root = NULL;
     if (!json.len) return OK;
     Status status = json_parse(json, &arena, &root, err);
-    if (status == OK) status = load(letters, root, committed, err);
+    if (status == OK) status = load(letters, root, committed, ours, err);
     arena_done(&arena);
     return status;
 }
 
-Status kept_letters_format(const KeptLetters *letters, Buf *out, Err *err)
+static void write_one(JsonWriter *w, const KeptLetter *letter)
+{
+    json_array_begin(w);
+    json_write_int64(w, letter->part);
+    json_write_int64(w, letter->offset);
+    json_write_int64(w, (int64_t)letter->mark);
+    json_array_end(w);
+}
+
+static void write_others(JsonWriter *w, const KeptLetters *letters, const Position *ours,
+                         const JsonValue *before)
+{
+    const JsonValue *list = before ? json_member(before, STR("letters")) : NULL;
+    if (!list || !is_ours(letters, before)) return;
+    for (const JsonValue *item = list->first; item; item = item->next) {
+        KeptLetter letter;
+        if (read_one(item, &letter) && !position_has(ours, letter.part)) write_one(w, &letter);
+    }
+}
+
+static Status format(const KeptLetters *letters, const Position *ours, const JsonValue *before,
+                     Buf *out, Err *err)
 {
     JsonWriter w = json_writer_make(out, err);
     json_object_begin(&w);
@@ -107,17 +131,22 @@ Status kept_letters_format(const KeptLetters *letters, Buf *out, Err *err)
     json_write_text(&w, letters->group);
     json_key(&w, "letters");
     json_array_begin(&w);
-    for (int64_t i = 0; i < letters->total; i++) {
-        const KeptLetter *letter = &letters->items[i];
-        json_array_begin(&w);
-        json_write_int64(&w, letter->part);
-        json_write_int64(&w, letter->offset);
-        json_write_int64(&w, (int64_t)letter->mark);
-        json_array_end(&w);
-    }
+    write_others(&w, letters, ours, before);
+    for (int64_t i = 0; i < letters->total; i++) write_one(&w, &letters->items[i]);
     json_array_end(&w);
     json_object_end(&w);
     return json_writer_end(&w);
+}
+
+Status kept_letters_format(const KeptLetters *letters, const Position *ours, Str before, Buf *out,
+                           Err *err)
+{
+    Arena arena = arena_make(KEPT_ARENA_MAX);
+    JsonValue *root = NULL;
+    Status status = before.len ? json_parse(before, &arena, &root, err) : OK;
+    if (status == OK) status = format(letters, ours, root, out, err);
+    arena_done(&arena);
+    return status;
 }
 
 /* ---- while it runs ---- */
@@ -181,6 +210,26 @@ void kept_letters_ended(KeptLetters *letters, FlowRejectsEnd end)
         return;
     }
     }
+}
+
+static bool is_among(int32_t part, const int32_t *parts, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        if (parts[i] == part) return true;
+    }
+    return false;
+}
+
+void kept_letters_forget(KeptLetters *letters, const int32_t *parts, int32_t count)
+{
+    int64_t left = 0, kept = 0;
+    for (int64_t i = 0; i < letters->total; i++) {
+        if (is_among(letters->items[i].part, parts, count)) continue;
+        if (i < letters->kept) kept++;
+        letters->items[left++] = letters->items[i];
+    }
+    letters->kept = kept;
+    letters->total = left;
 }
 
 void kept_letters_committed(KeptLetters *letters, const Position *position)

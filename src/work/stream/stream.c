@@ -6,6 +6,7 @@
 #include "foundation/base/clock.h"
 #include "foundation/base/hash.h"
 #include "foundation/base/thread.h"
+#include "foundation/obs/log.h"
 #include "foundation/obs/metrics.h"
 #include "work/stream/stream_impl.h"
 
@@ -63,6 +64,7 @@ static void requests(Stretch *s)
         .rejects = c->dead_letters,
         .spool_folder = s->env->spool_folder,
         .stop = s->env->stop,
+        .asks = c->from_messages,
     };
     s->sink_req = (SinkReq){
         .location = &c->to,
@@ -73,6 +75,7 @@ static void requests(Stretch *s)
         .create = c->create,
         .evolve = c->evolve,
         .pipeline = c->name,
+        .topic = c->from_messages ? c->topic : STR_NULL,
         .config_hash = c->config_hash,
         .loads_max = LOADS_KEPT,
         .rejects = c->dead_letters,
@@ -104,10 +107,11 @@ static Status letters_make(Stretch *s, Err *err)
     CLEANUP(load_state_done) LoadState state;
     load_state_init(&state);
     TRY(sink_state(s->letter_sink, &state, err));
+    s->letters.sink = s->letter_sink;
     s->letters.keeps = c->dead_letter_messages;
-    if (!s->letters.keeps) return OK;
+    if (!s->letters.keeps || s->source_req.asks) return OK;
     return kept_letters_load(&s->letters.kept, buf_str(&state.position.samples), &s->state.position,
-                             err);
+                             NULL, err);
 }
 
 static Status stretch_open(Stretch *s, Err *err)
@@ -122,6 +126,7 @@ static Status stretch_open(Stretch *s, Err *err)
     Status status = registry_sink(s->env->registry, &s->sink_req, &s->sink, err);
     if (status == OK && s->sink->ops->state) status = sink_state(s->sink, &s->state, err);
     if (status != OK) return err_prefix(err, "target: ");
+    s->source_req.kept = sink_keeps_parts(s->sink);
     if (letters_make(s, err) != OK) return err_prefix(err, "dead letters: ");
     status = registry_source(s->env->registry, &s->source_req, &s->source, err);
     if (status == OK) status = source_describe(s->source, &s->info, err);
@@ -174,6 +179,14 @@ static void on_committed(void *arg, const FlowLedger *cycle)
     if (oldest_us <= 0) return;
     double age = (double)int64_max(clock_now_us() - oldest_us, 0) / 1e6;
     metrics_observe(METRIC_STREAM_END_TO_END, age, LABELS(s->config->name));
+}
+
+static void on_fenced(void *arg, const int32_t *parts, int32_t count)
+{
+    const Stretch *s = arg;
+    LOG(LOG_WARN, "stream", "another process took partitions over; the cycle was undone",
+        log_text("stream", s->config->name), log_text("topic", s->config->topic),
+        log_int("partitions", count), log_int("first", parts[0]));
 }
 
 static void measure_rate(Stretch *s, const FlowProgress *progress)
@@ -232,6 +245,7 @@ static FlowSpec flow_spec(Stretch *s)
         .epoch = s->state.epoch,
         .start = s->info.replayable && s->state.position.count > 0 ? &s->state.position : NULL,
         .advance = s->info.replayable,
+        .asks = s->source_req.asks,
         .cycle_rows_max = c->cycle_rows,
         .cycle_bytes_max = CYCLE_BYTES_MAX,
         .cycle_us_max = c->cycle_us,
@@ -247,6 +261,8 @@ static FlowSpec flow_spec(Stretch *s)
         .gate = {breaker_check, &s->breaker},
         .committed = on_committed,
         .committed_arg = s,
+        .fenced = on_fenced,
+        .fenced_arg = s,
         .stop = s->env->stop,
     };
     if (c->dead_letters && c->dead_letter_messages) {
@@ -257,6 +273,8 @@ static FlowSpec flow_spec(Stretch *s)
         spec.reject_shape.keep = dead_letters_keep;
         spec.reject_shape.ended = dead_letters_ended;
         spec.reject_shape.committed = dead_letters_committed;
+        spec.reject_shape.taken = dead_letters_taken;
+        spec.reject_shape.gone = dead_letters_gone;
     }
     return spec;
 }
@@ -272,6 +290,7 @@ static Status stretch_run(Stretch *s, Err *err)
     measure_lag(s);
     atomic_fetch_add(&s->stats->aborted_cycles, result.aborted_cycles);
     atomic_store(&s->stats->in_flight, 0);
+    atomic_fetch_add(&s->stats->ledger_gap, result.gap);
     flow_result_done(&result);
     if (status != OK && err->kind == ERR_DATA && !s->config->dead_letters) {
         (void)err_hint(err, "mend the message, or name a `dead_letter:` place for such ones");

@@ -117,11 +117,15 @@ typedef struct KeptLetters {
 } KeptLetters;
 void kept_letters_init(KeptLetters *letters, Str topic, Str group);
 void kept_letters_done(KeptLetters *letters);
-/* What kept_letters_format made, but for those of another topic or group and those that the data's
- * sink has committed. Empty: none. */
+/* Add what kept_letters_format made, but for letters of another topic or group, those that the
+ * data's sink has committed, and, with `ours`, those of parts that it hasn't. Empty: none. */
 MUST_USE Status kept_letters_load(KeptLetters *letters, Str json, const Position *committed,
-                                  Err *err);
-MUST_USE Status kept_letters_format(const KeptLetters *letters, Buf *out, Err *err);
+                                  const Position *ours, Err *err);
+/* `before` is what others, who have other parts, wrote there: their letters stay. */
+MUST_USE Status kept_letters_format(const KeptLetters *letters, const Position *ours, Str before,
+                                    Buf *out, Err *err);
+/* Those of the parts are others' now. */
+void kept_letters_forget(KeptLetters *letters, const int32_t *parts, int32_t count);
 /* It stands in the file already, and is left out. */
 bool kept_letters_pass(KeptLetters *letters, const KeptLetter *letter);
 MUST_USE Status kept_letters_add(KeptLetters *letters, const KeptLetter *letter, Err *err);
@@ -135,6 +139,7 @@ void kept_letters_committed(KeptLetters *letters, const Position *position);
 /* Gives reject batches the configured shape. Embedded. */
 typedef struct DeadLetters {
     const StreamConfig *config;
+    Sink *sink; /* where they go; borrowed; NULL: with the data */
     MessageWriter writer;
     bool keeps; /* letters go to a file: `kept` is kept in its journal */
     KeptLetters kept;
@@ -145,9 +150,12 @@ typedef struct DeadLetters {
 } DeadLetters;
 MUST_USE Status dead_letters_init(DeadLetters *letters, const StreamConfig *config, Err *err);
 void dead_letters_done(DeadLetters *letters);
-/* For FlowRejectShape; `arg` is the DeadLetters. The last three where letters are kept. */
+/* For FlowRejectShape; `arg` is the DeadLetters. All but the first where letters are kept. */
 MUST_USE Status dead_letters_shape(void *arg, const Batch *rejects, Batch **ret_batch, Err *err);
-MUST_USE Status dead_letters_keep(void *arg, Buf *samples, Err *err);
+MUST_USE Status dead_letters_keep(void *arg, const Position *position, Str before, Buf *ret_samples,
+                                  Err *err);
+MUST_USE Status dead_letters_taken(void *arg, const Position *taken, Err *err);
+void dead_letters_gone(void *arg, const int32_t *parts, int32_t count);
 void dead_letters_ended(void *arg, FlowRejectsEnd end);
 void dead_letters_committed(void *arg, const Position *position);
 

@@ -33,8 +33,8 @@ static KeptLetters again(const KeptLetters *letters, const char *topic, int64_t 
     Span span = {.part = 0, .next = next};
     if (next >= 0) assert_int_equal(position_merge(&committed, &span, NULL), OK);
     kept_letters_init(&copy, str_from(topic), STR("g"));
-    assert_int_equal(kept_letters_format(letters, &json, NULL), OK);
-    assert_int_equal(kept_letters_load(&copy, buf_str(&json), &committed, NULL), OK);
+    assert_int_equal(kept_letters_format(letters, &committed, STR_NULL, &json, NULL), OK);
+    assert_int_equal(kept_letters_load(&copy, buf_str(&json), &committed, NULL, NULL), OK);
     position_done(&committed);
     return copy;
 }
@@ -55,6 +55,41 @@ static void test_only_those_that_stand_there(void **state)
     assert_true(refuse(&next, 0, 2, 8)); /* another message */
     kept_letters_done(&next);
     kept_letters_done(&letters);
+}
+
+static Position parts_of(int32_t part)
+{
+    Position position;
+    position_init(&position);
+    assert_int_equal(position_put(&position, part, -1, NULL), OK);
+    return position;
+}
+
+/* Two processes share file and topic: each writes the letters of its own parts only, and finds
+ * those of a part that it takes over. */
+static void test_letters_of_others_stay(void **state)
+{
+    (void)state;
+    CLEANUP(buf_done) Buf first = buf_make(1 << 20);
+    CLEANUP(buf_done) Buf second = buf_make(1 << 20);
+    KeptLetters one = make(), two = make();
+    Position zero = parts_of(0), other = parts_of(1);
+    assert_true(refuse(&one, 0, 7, 1));
+    kept_letters_ended(&one, REJECTS_KEPT);
+    assert_int_equal(kept_letters_format(&one, &zero, STR_NULL, &first, NULL), OK);
+    assert_true(refuse(&two, 1, 8, 1));
+    kept_letters_ended(&two, REJECTS_KEPT);
+    assert_int_equal(kept_letters_format(&two, &other, buf_str(&first), &second, NULL), OK);
+    /* The second one takes part 0 over, too. */
+    assert_int_equal(kept_letters_load(&two, buf_str(&second), &zero, &zero, NULL), OK);
+    assert_int_equal(two.total, 2);
+    assert_false(refuse(&two, 0, 7, 1));
+    kept_letters_forget(&two, (const int32_t[]){1}, 1);
+    assert_true(refuse(&two, 1, 8, 1));
+    position_done(&zero);
+    position_done(&other);
+    kept_letters_done(&one);
+    kept_letters_done(&two);
 }
 
 static void test_a_cycle_that_is_undone(void **state)
@@ -163,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_only_those_that_stand_there),
+        cmocka_unit_test(test_letters_of_others_stay),
         cmocka_unit_test(test_a_cycle_that_is_undone),
         cmocka_unit_test(test_smaller_cycles),
         cmocka_unit_test(test_another_topic_and_what_was_committed),

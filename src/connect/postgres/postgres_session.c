@@ -1,0 +1,87 @@
+/* The sink's session with its server: opened, opened anew, and the settings of its transactions. */
+#include <stdio.h>
+
+#include "connect/postgres/postgres_sink.h"
+
+/* So long may a cycle of a shared stream stand still in its transaction. */
+enum { PATIENCE_CYCLES = 10, PATIENCE_MS = 60000 };
+
+void postgres_session_close(PostgresSink *self)
+{
+    pthread_mutex_lock(&self->mutex);
+    PostgresDb *db = TAKE(self->db);
+    self->cancelled = false;
+    pthread_mutex_unlock(&self->mutex);
+    postgres_db_close(db);
+}
+
+Status postgres_session_open(PostgresSink *self, Err *err)
+{
+    if (self->db) return OK;
+    PostgresDb *db = NULL;
+    TRY(postgres_db_open(self->sink.req->location->url, &db, err));
+    pthread_mutex_lock(&self->mutex);
+    self->db = db;
+    pthread_mutex_unlock(&self->mutex);
+    return OK;
+}
+
+bool postgres_session_is_lost(const PostgresSink *self)
+{
+    return !self->db || self->cancelled || PQstatus(postgres_db_conn(self->db)) == CONNECTION_BAD;
+}
+
+Status postgres_session_begin(PostgresSink *self, Status (*begin)(PostgresSink *self, Err *err),
+                              Err *err)
+{
+    if (postgres_session_is_lost(self)) postgres_session_close(self);
+    bool fresh = !self->db;
+    TRY(postgres_session_open(self, err));
+    if (begin(self, err) == OK) return OK;
+    if (fresh || err->kind != ERR_CONNECT) return FAIL;
+    err_clear(err);
+    postgres_session_close(self);
+    TRY(postgres_session_open(self, err));
+    return begin(self, err);
+}
+
+static void keep_text(char *to, int64_t size, Str text)
+{
+    text = str_slice(text, 0, size - 1);
+    if (text.len) memcpy(to, text.ptr, (size_t)text.len);
+    to[text.len] = 0;
+}
+
+/* One round trip. The server looks after a client that it doesn't hear of any more, since what it
+ * holds would keep the next run waiting; joins and sorts of the merge get memory. */
+static const char SETTINGS[] = "SELECT pg_backend_pid(), now(), set_config('jit', 'off', true),"
+                               " set_config('tcp_keepalives_idle', '30', true),"
+                               " set_config('tcp_keepalives_interval', '10', true),"
+                               " set_config('tcp_keepalives_count', '3', true),"
+                               " set_config('work_mem', greatest(65536,"
+                               " pg_size_bytes(current_setting('work_mem')) / 1024) || 'kB', true),"
+                               " set_config('idle_in_transaction_session_timeout', coalesce($1,"
+                               " current_setting('idle_in_transaction_session_timeout')), true)";
+
+/* Whoever sleeps in its cycle holds rows that its successor is to write: the server undoes that. */
+static Str patience(const PostgresSink *self, char text[32])
+{
+    int64_t cycle_ms = self->sink.req->cycle_us / 1000;
+    if (!postgres_sink_is_shared(self) || cycle_ms <= 0) return STR_NULL;
+    int64_t ms = int64_max(PATIENCE_CYCLES * cycle_ms, PATIENCE_MS);
+    int len = snprintf(text, 32, "%lld", (long long)int64_min(ms, INT32_MAX));
+    return str_make(text, len);
+}
+
+Status postgres_session_transaction(PostgresSink *self, Err *err)
+{
+    TRY(postgres_db_begin(self->db, "ISOLATION LEVEL READ COMMITTED", POSTGRES_ZONE_UTC, err));
+    self->open = true;
+    CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
+    char text[32];
+    Str param = patience(self, text);
+    TRY(postgres_db_query(self->db, SETTINGS, &param, 1, &result, err));
+    keep_text(self->pid, (int64_t)sizeof self->pid, postgres_db_text(result, 0, 0));
+    keep_text(self->began, (int64_t)sizeof self->began, postgres_db_text(result, 0, 1));
+    return OK;
+}
