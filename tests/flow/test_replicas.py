@@ -10,6 +10,7 @@ import threading
 import time
 
 import pytest
+from confluent_kafka import KafkaException
 
 from federation_double import Core
 from postgres import Postgres
@@ -251,3 +252,53 @@ alerts:
     finally:
         hook.server.shutdown()
         hook.server.server_close()
+
+
+def test_a_stream_into_a_table_is_shared_part_by_part(twins, postgres, kafka):
+    topic = kafka.topic("shared", 4)
+    postgres.psql("DROP TABLE IF EXISTS streamed, neuron_positions")
+    twins.write("neuron.yaml", twins.read("neuron.yaml").replace("every 1s", "every 1h").replace(
+        "connections: {", f"connections: {{ events: 'kafka://{kafka.brokers}',") + f"""
+streams:
+  s:
+    from: {{ topic: {topic} }}
+    route_by: type
+    cycle: 100ms
+    processors: {{ a: [ {{ select: "id::bigint AS id" }} ] }}
+    to: {{ connection: db, table: streamed }}
+    options: {{ session.timeout.ms: 6000, heartbeat.interval.ms: 500 }}
+""")
+    put = lambda first, last: kafka.produce(topic, [{"value": json.dumps({"type": "a", "id": n}), "partition": n % 4}
+                                                    for n in range(first, last)])
+
+    def rows():
+        out, _ = postgres.psql("SELECT id FROM streamed")
+        return sorted(int(n) for n in out.split())
+
+    def consumed(one):
+        return one.get("/api/v1/streams/s")["consumed"]
+    one, two = start(twins), start(twins)
+
+    def members():
+        try:
+            group = kafka.admin.describe_consumer_groups(["s"])["s"].result(timeout=30)
+        except KafkaException:
+            return []  # it has no coordinator yet
+        return sorted(len(member.assignment.topic_partitions) for member in group.members)
+    wait_for(lambda: members() == [2, 2], 60)
+    put(0, 2000)
+    wait_for(lambda: len(rows()) >= 2000, 60)
+    wait_for(lambda: consumed(one) == 1000 and consumed(two) == 1000, 20)
+    one.process.kill()
+    one.process.wait()
+    put(2000, 3000)
+    wait_for(lambda: len(rows()) >= 3000, 60)
+    assert two.get("/api/v1/streams/s")["ledger_gap"] == 0
+    three = start(twins)
+    wait_for(lambda: members() == [2, 2], 60)
+    put(3000, 4000)
+    wait_for(lambda: len(rows()) >= 4000, 60)
+    assert two.end() == 143 and three.end() == 143
+    assert rows() == list(range(4000))
+    assert postgres.psql("SELECT count(*), sum(next_offset) FROM neuron_positions WHERE stream = 's'")[0].strip() == "4|4000"
+    assert postgres.psql("SELECT sum(records_loaded) FROM neuron_loads WHERE pipeline = 's'")[0].strip() == "4000"

@@ -94,6 +94,7 @@ static const Trial TRIALS[] = {
     {"answers", {.unknown = 300, .pending = 300}, 150, 0, false},
     {"agains", {.again = 200, .revoke = 30, .malformed = 10}, 150, 0, false},
     {"stalls", {.stall = 10, .revoke = 80}, 200, 3000000, false},
+    {"hangs", {.hang = 30, .revoke = 80}, 200, 3000000, false},
     {"everything",
      {.revoke = 30,
       .lost = 20,
@@ -141,7 +142,7 @@ static void test_every_row_exactly_once(void **state)
         }
         const FaultOdds *odds = &TRIALS[i].odds;
         bool meant = odds->revoke || odds->lost || odds->unknown || odds->stall || odds->again ||
-                     odds->rival;
+                     odds->rival || odds->hang;
         assert_true(!meant || happened > 0);
     }
 }

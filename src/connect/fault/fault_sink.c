@@ -240,7 +240,7 @@ static void make_visible(FaultSink *self, const Position *position)
 }
 
 static Status fault_sink_commit(Sink *sink, const Position *position, const SinkRun *run UNUSED,
-                                CommitResult *ret_result, Err *err UNUSED)
+                                CommitResult *ret_result, Err *err)
 {
     FaultSink *self = (FaultSink *)sink;
     FaultWorld *w = self->world;
@@ -250,6 +250,10 @@ static Status fault_sink_commit(Sink *sink, const Position *position, const Sink
         pthread_mutex_unlock(&w->mutex);
         *ret_result = COMMIT_AGAIN;
         return OK;
+    }
+    if (fault_happens(w, w->odds.hang) && stall(self, err) != OK) {
+        pthread_mutex_unlock(&w->mutex);
+        return FAIL;
     }
     rival(w);
     if (w->asks && !held_now(self, position)) {

@@ -367,8 +367,9 @@ static Status assignment_event(KafkaSource *self, SourceEvent *ret_event, bool *
 static Status fenced_event(KafkaSource *self, SourceEvent *ret_event, bool *ret_told, Err *err)
 {
     bool member = false;
-    if (clock_mono_ns() < self->fenced_ns || !kafka_parts_any_fenced(&self->parts)) return OK;
-    self->fenced_ns = clock_mono_ns() + FENCED_NS;
+    if (self->fenced_ns == 0 || clock_mono_ns() < self->fenced_ns) return OK;
+    self->fenced_ns = kafka_parts_any_fenced(&self->parts) ? clock_mono_ns() + FENCED_NS : 0;
+    if (self->fenced_ns == 0) return OK;
     rd_kafka_topic_partition_list_t *list = list_new(self);
     if (!list) return err_memory(err);
     for (int32_t i = 0; i < self->parts.count; i++) {

@@ -50,7 +50,8 @@ Status kafka_offset_add(rd_kafka_topic_partition_list_t *list, const KafkaHandle
     return item->metadata ? OK : err_memory(err);
 }
 
-/* What moved since the last commit, of partitions that are ours. */
+/* What moved since the last commit, of partitions that are ours. Of those whose offsets the target
+ * keeps also where reading began: the group may lag behind that. */
 static Status collect_offsets(KafkaSource *self, const Position *position,
                               rd_kafka_topic_partition_list_t *list, Err *err)
 {
@@ -59,7 +60,9 @@ static Status collect_offsets(KafkaSource *self, const Position *position,
     for (int32_t i = 0; i < position->count && status == OK; i++) {
         const PartPosition *at = &position->parts[i];
         const KafkaPart *part = kafka_parts_assigned(&self->parts, at->part);
-        if (!part || at->next <= part->start || at->next == part->committed) continue;
+        if (!part || at->next == part->committed) continue;
+        if (at->next < part->start || (at->next == part->start && !self->source.req->kept))
+            continue;
         status = kafka_offset_add(list, &self->handle, at->part, at->next, err);
     }
     pthread_mutex_unlock(&self->parts.mutex);

@@ -263,8 +263,7 @@ static Status make_batch(KafkaSource *self, SourceEvent *ret_event, bool *ret_an
 
 static bool is_level(KafkaSource *self)
 {
-    return !self->pending && !kafka_parts_any_fenced(&self->parts) &&
-           kafka_parts_reached(&self->parts);
+    return !self->pending && self->fenced_ns == 0 && kafka_parts_reached(&self->parts);
 }
 
 /* What is at hand without fetching; *ret_told false: nothing. */

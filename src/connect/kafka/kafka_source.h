@@ -48,7 +48,7 @@ typedef struct KafkaSource {
     bool asked;        /* what is pending was handed to the flow */
     bool answered;     /* … and a pending assignment's beginning is known to the sink, or not */
     bool again;        /* the pending assignment is of parts that were fenced */
-    int64_t fenced_ns; /* not before this are fenced parts asked for again */
+    int64_t fenced_ns; /* not before this are fenced parts asked for again; 0: there are none */
     bool closing;      /* answer the group at once */
     int32_t *event_parts;
     int64_t epoch;

@@ -110,9 +110,14 @@ static Status take_all(SqliteSink *self, const int32_t *parts, int32_t count, Po
 }
 
 Status sqlite_parts_take(SqliteSink *self, const int32_t *parts, int32_t count, Position *ret_from,
-                         Err *err)
+                         bool *ret_taken, Err *err)
 {
-    TRY(sqlite_db_exec(self->db, "BEGIN IMMEDIATE", err));
+    *ret_taken = sqlite_db_exec(self->db, "BEGIN IMMEDIATE", err) == OK;
+    if (!*ret_taken && err->kind != ERR_DEADLOCK) return FAIL;
+    if (!*ret_taken) {
+        err_clear(err);
+        return OK;
+    }
     Status status = take_all(self, parts, count, ret_from, err);
     if (status == OK) status = sqlite_db_exec(self->db, "COMMIT", err);
     if (status != OK) IGNORE(sqlite_db_exec(self->db, "ROLLBACK", NULL));

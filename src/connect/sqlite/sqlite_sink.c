@@ -150,9 +150,9 @@ static Status sqlite_sink_state(Sink *sink, LoadState *ret_state, Err *err)
 /* ---- parts ---- */
 
 static Status sqlite_sink_take(Sink *sink, const int32_t *parts, int32_t count, Position *ret_from,
-                               bool *ret_taken UNUSED, Err *err)
+                               bool *ret_taken, Err *err)
 {
-    return sqlite_parts_take((SqliteSink *)sink, parts, count, ret_from, err);
+    return sqlite_parts_take((SqliteSink *)sink, parts, count, ret_from, ret_taken, err);
 }
 
 static bool sqlite_sink_holds(const Sink *sink, int32_t part)

@@ -62,7 +62,7 @@ MUST_USE Status sqlite_merge_sql(const SqliteSink *self, SinkPlan *plan, Err *er
 
 /* neuron_positions, of SinkReq.topic: SinkOps of these names. The others inside the open cycle. */
 MUST_USE Status sqlite_parts_take(SqliteSink *self, const int32_t *parts, int32_t count,
-                                  Position *ret_from, Err *err);
+                                  Position *ret_from, bool *ret_taken, Err *err);
 /* Move what the position moves; *ret_held false: another process has some of it. */
 MUST_USE Status sqlite_parts_move(SqliteSink *self, const Position *position, bool *ret_held,
                                   Err *err);

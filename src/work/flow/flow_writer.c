@@ -44,6 +44,18 @@ static Status cycle_undo(Writer *self, Err *err)
     return OK;
 }
 
+/* The reader cancelled a sink that hung past a revoke's deadline: the cycle is undone, and work
+ * goes on. What became of its COMMIT the epoch or the parts' fences know. */
+static bool was_cut_off(Writer *self, const Err *err)
+{
+    Rendezvous *r = &self->flow->rendezvous;
+    pthread_mutex_lock(&r->mutex);
+    bool cut = r->asked && !r->answered && r->lost;
+    pthread_mutex_unlock(&r->mutex);
+    bool going_on = self->open || self->taking;
+    return cut && err->kind == ERR_CANCELLED && going_on && !flow_is_cancelled(self->flow);
+}
+
 static void revoked_forget(Writer *self)
 {
     Rendezvous *r = &self->flow->rendezvous;
@@ -66,6 +78,11 @@ static Status rendezvous_answer(Writer *self, Err *err)
     if (!asked) return OK;
     bool aborted = self->open && late;
     Status status = aborted ? OK : cycle_commit(self, &aborted, err);
+    if (status != OK && was_cut_off(self, err)) {
+        err_clear(err);
+        status = OK;
+        aborted = true;
+    }
     if (status == OK && aborted) status = cycle_undo(self, err);
     if (status == OK) status = pending_settle(self, err);
     if (status == OK) revoked_forget(self);
@@ -240,18 +257,6 @@ static Status writer_item(Writer *self, FlowItem *item, bool *ret_end, Err *err)
         return OK;
     }
     return OK;
-}
-
-/* The reader cancelled a sink that hung past a revoke's deadline: the cycle is undone, and work
- * goes on. */
-static bool was_cut_off(Writer *self, const Err *err)
-{
-    Rendezvous *r = &self->flow->rendezvous;
-    pthread_mutex_lock(&r->mutex);
-    bool cut = r->asked && !r->answered && r->lost;
-    pthread_mutex_unlock(&r->mutex);
-    bool going_on = self->open || self->taking;
-    return cut && err->kind == ERR_CANCELLED && going_on && !flow_is_cancelled(self->flow);
 }
 
 /* A cycle that is over by time ends then, not at the next tick. */
