@@ -121,9 +121,11 @@ class Core:
 
     # ---- for tests ----
 
-    def command(self, kind, data=None, priority=5, neuron="n-1"):
-        """Issue a command; returns its record, which shows what became of it."""
+    def command(self, kind, data=None, priority=5, neuron=None):
+        """Issue a command, to the first neuron that registered where none is named; returns its record,
+        which shows what became of it."""
         with self.lock:
+            neuron = neuron or next(iter(self.neurons))
             record = {"id": len(self.commands) + 1, "commandId": str(uuid.uuid4()), "neuronId": neuron,
                       "commandType": kind, "commandData": {} if data is None else data, "priority": priority,
                       "status": "pending", "issuedBy": "admin", "issuedAt": now(), "sentAt": None,
@@ -142,9 +144,6 @@ class Core:
         """Another database, the same secret: tokens stay good, the rows are gone."""
         with self.lock:
             self.neurons.clear()
-
-    def beats(self, neuron="n-1"):
-        return [beat for beat in self.heartbeats if beat["neuronId"] == neuron]
 
     def reports(self):
         """All that heartbeats listed, in order, repeats included."""

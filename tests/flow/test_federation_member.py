@@ -216,3 +216,11 @@ def test_the_token_is_kept_before_it_is_used(neuron, core):
     with Running(neuron, core.url) as run:
         wait_for(lambda: core.heartbeats, "heartbeat")
         assert run.state("SELECT url, id, token FROM tokens") == [(core.url, "n-1", core.issued[0])]
+
+
+@pytest.mark.parametrize("url, ok", [("http://core:5000/", True), ("", True), ("core:5000", False), ("ftp://core", False),
+                                     ("http://core:port", False)])
+def test_an_address_that_is_none_is_a_mistake_of_the_configuration(neuron, url, ok):
+    neuron.write("neuron.yaml", f'neuron: {{ id: n-1 }}\nfederation: {{ url: "{url}" }}\n')
+    done = neuron("validate", code=0 if ok else 2)
+    assert ok or "neuron.yaml:2:" in done.stdout + done.stderr

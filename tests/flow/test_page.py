@@ -172,6 +172,15 @@ alerts:
         assert subprocess.run([os.path.join(ROOT, "tools/make_page"), "--check"], check=False).returncode == 0
 
 
+def test_a_federation_that_is_away_is_seen(neuron, browser):
+    make(neuron, more='federation: { url: "http://127.0.0.1:1" }\n')
+    with running(neuron) as run:
+        wait_for(lambda: run.get("/health")["dependencies"]["federation"]["status"] == "degraded")
+        go(browser, run)
+        wait_for(lambda: "federation unregistered" in parts(browser))
+        assert "does not answer" in parts(browser) and state(browser) == "degraded"
+
+
 def test_signing_in_and_out(neuron, browser):
     make(neuron, token="right")
     with running(neuron) as run:

@@ -11,7 +11,7 @@
 #define GOODBYE_US INT64_C(2000000)
 /* A trouble that goes on is told again only when it is another one, and not more often. */
 #define TOLD_AGAIN_US INT64_C(60000000)
-enum { OUTBOX_LIMIT = 10000, URL_BYTES = 4096 };
+enum { OUTBOX_LIMIT = 10000 };
 
 /* ---- membership, and what is known of it ---- */
 
@@ -171,7 +171,7 @@ static Federate *federate_new(const FederateOptions *options)
     f->timeout_us = TIMEOUT_US;
     f->body_max = FEDERATE_BODY_MAX;
     f->token = f->config_version = buf_make(16 << 10);
-    f->url = f->key = f->other = buf_make(URL_BYTES);
+    f->url = f->key = f->other = buf_make(FEDERATE_URL_MAX);
     f->kept = f->config_content = buf_make(FEDERATE_JSON_MAX);
     f->answers = true;
     f->started_ns = f->beat_due_ns = clock_mono_ns();

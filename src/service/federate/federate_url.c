@@ -3,12 +3,10 @@
 
 #include "foundation/codec/url.h"
 
-enum { URL_MAX = 4096 };
-
 static int64_t end_of(Str text, const char *stops)
 {
     int64_t i = 0;
-    while (i < text.len && !strchr(stops, text.ptr[i])) i++;
+    while (i < text.len && !memchr(stops, text.ptr[i], strlen(stops))) i++;
     return i;
 }
 
@@ -16,6 +14,15 @@ static Str without_end(Str text, char c)
 {
     while (text.len && text.ptr[text.len - 1] == c) text.len--;
     return text;
+}
+
+static bool is_plain(Str text)
+{
+    bool plain = true;
+    for (int64_t i = 0; i < text.len && plain; i++) {
+        plain = (unsigned char)text.ptr[i] > 0x20 && text.ptr[i] != 0x7f;
+    }
+    return plain;
 }
 
 /* [v6]:port, name:port, name. */
@@ -52,8 +59,9 @@ Status federate_url(Str url, bool bare, Buf *out, Err *err)
     TRY(url_parse(str_trim(url), &u, err));
     bool secure = str_eq_nocase(u.scheme, STR("https"));
     split_host(u.hosts, &host, &port);
-    if ((!secure && !str_eq_nocase(u.scheme, STR("http"))) || !host.len) {
-        (void)err_set(err, ERR_CONFIG, "federation.url is no address of http or https");
+    bool known = secure || str_eq_nocase(u.scheme, STR("http"));
+    if (!known || !host.len || !is_plain(host) || !is_plain(u.rest)) {
+        (void)err_set(err, ERR_CONFIG, "the federation's address is none of http or https");
         return err_hint(err, "write it like http://host:5000");
     }
     Str path = without_end(str_slice(u.rest, 0, end_of(u.rest, "?#")), '/');
@@ -67,8 +75,8 @@ Status federate_url(Str url, bool bare, Buf *out, Err *err)
 
 bool federate_url_same(Str a, Str b)
 {
-    CLEANUP(buf_done) Buf left = buf_make(URL_MAX);
-    CLEANUP(buf_done) Buf right = buf_make(URL_MAX);
+    CLEANUP(buf_done) Buf left = buf_make(FEDERATE_URL_MAX);
+    CLEANUP(buf_done) Buf right = buf_make(FEDERATE_URL_MAX);
     return federate_url(a, true, &left, NULL) == OK && federate_url(b, true, &right, NULL) == OK &&
            str_eq(buf_str(&left), buf_str(&right));
 }

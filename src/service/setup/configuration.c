@@ -3,6 +3,8 @@
 
 #include "foundation/base/file.h"
 #include "foundation/base/redact.h"
+#include "foundation/codec/url.h"
+#include "service/federate/federate_url.h"
 #include "service/setup/configuration_impl.h"
 
 #define CONFIGURATION_MAX (INT64_C(16) << 20)
@@ -29,6 +31,26 @@ Status configuration_begin(Str path, Configuration *c, Err *err)
     return arena_copy(&c->arena, path, &c->path, err);
 }
 
+/* An empty address is none: off. */
+static void federation_check(Configuration *c)
+{
+    const FederationOptions *o = &c->options.federation;
+    const struct {
+        const char *key;
+        Str url;
+    } URLS[] = {{"url", o->url}, {"former_url", o->former_url}};
+    for (int32_t i = 0; i < COUNT_OF(URLS); i++) {
+        Err why = {0};
+        CLEANUP(buf_done) Buf out = buf_make(FEDERATE_URL_MAX);
+        Url url;
+        if (!URLS[i].url.len || federate_url(URLS[i].url, true, &out, &why) == OK) continue;
+        /* What doesn't even parse was a mistake when its secrets were looked for. */
+        bool is_url = str_find(URLS[i].url, STR("://")) > 0;
+        if (is_url && url_parse(URLS[i].url, &url, NULL) != OK) continue;
+        mistake_from(c, option_node(&o->head, URLS[i].key), &why);
+    }
+}
+
 static Status check(Configuration *c, const SubstituteFrom *from, Err *err)
 {
     YamlNode *root = NULL;
@@ -40,6 +62,7 @@ static Status check(Configuration *c, const SubstituteFrom *from, Err *err)
     TRY(secrets_register(c, root, err));
     TRY(option_fill(&CONFIGURATION_GROUP, root, &c->options, &c->mistakes, err));
     state_check(c);
+    federation_check(c);
     TRY(connections_check(c, err));
     TRY(quality_make(c, err));
     TRY(pipelines_make(c, err));

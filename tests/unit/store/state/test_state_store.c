@@ -98,6 +98,11 @@ static Status collect_command(void *arg, const StateCommand *c, Err *err)
     return buf_printf(arg, err, "%.*s/%.*s ", STR_ARG(c->id), STR_ARG(c->status));
 }
 
+static Status collect_token(void *arg, Str url, Str token, Err *err)
+{
+    return buf_printf(arg, err, "%.*s=%.*s ", STR_ARG(url), STR_ARG(token));
+}
+
 static Status collect_alert(void *arg, Str fingerprint, Str text, Err *err)
 {
     return buf_printf(arg, err, "%.*s=%.*s ", STR_ARG(fingerprint), STR_ARG(text));
@@ -165,6 +170,11 @@ static void test_commands_and_pairs(void **state)
     assert_int_equal(state_token_put(store, STR("u"), STR("i"), STR("t2"), &err), OK);
     assert_int_equal(state_token_get(store, STR("u"), STR("i"), &out, &err), OK);
     assert_true(str_eq(buf_str(&out), STR("t2")));
+    buf_clear(&out);
+    assert_int_equal(state_token_put(store, STR("other"), STR("i"), STR("t3"), &err), OK);
+    assert_int_equal(state_token_put(store, STR("u"), STR("j"), STR("t4"), &err), OK);
+    assert_int_equal(state_token_list(store, STR("i"), collect_token, &out, &err), OK);
+    assert_true(str_eq(buf_str(&out), STR("other=t3 u=t2 ")));
     assert_int_equal(state_token_drop(store, STR("u"), STR("i"), &err), OK);
     assert_int_equal(state_token_get(store, STR("u"), STR("i"), &out, &err), OK);
     assert_int_equal(out.len, 0);
