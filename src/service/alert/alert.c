@@ -9,18 +9,26 @@
 
 /* ---- one round ---- */
 
-/* What the neuron that led before knows of its alerts, so that nothing is told twice. */
-static Status take_over(void *arg, Str fingerprint, Str state, Err *err UNUSED)
+/* Under the lock. */
+static void take_one(Alerts *a, Str fingerprint, Str state)
 {
-    Alerts *a = arg;
-    if (alert_book_find(&a->book, fingerprint)) return OK;
+    if (alert_book_find(&a->book, fingerprint)) return;
     if (alert_book_load(&a->book, fingerprint, state, a->o.settings, clock_now_us(), NULL) != OK) {
-        return OK;
+        return;
     }
     Alert *alert = alert_book_find(&a->book, fingerprint);
     bool shared = alert && str_eq(alert_label(alert, STR("neuron")), a->book.shared_id);
     if (!shared && alert) alert->gone = true;
     if (shared) alert->changed = true;
+}
+
+/* What the neuron that led before knows of its alerts, so that nothing is told twice. */
+static Status take_over(void *arg, Str fingerprint, Str state, Err *err UNUSED)
+{
+    Alerts *a = arg;
+    pthread_mutex_lock(&a->lock);
+    take_one(a, fingerprint, state);
+    pthread_mutex_unlock(&a->lock);
     return OK;
 }
 
@@ -30,8 +38,8 @@ static Status lead(Alerts *a, Err *err)
     bool newly = leads && !a->leads && a->o.leads;
     a->leads = leads;
     if (!newly) return OK;
-    pthread_mutex_lock(&a->lock);
     Status status = state_alert_others(a->o.store, take_over, a, err);
+    pthread_mutex_lock(&a->lock);
     alert_book_sweep(&a->book);
     pthread_mutex_unlock(&a->lock);
     if (status != OK) a->leads = false;
@@ -150,28 +158,43 @@ static void count_alerts(const Alerts *a)
     }
 }
 
-/* Under the lock: states, groups, notices, all kept in one transaction. */
+/* Under the lock: states, groups, notices. */
+static Status prepare(Alerts *a, int64_t now_us, Arena *arena, AlertGroups *groups, Outgoing *out,
+                      Err *err)
+{
+    alert_book_round(&a->book, now_us);
+    TRY(alert_book_groups(&a->book, a->o.settings, now_us, arena, groups, err));
+    TRY(make_notices(a, groups, now_us, arena, out, err));
+    for (int32_t i = 0; i < groups->count; i++) alert_group_told(&groups->items[i], now_us);
+    return make_states(a, arena, out, err);
+}
+
+/* Under the lock: they are kept, or not. */
+static void conclude(Alerts *a, const AlertGroups *groups, const Outgoing *out, bool good)
+{
+    for (int32_t i = 0; i < groups->count; i++) {
+        if (good) tell_log(&groups->items[i]);
+        else alert_group_untold(&groups->items[i]);
+    }
+    if (good) kept(a, out);
+    count_alerts(a);
+}
+
+/* All that a round changed is kept in one transaction; the book can be read meanwhile. */
 static Status settle(Alerts *a, int64_t now_us, Arena *arena, Err *err)
 {
     AlertGroups groups = {0};
     Outgoing out = {0};
-    alert_book_round(&a->book, now_us);
-    TRY(alert_book_groups(&a->book, a->o.settings, now_us, arena, &groups, err));
-    TRY(make_notices(a, &groups, now_us, arena, &out, err));
-    for (int32_t i = 0; i < groups.count; i++) alert_group_told(&groups.items[i], now_us);
-    Status status = make_states(a, arena, &out, err);
+    pthread_mutex_lock(&a->lock);
+    Status status = prepare(a, now_us, arena, &groups, &out, err);
+    pthread_mutex_unlock(&a->lock);
     if (status == OK) {
         status = state_alerts_save(a->o.store, out.alerts, out.alert_count, out.notices,
                                    out.notice_count, ALERT_NOTICES_KEPT, err);
     }
-    if (status == OK) {
-        for (int32_t i = 0; i < groups.count; i++) tell_log(&groups.items[i]);
-        kept(a, &out);
-    }
-    for (int32_t i = 0; i < groups.count && status != OK; i++) {
-        alert_group_untold(&groups.items[i]);
-    }
-    count_alerts(a);
+    pthread_mutex_lock(&a->lock);
+    conclude(a, &groups, &out, status == OK);
+    pthread_mutex_unlock(&a->lock);
     return status;
 }
 
@@ -193,15 +216,15 @@ static void round_run(Alerts *a)
     watch_clock(a);
     int64_t now_us = clock_now_us();
     if (a->o.refresh) a->o.refresh(a->o.arg);
+    pthread_mutex_lock(&a->keeping);
     Status status = observe(a, now_us, &arena, &err);
-    pthread_mutex_lock(&a->lock);
     if (status == OK) status = settle(a, now_us, &arena, &err);
+    pthread_mutex_unlock(&a->keeping);
     if (status != OK && !a->store_fails) {
         metrics_add(METRIC_ERRORS, 1, LABELS(STR("alerts"), str_from(err_kind_name(err.kind))));
         LOG_ERR(LOG_ERROR, "alerts", "alerts can't be judged or kept; tried again", &err);
     }
     a->store_fails = status != OK;
-    pthread_mutex_unlock(&a->lock);
     arena_done(&arena);
 }
 
@@ -246,6 +269,7 @@ Status alerts_start(const AlertOptions *options, Alerts **ret_alerts, Err *err)
     (void)clock_watch_step(&a->clock);
     a->book.shared_id = options->shared_id;
     pthread_mutex_init(&a->lock, NULL);
+    pthread_mutex_init(&a->keeping, NULL);
     thread_cond_init(&a->wake);
     Status status = alert_windows_new(options->exact, options->arg, &a->windows, err);
     if (status == OK) status = state_alert_list(options->store, load_one, a, err);
@@ -268,6 +292,7 @@ void alerts_stop(Alerts *a)
     alert_windows_free(a->windows);
     alert_book_done(&a->book);
     pthread_cond_destroy(&a->wake);
+    pthread_mutex_destroy(&a->keeping);
     pthread_mutex_destroy(&a->lock);
     mem_free(a);
 }
@@ -308,29 +333,66 @@ static void copy_text(char *to, int64_t size, Str text)
     to[text.len] = 0;
 }
 
-static Status silence(Alerts *a, const ControlSilence *s, Buf *out, Err *err)
+/* The fields that a silence sets. */
+typedef struct Silence {
+    int64_t until_us;
+    char by[sizeof((Alert *)0)->silenced_by];
+    char comment[sizeof((Alert *)0)->comment];
+} Silence;
+
+static void silence_swap(Alert *alert, Silence *s)
+{
+    Silence was = {.until_us = alert->silenced_us};
+    memcpy(was.by, alert->silenced_by, sizeof was.by);
+    memcpy(was.comment, alert->comment, sizeof was.comment);
+    alert->silenced_us = s->until_us;
+    memcpy(alert->silenced_by, s->by, sizeof s->by);
+    memcpy(alert->comment, s->comment, sizeof s->comment);
+    *s = was;
+}
+
+/* Under `keeping`, so nobody takes the alert away. What can't be kept is as it was. */
+static Status silence_keep(Alerts *a, Alert *alert, Silence *silence, Err *err)
 {
     CLEANUP(buf_done) Buf json = buf_make(1 << 20);
-    Alert *alert = alert_book_find(&a->book, s->id);
+    pthread_mutex_lock(&a->lock);
+    silence_swap(alert, silence);
+    Status status = alert_save(alert, &json, err);
+    pthread_mutex_unlock(&a->lock);
+    if (status == OK) {
+        status = state_alert_put(a->o.store, str_from(alert->id), buf_str(&json), err);
+    }
+    pthread_mutex_lock(&a->lock);
+    if (status == OK) a->generation++;
+    else silence_swap(alert, silence);
+    pthread_mutex_unlock(&a->lock);
+    return status;
+}
+
+static Status silence(Alerts *a, const ControlSilence *s, Buf *out, Err *err)
+{
     int64_t now_us = clock_now_us();
+    Silence silence = {.until_us = s->duration_us > 0 ? now_us + s->duration_us : 0};
+    copy_text(silence.by, sizeof silence.by, s->by);
+    copy_text(silence.comment, sizeof silence.comment, s->comment);
+    pthread_mutex_lock(&a->lock);
+    Alert *alert = alert_book_find(&a->book, s->id);
+    pthread_mutex_unlock(&a->lock);
     if (!alert) return err_set(err, ERR_NOT_FOUND, "no alert %.*s", STR_ARG(s->id));
-    alert->silenced_us = s->duration_us > 0 ? now_us + s->duration_us : 0;
-    copy_text(alert->silenced_by, sizeof alert->silenced_by, s->by);
-    copy_text(alert->comment, sizeof alert->comment, s->comment);
-    TRY(alert_save(alert, &json, err));
-    TRY(state_alert_put(a->o.store, str_from(alert->id), buf_str(&json), err));
-    a->generation++;
-    JsonWriter w = json_writer_make(out, err);
-    alert_write(alert, now_us, &w);
+    TRY(silence_keep(a, alert, &silence, err));
     LOG(LOG_INFO, "alerts", "alert silenced", log_text("id", s->id), log_text("by", s->by),
         log_int("seconds", s->duration_us / 1000000));
+    JsonWriter w = json_writer_make(out, err);
+    pthread_mutex_lock(&a->lock);
+    alert_write(alert, now_us, &w);
+    pthread_mutex_unlock(&a->lock);
     return json_writer_end(&w);
 }
 
 Status alerts_silence(Alerts *a, const ControlSilence *s, Buf *out, Err *err)
 {
-    pthread_mutex_lock(&a->lock);
+    pthread_mutex_lock(&a->keeping);
     Status status = silence(a, s, out, err);
-    pthread_mutex_unlock(&a->lock);
+    pthread_mutex_unlock(&a->keeping);
     return status;
 }

@@ -31,7 +31,8 @@ struct Alerts {
     int32_t deliverer_count;
     _Atomic bool stop;
 
-    pthread_mutex_t lock; /* of all below */
+    pthread_mutex_t keeping; /* held by who changes the book and keeps it in the store */
+    pthread_mutex_t lock;    /* of all below; never held while the store works */
     pthread_cond_t wake;
     AlertBook book;
     bool poked;

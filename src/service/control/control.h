@@ -26,10 +26,12 @@ typedef struct ControlSilence {
     int64_t duration_us;
 } ControlSilence;
 
-/* All calls are thread-safe and answer at once: nothing waits for a run or a check (they may wait
- * for the state store). `out` gets one JSON value (metrics: Prometheus text) appended. No secret is
- * ever in it. FAIL: ERR_NOT_FOUND (no such pipeline, run, …), ERR_USAGE (what was asked is wrong),
- * ERR_CONFIG (a configuration that is wrong), ERR_LIMIT (not now: it runs already, or draining). */
+/* All calls are thread-safe and wait for no run or check. Those that list runs and reports, start,
+ * cancel, pause, silence or update ask the state store, whose calls have a deadline; `health` waits
+ * less than a second, the others for nothing, unless they say so. `out` gets one JSON value
+ * (metrics: Prometheus text) appended. No secret is ever in it. FAIL: ERR_NOT_FOUND (no such
+ * pipeline, run, …), ERR_USAGE (what was asked is wrong), ERR_CONFIG (a configuration that is
+ * wrong), ERR_LIMIT (not now: it runs already, or draining). */
 typedef struct Control {
     void *arg;
 

@@ -2,9 +2,6 @@
 #include "foundation/codec/json_tree.h"
 #include "service/daemon/daemon_impl.h"
 
-/* The store is tried at most this often. */
-#define CHECK_EVERY_NS (INT64_C(5) * 1000000000)
-
 static void write_text(JsonWriter *w, const char *key, Str text)
 {
     json_key(w, key);
@@ -12,24 +9,6 @@ static void write_text(JsonWriter *w, const char *key, Str text)
 }
 
 /* ---- health ---- */
-
-static bool store_works(Daemon *d)
-{
-    int64_t now_ns = clock_mono_ns();
-    pthread_mutex_lock(&d->lock);
-    bool fresh = d->checked_ns && now_ns - d->checked_ns < CHECK_EVERY_NS, ok = d->store_ok;
-    if (!fresh) d->checked_ns = now_ns;
-    pthread_mutex_unlock(&d->lock);
-    if (fresh) return ok;
-    Err err = {0};
-    ok = state_store_check(d->store, &err) == OK;
-    pthread_mutex_lock(&d->lock);
-    d->store_ok = ok;
-    d->store_kind = err.kind;
-    copy_text(d->store_error, sizeof d->store_error, ok ? STR_NULL : str_from(err.message));
-    pthread_mutex_unlock(&d->lock);
-    return ok;
-}
 
 void part_health_write(const PartHealth *part, bool detail, JsonWriter *w)
 {
@@ -41,10 +20,11 @@ void part_health_write(const PartHealth *part, bool detail, JsonWriter *w)
     write_time(w, "since", part->since_us);
 }
 
-static void write_store(const Daemon *d, bool good, bool detail, JsonWriter *w)
+static void write_store(const StoreHealth *store, bool detail, JsonWriter *w)
 {
-    PartHealth part = {.status = good ? STR("healthy") : STR("unhealthy"), .kind = d->store_kind};
-    if (!good) part.error = d->store_error[0] ? str_from(d->store_error) : STR("not reachable");
+    PartHealth part = {.status = store->ok ? STR("healthy") : STR("unhealthy"),
+                       .kind = store->kind};
+    if (!store->ok) part.error = store->error[0] ? str_from(store->error) : STR("not reachable");
     json_key(w, "state");
     json_object_begin(w);
     part_health_write(&part, detail, w);
@@ -69,10 +49,12 @@ static bool write_job(const Job *job, bool detail, JsonWriter *w)
 /* Writes the object's value; returns the worst of all. */
 static Health write_dependencies(Daemon *d, bool detail, JsonWriter *w)
 {
-    bool store = store_works(d), jobs = true;
+    StoreHealth store;
+    bool jobs = true;
+    store_health(d, &store);
     json_object_begin(w);
+    write_store(&store, detail, w);
     pthread_mutex_lock(&d->lock);
-    write_store(d, store, detail, w);
     jobs = workers_health(d, detail, w);
     for (int32_t i = 0; i < d->job_count; i++) jobs = write_job(&d->jobs[i], detail, w) && jobs;
     pthread_mutex_unlock(&d->lock);
@@ -81,7 +63,7 @@ static Health write_dependencies(Daemon *d, bool detail, JsonWriter *w)
     jobs = federation_health(d, detail, w) && jobs;
     json_object_end(w);
     /* While it starts or drains its parts are as they are; /readyz and `draining` say the rest. */
-    if (!store) return HEALTH_UNHEALTHY;
+    if (!store.ok) return HEALTH_UNHEALTHY;
     return jobs ? HEALTH_HEALTHY : HEALTH_DEGRADED;
 }
 
@@ -164,14 +146,12 @@ Status control_status(void *arg, Buf *out, Err *err)
 static Status control_metrics(void *arg, bool openmetrics, Buf *out, Err *err)
 {
     Daemon *d = arg;
-    int64_t waiting = 0;
+    StoreHealth store; /* looks how much waits for the federation, too */
+    store_health(d, &store);
     streams_metrics(d);
     workers_metrics(d);
     system_gauges(d);
     metrics_set(METRIC_BUDGET_USED, (double)budget_used(&d->budget), NO_LABELS);
-    if (state_outbox_count(d->store, &waiting, NULL) == OK) {
-        metrics_set(METRIC_OUTBOX, (double)waiting, NO_LABELS);
-    }
     return metrics_write(openmetrics, out, err);
 }
 

@@ -123,7 +123,6 @@ static Status parts_start(Daemon *d, Err *err)
     TRY(descriptors_open(d, err));
     TRY(api_open(d, err));
     TRY(state_store_open(o->state, &d->store, err));
-    d->store_ok = true;
     TRY(replica_begin(d, err));
     TRY(jobs_make(d, err));
     TRY(streams_new(d, err));

@@ -93,6 +93,26 @@ typedef struct CheckNote {
 
 typedef enum DaemonEnd { END_NONE, END_STOP, END_RESTART, END_RELOAD } DaemonEnd;
 
+/* part_store.c; what is below the thread is under the daemon's lock. */
+typedef struct StoreWatch {
+    Thread thread;
+    bool initialised;
+    bool running, ends;
+    bool wanted;        /* somebody wants to know */
+    int64_t asked_ns;   /* since when, while `wanted` */
+    int64_t checked_ns; /* when the last answer came */
+    pthread_cond_t changed;
+    bool ok; /* that answer */
+    ErrKind kind;
+    char error[512];
+} StoreWatch;
+
+typedef struct StoreHealth {
+    bool ok;
+    ErrKind kind;
+    char error[512];
+} StoreHealth;
+
 struct Api;
 typedef struct Daemon {
     const DaemonOptions *options;
@@ -134,13 +154,10 @@ typedef struct Daemon {
     ClockWatch clock;          /* of the main loop */
     int64_t seen_us;           /* the latest moment that ticks were looked at, the store's clock */
     _Atomic int64_t offset_us; /* how far the store's clock is ahead */
-    int64_t checked_ns;        /* when the state store was last tried */
     int64_t heartbeat_us;      /* told from outside; 0: as configured */
     struct Link *links;        /* connections.c */
     int32_t link_count;
-    bool store_ok;
-    char store_error[512];
-    ErrKind store_kind;
+    StoreWatch store_watch;
 } Daemon;
 
 /* ---- jobs.c: the table ---- */
@@ -218,6 +235,11 @@ typedef struct DaemonPart {
     Status (*start)(Daemon *d, Err *err);
     void (*stop)(Daemon *d);
 } DaemonPart;
+/* part_store.c */
+MUST_USE Status part_store_start(Daemon *d, Err *err);
+void part_store_stop(Daemon *d);
+/* Whether the state store answers, known within a second. Without the lock. */
+void store_health(Daemon *d, StoreHealth *ret_health);
 /* part_federation.c */
 MUST_USE Status part_federation_start(Daemon *d, Err *err);
 void part_federation_stop(Daemon *d);

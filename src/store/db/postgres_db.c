@@ -38,6 +38,9 @@ Status postgres_wait(PostgresDb *db, bool write, int64_t deadline_ns, bool *ret_
             return OK;
         }
         if (db->stop && atomic_load(db->stop) && !cancelled_ns) postgres_db_cancel(db);
+        if (db->deadline_ns && clock_mono_ns() >= db->deadline_ns) {
+            return err_set(err, ERR_TIMEOUT, "postgresql: the server did not answer in time");
+        }
         if (deadline_ns >= 0 && clock_mono_ns() >= deadline_ns) return OK;
         if (!atomic_load(&db->cancelled)) continue;
         if (!cancelled_ns) cancelled_ns = now_ns;
@@ -61,9 +64,9 @@ Status postgres_db_error(PostgresDb *db, const PGresult *result, Err *err)
 
 Status postgres_result(PostgresDb *db, PGresult **ret_result, Err *err)
 {
-    while (PQflush(db->conn) == 1 || PQisBusy(db->conn)) {
-        bool ready = false;
-        TRY(postgres_wait(db, false, -1, &ready, err));
+    bool unsent = false, ready = false;
+    while ((unsent = PQflush(db->conn) == 1) || PQisBusy(db->conn)) {
+        TRY(postgres_wait(db, unsent, -1, &ready, err));
         if (!PQconsumeInput(db->conn)) break; /* PQgetResult tells what the server said last */
     }
     *ret_result = PQgetResult(db->conn);
@@ -162,7 +165,7 @@ static Status connect_wait(PGconn *conn, int64_t deadline_ns, Err *err)
     return OK;
 }
 
-static Status connect_start(const char *url, const ConnectTime *time, PGconn **ret_conn, Err *err)
+static Status connect_start(const char *url, int64_t deadline_ns, PGconn **ret_conn, Err *err)
 {
     /* What stands before dbname the URL may say otherwise; what stands behind it may not. */
     static const char *const NAMES[] = {
@@ -179,7 +182,6 @@ static Status connect_start(const char *url, const ConnectTime *time, PGconn **r
     (void)PQsetNoticeReceiver(conn, drop_notice, NULL);
     /* Only a verbose message shows why the server turned us away. */
     (void)PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
-    int64_t deadline_ns = clock_mono_ns() + time->seconds * time->hosts * INT64_C(1000000000);
     if (connect_wait(conn, deadline_ns, err) != OK) {
         PQfinish(conn);
         return FAIL;
@@ -191,13 +193,20 @@ static Status connect_start(const char *url, const ConnectTime *time, PGconn **r
 
 Status postgres_db_open(Str url, PostgresDb **ret_db, Err *err)
 {
+    return postgres_db_open_until(url, INT64_MAX, ret_db, err);
+}
+
+Status postgres_db_open_until(Str url, int64_t deadline_ns, PostgresDb **ret_db, Err *err)
+{
     CLEANUP(buf_done) Buf text = buf_make(1 << 17);
     TRY(url_text(url, &text, err));
     ConnectTime time = {0};
     TRY(url_check(text.data, &time, err));
     PostgresDb *db = mem_zalloc((int64_t)sizeof *db);
     if (!db) return err_memory(err);
-    if (connect_start(text.data, &time, &db->conn, err) != OK) {
+    int64_t time_ns = time.seconds * time.hosts * INT64_C(1000000000);
+    deadline_ns = int64_min(deadline_ns, clock_mono_ns() + time_ns);
+    if (connect_start(text.data, deadline_ns, &db->conn, err) != OK) {
         mem_free(db);
         return FAIL;
     }
@@ -217,6 +226,12 @@ void postgres_db_close(PostgresDb *db)
     PQfreeCancel(db->cancel);
     PQfinish(db->conn);
     mem_free(db);
+}
+
+void postgres_db_deadline(PostgresDb *db, int64_t deadline_ns)
+{
+    db->deadline_ns = deadline_ns;
+    (void)PQsetnonblocking(db->conn, deadline_ns != 0); /* else libpq itself waits when it sends */
 }
 
 PGconn *postgres_db_conn(PostgresDb *db)

@@ -15,6 +15,11 @@ typedef struct PostgresDb PostgresDb;
  * ERR_CONFIG for a URL that libpq can't read, ERR_CONNECT, ERR_TIMEOUT, ERR_PERMISSION,
  * ERR_NOT_FOUND (no such database). */
 MUST_USE Status postgres_db_open(Str url, PostgresDb **ret_db, Err *err);
+/* The same, but not beyond the deadline (clock_mono_ns): ERR_TIMEOUT. */
+MUST_USE Status postgres_db_open_until(Str url, int64_t deadline_ns, PostgresDb **ret_db, Err *err);
+/* From now on no wait of the session goes beyond the deadline (clock_mono_ns; 0: none), sending
+ * included. What was waited for is then ERR_TIMEOUT, and the session good for closing only. */
+void postgres_db_deadline(PostgresDb *db, int64_t deadline_ns);
 /* NULL is fine. */
 void postgres_db_close(PostgresDb *db);
 PGconn *postgres_db_conn(PostgresDb *db);

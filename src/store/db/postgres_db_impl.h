@@ -8,6 +8,7 @@ struct PostgresDb {
     PGconn *conn;
     PGcancel *cancel;
     _Atomic bool cancelled;
+    int64_t deadline_ns;      /* of every wait; 0: none */
     const _Atomic bool *stop; /* may be NULL */
     bool roomy;               /* libpq's buffer was made larger */
     bool copying;             /* COPY … TO STDOUT gives rows */

@@ -1,6 +1,7 @@
 /* State stores in a PostgreSQL database, which several neurons may share: tables, statements. */
 #include <stdio.h>
 
+#include "foundation/base/clock.h"
 #include "foundation/base/number.h"
 #include "store/state/state_store_impl.h"
 
@@ -47,7 +48,7 @@ static const char TABLES[] =
     " until_us BIGINT NOT NULL);";
 
 static const char BEGIN[] = "BEGIN; SET LOCAL search_path TO neuron_state;"
-                            " SET LOCAL statement_timeout = '20s'";
+                            " SET LOCAL statement_timeout = '9s'";
 
 static Status tables_make(PostgresDb *session, Err *err)
 {
@@ -67,8 +68,11 @@ static Status tables_make(PostgresDb *session, Err *err)
 
 static Status session_open(StateStore *store, Err *err)
 {
-    if (store->session) return OK;
-    return postgres_db_open(buf_str(&store->url), &store->session, err);
+    if (!store->session) {
+        TRY(postgres_db_open_until(buf_str(&store->url), store->deadline_ns, &store->session, err));
+    }
+    postgres_db_deadline(store->session, store->deadline_ns);
+    return OK;
 }
 
 static void session_lose(StateStore *store)
@@ -122,6 +126,12 @@ static Status run_all(StateStore *store, StateQuery *queries, int32_t count, Err
     return postgres_db_exec(store->session, "COMMIT", err);
 }
 
+/* Whatever waits after that gets no answer either. */
+static bool is_late(const StateStore *store)
+{
+    return clock_mono_ns() >= store->deadline_ns;
+}
+
 /* A session that was lost since the last call is seen at BEGIN, when nothing is done yet. */
 static Status begin(StateStore *store, Err *err)
 {
@@ -129,7 +139,7 @@ static Status begin(StateStore *store, Err *err)
     TRY(session_open(store, err));
     if (postgres_db_exec(store->session, BEGIN, err) == OK) return OK;
     session_lose(store);
-    if (fresh) return FAIL;
+    if (fresh || is_late(store)) return FAIL;
     err_clear(err);
     TRY(session_open(store, err));
     return postgres_db_exec(store->session, BEGIN, err);
@@ -142,7 +152,8 @@ Status state_postgres_run(StateStore *store, StateQuery *queries, int32_t count,
     Status status = begin(store, err);
     if (status == OK) status = run_all(store, queries, count, err);
     if (status == OK) return OK;
-    if (store->session && PQstatus(postgres_db_conn(store->session)) == CONNECTION_BAD) {
+    bool bad = store->session && PQstatus(postgres_db_conn(store->session)) == CONNECTION_BAD;
+    if (bad || (store->session && is_late(store))) {
         session_lose(store);
     } else if (store->session) {
         IGNORE(postgres_db_exec(store->session, "ROLLBACK", NULL));

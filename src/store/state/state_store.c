@@ -3,10 +3,18 @@
 
 #include <stdio.h>
 
+#include "foundation/base/clock.h"
 #include "foundation/base/hash.h"
 #include "foundation/base/mem.h"
 #include "foundation/base/number.h"
+#include "foundation/base/thread.h"
 #include "store/state/state_store_impl.h"
+
+/* A call waits so long for its turn and its answer; while the store is silent, one tries it so
+ * long, not sooner than that after the last. */
+#define STATE_WAIT_NS INT64_C(10000000000)
+#define STATE_PROBE_NS INT64_C(2000000000)
+#define STATE_RETRY_NS INT64_C(1000000000)
 
 static const char HINT[] = "write sqlite:///relative.db, sqlite:////absolute.db or postgresql://…";
 
@@ -52,6 +60,7 @@ static void store_free(StateStore *store)
     buf_done(&store->url);
     buf_done(&store->sql);
     buf_done(&store->scope);
+    pthread_cond_destroy(&store->freed);
     pthread_mutex_destroy(&store->lock);
     mem_free(store);
 }
@@ -61,6 +70,8 @@ Status state_store_open(Str url, StateStore **ret_store, Err *err)
     StateStore *store = mem_zalloc((int64_t)sizeof *store);
     if (!store) return err_memory(err);
     pthread_mutex_init(&store->lock, NULL);
+    thread_cond_init(&store->freed);
+    store->deadline_ns = clock_mono_ns() + STATE_WAIT_NS;
     store->url = buf_make(1 << 16);
     store->sql = buf_make(1 << 16);
     store->scope = buf_make(64);
@@ -181,12 +192,64 @@ Status state_sql(StateStore *store, const StateQuery *query, const char *now, bo
     return buf_terminate(out, err);
 }
 
-Status state_queries(StateStore *store, StateQuery *queries, int32_t count, Err *err)
+/* ---- one call at a time, each with a deadline ---- */
+
+static Status no_answer(Err *err)
+{
+    return err_set(err, ERR_TIMEOUT, "no answer in time");
+}
+
+/* Under the lock. While it is silent one call tries, for a short time, and nobody waits for it. */
+static Status wait_turn(StateStore *store, int64_t *ret_deadline_ns, Err *err)
+{
+    int64_t now_ns = clock_mono_ns(), deadline_ns = now_ns + STATE_WAIT_NS;
+    while (store->since_ns && !store->silent) {
+        if (!thread_cond_wait(&store->freed, &store->lock, deadline_ns)) return no_answer(err);
+    }
+    now_ns = clock_mono_ns();
+    if (store->silent) {
+        if (store->since_ns || now_ns - store->last_ns < STATE_RETRY_NS) return no_answer(err);
+        deadline_ns = now_ns + STATE_PROBE_NS;
+    }
+    *ret_deadline_ns = deadline_ns;
+    store->since_ns = now_ns;
+    return OK;
+}
+
+static Status turn_take(StateStore *store, Err *err)
 {
     pthread_mutex_lock(&store->lock);
-    Status status = store->db ? state_sqlite_run(store, queries, count, err)
-                              : state_postgres_run(store, queries, count, err);
+    Status status = wait_turn(store, &store->deadline_ns, err);
     pthread_mutex_unlock(&store->lock);
+    return status;
+}
+
+static void turn_give(StateStore *store)
+{
+    pthread_mutex_lock(&store->lock);
+    store->last_ns = clock_mono_ns();
+    store->silent = !store->db && store->last_ns >= store->deadline_ns;
+    store->since_ns = 0;
+    pthread_cond_broadcast(&store->freed); /* who waited for a silent one waits no longer */
+    pthread_mutex_unlock(&store->lock);
+}
+
+int64_t state_store_waits_ns(StateStore *store)
+{
+    pthread_mutex_lock(&store->lock);
+    int64_t since_ns = store->since_ns;
+    pthread_mutex_unlock(&store->lock);
+    return since_ns ? clock_mono_ns() - since_ns : 0;
+}
+
+Status state_queries(StateStore *store, StateQuery *queries, int32_t count, Err *err)
+{
+    Status status = turn_take(store, err);
+    if (status == OK) {
+        status = store->db ? state_sqlite_run(store, queries, count, err)
+                           : state_postgres_run(store, queries, count, err);
+        turn_give(store);
+    }
     if (status == OK) return OK;
     return err_prefix(err, "state store: ");
 }

@@ -4,9 +4,12 @@
 
 #include "foundation/base/buf.h"
 
-/* One open store; all calls are thread-safe (one mutex), each is one transaction that is on disk
- * when it returns (WAL, synchronous FULL). Texts given to `each` are valid during that call only,
- * and `each` must not call the store; it may return FAIL to stop. Times: µs since the epoch. */
+/* One open store; all calls are thread-safe (one at a time), each is one transaction that is on
+ * disk when it returns (WAL, synchronous FULL). Texts given to `each` are valid during that call
+ * only, and `each` must not call the store; it may return FAIL to stop. Times: µs since the epoch.
+ * No call waits longer than 10 s, for its turn and its answer together: ERR_TIMEOUT, and what it
+ * wrote may be there or not. While a server is silent most calls fail at once, and one each second
+ * tries it for 2 s. */
 typedef struct StateStore StateStore;
 
 /* `url` as under `state:`: sqlite:///relative.db, sqlite:////absolute.db (made with mode 0600 when
@@ -42,6 +45,8 @@ MUST_USE Status state_store_offset(StateStore *store, int64_t *ret_us, Err *err)
 /* The clock was ahead: failed attempts and notices of that future are of now. */
 MUST_USE Status state_clock_set_back(StateStore *store, Err *err);
 
+/* How long the call that uses the store now has been waiting; 0: none does. Never waits. */
+int64_t state_store_waits_ns(StateStore *store);
 /* OK when the store can be read and written now. */
 MUST_USE Status state_store_check(StateStore *store, Err *err);
 

@@ -73,7 +73,12 @@ MUST_USE Status state_queries(StateStore *store, StateQuery *queries, int32_t co
     .value_count = (int32_t)COUNT_OF(((const StateValue[]){__VA_ARGS__}))
 
 struct StateStore {
-    pthread_mutex_t lock;
+    pthread_mutex_t lock; /* of the next four */
+    pthread_cond_t freed;
+    bool silent;         /* the last call ended at its deadline */
+    int64_t since_ns;    /* of the call that uses the rest; 0: none does */
+    int64_t last_ns;     /* when the last call ended */
+    int64_t deadline_ns; /* of the call that uses the rest */
     sqlite3 *db;         /* or else */
     PostgresDb *session; /* NULL while it is lost */
     Buf url;             /* of the session */
@@ -82,7 +87,7 @@ struct StateStore {
     char owner[STATE_OWNER_SIZE];
 };
 
-/* Under the lock. `count` statements, of which all or none are kept. */
+/* By the one call that uses the store. `count` statements, of which all or none are kept. */
 MUST_USE Status state_sqlite_open(Str path, StateStore *store, Err *err);
 MUST_USE Status state_sqlite_run(StateStore *store, StateQuery *queries, int32_t count, Err *err);
 MUST_USE Status state_postgres_open(Str url, StateStore *store, Err *err);

@@ -1,0 +1,107 @@
+/* Whether the state store answers: asked on a thread of its own, so that nobody who wants to know
+ * waits longer than a moment for a store that is silent. */
+#include <stdio.h>
+
+#include "foundation/base/clock.h"
+#include "service/daemon/daemon_impl.h"
+
+#define FRESH_NS INT64_C(2000000000)  /* so long an answer counts */
+#define MOMENT_NS INT64_C(700000000)  /* who asks waits at most so long */
+#define SILENT_NS INT64_C(1000000000) /* a call that takes longer is no answer */
+
+/* Also what has to ask the store to be known: how much waits for the federation. */
+static void look(Daemon *d)
+{
+    StoreWatch *watch = &d->store_watch;
+    Err err = {0};
+    int64_t waiting = 0;
+    bool good = state_store_check(d->store, &err) == OK;
+    if (good && state_outbox_count(d->store, &waiting, NULL) == OK) {
+        metrics_set(METRIC_OUTBOX, (double)waiting, NO_LABELS);
+    }
+    pthread_mutex_lock(&d->lock);
+    watch->checked_ns = clock_mono_ns();
+    watch->ok = good;
+    watch->kind = err.kind;
+    copy_text(watch->error, sizeof watch->error, str_from(err.message));
+    pthread_mutex_unlock(&d->lock);
+}
+
+static void run(void *arg)
+{
+    Daemon *d = arg;
+    StoreWatch *watch = &d->store_watch;
+    pthread_mutex_lock(&d->lock);
+    while (!watch->ends) {
+        if (!watch->wanted) {
+            (void)thread_cond_wait(&watch->changed, &d->lock, -1);
+            continue;
+        }
+        watch->asked_ns = clock_mono_ns();
+        pthread_mutex_unlock(&d->lock);
+        look(d);
+        pthread_mutex_lock(&d->lock);
+        watch->wanted = false;
+        pthread_cond_broadcast(&watch->changed);
+    }
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* Under the lock: waits for an answer, but no longer than a moment after it was asked for. */
+static void ask(Daemon *d)
+{
+    StoreWatch *watch = &d->store_watch;
+    int64_t now_ns = clock_mono_ns();
+    if (!watch->running || now_ns - watch->checked_ns < FRESH_NS) return;
+    int64_t deadline_ns = (watch->wanted ? watch->asked_ns : now_ns) + MOMENT_NS;
+    if (!watch->wanted) watch->asked_ns = now_ns;
+    watch->wanted = true;
+    pthread_cond_broadcast(&watch->changed);
+    while (watch->wanted && thread_cond_wait(&watch->changed, &d->lock, deadline_ns)) {
+    }
+}
+
+void store_health(Daemon *d, StoreHealth *ret_health)
+{
+    StoreWatch *watch = &d->store_watch;
+    int64_t waits_ns = state_store_waits_ns(d->store);
+    pthread_mutex_lock(&d->lock);
+    if (waits_ns < SILENT_NS) ask(d);
+    bool unanswered = watch->wanted && clock_mono_ns() - watch->asked_ns >= MOMENT_NS;
+    if (unanswered) waits_ns = int64_max(waits_ns, clock_mono_ns() - watch->asked_ns);
+    *ret_health = (StoreHealth){.ok = watch->ok, .kind = watch->kind};
+    copy_text(ret_health->error, sizeof ret_health->error, str_from(watch->error));
+    pthread_mutex_unlock(&d->lock);
+    if (!unanswered && waits_ns < SILENT_NS) return;
+    *ret_health = (StoreHealth){.ok = false, .kind = ERR_TIMEOUT};
+    (void)snprintf(ret_health->error, sizeof ret_health->error,
+                   "the state store has not answered for %.1f s", (double)waits_ns / 1e9);
+}
+
+Status part_store_start(Daemon *d, Err *err)
+{
+    StoreWatch *watch = &d->store_watch;
+    thread_cond_init(&watch->changed);
+    watch->ok = true; /* it was opened just now */
+    watch->checked_ns = clock_mono_ns();
+    watch->initialised = true;
+    TRY(thread_start(&watch->thread, "store-watch", run, d, err));
+    pthread_mutex_lock(&d->lock);
+    watch->running = true;
+    pthread_mutex_unlock(&d->lock);
+    return OK;
+}
+
+void part_store_stop(Daemon *d)
+{
+    StoreWatch *watch = &d->store_watch;
+    if (!watch->initialised) return;
+    pthread_mutex_lock(&d->lock);
+    watch->ends = true;
+    watch->running = false;
+    pthread_cond_broadcast(&watch->changed);
+    pthread_mutex_unlock(&d->lock);
+    thread_join(&watch->thread);
+    pthread_cond_destroy(&watch->changed);
+    watch->initialised = false;
+}
