@@ -10,7 +10,9 @@ import time
 import uuid
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient,
+                                   AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourcePatternType,
+                                   ResourceType)
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LIBRARY = os.path.join(ROOT, ".kafka/lib")
@@ -49,6 +51,13 @@ ssl.keystore.password={password}
 """
 
 
+# Who comes over PLAINTEXT may do anything, bob only what `allow` says.
+RULES = """
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+"""
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -56,11 +65,12 @@ def free_port():
 
 
 class Kafka:
-    """`secure`: also `sasl_url` and `tls_url`, for bob and `password`, and `certificate`."""
+    """`secure`: also `sasl_url` and `tls_url`, for bob and `password`, and `certificate`. `rules`: bob may do nothing
+    but what `allow` says."""
 
     password = "geheim77"
 
-    def __init__(self, secure=False):
+    def __init__(self, secure=False, rules=False):
         assert os.path.isdir(LIBRARY), "Apache Kafka is not installed; run tools/install-deps"
         self.folder = tempfile.mkdtemp(prefix="neuron-kafka-")
         self.port, controller = free_port(), free_port()
@@ -70,6 +80,9 @@ class Kafka:
             file.write(PROPERTIES.format(port=self.port, controller=controller, folder=self.folder))
         if secure:
             self.secure(controller)
+        if rules:
+            with open(self.properties, "a", encoding="utf-8") as file:
+                file.write(RULES)
         self.java("format", "kafka.tools.StorageTool", "format", "-t", str(uuid.uuid4()), "-c", self.properties)
         self.start()
 
@@ -140,6 +153,26 @@ class Kafka:
         while len(self.admin.list_topics(name, timeout=10).topics[name].partitions) != partitions:
             assert time.monotonic() < deadline, "the topic doesn't appear"
         return name
+
+    def configure(self, topic, **config):
+        """Sets a topic's options."""
+        entries = [ConfigEntry(key.replace("_", "."), str(value), incremental_operation=AlterConfigOpType.SET)
+                   for key, value in config.items()]
+        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+        self.admin.incremental_alter_configs([resource])[resource].result(timeout=30)
+
+    def rules(self, kind, name, operations, change="create", user="bob"):
+        """Allows or forbids (`change` "delete") a user something; returns when the broker knows it."""
+        made = [AclBinding(ResourceType[kind], name, ResourcePatternType.LITERAL, f"User:{user}", "*", AclOperation[o],
+                           AclPermissionType.ALLOW) for o in operations]
+        if change == "create":
+            results = self.admin.create_acls(made)
+        else:
+            results = self.admin.delete_acls([
+                AclBindingFilter(a.restype, a.name, a.resource_pattern_type, a.principal, a.host, a.operation,
+                                 a.permission_type) for a in made])
+        for result in results.values():
+            result.result(timeout=30)
 
     def url(self, topic, **options):
         text = "&".join(f"{name}={value}" for name, value in options.items())

@@ -254,6 +254,7 @@ static Status replay_print(Look *look, const ReplayResult *result, Err *err)
     json_write_bool(&r->w, dry);
     json_count(&r->w, "replayed", result->replayed);
     json_count(&r->w, "skipped", result->skipped);
+    json_count(&r->w, "truncated", result->cut);
     json_count(&r->w, "replayed_before", result->before);
     json_count(&r->w, "records_loaded", result->loaded);
     json_count(&r->w, "records_rejected", result->rejected);

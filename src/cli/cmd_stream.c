@@ -1,5 +1,6 @@
 /* neuron stream: one stream of the configuration, in the foreground. */
 #include "cli/command.h"
+#include "foundation/obs/log.h"
 #include "service/setup/configuration.h"
 
 /* How long a system that can't be reached is waited for, unless --patience says. */
@@ -14,6 +15,15 @@ static Status stream_print(const StreamConfig *stream, StreamStats *stats, Err *
     return output_write(buf_str(&out), err);
 }
 
+/* A person or a supervisor sees why nothing comes out. */
+static void on_changed(void *arg, StreamState state, const Err *why)
+{
+    const StreamConfig *stream = arg;
+    if (state != STREAM_WAITING && state != STREAM_HELD) return;
+    LOG_ERR(LOG_WARN, "stream", state == STREAM_HELD ? "held" : "waiting", why,
+            log_text("stream", stream->name));
+}
+
 static Status stream_env(Program *program, const Args *args, Budget *budget, StreamEnv *ret_env,
                          Err *err)
 {
@@ -23,6 +33,7 @@ static Status stream_env(Program *program, const Args *args, Budget *budget, Str
         .drain = args_has(args, "drain"),
         .patience_us = PATIENCE_US,
         .stop = &program->cancelled,
+        .changed = on_changed,
         .progress = program->json ? NULL : progress_show,
     };
     Str patience = args_get(args, "patience", STR_NULL);
@@ -43,6 +54,7 @@ static Status stream_configured(Program *program, const Args *args, const Config
     TRY(configuration_check(c, err));
     TRY(configuration_stream(c, args->positional[0], &stream, err));
     TRY(stream_env(program, args, &budget, &env, err));
+    env.changed_arg = (void *)(uintptr_t)stream;
     StreamStats stats;
     Status status = stream_stats_init(&stats, stream, err);
     if (status == OK) {
@@ -68,7 +80,8 @@ static Status stream_command_run(Program *program, const Args *args, int *ret_ex
 
 static const ArgOption OPTIONS[] = {
     {"drain", 0, NULL, "end where the source's end was at the start", false},
-    {"patience", 0, "DURATION", "how long to wait for a system that can't be reached (1m)", false},
+    {"patience", 0, "DURATION",
+     "how long to wait for a system that can't be reached or takes nothing (1m)", false},
 };
 
 const Command COMMAND_STREAM = {

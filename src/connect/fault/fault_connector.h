@@ -20,7 +20,7 @@ typedef struct FaultOdds {
     int32_t stall;     /* a write hangs until it is cancelled */
     int32_t hang;      /* a commit does */
     int32_t refuse;    /* a row is refused in apply */
-    int32_t again;     /* a commit must be done again (never near the end, where none could) */
+    int32_t again;     /* a commit must be done again */
     int32_t malformed; /* the source: a row that can't be read */
     int32_t rival;     /* another process takes a part over in the sink and commits rows of it */
     int32_t busy;      /* the sink: taking over has to be asked for again */

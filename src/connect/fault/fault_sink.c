@@ -245,7 +245,7 @@ static Status fault_sink_commit(Sink *sink, const Position *position, const Sink
     FaultSink *self = (FaultSink *)sink;
     FaultWorld *w = self->world;
     pthread_mutex_lock(&w->mutex);
-    if (rows_left(w) > FAULT_AGAIN_LEFT && fault_happens(w, w->odds.again)) {
+    if (fault_happens(w, w->odds.again)) {
         w->agains++;
         pthread_mutex_unlock(&w->mutex);
         *ret_result = COMMIT_AGAIN;

@@ -251,7 +251,7 @@ Status kafka_client_start(KafkaClient *client, rd_kafka_type_t type, rd_kafka_co
 static Status topic_error(KafkaClient *client, const rd_kafka_metadata_topic_t *topic, Err *err)
 {
     if (topic->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
-        (void)err_set(err, ERR_CONNECT, "%.*s: there is no topic «%s»",
+        (void)err_set(err, ERR_MISSING, "%.*s: there is no topic «%s»",
                       STR_ARG(client->place->location->text), topic->topic);
         return err_hint(err, "create it with as many partitions as it needs");
     }

@@ -1,146 +1,14 @@
-/* Makes messages of rows, hands them to librdkafka and counts the ones that were not delivered. */
+/* Makes messages of rows and hands them to librdkafka, but for those that are known to be refused.
+ */
 #include "connect/kafka/kafka_produce.h"
 
 #include <stdio.h>
 
-#include "foundation/base/clock.h"
-#include "foundation/base/mem.h"
 #include "foundation/codec/base64.h"
 #include "foundation/codec/json_walk.h"
 #include "foundation/codec/json_writer.h"
 
-enum { PRODUCE_TEXT_MAX = 1 << 30, POLL_EVERY = 512, FULL_WAIT_MS = 10, FLUSH_MS = 200 };
-enum { MESSAGE_MS = 60000 };
-#define DROP_NS INT64_C(5000000000)
-
-void kafka_producer_init(KafkaProducer *producer, KafkaPlace *place)
-{
-    *producer = (KafkaProducer){.place = place,
-                                .value = buf_make(PRODUCE_TEXT_MAX),
-                                .key = buf_make(PRODUCE_TEXT_MAX),
-                                .text = buf_make(PRODUCE_TEXT_MAX)};
-    kafka_client_init(&producer->client, place, producer);
-}
-
-void kafka_producer_done(KafkaProducer *producer)
-{
-    for (int32_t i = 0; i < producer->topic_count; i++) {
-        rd_kafka_topic_destroy(producer->topics[i]);
-    }
-    kafka_client_done(&producer->client);
-    buf_done(&producer->value);
-    buf_done(&producer->key);
-    buf_done(&producer->text);
-}
-
-/* ---- start ---- */
-
-static void on_delivery(rd_kafka_t *rk UNUSED, const rd_kafka_message_t *message, void *opaque)
-{
-    KafkaProducer *producer = ((KafkaClient *)opaque)->owner;
-    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) return;
-    if (producer->failed++ == 0) producer->failed_code = message->err;
-}
-
-Status kafka_producer_start(KafkaProducer *producer, const char *transactional_id,
-                            int64_t transaction_ms, Err *err)
-{
-    char transaction[32], message[32];
-    int64_t message_ms = transactional_id ? int64_min(transaction_ms, MESSAGE_MS) : MESSAGE_MS;
-    (void)snprintf(transaction, sizeof transaction, "%lld", (long long)transaction_ms);
-    (void)snprintf(message, sizeof message, "%lld", (long long)message_ms);
-    const KafkaOption options[] = {
-        {"enable.idempotence", "true"},
-        {"acks", "all"},
-        {"linger.ms", "5"},
-        {"batch.size", "1000000"},
-        {"batch.num.messages", "10000"},
-        {"queue.buffering.max.kbytes", "65536"},
-        {"queue.buffering.max.messages", "200000"},
-        {"compression.type", "lz4"},
-        {"partitioner", "murmur2_random"},
-        {"message.timeout.ms", message},
-        {"socket.nagle.disable", "true"},
-        {"transaction.timeout.ms", transaction},
-        {"transactional.id", transactional_id},
-    };
-    int32_t count = (int32_t)COUNT_OF(options) - (transactional_id ? 0 : 2);
-    rd_kafka_conf_t *conf = NULL;
-    TRY(kafka_client_conf(&producer->client, options, count, &conf, err));
-    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-    TRY(kafka_client_start(&producer->client, RD_KAFKA_PRODUCER, conf, err));
-    return kafka_client_ping(&producer->client, KAFKA_REACH_MS, err);
-}
-
-Status kafka_producer_topic(KafkaProducer *producer, Str name, rd_kafka_topic_t **ret_topic,
-                            Err *err)
-{
-    for (int32_t i = 0; i < producer->topic_count; i++) {
-        if (!str_eq(str_from(rd_kafka_topic_name(producer->topics[i])), name)) continue;
-        *ret_topic = producer->topics[i];
-        return OK;
-    }
-    if (producer->topic_count == KAFKA_TOPICS_MAX) {
-        return err_set(err, ERR_LIMIT, "%.*s: messages for more than %d topics",
-                       STR_ARG(producer->place->location->text), KAFKA_TOPICS_MAX);
-    }
-    int32_t partitions = 0;
-    TRY(kafka_place_topic(producer->place, name, &name, err));
-    TRY(kafka_client_reach(&producer->client, name.ptr, KAFKA_REACH_MS, &partitions, err));
-    rd_kafka_topic_t *topic = rd_kafka_topic_new(producer->client.rk, name.ptr, NULL);
-    if (!topic) {
-        rd_kafka_resp_err_t code = rd_kafka_last_error();
-        return kafka_client_error(&producer->client, code, rd_kafka_err2str(code), name.ptr, err);
-    }
-    producer->topics[producer->topic_count++] = topic;
-    *ret_topic = topic;
-    return OK;
-}
-
-/* ---- what becomes of messages ---- */
-
-static Status delivered(KafkaProducer *producer, Err *err)
-{
-    if (producer->failed == 0) return OK;
-    char what[64];
-    (void)snprintf(what, sizeof what, "%lld messages were not delivered",
-                   (long long)producer->failed);
-    return kafka_client_error(&producer->client, producer->failed_code,
-                              rd_kafka_err2str(producer->failed_code), what, err);
-}
-
-static Status check_cancelled(const KafkaProducer *producer, Err *err)
-{
-    if (!atomic_load(&producer->cancelled)) return OK;
-    return err_set(err, ERR_CANCELLED, "cancelled");
-}
-
-void kafka_producer_begin(KafkaProducer *producer)
-{
-    producer->failed = 0;
-    atomic_store(&producer->cancelled, false);
-}
-
-Status kafka_producer_flush(KafkaProducer *producer, Err *err)
-{
-    while (rd_kafka_outq_len(producer->client.rk) > 0) {
-        TRY(check_cancelled(producer, err));
-        (void)rd_kafka_flush(producer->client.rk, FLUSH_MS);
-    }
-    return delivered(producer, err);
-}
-
-void kafka_producer_drop(KafkaProducer *producer)
-{
-    rd_kafka_t *rk = producer->client.rk;
-    if (!rk) return;
-    (void)rd_kafka_purge(rk, RD_KAFKA_PURGE_F_QUEUE);
-    int64_t deadline_ns = clock_mono_ns() + DROP_NS;
-    while (rd_kafka_outq_len(rk) > 0 && clock_mono_ns() < deadline_ns) {
-        (void)rd_kafka_flush(rk, FLUSH_MS);
-    }
-    producer->failed = 0;
-}
+enum { PRODUCE_TEXT_MAX = 1 << 30, POLL_EVERY = 512, FULL_WAIT_MS = 10 };
 
 /* ---- headers ---- */
 
@@ -280,13 +148,27 @@ static int64_t floor_ms(int64_t us)
     return us / 1000 - (us % 1000 < 0);
 }
 
-static rd_kafka_resp_err_t send_once(rd_kafka_t *rk, rd_kafka_topic_t *topic,
-                                     const Message *message, rd_kafka_headers_t *headers)
+/* One message on its way. */
+typedef struct Sending {
+    KafkaProducer *producer;
+    KafkaTopic *topic;
+    Message message;
+    rd_kafka_headers_t *headers; /* NULL: none; librdkafka's own once it has the message */
+    int64_t header_bytes;
+    int64_t bytes; /* of a batch of it alone */
+    KafkaOrigin of;
+    int64_t number; /* among those that are not answered yet */
+} Sending;
+
+static rd_kafka_resp_err_t send_once(const Sending *s)
 {
-    rd_kafka_vu_t fields[6];
+    const Message *message = &s->message;
+    rd_kafka_vu_t fields[7];
     size_t count = 0;
-    fields[count++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = topic};
+    fields[count++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = s->topic->handle};
     fields[count++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY};
+    fields[count++] =
+        (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = (void *)(intptr_t)s->number};
     fields[count++] = (rd_kafka_vu_t){
         .vtype = RD_KAFKA_VTYPE_VALUE,
         .u.mem = {(void *)(uintptr_t)message->value.ptr, (size_t)message->value.len}};
@@ -299,70 +181,166 @@ static rd_kafka_resp_err_t send_once(rd_kafka_t *rk, rd_kafka_topic_t *topic,
         fields[count++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_TIMESTAMP,
                                           .u.i64 = floor_ms(message->timestamp_us)};
     }
-    if (headers) {
-        fields[count++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers};
+    if (s->headers) {
+        fields[count++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = s->headers};
     }
-    rd_kafka_error_t *error = rd_kafka_produceva(rk, fields, count);
+    rd_kafka_error_t *error = rd_kafka_produceva(s->producer->client.rk, fields, count);
     if (!error) return RD_KAFKA_RESP_ERR_NO_ERROR;
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
     rd_kafka_error_destroy(error);
     return code;
 }
 
-/* Waits while librdkafka's queue is full: what is in it is delivered or fails in bounded time. */
-static Status hand_over(KafkaProducer *producer, rd_kafka_topic_t *topic, const Message *message,
-                        rd_kafka_headers_t *headers, bool *ret_too_large, Err *err)
+/* Waits while librdkafka's queue is full: what is in it is delivered or fails in bounded time. What
+ * does not fit into an empty one never will. */
+static Status send_when_room(const Sending *s, rd_kafka_resp_err_t *ret_code, Err *err)
 {
+    KafkaProducer *producer = s->producer;
     rd_kafka_t *rk = producer->client.rk;
-    rd_kafka_resp_err_t code = send_once(rk, topic, message, headers);
-    while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+    for (;;) {
+        bool empty = rd_kafka_outq_len(rk) == 0;
+        *ret_code = send_once(s);
+        if (*ret_code != RD_KAFKA_RESP_ERR__QUEUE_FULL) return OK;
+        if (empty) *ret_code = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+        if (empty || producer->doomed) return OK;
         (void)rd_kafka_poll(rk, FULL_WAIT_MS);
-        if (check_cancelled(producer, err) != OK || delivered(producer, err) != OK) break;
-        code = send_once(rk, topic, message, headers);
+        TRY(kafka_producer_check(producer, err));
     }
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return OK;
-    if (headers) rd_kafka_headers_destroy(headers);
-    *ret_too_large = code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
-    if (*ret_too_large) return OK;
-    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) return FAIL;
-    return kafka_client_error(&producer->client, code, rd_kafka_err2str(code),
-                              rd_kafka_topic_name(topic), err);
 }
 
-static Status refuse_row(int64_t row, const Message *message, RejectList *refused, Err *err)
+/* A transaction that came to its end by an error takes no message more; the commit says why. */
+static Status hand_over(Sending *s, bool *ret_too_large, Err *err)
 {
-    char reason[128];
-    (void)snprintf(reason, sizeof reason,
-                   "a message of %lld bytes is larger than rdkafka.message.max.bytes",
-                   (long long)(message->value.len + message->key.len));
+    KafkaProducer *producer = s->producer;
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    TRY(kafka_refusals_sent(&producer->refusals, &s->of, s->bytes, &s->number, err));
+    Status status = send_when_room(s, &code, err);
+    if (status == OK && code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        s->headers = NULL;
+        return OK;
+    }
+    IGNORE(kafka_refusals_answer(&producer->refusals, s->number, RD_KAFKA_RESP_ERR_NO_ERROR, NULL));
+    TRY(status);
+    *ret_too_large = code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+    if (producer->transactional_id && code == RD_KAFKA_RESP_ERR__STATE) producer->doomed = true;
+    if (producer->doomed || *ret_too_large) return OK;
+    return kafka_client_error(&producer->client, code, rd_kafka_err2str(code),
+                              rd_kafka_topic_name(s->topic->handle), err);
+}
+
+static Status refuse_row(const Sending *s, int64_t row, const char *sqlstate, const char *text,
+                         RejectList *refused, Err *err)
+{
+    char reason[KAFKA_REASON_MAX + 300];
+    (void)snprintf(reason, sizeof reason, "topic %.*s: %s", STR_ARG(s->topic->name), text);
     Reject reject = {.row = row, .kind = ERR_DATA, .position = -1, .reason = str_from(reason)};
+    (void)snprintf(reject.sqlstate, sizeof reject.sqlstate, "%s", sqlstate);
     if (refused) return reject_list_add(refused, &reject, err);
-    return err_set(err, ERR_DATA, "%s", reason);
+    (void)err_set(err, ERR_DATA, "the message of partition %d, offset %lld: %s", (int)s->of.part,
+                  (long long)s->of.ordinal, reason);
+    return err_hint(err,
+                    "let the topic take it, change the message, or name a place for such ones");
+}
+
+const char *kafka_refusal_state(rd_kafka_resp_err_t code, bool has_key)
+{
+    if (code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP) return KAFKA_BAD_TIME;
+    if (code == RD_KAFKA_RESP_ERR_INVALID_RECORD && !has_key) return KAFKA_NO_KEY;
+    if (code == RD_KAFKA_RESP_ERR_INVALID_RECORD) return "22000";
+    return KAFKA_TOO_LARGE;
+}
+
+/* What is known against it before it is sent; *ret_refused then. */
+static Status check_known(const Sending *s, int64_t row, RejectList *refused, bool *ret_refused,
+                          Err *err)
+{
+    KafkaRefusals *refusals = &s->producer->refusals;
+    const char *sqlstate = NULL;
+    char text[KAFKA_REASON_MAX];
+    rd_kafka_resp_err_t code;
+    *ret_refused = true;
+    if (kafka_refusals_known(refusals, &s->of, &code)) {
+        return refuse_row(s, row, kafka_refusal_state(code, s->message.key.ptr),
+                          rd_kafka_err2str(code), refused, err);
+    }
+    TRY(kafka_limits_check(&s->topic->limits, &s->message, s->bytes, &sqlstate, text, err));
+    if (!sqlstate && kafka_refusals_hopeless(refusals, s->bytes)) {
+        sqlstate = KAFKA_TOO_LARGE;
+        (void)snprintf(text, sizeof text, "a message of %lld bytes: smaller ones were too large",
+                       (long long)s->bytes);
+    }
+    if (sqlstate) return refuse_row(s, row, sqlstate, text, refused, err);
+    *ret_refused = false;
+    return OK;
+}
+
+/* A suspect's group is sent by itself. */
+static Status change_group(KafkaProducer *producer, const KafkaOrigin *of, Err *err)
+{
+    int64_t group = kafka_refusals_group(&producer->refusals, of);
+    if (group == producer->group) return OK;
+    producer->group = group;
+    return kafka_producer_flush(producer, err);
+}
+
+static Status send_row(Sending *s, int64_t row, RejectList *refused, Err *err)
+{
+    KafkaProducer *producer = s->producer;
+    bool known = false, too_large = false;
+    s->bytes = kafka_message_bytes(&s->message, s->header_bytes);
+    TRY(check_known(s, row, refused, &known, err));
+    if (known || kafka_refusals_is_there(&producer->refusals, &s->of)) return OK;
+    TRY(change_group(producer, &s->of, err));
+    if (!producer->doomed) TRY(hand_over(s, &too_large, err));
+    if (!too_large) return OK;
+    char text[KAFKA_REASON_MAX];
+    (void)snprintf(text, sizeof text,
+                   "a message of %lld bytes is larger than rdkafka.message.max.bytes (%lld) or "
+                   "rdkafka.queue.buffering.max.kbytes",
+                   (long long)s->bytes, (long long)producer->message_bytes);
+    return refuse_row(s, row, KAFKA_TOO_LARGE, text, refused, err);
+}
+
+/* The topic that the message itself names: where there is none, or it may not be written, that
+ * costs the message. */
+static Status find_topic(Sending *s, int64_t row, RejectList *refused, bool *ret_refused, Err *err)
+{
+    Err why = {0};
+    *ret_refused = false;
+    if (!s->message.topic.ptr) return OK;
+    if (kafka_producer_topic(s->producer, s->message.topic, &s->topic, &why) == OK) return OK;
+    *ret_refused = why.kind == ERR_MISSING || why.kind == ERR_PERMISSION ||
+                   why.kind == ERR_CONFIG || why.kind == ERR_LIMIT;
+    if (*ret_refused) return refuse_row(s, row, "42P01", why.message, refused, err);
+    *err = why;
+    return FAIL;
 }
 
 static Status write_row(KafkaProducer *producer, const KafkaPort *port, const Batch *batch,
                         int64_t row, RejectList *refused, Err *err)
 {
-    Message message;
-    rd_kafka_topic_t *topic = port->topic;
-    rd_kafka_headers_t *headers = NULL;
-    bool too_large = false;
-    TRY(make_message(producer, port, batch, row, &message, err));
-    if (message.topic.ptr) TRY(kafka_producer_topic(producer, message.topic, &topic, err));
-    if (message.headers.ptr) TRY(make_headers(producer, message.headers, &headers, err));
-    TRY(hand_over(producer, topic, &message, headers, &too_large, err));
-    return too_large ? refuse_row(row, &message, refused, err) : OK;
+    Sending s = {.producer = producer,
+                 .topic = port->topic,
+                 .of = {port->number, batch->span.part, batch_ordinal(batch, row)}};
+    bool known = false;
+    TRY(make_message(producer, port, batch, row, &s.message, err));
+    TRY(find_topic(&s, row, refused, &known, err));
+    if (known) return OK;
+    s.header_bytes = s.message.headers.len;
+    if (s.message.headers.ptr) TRY(make_headers(producer, s.message.headers, &s.headers, err));
+    Status status = send_row(&s, row, refused, err);
+    if (s.headers) rd_kafka_headers_destroy(s.headers);
+    return status;
 }
 
 Status kafka_producer_write(KafkaProducer *producer, const KafkaPort *port, const Batch *batch,
                             RejectList *refused, Err *err)
 {
-    for (int64_t row = 0; row < batch->rows; row++) {
+    for (int64_t row = 0; row < batch->rows && !producer->doomed; row++) {
         TRY(write_row(producer, port, batch, row, refused, err));
         if (++producer->since_poll < POLL_EVERY) continue;
         producer->since_poll = 0;
         (void)rd_kafka_poll(producer->client.rk, 0);
     }
-    TRY(check_cancelled(producer, err));
-    return delivered(producer, err);
+    return kafka_producer_check(producer, err);
 }

@@ -3,13 +3,22 @@
 #define NEURON_KAFKA_PRODUCE_H
 
 #include "connect/kafka/kafka_impl.h"
+#include "connect/kafka/kafka_limits.h"
+#include "connect/kafka/kafka_refusals.h"
 #include "engine/format/json_write.h"
 #include "engine/format/message.h"
 
 enum { KAFKA_PORTS_MAX = 16, KAFKA_TOPICS_MAX = 256 };
 
+typedef struct KafkaTopic {
+    Str name;
+    rd_kafka_topic_t *handle; /* of the producer as it is now */
+    KafkaLimits limits;
+} KafkaTopic;
+
 typedef struct KafkaPort {
-    rd_kafka_topic_t *topic;
+    int32_t number;
+    KafkaTopic *topic;
     bool out;             /* its rows count as loaded */
     bool messages;        /* the message schema; else a JSON object per row */
     JsonEncoder *encoder; /* rows */
@@ -21,30 +30,55 @@ typedef struct KafkaPort {
 typedef struct KafkaProducer {
     KafkaClient client;
     KafkaPlace *place;
-    rd_kafka_topic_t *topics[KAFKA_TOPICS_MAX];
+    const char *transactional_id; /* NULL: none */
+    int64_t transaction_ms;
+    int64_t message_bytes; /* the largest message that librdkafka takes */
+    int64_t batch_bytes;   /* the largest batch of several messages */
+    bool bytes_set;        /* message_bytes is the user's */
+    KafkaTopic topics[KAFKA_TOPICS_MAX];
     int32_t topic_count;
+    KafkaRefusals refusals;
+    int64_t group;        /* of the message that was handed over last */
+    bool keeps_delivered; /* no transaction, and cycles may be done again */
+    bool doomed;          /* the transaction can't be committed: nothing more is sent in it */
     Buf value, key, text;
     int64_t since_poll;
-    int64_t failed; /* delivery reports with an error since the last kafka_producer_begin */
+    int64_t failed; /* since the last begin: not delivered, for no fault of the messages */
     rd_kafka_resp_err_t failed_code;
+    char failed_topic[250];
     _Atomic bool cancelled;
 } KafkaProducer;
 
 void kafka_producer_init(KafkaProducer *producer, KafkaPlace *place);
 void kafka_producer_done(KafkaProducer *producer);
-/* Connects. `transactional_id` NULL: none; how long its transactions may take. FAIL: also when no
- * broker answers. */
+/* Connects, with batches and messages as large as the topics take (empty names are left out).
+ * `transactional_id` NULL: none; it is borrowed; how long its transactions may take. FAIL: also
+ * when no broker answers. */
 MUST_USE Status kafka_producer_start(KafkaProducer *producer, const char *transactional_id,
-                                     int64_t transaction_ms, Err *err);
-/* The topic, seen to exist when it is first asked for. */
-MUST_USE Status kafka_producer_topic(KafkaProducer *producer, Str name,
-                                     rd_kafka_topic_t **ret_topic, Err *err);
+                                     int64_t transaction_ms, const Str *topics, int32_t topic_count,
+                                     Err *err);
+/* Connects anew, with batches of at most so many bytes. Nothing may be under way. */
+MUST_USE Status kafka_producer_restart(KafkaProducer *producer, int64_t batch_bytes, Err *err);
+/* The topic, seen to exist when it is first asked for. FAIL: ERR_MISSING: there is none. */
+MUST_USE Status kafka_producer_topic(KafkaProducer *producer, Str name, KafkaTopic **ret_topic,
+                                     Err *err);
 void kafka_producer_begin(KafkaProducer *producer);
-/* All rows of a batch, copied. Those that are too large for a message go to `refused`. */
+/* All rows of a batch, copied. Those that are known to be refused go to `refused`: too large for
+ * librdkafka or the topic, or refused by the broker when their cycle was tried before. NULL: the
+ * first of them is FAIL. */
 MUST_USE Status kafka_producer_write(KafkaProducer *producer, const KafkaPort *port,
                                      const Batch *batch, RejectList *refused, Err *err);
-/* Wait until everything is delivered. FAIL: something was not. */
+/* Wait until everything is answered. FAIL: something was not delivered, but for what the broker
+ * refused: that is in `refusals`. */
 MUST_USE Status kafka_producer_flush(KafkaProducer *producer, Err *err);
+/* A transaction failed because of refused messages: wait until they are known. */
+void kafka_producer_answers(KafkaProducer *producer);
+/* FAIL: cancelled, or something was not delivered. */
+MUST_USE Status kafka_producer_check(KafkaProducer *producer, Err *err);
+/* FAIL names the first message that the broker refused in the open cycle. */
+Status kafka_producer_refused(KafkaProducer *producer, Err *err);
+/* Why a message was refused, as SQLSTATE. */
+const char *kafka_refusal_state(rd_kafka_resp_err_t code, bool has_key);
 /* Forget what was not sent yet, and wait for the answers to the rest. */
 void kafka_producer_drop(KafkaProducer *producer);
 

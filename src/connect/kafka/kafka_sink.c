@@ -28,6 +28,8 @@ typedef struct KafkaSink {
     bool in_transaction;
     bool in_doubt; /* the answer to a commit is missing */
     bool undo;     /* the last failure only wants the transaction undone */
+    bool anew;     /* the producer is made anew with the abort, with batches of batch_bytes */
+    int64_t batch_bytes;
     KafkaPort ports[KAFKA_PORTS_MAX];
     int32_t port_count;
     bool has_out;
@@ -84,6 +86,23 @@ static void txn_outlived(const KafkaSink *self, TxnStep step, Err *err)
                         "transaction.max.timeout.ms), or write with delivery=at_least_once");
 }
 
+/* Who may allow it must know what: librdkafka names neither the topics nor the id. */
+static void txn_forbidden(const KafkaSink *self, rd_kafka_resp_err_t code, Err *err)
+{
+    const KafkaProducer *producer = &self->producer;
+    if (code == RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED) {
+        (void)err_prefix(err, "transactional id %s: ", producer->transactional_id);
+        (void)err_hint(err, "allow this user to write and describe the TransactionalId %s",
+                       producer->transactional_id);
+    }
+    if (code != RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) return;
+    for (int32_t i = 0; i < producer->topic_count; i++) {
+        (void)err_prefix(err, "%.*s%s", STR_ARG(producer->topics[i].name), i ? ", " : ": ");
+    }
+    (void)err_prefix(err, "a topic of ");
+    (void)err_hint(err, "allow this user to write to all of them");
+}
+
 /* A transaction that must be undone is begun anew by whoever runs the flow: it may pass. */
 static Status txn_error(KafkaSink *self, TxnStep step, rd_kafka_error_t *error, Err *err)
 {
@@ -99,6 +118,7 @@ static Status txn_error(KafkaSink *self, TxnStep step, rd_kafka_error_t *error, 
     rd_kafka_error_destroy(error);
     (void)kafka_client_error(&self->producer.client, code, text, txn_name(step), err);
     txn_outlived(self, step, err);
+    txn_forbidden(self, code, err);
     self->undo = undo;
     bool passes =
         err && err->kind != ERR_PERMISSION && err->kind != ERR_FENCED && err->kind != ERR_DATA;
@@ -193,12 +213,15 @@ static Status kafka_sink_open(Sink *sink, Str run_id UNUSED, int64_t epoch UNUSE
 {
     KafkaSink *self = (KafkaSink *)sink;
     self->transactional = exactly_once(self);
-    if (!self->transactional) return kafka_producer_start(&self->producer, NULL, 0, err);
+    const Str topics[] = {self->place.topic.len ? self->place.topic : sink->req->table,
+                          sink->req->reject_table};
+    self->producer.keeps_delivered = !self->transactional && sink->req->cycle_us > 0;
+    if (!self->transactional) return kafka_producer_start(&self->producer, NULL, 0, topics, 2, err);
     Str id;
     bool late = false;
     TRY(transactional_id(self, &id, err));
     set_limits(self);
-    TRY(kafka_producer_start(&self->producer, id.ptr, self->limit_ms, err));
+    TRY(kafka_producer_start(&self->producer, id.ptr, self->limit_ms, topics, 2, err));
     return txn_step(self, TXN_INIT, NULL, NULL, self->step_ns, &late, err);
 }
 
@@ -222,7 +245,8 @@ static Status kafka_sink_port(Sink *sink, SinkPortKind kind, Str name, const Sch
         (void)err_set(err, ERR_CONFIG, "%.*s: which topic?", STR_ARG(sink->req->location->text));
         return err_hint(err, "write kafka://host:port/topic");
     }
-    KafkaPort port = {.out = kind == PORT_OUT, .messages = message_is(schema)};
+    KafkaPort port = {
+        .number = self->port_count, .out = kind == PORT_OUT, .messages = message_is(schema)};
     if (port.out && !port.messages) {
         port.key = sink->req->key;
         port.key_count = sink->req->key_count;
@@ -255,18 +279,34 @@ static Status kafka_sink_begin(Sink *sink, int64_t cycle UNUSED, Err *err)
     return OK;
 }
 
+/* Of messages only the place counts: whoever wrote them knows what they were made of. */
+static Status add_messages(const KafkaSink *self, RejectWriter *rejects, const Batch *batch,
+                           Err *err)
+{
+    for (int64_t i = 0; i < self->refused.count; i++) {
+        const Reject *reject = &self->refused.items[i];
+        RejectRow row = {.stage = STR("write"),
+                         .reason = reject->reason,
+                         .sqlstate = str_from(reject->sqlstate),
+                         .part = batch->span.part,
+                         .row = batch_ordinal(batch, reject->row)};
+        TRY(reject_writer_row(rejects, &row, err));
+    }
+    return OK;
+}
+
 static Status kafka_sink_write(Sink *sink, int32_t port, Batch *batch, RejectWriter *rejects,
                                Err *err)
 {
     KafkaSink *self = (KafkaSink *)sink;
-    bool may_refuse = rejects && sink->req->rejects;
+    bool may_refuse = rejects && (sink->req->rejects || !self->ports[port].out);
     reject_list_clear(&self->refused);
     TRY(kafka_producer_write(&self->producer, &self->ports[port], batch,
                              may_refuse ? &self->refused : NULL, err));
     if (self->ports[port].out) self->written += batch->rows - self->refused.count;
-    return self->refused.count
-               ? reject_writer_add(rejects, STR("write"), batch, &self->refused, err)
-               : OK;
+    if (self->refused.count == 0) return OK;
+    if (self->ports[port].messages) return add_messages(self, rejects, batch, err);
+    return reject_writer_add(rejects, STR("write"), batch, &self->refused, err);
 }
 
 static Status kafka_sink_apply(Sink *sink, RejectWriter *rejects UNUSED, SinkCounts *counts,
@@ -274,6 +314,23 @@ static Status kafka_sink_apply(Sink *sink, RejectWriter *rejects UNUSED, SinkCou
 {
     KafkaSink *self = (KafkaSink *)sink;
     *counts = (SinkCounts){.loaded = self->written, .inserted = self->written};
+    return OK;
+}
+
+/* The broker refused messages: which ones is learned from it, and the cycle is done again without
+ * them, where it can be. FAIL: it can't; the error names one. */
+static Status refusals_learn(KafkaSink *self, bool *ret_again, Err *err)
+{
+    KafkaProducer *producer = &self->producer;
+    *ret_again = false;
+    if (producer->refusals.failed_count == 0) return OK;
+    if (self->sink.req->cycle_us == 0) return kafka_producer_refused(producer, err);
+    int64_t batch_bytes = 0;
+    TRY(kafka_refusals_learn(&producer->refusals, producer->batch_bytes, &batch_bytes, ret_again,
+                             err));
+    self->anew = *ret_again;
+    self->again = 0;
+    self->batch_bytes = batch_bytes;
     return OK;
 }
 
@@ -335,21 +392,30 @@ static Status kafka_sink_commit(Sink *sink, const Position *position, const Sink
                                 CommitResult *ret_result, Err *err)
 {
     KafkaSink *self = (KafkaSink *)sink;
-    if (!self->transactional) {
-        TRY(kafka_producer_flush(&self->producer, err));
-        *ret_result = COMMIT_DONE;
+    Err local = {0};
+    bool again = false;
+    *ret_result = COMMIT_DONE;
+    Status status = self->transactional ? transaction_commit(self, position, &local)
+                                        : kafka_producer_flush(&self->producer, &local);
+    if (status != OK && local.kind == ERR_DATA) kafka_producer_answers(&self->producer);
+    TRY(refusals_learn(self, &again, err));
+    if (again) {
+        *ret_result = COMMIT_AGAIN;
         return OK;
     }
-    if (transaction_commit(self, position, err) == OK) {
+    if (status == OK) {
         self->again = 0;
-        *ret_result = self->in_doubt ? COMMIT_UNKNOWN : COMMIT_DONE;
+        kafka_refusals_committed(&self->producer.refusals, position);
+        if (self->in_doubt) *ret_result = COMMIT_UNKNOWN;
         return OK;
     }
-    bool again = self->undo && position->handle && err_is_retriable(err);
-    if (!again || ++self->again > AGAIN_MAX) return FAIL;
-    if (err) err_clear(err);
-    *ret_result = COMMIT_AGAIN;
-    return OK;
+    bool undo = self->transactional && self->undo && position->handle && err_is_retriable(&local);
+    if (undo && ++self->again <= AGAIN_MAX) {
+        *ret_result = COMMIT_AGAIN;
+        return OK;
+    }
+    if (err) *err = local;
+    return FAIL;
 }
 
 /* Asking again for the same commit finishes it, whatever became of the answer. */
@@ -376,22 +442,31 @@ static Status kafka_sink_outcome(Sink *sink, Str run_id UNUSED, int64_t cycle UN
     return FAIL;
 }
 
+/* librdkafka takes the size of batches only at the start, and before 2.1 doesn't count a refused
+ * batch: the next transaction would fail too, of skipped sequence numbers. */
+static Status make_anew(KafkaSink *self, Err *err)
+{
+    bool late = false;
+    self->anew = false;
+    TRY(kafka_producer_restart(&self->producer, self->batch_bytes, err));
+    if (!self->transactional) return OK;
+    return txn_step(self, TXN_INIT, NULL, NULL, self->step_ns, &late, err);
+}
+
 static Status kafka_sink_abort(Sink *sink, Err *err)
 {
     KafkaSink *self = (KafkaSink *)sink;
     bool late = false;
     self->written = 0;
     kafka_producer_begin(&self->producer);
-    if (!self->transactional) {
-        kafka_producer_drop(&self->producer);
-        return OK;
+    if (!self->transactional) kafka_producer_drop(&self->producer);
+    if (self->in_transaction) {
+        TRY(txn_step(self, TXN_ABORT, NULL, NULL, self->step_ns, &late, err));
     }
-    if (!self->in_transaction) return OK;
-    TRY(txn_step(self, TXN_ABORT, NULL, NULL, self->step_ns, &late, err));
     self->in_transaction = false;
     self->in_doubt = false;
     kafka_producer_begin(&self->producer);
-    return OK;
+    return self->anew ? make_anew(self, err) : OK;
 }
 
 static void kafka_sink_cancel(Sink *sink)

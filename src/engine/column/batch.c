@@ -46,6 +46,7 @@ void batch_unref(Batch *batch)
     schema_unref(batch->schema);
     buffer_unref(batch->ordinals);
     buffer_unref(batch->wire);
+    batch_unref(batch->from);
     if (batch->budget) budget_release(batch->budget, batch->charge_bytes);
     if (batch->origin && batch->origin_unref) batch->origin_unref(batch->origin);
     arena_done(&batch->arena);
@@ -64,7 +65,7 @@ int64_t batch_bytes(const Batch *batch)
     for (int32_t i = 0; i < batch->schema->count; i++) {
         bytes += column_pinned_bytes(&batch->columns[i]);
     }
-    return bytes;
+    return batch->from ? bytes + batch_bytes(batch->from) : bytes;
 }
 
 Status batch_inherit(const Batch *like, Batch *batch, Err *err)

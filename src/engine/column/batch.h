@@ -32,6 +32,8 @@ typedef struct Batch {
     int64_t wire_bytes; /* of `wire` that are rows */
     void *origin;       /* what the bytes belong to (messages); given back by origin_unref */
     void (*origin_unref)(void *origin);
+    struct Batch *from; /* what the rows were made of, found there by their ordinals (messages of
+                           which outputs were made); counted; NULL: not kept */
     Arena arena;
 } Batch;
 

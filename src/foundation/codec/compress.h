@@ -23,6 +23,7 @@ typedef struct Compressor Compressor;
 
 MUST_USE Status compressor_new(Str kind, Compressor **ret_compressor, Err *err);
 void compressor_free(Compressor *compressor);
+DEFINE_FREE_P(Compressor, compressor_free)
 /* Append what the bytes become to `out`; with `end` the stream is finished. */
 MUST_USE Status compressor_write(Compressor *compressor, Str bytes, bool end, Buf *out, Err *err);
 

@@ -18,7 +18,11 @@ static void on_changed(void *arg, StreamState state, const Err *why)
     } else if (state == STREAM_FAILED) {
         LOG_ERR(LOG_ERROR, "stream", "failed; tried again later", why, name);
     } else if (state == STREAM_HELD) {
-        LOG_ERR(LOG_ERROR, "stream", "held by its breaker until it is resumed", why, name);
+        bool breaker = why && why->kind == ERR_LIMIT;
+        LOG_ERR(LOG_ERROR, "stream",
+                breaker ? "held by its breaker until it is resumed"
+                        : "held: what it must write is not taken; tried again until it is",
+                why, name);
     }
 }
 

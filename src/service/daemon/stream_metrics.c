@@ -132,6 +132,7 @@ void streams_metrics(Daemon *d)
         set(METRIC_STREAM_REBALANCES, (double)atomic_load(&stats->rebalances), config->name);
         set(METRIC_STREAM_LEDGER_GAP, (double)atomic_load(&stats->ledger_gap), config->name);
         set(METRIC_STREAM_RUNNING, is_running(stats), config->name);
+        set(METRIC_STREAM_HELD, atomic_load(&stats->state) == STREAM_HELD, config->name);
         set(METRIC_STREAM_RESTARTS, (double)atomic_load(&stats->restarts), config->name);
         SourceStats lag = lag_now(stats);
         lag_metrics(config, &lag);
@@ -141,7 +142,8 @@ void streams_metrics(Daemon *d)
 
 void streams_metrics_forget(Daemon *d)
 {
-    static const Metric OF_A_STREAM[] = {METRIC_STREAM_RUNNING, METRIC_STREAM_LEDGER_GAP};
+    static const Metric OF_A_STREAM[] = {METRIC_STREAM_RUNNING, METRIC_STREAM_HELD,
+                                         METRIC_STREAM_LEDGER_GAP};
     for (int32_t i = 0; i < d->stream_count; i++) {
         const StreamConfig *config = stream_config(d->streams[i]);
         const SourceStats none = {0};

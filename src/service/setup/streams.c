@@ -339,6 +339,7 @@ static Status letters_make(const Making *m, Err *err)
                                                 : STR_NULL;
     if (!letter_place(m, kind, &s->dead_letter_to)) return OK;
     s->dead_letter_messages = takes_messages(&s->dead_letter_to);
+    s->dead_letter_topic = kind == PLACE_TOPIC;
     /* Beside the outputs in one transaction, where they share a system. */
     bool beside = is_same(&s->to, &s->dead_letter_to);
     s->dead_letters_elsewhere = kind == PLACE_FILE || !beside;

@@ -20,11 +20,32 @@ typedef enum FlowRejectsEnd {
     REJECTS_UNDONE, /* the cycle is undone and read again; what is KEPT stays */
 } FlowRejectsEnd;
 
+/* What the rows of the open cycle were made of: Batch.from of each batch that was written. */
+typedef struct FlowOrigins {
+    Batch **items;
+    int64_t count, capacity;
+} FlowOrigins;
+/* The batch that has the row, and which of its rows it is; NULL: it isn't kept. */
+const Batch *flow_origin(const FlowOrigins *origins, int32_t part, int64_t ordinal,
+                         int64_t *ret_row);
+
+/* Refused rows of one part that get a shape. `forms`: which form each of them is to have, 0 at
+ * first. */
+typedef struct FlowRejectRows {
+    const Batch *rejects; /* of the reject schema */
+    const int32_t *forms;
+    const FlowOrigins *origins;
+} FlowRejectRows;
+
 /* Gives refused rows another shape on their way to the reject port: batches of the reject schema
- * in, of `schema` out. *ret_batch NULL: nothing is left to write. From the writer's thread. */
+ * in, of `schema` out, with the part and the ordinals of the refused rows. *ret_batch NULL: nothing
+ * is left to write. From the writer's thread. */
 typedef struct FlowRejectShape {
     const Schema *schema; /* NULL: the reject schema, nothing is shaped */
-    Status (*shape)(void *arg, const Batch *rejects, Batch **ret_batch, Err *err);
+    Status (*shape)(void *arg, const FlowRejectRows *rows, Batch **ret_batch, Err *err);
+    /* The form to try where the place refuses the row in `form`, with the sqlstate of that refusal;
+     * -1: there is no other, and the run ends with ERR_HELD. */
+    int32_t (*next)(void *arg, int32_t form, Str sqlstate);
     /* Before rejects are committed in a sink of their own: the JSON that is kept with them as the
      * samples of their position (SinkRun.keep). NULL: those of the source. */
     Status (*keep)(void *arg, const Position *position, Str before, Buf *ret_samples, Err *err);

@@ -3,23 +3,12 @@
 
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
-#include "foundation/base/redact.h"
 
 enum { OUTCOME_TRIES = 20 };
 
-static Sink *reject_sink(const Writer *self)
-{
-    return self->spec->reject_sink ? self->spec->reject_sink : self->spec->sink;
-}
-
-static bool rejects_elsewhere(const Writer *self)
-{
-    return self->spec->reject_sink && self->spec->reject_sink != self->spec->sink;
-}
-
 Status writer_init(Writer *self, Flow *flow, Err *err)
 {
-    *self = (Writer){.flow = flow, .spec = flow->spec, .reject_port = -1};
+    *self = (Writer){.flow = flow, .spec = flow->spec};
     self->start_ns = clock_mono_ns();
     self->start_us = clock_now_us();
     position_init(&self->position);
@@ -28,16 +17,11 @@ Status writer_init(Writer *self, Flow *flow, Err *err)
     if (spec->asks) self->asked = mem_zalloc((int64_t)sizeof *self->asked);
     if (spec->asks && !self->asked) return err_memory(err);
     self->one_cycle = !spec->cycle_rows_max && !spec->cycle_bytes_max && !spec->cycle_us_max;
-    TRY(reject_writer_init(&self->refused, spec->key, spec->key_count, err));
+    TRY(flow_rejects_init(&self->rejects, spec, err));
     flow->result->position.handle = spec->source->handle;
     TRY(position_copy(&flow->result->position, &self->position, err));
     TRY(sink_port(spec->sink, PORT_OUT, spec->out_name, spec->schema, &self->out_port, err));
-    if (!spec->rejects_allowed) return OK;
-    CLEANUP(schema_unref_p) Schema *schema = NULL;
-    if (spec->reject_shape.schema) schema = schema_ref(spec->reject_shape.schema);
-    else TRY(reject_schema(&schema, err));
-    return sink_port(reject_sink(self), PORT_REJECT, spec->reject_name, schema, &self->reject_port,
-                     err);
+    return flow_rejects_port(&self->rejects, err);
 }
 
 void writer_done(Writer *self)
@@ -48,18 +32,10 @@ void writer_done(Writer *self)
         mem_free(self->pending);
         self->pending = next;
     }
-    reject_writer_done(&self->refused);
+    flow_rejects_done(&self->rejects);
     mem_free(self->asked);
     position_done(&self->position);
     position_done(&self->begun);
-}
-
-static Status rejects_begin(Writer *self, Err *err)
-{
-    if (self->rejects_open || !rejects_elsewhere(self)) return OK;
-    TRY(sink_begin(self->spec->reject_sink, self->cycle, err));
-    self->rejects_open = true;
-    return OK;
 }
 
 Status cycle_begin(Writer *self, Err *err)
@@ -67,59 +43,13 @@ Status cycle_begin(Writer *self, Err *err)
     if (self->open) return OK;
     TRY(sink_begin(self->spec->sink, self->cycle, err));
     /* Many cycles: only those with refused rows bother the place for them. */
-    if (self->one_cycle) TRY(rejects_begin(self, err));
+    if (self->one_cycle) TRY(flow_rejects_begin(&self->rejects, self->cycle, err));
     self->open = true;
     self->started_ns = clock_mono_ns();
     self->ledger = (FlowLedger){0};
     self->written = 0;
     self->cycle_bytes = 0;
     return OK;
-}
-
-static Str text_or_empty(const Batch *batch, int32_t column)
-{
-    return column_is_null(&batch->columns[column], 0) ? STR_NULL
-                                                      : column_text(&batch->columns[column], 0);
-}
-
-/* A refused row where none is allowed: the run ends and says which it was. */
-static Status refused_row_error(const Batch *rejects, Err *err)
-{
-    Str stage = text_or_empty(rejects, REJECT_STAGE);
-    Str column = text_or_empty(rejects, REJECT_COLUMN);
-    Str value = redact_value(text_or_empty(rejects, REJECT_VALUE));
-    Str key = redact_value(text_or_empty(rejects, REJECT_KEY));
-    int64_t row = column_int64(&rejects->columns[REJECT_ROW])[0];
-    (void)err_set(err, ERR_DATA, "%.*s", STR_ARG(text_or_empty(rejects, REJECT_REASON)));
-    if (column.len) (void)err_prefix(err, "column «%.*s»: ", STR_ARG(column));
-    if (key.len) {
-        (void)err_prefix(err, "%.*s: row %lld (key %.*s): ", STR_ARG(stage), (long long)row + 1,
-                         STR_ARG(key));
-    } else {
-        (void)err_prefix(err, "%.*s: row %lld: ", STR_ARG(stage), (long long)row + 1);
-    }
-    if (value.len) (void)err_where(err, "value «%.*s»", STR_ARG(value));
-    return err_hint(err, "mend the row, or set `rejects:` to a table or location for such rows");
-}
-
-static Status write_rejects(Writer *self, Batch *rejects, Err *err)
-{
-    const FlowRejectShape *shape = &self->spec->reject_shape;
-    if (!self->spec->rejects_allowed) return refused_row_error(rejects, err);
-    CLEANUP(batch_unref_p) Batch *shaped = NULL;
-    if (!shape->schema) shaped = batch_ref(rejects);
-    else TRY(shape->shape(shape->arg, rejects, &shaped, err));
-    if (!shaped) return OK;
-    TRY(rejects_begin(self, err));
-    return sink_write(reject_sink(self), self->reject_port, shaped, NULL, err);
-}
-
-static Status write_refused(Writer *self, int64_t *ret_rows, Err *err)
-{
-    CLEANUP(batch_unref_p) Batch *refused = NULL;
-    TRY(reject_writer_take(&self->refused, &refused, err));
-    *ret_rows = refused ? refused->rows : 0;
-    return refused ? write_rejects(self, refused, err) : OK;
 }
 
 /* An item is of one part, so that what adds up here adds up for each part. */
@@ -160,9 +90,17 @@ static Status overlap_check(Writer *self, const FlowItem *item, Err *err)
     return err_hint(err, "nothing was published; please report this with the configuration");
 }
 
+/* Steps that had held nothing back have an item at the end all the same. */
+static bool is_empty(const FlowItem *item)
+{
+    return !item->has_span && !item->batch && !item->rejects && !item->step_rejects &&
+           !item->extracted && !item->dropped && !item->held;
+}
+
 Status cycle_item(Writer *self, FlowItem *item, Err *err)
 {
     TRY(item_check(item, err));
+    if (is_empty(item)) return OK;
     TRY(overlap_check(self, item, err));
     TRY(cycle_begin(self, err));
     TRY(part_begun(self, item, err));
@@ -170,15 +108,17 @@ Status cycle_item(Writer *self, FlowItem *item, Err *err)
     self->ledger.dropped += item->dropped;
     self->ledger.rejected += item->rejected;
     self->held += item->held;
-    if (item->rejects) TRY(write_rejects(self, item->rejects, err));
-    if (item->step_rejects) TRY(write_rejects(self, item->step_rejects, err));
+    FlowRejects *rejects = &self->rejects;
+    if (item->rejects) TRY(flow_rejects_write(rejects, self->cycle, item->rejects, err));
+    if (item->step_rejects) TRY(flow_rejects_write(rejects, self->cycle, item->step_rejects, err));
     if (item->batch) {
         self->written += item->batch->rows;
         self->ledger.transformed += item->batch->rows;
         self->cycle_bytes += batch_bytes(item->batch);
-        TRY(sink_write(self->spec->sink, self->out_port, item->batch, &self->refused, err));
+        TRY(flow_rejects_keep(rejects, item->batch, err));
+        TRY(sink_write(self->spec->sink, self->out_port, item->batch, &rejects->refused, err));
         int64_t refused = 0;
-        TRY(write_refused(self, &refused, err));
+        TRY(flow_rejects_take(rejects, self->cycle, &refused, err));
         self->ledger.rejected += refused;
         self->written -= refused;
     }
@@ -247,8 +187,8 @@ static void rejects_ended(const Writer *self, FlowRejectsEnd end)
  * with the rejects would take data for loaded that isn't yet. */
 static Status commit_rejects(Writer *self, const SinkRun *run, bool *ret_again, Err *err)
 {
-    if (!self->rejects_open) return OK;
-    Sink *sink = self->spec->reject_sink;
+    if (!self->rejects.open) return OK;
+    Sink *sink = self->rejects.sink;
     SinkCounts ignored = {0};
     CommitResult result = COMMIT_DONE;
     const FlowRejectShape *shape = &self->spec->reject_shape;
@@ -265,7 +205,7 @@ static Status commit_rejects(Writer *self, const SinkRun *run, bool *ret_again, 
     TRY(sink_commit(sink, &position, &rejects_run, &result, err));
     *ret_again = result == COMMIT_AGAIN;
     if (*ret_again) return OK;
-    self->rejects_open = false;
+    self->rejects.open = false;
     if (result == COMMIT_UNKNOWN) TRY(outcome_ask(self, sink, err));
     self->flow->result->rejects_kept = true;
     rejects_ended(self, REJECTS_KEPT);
@@ -340,9 +280,9 @@ static void result_add(FlowResult *result, const FlowLedger *ledger, const SinkC
 
 static Status cycle_apply(Writer *self, SinkCounts *ret_counts, Err *err)
 {
-    TRY(sink_apply(self->spec->sink, &self->refused, ret_counts, err));
+    TRY(sink_apply(self->spec->sink, &self->rejects.refused, ret_counts, err));
     int64_t refused = 0;
-    TRY(write_refused(self, &refused, err));
+    TRY(flow_rejects_take(&self->rejects, self->cycle, &refused, err));
     self->ledger.rejected += refused;
     self->ledger.dropped += ret_counts->superseded;
     self->ledger.loaded = ret_counts->loaded;
@@ -370,6 +310,7 @@ Status cycle_commit(Writer *self, bool *ret_again, Err *err)
     self->open = false;
     if (result == COMMIT_UNKNOWN) TRY(outcome_ask(self, spec->sink, err));
     self->flow->result->rejects_kept = false;
+    TRY(flow_rejects_forget(&self->rejects, err));
     rejects_ended(self, REJECTS_DONE);
     result_add(self->flow->result, &self->ledger, &counts);
     if (result == COMMIT_PENDING) TRY(pending_add(self, err));
@@ -384,10 +325,9 @@ Status cycle_abort(Writer *self, Err *err)
 {
     if (!self->open) return OK;
     TRY(sink_abort(self->spec->sink, err));
-    if (self->rejects_open) TRY(sink_abort(self->spec->reject_sink, err));
-    self->rejects_open = false;
-    CLEANUP(batch_unref_p) Batch *ignored = NULL;
-    TRY(reject_writer_take(&self->refused, &ignored, err));
+    if (self->rejects.open) TRY(sink_abort(self->rejects.sink, err));
+    self->rejects.open = false;
+    TRY(flow_rejects_forget(&self->rejects, err));
     rejects_ended(self, REJECTS_UNDONE);
     self->open = false;
     self->held = 0;

@@ -3,6 +3,7 @@
 #define NEURON_FLOW_CYCLE_H
 
 #include "work/flow/flow_impl.h"
+#include "work/flow/flow_rejects.h"
 
 /* A commit whose delivery is not decided yet, in order. */
 typedef struct PendingCommit {
@@ -14,11 +15,10 @@ typedef struct PendingCommit {
 typedef struct Writer {
     Flow *flow;
     const FlowSpec *spec;
-    int32_t out_port, reject_port;
-    RejectWriter refused; /* by the sink */
-    bool one_cycle;       /* everything up to the end is one cycle */
-    bool open;            /* a cycle has begun */
-    bool rejects_open;    /* in a reject sink of its own too */
+    int32_t out_port;
+    FlowRejects rejects;
+    bool one_cycle; /* everything up to the end is one cycle */
+    bool open;      /* a cycle has begun */
     int64_t cycle, started_ns;
     FlowLedger ledger; /* of the open cycle */
     int64_t written, held, cycle_bytes;

@@ -14,6 +14,9 @@ enum { FLOW_PARTS_MAX = 64, FLOW_REVOKED_MAX = 4096, FLOW_QUEUE_BYTES = 8 << 20 
 typedef enum FlowItemKind {
     ITEM_ROWS, /* one source event: rows and rejects */
     ITEM_IDLE, /* the source has nothing at the moment */
+    ITEM_LAST, /* the source has come to its end, and waits: the last cycle may have to be read
+                * again
+                */
     ITEM_END,  /* from the steps: everything was handed over */
     ITEM_WAKE, /* look at the rendezvous */
 } FlowItemKind;

@@ -156,6 +156,20 @@ static bool rewind_is_asked(Flow *flow)
     return asked;
 }
 
+/* Only what the source has to say, no rows; *ret_assigned: it has got parts. */
+static Status reader_poll(Flow *flow, bool *ret_assigned, Err *err)
+{
+    SourceEvent event = {0};
+    *ret_assigned = false;
+    if (!flow->spec->source->ops->poll) return OK;
+    TRY(source_poll(flow->spec->source, &event, err));
+    bool revoke = event.kind == SOURCE_REVOKE || event.kind == SOURCE_LOST;
+    if (revoke) TRY(reader_revoke(flow, &event, err));
+    *ret_assigned = event.kind == SOURCE_ASSIGN;
+    if (*ret_assigned) take_ask(flow, &event);
+    return reader_take(flow, err);
+}
+
 /* Hand an item to the steps; keeps polling for control events while there is no room. A writer that
  * waits for a rewind takes nothing, so an item that was read since it undid its cycle has to go. */
 static Status reader_push(FlowReader *reader, FlowItem *item, Err *err)
@@ -174,14 +188,8 @@ static Status reader_push(FlowReader *reader, FlowItem *item, Err *err)
             flow_item_free(item);
             return OK;
         }
-        if (!flow->spec->source->ops->poll) continue;
-        SourceEvent event = {0};
-        Status status = source_poll(flow->spec->source, &event, err);
-        if (status == OK && (event.kind == SOURCE_REVOKE || event.kind == SOURCE_LOST)) {
-            status = reader_revoke(flow, &event, err);
-        }
-        if (status == OK && event.kind == SOURCE_ASSIGN) take_ask(flow, &event);
-        if (status == OK) status = reader_take(flow, err);
+        bool assigned = false;
+        Status status = reader_poll(flow, &assigned, err);
         if (status != OK || flow_item_is_stale(flow, item)) {
             flow_item_free(item);
             return status;
@@ -233,6 +241,37 @@ static Status reader_rewind(Flow *flow, Err *err)
     return OK;
 }
 
+/* A source that can go back stays until the last cycle is committed, or is to be read again. */
+static bool reader_stays(const Flow *flow)
+{
+    const FlowSpec *spec = flow->spec;
+    bool cycles = spec->cycle_rows_max || spec->cycle_bytes_max || spec->cycle_us_max;
+    return cycles && spec->source->ops->rewind && source_parts(spec->source) <= 1;
+}
+
+static Status reader_stay(FlowReader *reader, Err *err)
+{
+    Flow *flow = reader->flow;
+    Rendezvous *r = &flow->rendezvous;
+    FlowItem *item = NULL;
+    TRY(flow_item_new(flow, ITEM_LAST, &item, err));
+    int64_t generation = item->generation;
+    bool assigned = false;
+    TRY(reader_push(reader, item, err));
+    while (!assigned && !reader_is_over(flow) && atomic_load(&flow->generation) == generation) {
+        if (flow_is_cancelled(flow)) return err_set(err, ERR_CANCELLED, "cancelled");
+        pthread_mutex_lock(&r->mutex);
+        bool asked = r->rewind;
+        if (!asked && !atomic_load(&flow->ending)) {
+            (void)thread_cond_wait(&r->cond, &r->mutex, clock_mono_ns() + READER_TICK_NS);
+        }
+        pthread_mutex_unlock(&r->mutex);
+        if (asked) return OK;
+        TRY(reader_poll(flow, &assigned, err));
+    }
+    return OK;
+}
+
 static Status reader_loop(FlowReader *reader, Err *err)
 {
     Flow *flow = reader->flow;
@@ -244,8 +283,9 @@ static Status reader_loop(FlowReader *reader, Err *err)
         int64_t start_ns = clock_mono_ns();
         TRY(source_next(flow->spec->source, reader->part, start_ns + READER_TICK_NS, &event, err));
         reader->busy_ns += clock_mono_ns() - start_ns;
-        if (event.kind == SOURCE_END) return OK;
-        TRY(reader_event(reader, &event, err));
+        bool end = event.kind == SOURCE_END;
+        if (end && !reader_stays(flow)) return OK;
+        TRY(end ? reader_stay(reader, err) : reader_event(reader, &event, err));
     }
     return OK;
 }

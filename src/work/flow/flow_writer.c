@@ -236,6 +236,20 @@ static void writer_progress(Writer *self, const char *phase)
     spec->progress(spec->progress_arg, &progress);
 }
 
+/* Everything was read: the reader may go, unless the last cycle has to be read again. */
+static Status last_item(Writer *self, const FlowItem *item, Err *err)
+{
+    Rendezvous *r = &self->flow->rendezvous;
+    if (item->generation != atomic_load(&self->flow->generation)) return OK;
+    TRY(cycle_end(self, err));
+    if (item->generation != atomic_load(&self->flow->generation)) return OK;
+    pthread_mutex_lock(&r->mutex);
+    atomic_store(&self->flow->ending, true);
+    pthread_cond_broadcast(&r->cond);
+    pthread_mutex_unlock(&r->mutex);
+    return OK;
+}
+
 static Status writer_item(Writer *self, FlowItem *item, bool *ret_end, Err *err)
 {
     CLEANUP(flow_item_free_p) FlowItem *owned = item;
@@ -248,8 +262,9 @@ static Status writer_item(Writer *self, FlowItem *item, bool *ret_end, Err *err)
         return OK;
     }
     case ITEM_IDLE:
-        if (self->spec->drain) atomic_store(&self->flow->ending, true);
-        return OK;
+        return self->spec->drain ? last_item(self, owned, err) : OK;
+    case ITEM_LAST:
+        return last_item(self, owned, err);
     case ITEM_END:
         *ret_end = true;
         return OK;

@@ -7,7 +7,9 @@
 
 #include "engine/format/json_write.h"
 #include "foundation/base/clock.h"
+#include "foundation/base/datetime.h"
 #include "foundation/base/hash.h"
+#include "foundation/base/number.h"
 #include "foundation/base/redact.h"
 #include "foundation/codec/base64.h"
 #include "foundation/codec/json_tree.h"
@@ -129,6 +131,45 @@ static void set_original(Reading *r, const JsonValue *value, bool coded, Refused
     if (bytes && base64_decode(text, bytes, &len)) {
         refused->original = str_make((const char *)bytes, len);
     }
+    /* An object may be there as base64: nested too deeply for an envelope, or not for a table. */
+    JsonSlot slot;
+    bool as_bytes = coded || value->kind == JSON_OBJECT;
+    refused->object =
+        as_bytes && json_scan(refused->original, &slot, NULL) && slot.kind == JSON_OBJECT;
+}
+
+/* Of a letter whose original was cut. */
+static void set_cut(const JsonValue *letter, Refused *refused)
+{
+    const JsonValue *cut = json_member(letter, STR("original_truncated"));
+    refused->bytes = -1;
+    refused->cut = cut && cut->kind == JSON_BOOL && str_eq(cut->text, STR("true"));
+    if (!refused->cut) return;
+    refused->object = false;
+    (void)json_int64(json_member(letter, STR("original_bytes")), &refused->bytes);
+    refused->sha256 = json_member_text(letter, STR("original_sha256"), STR_NULL);
+}
+
+/* RFC 3339, or milliseconds as brokers have them. */
+static void set_time(const JsonValue *value, Refused *refused)
+{
+    int64_t ms = 0;
+    bool zone = false;
+    refused->has_timestamp = json_int64(value, &ms);
+    refused->timestamp_us = ms * 1000;
+    if (!value || value->kind != JSON_STRING) return;
+    refused->has_timestamp = datetime_parse_timestamp(value->text, &refused->timestamp_us, &zone);
+}
+
+static void set_headers(Reading *r, const JsonValue *headers, Refused *refused)
+{
+    Str text = STR_NULL;
+    if (!headers || headers->kind != JSON_OBJECT) return;
+    refused->headers = headers->text;
+    /* As a whole in base64, where a table could not hold them. */
+    JsonSlot slot;
+    bool coded = text_of(&r->arena, headers, &text) && json_scan(text, &slot, NULL);
+    if (coded && slot.kind == JSON_OBJECT) refused->headers = text;
 }
 
 /* Where a message came from, as refused rows carry it in `key`. */
@@ -138,8 +179,8 @@ static void set_origin(Reading *r, const JsonValue *key, Refused *refused)
     (void)json_int64(json_member(key, STR("partition")), &refused->source_part);
     (void)json_int64(json_member(key, STR("offset")), &refused->source_offset);
     (void)text_of(&r->arena, json_member(key, STR("key")), &refused->key);
-    const JsonValue *headers = json_member(key, STR("headers"));
-    if (headers && headers->kind == JSON_OBJECT) refused->headers = headers->text;
+    set_headers(r, json_member(key, STR("headers")), refused);
+    set_time(json_member(key, STR("timestamp")), refused);
 }
 
 static void from_envelope(Reading *r, const JsonValue *letter, Refused *refused)
@@ -154,6 +195,10 @@ static void from_envelope(Reading *r, const JsonValue *letter, Refused *refused)
     refused->topic = json_member_text(letter, STR("topic"), STR_NULL);
     (void)json_int64(json_member(letter, STR("partition")), &refused->source_part);
     (void)json_int64(json_member(letter, STR("offset")), &refused->source_offset);
+    (void)text_of(&r->arena, json_member(letter, STR("key")), &refused->key);
+    set_headers(r, json_member(letter, STR("headers")), refused);
+    set_time(json_member(letter, STR("original_timestamp")), refused);
+    set_cut(letter, refused);
 }
 
 /* A row of the reject schema; in tables and CSV its JSON columns may be texts. */
@@ -193,6 +238,10 @@ static Status from_row(Reading *r, const JsonValue *row, Refused *refused, Err *
     TRY(json_of(r, json_member(row, STR("data")), &data, err));
     TRY(json_of(r, json_member(row, STR("key")), &key, err));
     set_original(r, data, false, refused);
+    if (r->place->stream) set_cut(data, refused);
+    if (refused->cut) {
+        refused->original = json_member_text(data, STR("original_message"), STR_NULL);
+    }
     refused->reason = json_member_text(row, STR("reason"), STR(""));
     refused->stage = json_member_text(row, STR("stage"), STR(""));
     refused->column = json_member_text(row, STR("column"), STR_NULL);
@@ -224,6 +273,12 @@ static Status from_headers(Reading *r, const JsonValue *headers, Refused *refuse
     refused->column = json_member_text(headers, STR("dlq.error.path"), STR_NULL);
     refused->time = json_member_text(headers, STR("dlq.failed_at"), STR_NULL);
     refused->topic = json_member_text(headers, STR("dlq.topic"), STR_NULL);
+    const JsonValue *time = json_member(headers, STR("dlq.timestamp"));
+    if (time) set_time(time, refused);
+    Str place = json_member_text(headers, STR("dlq.partition"), STR_NULL);
+    (void)number_parse_int64(place, &refused->source_part);
+    place = json_member_text(headers, STR("dlq.offset"), STR_NULL);
+    (void)number_parse_int64(place, &refused->source_offset);
     return OK;
 }
 
@@ -284,6 +339,9 @@ static Status visit_row(Reading *r, const Batch *batch, int64_t row, Err *err)
     Refused refused = {.part = batch->span.part, .ordinal = batch_ordinal(batch, row)};
     if (is_message(r->place)) refused.key = text_at(batch, "@key", row);
     if (json_member(headers, STR("dlq.error.message"))) {
+        int32_t at = schema_find(batch->schema, STR("@timestamp"));
+        refused.has_timestamp = at >= 0 && !column_is_null(&batch->columns[at], row);
+        if (refused.has_timestamp) refused.timestamp_us = column_int64(&batch->columns[at])[row];
         refused.original = json;
         refused.object = true;
         TRY(from_headers(r, headers, &refused, err));
@@ -314,6 +372,7 @@ static Status visit_raw(Reading *r, const Batch *rejects, int64_t row, Err *err)
     const JsonValue *headers = json_member(key, STR("headers"));
     if (!json_member(headers, STR("dlq.error.message"))) return OK; /* none of ours */
     (void)text_of(&r->arena, json_member(key, STR("key")), &refused.key);
+    set_time(json_member(key, STR("timestamp")), &refused);
     set_original(r, data, false, &refused);
     TRY(from_headers(r, headers, &refused, err));
     return give(r, &refused, err);
@@ -455,4 +514,11 @@ void refused_write(const Refused *refused, JsonWriter *w)
     else if (refused->object) json_write_raw(w, refused->original);
     else if (str_is_utf8(refused->original)) json_write_text_or_null(w, refused->original);
     else json_write_text(w, STR("(no text)"));
+    if (!refused->cut) return;
+    json_key(w, "original_truncated");
+    json_write_bool(w, true);
+    json_key(w, "original_bytes");
+    if (refused->bytes < 0) json_write_null(w);
+    else json_write_int64(w, refused->bytes);
+    put_text(w, "original_sha256", refused->sha256);
 }

@@ -15,12 +15,17 @@ typedef struct Refused {
     int64_t ordinal;
     Str place; /* in a table instead: what tells the row from all others, a JSON object */
     Str stage, reason, column, type;
-    Str time;     /* when it was refused; empty: not known */
-    Str original; /* its bytes */
-    bool object;  /* they are a JSON object */
-    Str key;      /* of the message; STR_NULL: none */
-    Str headers;  /* of the message, a JSON object; STR_NULL: none */
-    Str topic;    /* where it came from; STR_NULL: not known */
+    Str time;      /* when it was refused; empty: not known */
+    Str original;  /* its bytes */
+    bool object;   /* they are a JSON object */
+    bool cut;      /* only their beginning: they did not fit into any form of a dead letter */
+    int64_t bytes; /* cut: how many they were; -1: not known */
+    Str sha256;    /* cut: of all of them, in hex; STR_NULL: not known */
+    Str key;       /* of the message; STR_NULL: none */
+    Str headers;   /* of the message, a JSON object; STR_NULL: none */
+    bool has_timestamp;
+    int64_t timestamp_us; /* of the message */
+    Str topic;            /* where it came from; STR_NULL: not known */
     int64_t source_part, source_offset;
     char cause[REFUSED_CAUSE_SIZE]; /* the same for the same stage and kind of reason */
 } Refused;

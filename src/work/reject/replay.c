@@ -1,6 +1,8 @@
 /* Replaying: refused rows read, mended, given back, marked. */
 #include "work/reject/replay.h"
 
+#include <stdio.h>
+
 #include "engine/format/message.h"
 #include "work/reject/replay_fix.h"
 #include "work/reject/replay_rows.h"
@@ -40,7 +42,11 @@ static Status add_message(Replaying *r, const Refused *refused, Str fixed, Err *
         TRY(buf_append_char(&r->places, r->places.len ? ',' : '[', err));
         TRY(buf_append(&r->places, refused->place, err));
     }
-    Message message = {.key = refused->key, .value = fixed, .headers = refused->headers};
+    Message message = {.key = refused->key,
+                       .value = fixed,
+                       .headers = refused->headers,
+                       .has_timestamp = refused->has_timestamp,
+                       .timestamp_us = refused->timestamp_us};
     return message_writer_add(&r->messages, &message, err);
 }
 
@@ -52,6 +58,18 @@ static Status give_back(Replaying *r, const Refused *refused, Str fixed, Err *er
     if (r->replay->dry_run) return OK;
     return r->replay->place->stream ? add_message(r, refused, fixed, err)
                                     : replay_rows_add(&r->rows, refused, fixed, err);
+}
+
+/* Half a message is never given back. */
+static Str cut_text(const Refused *refused, char *text, size_t size)
+{
+    int len =
+        snprintf(text, size,
+                 "only its beginning is kept, so it is not replayed; the message itself is in "
+                 "topic %.*s, partition %lld, offset %lld, as long as the topic keeps it",
+                 STR_ARG(refused->topic), (long long)refused->source_part,
+                 (long long)refused->source_offset);
+    return str_slice(str_from(text), 0, len);
 }
 
 static Status visit(void *arg, const Refused *refused, Err *err)
@@ -66,11 +84,14 @@ static Status visit(void *arg, const Refused *refused, Err *err)
         r->result->before++;
         return OK;
     }
+    char place[512];
     Str fixed = STR_NULL, why = STR("it is no JSON object");
+    if (refused->cut) why = cut_text(refused, place, sizeof place);
     if (refused->object) TRY(fix_run(&r->fix, refused->original, &fixed, &why, err));
     if (replay->show) TRY(replay->show(replay->show_arg, refused, fixed, why, err));
     if (fixed.ptr) TRY(give_back(r, refused, fixed, err));
     else r->result->skipped++;
+    if (refused->cut) r->result->cut++;
     bool mark = replay->place->ordered && !replay->dry_run;
     if (mark) TRY(cause_mark(replay->causes, cause, refused, !fixed.ptr, err));
     return r->messages.rows >= SEND_ROWS ? send_messages(r, err) : OK;

@@ -29,7 +29,8 @@ typedef struct Replay {
 typedef struct ReplayResult {
     int64_t replayed;
     int64_t before;           /* replayed earlier, left out */
-    int64_t skipped;          /* no JSON objects, or --fix failed on them: they stay */
+    int64_t skipped;          /* no JSON objects, cut, or --fix failed on them: they stay */
+    int64_t cut;              /* of those: only their beginning is kept */
     int64_t loaded, rejected; /* pipelines: what became of the replayed */
 } ReplayResult;
 

@@ -1,35 +1,18 @@
-/* Dead letters: refused messages as the guide's envelope, or as they were with headers that say
- * why.
- */
-#include <stdio.h>
-
-#include "foundation/base/clock.h"
+/* Dead letters: refused messages taken apart and given the form that their place takes. */
 #include "foundation/base/datetime.h"
+#include "foundation/base/mem.h"
 #include "foundation/codec/base64.h"
 #include "foundation/codec/json_tree.h"
-#include "foundation/codec/json_writer.h"
+#include "work/stream/letter.h"
 #include "work/stream/stream_impl.h"
 
 #define LETTER_ARENA_MAX (INT64_C(2) << 30)
-
-/* One refused message, taken apart. Texts live in the batch or in the arena. */
-typedef struct Letter {
-    Str stage, column, reason;
-    Str original;      /* its bytes */
-    Str processor;     /* STR_NULL: none */
-    Str type;          /* STR_NULL: none, or not known */
-    Str topic, key;    /* STR_NULL: none */
-    Str headers;       /* JSON object; STR_NULL: none */
-    int64_t partition; /* for files: 0 and the line's ordinal */
-    int64_t offset;
-    bool has_timestamp;
-    int64_t timestamp_us;
-} Letter;
 
 Status dead_letters_init(DeadLetters *letters, const StreamConfig *config, Err *err)
 {
     *letters = (DeadLetters){.config = config,
                              .text = buf_make(LETTER_ARENA_MAX),
+                             .place = buf_make(LETTER_ARENA_MAX),
                              .arena = arena_make(LETTER_ARENA_MAX),
                              .path_arena = arena_make(1 << 20)};
     Str topic = config->topic.len ? config->topic : config->from.path;
@@ -39,14 +22,22 @@ Status dead_letters_init(DeadLetters *letters, const StreamConfig *config, Err *
                         &ignored) != OK) {
         letters->route_by.count = 0;
     }
+    TRY(reject_writer_init(&letters->rows, NULL, 0, err));
     return message_writer_init(&letters->writer, NULL, err);
+}
+
+const Schema *dead_letters_schema(const DeadLetters *letters)
+{
+    return letters->config->dead_letter_messages ? letters->writer.schema : letters->rows.schema;
 }
 
 void dead_letters_done(DeadLetters *letters)
 {
     message_writer_done(&letters->writer);
+    reject_writer_done(&letters->rows);
     kept_letters_done(&letters->kept);
     buf_done(&letters->text);
+    buf_done(&letters->place);
     arena_done(&letters->arena);
     arena_done(&letters->path_arena);
 }
@@ -118,138 +109,50 @@ static Status find_type(const DeadLetters *letters, Arena *arena, Letter *letter
     return slot.kind == JSON_STRING ? json_text(&slot, arena, &letter->type, err) : OK;
 }
 
-static Status letter_read(DeadLetters *letters, const Batch *rejects, int64_t row, Letter *letter,
-                          Err *err)
+/* Rows that the target refused are of the output: the message is what they were made of. */
+static Status find_message(DeadLetters *letters, const FlowRejectRows *rows, Str *ret_key,
+                           Letter *letter, Err *err)
 {
+    int64_t at = 0;
+    const Batch *origin =
+        flow_origin(rows->origins, (int32_t)letter->partition, letter->offset, &at);
+    letter->unknown = !origin;
+    *ret_key = STR_NULL;
+    if (!origin) return OK;
+    letter->original = column_text(&origin->columns[0], at);
+    buf_clear(&letters->place);
+    TRY(route_put_place(origin, at, &letters->place, err));
+    *ret_key = buf_str(&letters->place);
+    return OK;
+}
+
+static Status letter_read(DeadLetters *letters, const FlowRejectRows *rows, int64_t row,
+                          Letter *letter, Err *err)
+{
+    const Batch *rejects = rows->rejects;
     *letter = (Letter){
         .stage = column_or_null(rejects, REJECT_STAGE, row),
         .column = column_or_null(rejects, REJECT_COLUMN, row),
         .reason = column_or_null(rejects, REJECT_REASON, row),
+        .value = column_or_null(rejects, REJECT_VALUE, row),
+        .sqlstate = column_or_null(rejects, REJECT_SQLSTATE, row),
         .partition = column_int64(&rejects->columns[REJECT_PART])[row],
         .offset = column_int64(&rejects->columns[REJECT_ROW])[row],
     };
+    const Column *line = &rejects->columns[REJECT_LINE];
+    if (!column_is_null(line, row)) letter->line = column_int64(line)[row];
     int64_t slash = letter->stage.len - 1;
     while (slash >= 0 && letter->stage.ptr[slash] != '/') slash--;
     if (slash >= 0) letter->processor = str_slice(letter->stage, 0, slash);
     bool routed = slash >= 0 || str_eq(letter->stage, STR("route"));
+    bool is_message = routed || str_eq(letter->stage, STR("read"));
     Arena *arena = &letters->arena;
+    Str key = column_or_null(rejects, REJECT_KEY, row);
     Str data = column_or_null(rejects, REJECT_DATA, row);
-    TRY(find_original(data, routed, arena, &letter->original, err));
-    TRY(find_origin(column_or_null(rejects, REJECT_KEY, row), arena, letter, err));
+    if (is_message) TRY(find_original(data, routed, arena, &letter->original, err));
+    else TRY(find_message(letters, rows, &key, letter, err));
+    TRY(find_origin(key, arena, letter, err));
     return find_type(letters, arena, letter, err);
-}
-
-/* ---- envelope ---- */
-
-/* Parsed JSON, or a text where it is none, or base64 where it is no text. */
-static void put_original(JsonWriter *w, const Letter *letter, Arena *arena)
-{
-    Str bytes = letter->original;
-    json_key(w, "original_message");
-    if (!bytes.ptr) json_write_null(w);
-    else if (json_validate(bytes, NULL)) json_write_raw(w, str_trim(bytes));
-    else if (str_is_utf8(bytes)) json_write_text(w, bytes);
-    else {
-        char *text = arena_alloc(arena, base64_encoded_len(bytes.len));
-        if (text) base64_encode(bytes, text);
-        json_write_text_or_null(w, str_make(text, text ? base64_encoded_len(bytes.len) : 0));
-        json_key(w, "encoding");
-        json_write_text(w, STR("base64"));
-    }
-}
-
-static Str now_text(char text[DATETIME_TEXT_MAX])
-{
-    return str_make(text, datetime_format_timestamp(clock_now_us(), 'T', true, text));
-}
-
-static Status put_envelope(DeadLetters *letters, const Letter *letter, Err *err)
-{
-    char now[DATETIME_TEXT_MAX];
-    JsonWriter w = json_writer_make(&letters->text, err);
-    json_object_begin(&w);
-    put_original(&w, letter, &letters->arena);
-    json_key(&w, "error");
-    json_write_text(&w, letter->reason);
-    json_key(&w, "timestamp");
-    json_write_text(&w, now_text(now));
-    json_key(&w, "topic");
-    json_write_text_or_null(&w, letter->topic);
-    json_key(&w, "partition");
-    json_write_int64(&w, letter->partition);
-    json_key(&w, "offset");
-    json_write_int64(&w, letter->offset);
-    json_key(&w, "type");
-    json_write_text_or_null(&w, letter->type);
-    json_key(&w, "processor");
-    json_write_text_or_null(&w, letter->processor);
-    json_key(&w, "stage");
-    json_write_text(&w, letter->stage);
-    json_key(&w, "path");
-    json_write_text_or_null(&w, letter->column.len ? letter->column : STR_NULL);
-    json_object_end(&w);
-    return json_writer_end(&w);
-}
-
-static Status add_envelope(DeadLetters *letters, const Letter *letter, Err *err)
-{
-    buf_clear(&letters->text);
-    TRY(put_envelope(letters, letter, err));
-    Message message = {.key = letter->key, .value = buf_str(&letters->text)};
-    return message_writer_add(&letters->writer, &message, err);
-}
-
-/* ---- raw ---- */
-
-static void put_header(JsonWriter *w, const char *name, Str value)
-{
-    if (!value.len) return;
-    json_key(w, name);
-    json_write_text(w, value);
-}
-
-static Status put_headers(DeadLetters *letters, const Letter *letter, Err *err)
-{
-    char now[DATETIME_TEXT_MAX], partition[32], offset[32];
-    (void)snprintf(partition, sizeof partition, "%lld", (long long)letter->partition);
-    (void)snprintf(offset, sizeof offset, "%lld", (long long)letter->offset);
-    JsonWriter w = json_writer_make(&letters->text, err);
-    json_object_begin(&w);
-    JsonSlot object, key, value;
-    if (letter->headers.len && json_scan(letter->headers, &object, NULL)) {
-        JsonIter iter = json_iter(&object);
-        while (json_iter_next(&iter, &key, &value)) {
-            Str name, text;
-            TRY(json_text(&key, &letters->arena, &name, err));
-            TRY(json_text(&value, &letters->arena, &text, err));
-            json_key_str(&w, name);
-            json_write_text(&w, text);
-        }
-    }
-    put_header(&w, "dlq.error.message", str_slice(letter->reason, 0, 1000));
-    put_header(&w, "dlq.error.path", letter->column);
-    put_header(&w, "dlq.stage", letter->stage);
-    put_header(&w, "dlq.processor", letter->processor);
-    put_header(&w, "dlq.topic", letter->topic);
-    put_header(&w, "dlq.partition", str_from(partition));
-    put_header(&w, "dlq.offset", str_from(offset));
-    put_header(&w, "dlq.failed_at", now_text(now));
-    json_object_end(&w);
-    return json_writer_end(&w);
-}
-
-static Status add_raw(DeadLetters *letters, const Letter *letter, Err *err)
-{
-    buf_clear(&letters->text);
-    TRY(put_headers(letters, letter, err));
-    Message message = {
-        .key = letter->key,
-        .value = letter->original,
-        .headers = buf_str(&letters->text),
-        .has_timestamp = letter->has_timestamp,
-        .timestamp_us = letter->timestamp_us,
-    };
-    return message_writer_add(&letters->writer, &message, err);
 }
 
 /* *ret_there: the letter was written by a cycle that wasn't committed. */
@@ -297,26 +200,82 @@ void dead_letters_committed(void *arg, const Position *position)
     kept_letters_committed(&((DeadLetters *)arg)->kept, position);
 }
 
-Status dead_letters_shape(void *arg, const Batch *rejects, Batch **ret_batch, Err *err)
+/* ---- shaping ---- */
+
+int32_t dead_letters_next(void *arg, int32_t form, Str sqlstate)
 {
-    DeadLetters *letters = arg;
-    bool raw = letters->config->format == DEAD_LETTER_RAW;
-    for (int64_t row = 0; row < rejects->rows; row++) {
-        Letter letter;
-        bool there = false;
-        TRY(find_kept(letters, rejects, row, &there, err));
-        if (there) continue;
-        arena_clear(&letters->arena);
-        TRY(letter_read(letters, rejects, row, &letter, err));
-        if (raw) TRY(add_raw(letters, &letter, err));
-        else TRY(add_envelope(letters, &letter, err));
+    const StreamConfig *config = ((DeadLetters *)arg)->config;
+    int32_t base = form & LETTER_FORM_MASK, flags = form & ~LETTER_FORM_MASK;
+    bool time = str_eq(sqlstate, STR("22008")), key = str_eq(sqlstate, STR("23502"));
+    if (time && !(flags & LETTER_NOW)) return form | LETTER_NOW;
+    if (key && config->dead_letter_messages && !(flags & LETTER_KEYED)) return form | LETTER_KEYED;
+    bool as_raw = config->dead_letter_topic && config->format == DEAD_LETTER_ENVELOPE;
+    base += base + 1 == LETTER_RAW && !as_raw ? 2 : 1;
+    return base < LETTER_FORM_COUNT ? base | flags : -1;
+}
+
+static Status add_letter(DeadLetters *letters, const Letter *letter, int32_t form, Err *err)
+{
+    const StreamConfig *config = letters->config;
+    int32_t base = form & LETTER_FORM_MASK;
+    if (!config->dead_letter_messages) {
+        return letter_row(letter, form, &letters->arena, &letters->rows, err);
     }
-    if (letters->writer.rows == 0) return OK;
+    Message message;
+    bool whole_raw = base == LETTER_WHOLE && config->format == DEAD_LETTER_RAW;
+    bool raw = (base == LETTER_RAW || whole_raw) && !letter->unknown;
+    TRY((raw ? letter_raw : letter_envelope)(letter, form, &letters->arena, &letters->text,
+                                             &message, err));
+    return message_writer_add(&letters->writer, &message, err);
+}
+
+/* Letters are known by where their messages stand, so that their place can name one it refuses. */
+static Status take_letters(DeadLetters *letters, const Batch *rejects, const int64_t *ordinals,
+                           int64_t count, Batch **ret_batch, Err *err)
+{
     CLEANUP(batch_unref_p) Batch *batch = NULL;
-    TRY(message_writer_take(&letters->writer, &batch, err));
+    if (count == 0) return OK;
+    if (letters->config->dead_letter_messages) {
+        TRY(message_writer_take(&letters->writer, &batch, err));
+    } else {
+        TRY(reject_writer_take(&letters->rows, &batch, err));
+    }
     batch->span = rejects->span;
     batch->span.cursor = STR_NULL;
     batch->epoch = rejects->epoch;
+    TRY(buffer_new(count * 8, NULL, &batch->ordinals, err));
+    memcpy(batch->ordinals->data, ordinals, (size_t)count * 8);
     *ret_batch = TAKE(batch);
     return OK;
+}
+
+/* Those that are not in their file already; *ret_count of them. */
+static Status add_letters(DeadLetters *letters, const FlowRejectRows *rows, int64_t *ordinals,
+                          int64_t *ret_count, Err *err)
+{
+    for (int64_t row = 0; row < rows->rejects->rows; row++) {
+        Letter letter;
+        bool there = false;
+        if (rows->forms[row] == 0) TRY(find_kept(letters, rows->rejects, row, &there, err));
+        if (there) continue;
+        arena_clear(&letters->arena);
+        TRY(letter_read(letters, rows, row, &letter, err));
+        TRY(add_letter(letters, &letter, rows->forms[row], err));
+        ordinals[(*ret_count)++] = letter.offset;
+    }
+    return OK;
+}
+
+Status dead_letters_shape(void *arg, const FlowRejectRows *rows, Batch **ret_batch, Err *err)
+{
+    DeadLetters *letters = arg;
+    int64_t count = 0;
+    int64_t *ordinals = mem_array(rows->rejects->rows, (int64_t)sizeof *ordinals);
+    if (!ordinals) return err_memory(err);
+    Status status = add_letters(letters, rows, ordinals, &count, err);
+    if (status == OK) {
+        status = take_letters(letters, rows->rejects, ordinals, count, ret_batch, err);
+    }
+    mem_free(ordinals);
+    return status;
 }

@@ -88,9 +88,11 @@ static int64_t count_places(const RoutePlace *places, int64_t rows)
     return count;
 }
 
-/* Where the output's rows stand in the source, for refused ones. */
-static Status set_origin(const Batch *in, const RoutePlace *places, Batch *out, Err *err)
+/* Where the output's rows stand in the source, and their messages, for refused ones. */
+static Status set_origin(const StreamConfig *config, Batch *in, const RoutePlace *places,
+                         Batch *out, Err *err)
 {
+    if (config->dead_letters) out->from = batch_ref(in);
     out->seq = in->seq;
     out->epoch = in->epoch;
     out->span = in->span;
@@ -103,7 +105,7 @@ static Status set_origin(const Batch *in, const RoutePlace *places, Batch *out, 
     return OK;
 }
 
-Status route_output_make(RouteOutput *output, const Batch *in, const RoutePlace *places,
+Status route_output_make(RouteOutput *output, Batch *in, const RoutePlace *places,
                          const RoutePart *parts, Batch **ret_out, Err *err)
 {
     int64_t rows = count_places(places, in->rows);
@@ -114,7 +116,7 @@ Status route_output_make(RouteOutput *output, const Batch *in, const RoutePlace 
     }
     CLEANUP(batch_unref_p) Batch *out = NULL;
     TRY(take(output, rows, &out, err));
-    TRY(set_origin(in, places, out, err));
+    TRY(set_origin(output->route->config, in, places, out, err));
     *ret_out = TAKE(out);
     return OK;
 }

@@ -60,7 +60,7 @@ static Status reserve(RouteStep *self, int64_t rows, Err *err)
 
 /* ---- refused messages ---- */
 
-static Status put_meta(const Batch *in, int64_t row, Buf *out, Err *err)
+Status route_put_place(const Batch *in, int64_t row, Buf *out, Err *err)
 {
     static const char *const NAMES[] = {"topic", "partition", "offset",
                                         "key",   "timestamp", "headers"};
@@ -81,7 +81,7 @@ static Status refuse(RouteRun *r, int64_t row, Str stage, const Reject *reject, 
 {
     RouteStep *self = r->self;
     buf_clear(&self->key);
-    TRY(put_meta(r->in, row, &self->key, err));
+    TRY(route_put_place(r->in, row, &self->key, err));
     RejectRow refused = {
         .stage = stage,
         .key = buf_str(&self->key),

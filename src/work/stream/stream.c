@@ -213,6 +213,15 @@ static void measure_lag(Stretch *s)
     pthread_mutex_unlock(&stats->mutex);
 }
 
+/* A stream that was held runs again when something is committed, or nothing is left to be. */
+static bool goes_on(const Stretch *s, const FlowProgress *progress)
+{
+    StreamStats *stats = s->stats;
+    if (atomic_load(&stats->state) != STREAM_HELD) return true;
+    bool level = progress->extracted == 0 && atomic_load(&stats->lag_messages) == 0;
+    return level || atomic_load(&stats->consumed) > s->committed_before;
+}
+
 static void on_progress(void *arg, const FlowProgress *progress)
 {
     Stretch *s = arg;
@@ -221,7 +230,7 @@ static void on_progress(void *arg, const FlowProgress *progress)
     int64_t committed = atomic_load(&stats->consumed) - s->committed_before;
     atomic_store(&stats->in_flight, int64_max(progress->extracted - committed, 0));
     measure_lag(s);
-    state_set(s->env, stats, STREAM_RUNNING, NULL);
+    if (goes_on(s, progress)) state_set(s->env, stats, STREAM_RUNNING, NULL);
     if (s->env->progress) s->env->progress(s->env->progress_arg, progress);
 }
 
@@ -265,9 +274,11 @@ static FlowSpec flow_spec(Stretch *s)
         .fenced_arg = s,
         .stop = s->env->stop,
     };
-    if (c->dead_letters && c->dead_letter_messages) {
-        spec.reject_shape = (FlowRejectShape){
-            .schema = s->letters.writer.schema, .shape = dead_letters_shape, .arg = &s->letters};
+    if (c->dead_letters) {
+        spec.reject_shape = (FlowRejectShape){.schema = dead_letters_schema(&s->letters),
+                                              .shape = dead_letters_shape,
+                                              .next = dead_letters_next,
+                                              .arg = &s->letters};
     }
     if (s->letters.keeps) {
         spec.reject_shape.keep = dead_letters_keep;
@@ -343,6 +354,14 @@ static int64_t deadline_of(const StreamEnv *env)
     return env->patience_us < 0 ? INT64_MAX : clock_mono_ns() + env->patience_us * 1000;
 }
 
+/* Is it something that a place does not take, or does not let us do, rather than one that can't be
+ * reached? */
+static bool is_held(const Err *why)
+{
+    return why->kind == ERR_LIMIT || why->kind == ERR_HELD || why->kind == ERR_MISSING ||
+           why->kind == ERR_PERMISSION || why->kind == ERR_NOT_FOUND || why->kind == ERR_SPACE;
+}
+
 /* The end of a run as a state; an orderly end while something was waited for is a good one. */
 static Status run_end(const StreamEnv *env, StreamStats *stats, Status status, Err *err)
 {
@@ -355,7 +374,7 @@ static Status run_end(const StreamEnv *env, StreamStats *stats, Status status, E
         state_set(env, stats, STREAM_STOPPED, NULL);
         return OK;
     }
-    state_set(env, stats, err->kind == ERR_LIMIT ? STREAM_HELD : STREAM_FAILED, err);
+    state_set(env, stats, is_held(err) ? STREAM_HELD : STREAM_FAILED, err);
     return FAIL;
 }
 
@@ -364,7 +383,8 @@ Status stream_run(const StreamConfig *config, const StreamEnv *env, StreamStats 
     Err local = {0};
     if (!err) err = &local;
     int64_t wait_ns = WAIT_MIN_NS, deadline_ns = deadline_of(env);
-    if (atomic_load(&stats->state) != STREAM_WAITING) {
+    int state = atomic_load(&stats->state);
+    if (state != STREAM_WAITING && state != STREAM_HELD) {
         state_set(env, stats, STREAM_STARTING, NULL);
     }
     Status status = OK;
@@ -381,7 +401,7 @@ Status stream_run(const StreamConfig *config, const StreamEnv *env, StreamStats 
         }
         bool over = deadline_ns != INT64_MAX && clock_mono_ns() + wait_ns >= deadline_ns;
         if (!err_is_retriable(err) || over) break;
-        state_set(env, stats, STREAM_WAITING, err);
+        state_set(env, stats, is_held(err) ? STREAM_HELD : STREAM_WAITING, err);
         wait_until(env, clock_mono_ns() + wait_ns);
         wait_ns = int64_min(wait_ns * 2, WAIT_MAX_NS);
         atomic_fetch_add(&stats->restarts, 1);

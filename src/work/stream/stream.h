@@ -56,6 +56,7 @@ typedef struct StreamConfig {
     bool dead_letters;           /* false: the first message that fails ends the stream */
     bool dead_letters_elsewhere; /* dead_letter_to; else a port of the sink itself */
     bool dead_letter_messages;   /* messages in `format`; else rows of the reject schema */
+    bool dead_letter_topic;      /* they keep their key, headers and time */
     Location dead_letter_to;
     Str dead_letter_name; /* topic or table */
     DeadLetterFormat format;
@@ -83,7 +84,8 @@ typedef enum StreamState {
     STREAM_WAITING, /* for a system that can't be reached */
     STREAM_FAILED,
     STREAM_PAUSED,
-    STREAM_HELD /* by its breaker, until it is resumed */
+    STREAM_HELD /* by its breaker (ERR_LIMIT), until it is resumed; or since what it must write is
+                   not taken: tried again by itself */
 } StreamState;
 const char *stream_state_name(StreamState state);
 
@@ -144,7 +146,9 @@ typedef struct StreamEnv {
 
 /* Reads, routes and writes until the end of the source, `stop` or an error. Errors that can pass
  * are waited out and the stream goes on from what was committed. `stats` is initialised; it is
- * filled on failure too. The breaker's error is ERR_LIMIT, with the state HELD. */
+ * filled on failure too. The state is HELD where the breaker holds it (ERR_LIMIT), and where a
+ * place takes nothing of it: no such topic (ERR_MISSING), not allowed (ERR_PERMISSION), no space,
+ * or a dead letter that fits in no form (ERR_HELD). */
 MUST_USE Status stream_run(const StreamConfig *config, const StreamEnv *env, StreamStats *stats,
                            Err *err);
 

@@ -69,10 +69,14 @@ typedef struct RouteOutput {
 MUST_USE Status route_output_init(RouteOutput *output, const Route *route, Err *err);
 void route_output_done(RouteOutput *output);
 /* *ret_out NULL: nothing. `places` has one entry per row of `in`. */
-MUST_USE Status route_output_make(RouteOutput *output, const Batch *in, const RoutePlace *places,
+MUST_USE Status route_output_make(RouteOutput *output, Batch *in, const RoutePlace *places,
                                   const RoutePart *parts, Batch **ret_out, Err *err);
 
 /* ---- route_step.c ---- */
+
+/* {"topic":…,"partition":…,"offset":…,"key":…,"timestamp":…,"headers":{…}} of a message that the
+ * source gave; nothing where it has no such metadata. */
+MUST_USE Status route_put_place(const Batch *in, int64_t row, Buf *out, Err *err);
 
 /* Borrows the compiled route and the statistics. */
 MUST_USE Status route_step_new(Route *route, StreamStats *stats, Step **ret_step, Err *err);
@@ -139,19 +143,24 @@ void kept_letters_committed(KeptLetters *letters, const Position *position);
 /* Gives reject batches the configured shape. Embedded. */
 typedef struct DeadLetters {
     const StreamConfig *config;
-    Sink *sink; /* where they go; borrowed; NULL: with the data */
-    MessageWriter writer;
-    bool keeps; /* letters go to a file: `kept` is kept in its journal */
+    Sink *sink;           /* where they go; borrowed; NULL: with the data */
+    MessageWriter writer; /* topics and files of messages */
+    RejectWriter rows;    /* tables */
+    bool keeps;           /* letters go to a file: `kept` is kept in its journal */
     KeptLetters kept;
-    Buf text;
+    Buf text, place;
     Arena arena;
     JsonPath route_by; /* of the type; count 0: not a path */
     Arena path_arena;
 } DeadLetters;
 MUST_USE Status dead_letters_init(DeadLetters *letters, const StreamConfig *config, Err *err);
 void dead_letters_done(DeadLetters *letters);
-/* For FlowRejectShape; `arg` is the DeadLetters. All but the first where letters are kept. */
-MUST_USE Status dead_letters_shape(void *arg, const Batch *rejects, Batch **ret_batch, Err *err);
+/* Of the batches that shape gives. */
+const Schema *dead_letters_schema(const DeadLetters *letters);
+/* For FlowRejectShape; `arg` is the DeadLetters. All but the first two where letters are kept. */
+MUST_USE Status dead_letters_shape(void *arg, const FlowRejectRows *rows, Batch **ret_batch,
+                                   Err *err);
+int32_t dead_letters_next(void *arg, int32_t form, Str sqlstate);
 MUST_USE Status dead_letters_keep(void *arg, const Position *position, Str before, Buf *ret_samples,
                                   Err *err);
 MUST_USE Status dead_letters_taken(void *arg, const Position *taken, Err *err);
