@@ -25,6 +25,22 @@ static bool is_plain(Str text)
     return plain;
 }
 
+static bool is_host(Str host)
+{
+    bool v6 = str_starts(host, STR("[")) && str_ends(host, STR("]"));
+    Str name = v6 ? str_slice(host, 1, host.len - 1) : host;
+    return name.len > 0 && is_plain(name) && end_of(name, "[],") == name.len;
+}
+
+static bool is_port(Str port)
+{
+    bool digits = true;
+    for (int64_t i = 0; i < port.len; i++) {
+        digits = digits && port.ptr[i] >= '0' && port.ptr[i] <= '9';
+    }
+    return digits;
+}
+
 /* [v6]:port, name:port, name. */
 static void split_host(Str hosts, Str *ret_host, Str *ret_port)
 {
@@ -60,7 +76,7 @@ Status federate_url(Str url, bool bare, Buf *out, Err *err)
     bool secure = str_eq_nocase(u.scheme, STR("https"));
     split_host(u.hosts, &host, &port);
     bool known = secure || str_eq_nocase(u.scheme, STR("http"));
-    if (!known || !host.len || !is_plain(host) || !is_plain(u.rest)) {
+    if (!known || !is_host(host) || !is_port(port) || !is_plain(u.rest) || !str_is_utf8(url)) {
         (void)err_set(err, ERR_CONFIG, "the federation's address is none of http or https");
         return err_hint(err, "write it like http://host:5000");
     }

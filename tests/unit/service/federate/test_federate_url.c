@@ -37,8 +37,9 @@ static void test_what_is_none(void **state)
 {
     (void)state;
     static const char *const BAD[] = {
-        "",  "host:5000",    "ftp://host", "http://",      "http:///path",
-        "/", "http://a/b c", "http://a /", "http://a/\x7f"};
+        "",          "host:5000",     "ftp://host",   "http://",        "http:///path",
+        "/",         "http://a/b c",  "http://a /",   "http://a[b:  /", "http://a,b",
+        "http://[]", "http://a\xff/", "http://a/\x7f"};
     Buf out = buf_make(4096);
     assert_int_equal(federate_url(STR("http://a/b\0c"), true, &out, NULL), FAIL);
     for (int i = 0; i < COUNT_OF(BAD); i++) {
