@@ -1,4 +1,5 @@
 /* The program: finds the command, runs it, prints its error, gives the exit code. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include "connect/ndjson/ndjson_connector.h"
 #include "connect/postgres/postgres_connector.h"
 #include "connect/sqlite/sqlite_connector.h"
+#include "foundation/base/clock.h"
 #include "foundation/base/file.h"
 #include "foundation/codec/json_writer.h"
 
@@ -20,6 +22,8 @@ static const Command *const COMMANDS[] = {
 };
 static const Connector *const CONNECTORS[] = {&postgres_connector, &sqlite_connector,
                                               &csv_connector, &ndjson_connector, &kafka_connector};
+#define SECOND_NS INT64_C(1000000000)
+
 static const Registry REGISTRY = {CONNECTORS, COUNT_OF(CONNECTORS)};
 
 /* The one object that a signal handler can reach. */
@@ -30,12 +34,19 @@ static Program *signal_program(Program *set)
     return program;
 }
 
+/* A second signal doesn't wait for an orderly end; but some (timeout) send two at once. */
 static void on_signal(int number)
 {
+    static _Atomic int64_t first_ns;
     Program *program = signal_program(NULL);
-    /* A second signal doesn't wait for an orderly end. */
-    if (atomic_exchange(&program->cancelled, true)) _exit(128 + number);
-    atomic_store(&program->signal, number);
+    int64_t now_ns = clock_mono_ns();
+    int64_t before_ns = 0;
+    if (atomic_compare_exchange_strong(&first_ns, &before_ns, now_ns)) {
+        atomic_store(&program->signal, number);
+        atomic_store(&program->cancelled, true);
+    } else if (now_ns - before_ns >= SECOND_NS) {
+        _exit(128 + number);
+    }
 }
 
 static void catch_signals(Program *program)
@@ -44,8 +55,20 @@ static void catch_signals(Program *program)
     struct sigaction action = {.sa_handler = on_signal};
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
+    /* A closed pipe, and the largest size of a file (ulimit -f), are errors of the write. */
     action.sa_handler = SIG_IGN;
     (void)sigaction(SIGPIPE, &action, NULL);
+    (void)sigaction(SIGXFSZ, &action, NULL);
+}
+
+/* Where the caller closed standard input, output or error, the next file that is opened would be
+ * it.
+ */
+static void open_standard_files(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) _exit(1);
+    }
 }
 
 static Status print_usage(Buf *out, Err *err)
@@ -144,6 +167,7 @@ static Status run_command(Program *program, int argc, char **argv, int *ret_exit
 int main(int argc, char **argv)
 {
     static Program program = {.registry = &REGISTRY};
+    open_standard_files();
     program.color = getenv("NO_COLOR") == NULL;
     catch_signals(&program);
     Err err = {0};

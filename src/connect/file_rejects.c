@@ -3,12 +3,10 @@
 #include "connect/file_rejects.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "connect/file_temporary.h"
 #include "foundation/base/file.h"
 
 enum { COPY_BUFFER = 1 << 18 };
@@ -74,7 +72,6 @@ static Status copy_without(const FileRejects *r, const FileBegun *gone, int to, 
     TRY(copy_range(*r->fd, 0, gone->from, to, err));
     TRY(copy_range(*r->fd, gone->to, r->journal->length, to, err));
     if (fstat(*r->fd, &info) == 0) IGNORE(fchmod(to, info.st_mode & 07777)); /* as good as it can */
-    if (flock(to, LOCK_EX | LOCK_NB) != 0) return err_errno(err, errno, "it can't be locked");
     return file_sync(to, err);
 }
 
@@ -96,10 +93,9 @@ static Status put_in_place(FileRejects *r, int32_t index, Str name, int to, Err 
 
 static Status cut_midst(FileRejects *r, int32_t index, Err *err)
 {
-    char name[PATH_MAX + 64];
+    char name[FILE_TEMPORARY_MAX];
     CLEANUP(file_close_p) int to = -1;
-    (void)snprintf(name, sizeof name, "%s.neuron.%ld.tmp", r->path, (long)getpid());
-    TRY(file_open(str_from(name), O_RDWR | O_CREAT | O_TRUNC, 0666, &to, err));
+    TRY(file_temporary_make(r->path, name, &to, err));
     Status status = copy_without(r, &r->journal->begun[index], to, err);
     if (status == OK) status = put_in_place(r, index, str_from(name), to, err);
     if (status != OK) {

@@ -12,6 +12,7 @@
 
 #include "connect/file_lock.h"
 #include "connect/file_rejects.h"
+#include "connect/file_temporary.h"
 #include "foundation/base/file.h"
 #include "foundation/base/mem.h"
 #include "foundation/codec/compress.h"
@@ -32,7 +33,7 @@ struct FileSink {
     Buf out;        /* what was not written yet */
     Compressor *compressor;
     char path[PATH_MAX];
-    char temporary[PATH_MAX + 64];
+    char temporary[FILE_TEMPORARY_MAX];
 
     /* append */
     Buf header;
@@ -212,15 +213,6 @@ static Str folder_of(const char *path)
     return slash ? str_make(path, slash - path + 1) : STR(".");
 }
 
-static Status begin_replace(FileSink *s, Err *err)
-{
-    const char *slash = strrchr(s->path, '/');
-    int folder = slash ? (int)(slash - s->path) + 1 : 0;
-    (void)snprintf(s->temporary, sizeof s->temporary, "%.*s.%s.%ld.tmp", folder, s->path,
-                   s->path + folder, (long)getpid());
-    return file_open(str_from(s->temporary), O_WRONLY | O_CREAT | O_TRUNC, 0666, &s->fd, err);
-}
-
 Status file_sink_begin(FileSink *s, int64_t cycle, Str header, Err *err)
 {
     Status status = OK;
@@ -228,7 +220,9 @@ Status file_sink_begin(FileSink *s, int64_t cycle, Str header, Err *err)
     atomic_store(&s->cancelled, false);
     if (s->is_stdout) s->fd = STDOUT_FILENO;
     else if (s->is_device) status = file_open(str_from(s->path), O_WRONLY, 0, &s->fd, err);
-    else status = s->append ? begin_append(s, err) : begin_replace(s, err);
+    else
+        status = s->append ? begin_append(s, err)
+                           : file_temporary_make(s->path, s->temporary, &s->fd, err);
     if (status == OK && s->location->compression.len) {
         status = compressor_new(s->location->compression, &s->compressor, err);
     }

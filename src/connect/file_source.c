@@ -5,6 +5,7 @@
 #include <glob.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "foundation/base/clock.h"
@@ -12,11 +13,12 @@
 #include "foundation/base/mem.h"
 #include "foundation/codec/compress.h"
 
-enum { SPOOL_CHUNK = 1 << 20 };
+enum { SPOOL_CHUNK = 1 << 20, READ_TICK_MS = 100 };
 
 struct FileSource {
     const Location *location;
     Str spool_folder;
+    const _Atomic bool *stop;
     glob_t names;
     bool globbed;
     bool is_stdin;
@@ -59,13 +61,14 @@ static Status find_files(FileSource *s, Err *err)
     return OK;
 }
 
-Status file_source_new(const Location *location, Str spool_folder, FileSource **ret_source,
-                       Err *err)
+Status file_source_new(const Location *location, Str spool_folder, const _Atomic bool *stop,
+                       FileSource **ret_source, Err *err)
 {
     FileSource *s = mem_zalloc((int64_t)sizeof *s);
     if (!s) return err_memory(err);
     s->location = location;
     s->spool_folder = spool_folder;
+    s->stop = stop;
     s->fd = -1;
     s->spool = -1;
     s->is_stdin = str_eq(location->path, STR("-"));
@@ -97,6 +100,17 @@ void file_source_free(FileSource *s)
     mem_free(s);
 }
 
+/* Waits where the other end of a pipe has nothing to say. */
+static Status read_some(const FileSource *s, int fd, void *buffer, int64_t size, int64_t *ret_len,
+                        Err *err)
+{
+    struct pollfd one = {.fd = fd, .events = POLLIN};
+    do {
+        if (s->stop && atomic_load(s->stop)) return err_set(err, ERR_CANCELLED, "cancelled");
+    } while (poll(&one, 1, READ_TICK_MS) == 0);
+    return file_read(fd, buffer, size, ret_len, err);
+}
+
 static Status read_raw(void *source, void *buffer, int64_t size, int64_t *ret_len, Err *err)
 {
     FileSource *s = source;
@@ -105,7 +119,7 @@ static Status read_raw(void *source, void *buffer, int64_t size, int64_t *ret_le
         s->spool_at += *ret_len;
         return OK;
     }
-    return file_read(s->fd, buffer, size, ret_len, err);
+    return read_some(s, s->fd, buffer, size, ret_len, err);
 }
 
 Status file_source_next(FileSource *s, bool *ret_more, Err *err)
@@ -140,7 +154,7 @@ Status file_source_spool(FileSource *s, Err *err)
     int64_t len = 0, at = 0;
     Status status = OK;
     do {
-        status = file_read(STDIN_FILENO, chunk, SPOOL_CHUNK, &len, err);
+        status = read_some(s, STDIN_FILENO, chunk, SPOOL_CHUNK, &len, err);
         if (status == OK) status = file_write_at(s->spool, str_make(chunk, len), at, err);
         at += len;
     } while (status == OK && len > 0);

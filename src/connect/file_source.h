@@ -6,9 +6,11 @@
 
 typedef struct FileSource FileSource;
 
-/* Finds the files (a pattern's in their names' order); none is ERR_NOT_FOUND. Opens nothing yet. */
-MUST_USE Status file_source_new(const Location *location, Str spool_folder, FileSource **ret_source,
-                                Err *err);
+/* Finds the files (a pattern's in their names' order); none is ERR_NOT_FOUND. Opens nothing yet.
+ * `stop` (NULL: never): once it is true reads end with ERR_CANCELLED, also one that waits for a
+ * pipe. */
+MUST_USE Status file_source_new(const Location *location, Str spool_folder,
+                                const _Atomic bool *stop, FileSource **ret_source, Err *err);
 void file_source_free(FileSource *source);
 /* Begin with the next file; *ret_more false behind the last. */
 MUST_USE Status file_source_next(FileSource *source, bool *ret_more, Err *err);

@@ -1,8 +1,15 @@
 """Strangers, hostile input, limits of the machine: what they get to see, and what they can cost."""
 
 import json
+import os
+import resource
+import signal
+import sqlite3
+import subprocess
+import time
 
 import pytest
+from conftest import PROGRAM
 from postgres import Database
 from test_run import running, wait_for
 
@@ -175,3 +182,129 @@ def test_values_are_shown_to_the_owner_by_default(neuron, database):
     assert "alice@example.com" in neuron("etl", "unique", code=1).stderr
     assert "078-05-1120" in neuron("etl", "cast", code=1).stderr
     assert "078-05-1120" in neuron("etl", "judged", code=1).stderr
+
+
+# ---- descriptors, limits, ends ----
+
+@pytest.mark.parametrize("closed", [">&-", "<&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_g5_closed_descriptors_are_nobody_elses(neuron, closed):
+    neuron.write("in.csv", "id\n1\n2\n")
+    for command in ["copy in.csv out.csv", "copy in.csv sqlite:///x.db --table t", "copy in.csv out.ndjson.gz"]:
+        done = subprocess.run(["sh", "-c", f"exec {PROGRAM} {command} {closed}"], cwd=neuron.folder,
+                              capture_output=True, timeout=30, check=False)
+        assert done.returncode == 0, done.stderr
+    assert neuron.read("out.csv") == "id\n1\n2\n"
+    assert neuron("copy", "out.ndjson.gz", "-#ndjson").stdout == '{"id":1}\n{"id":2}\n'
+    assert neuron("copy", "sqlite:///x.db", "-#ndjson", "--from-table", "t").stdout == '{"id":1}\n{"id":2}\n'
+
+
+def limited(which, size):
+    return lambda: resource.setrlimit(which, (size, size))
+
+
+@pytest.mark.parametrize("to", ["out.csv", "out.ndjson", "out.csv.gz", "append.ndjson", "x.db"])
+def test_g6_the_largest_size_of_a_file_fails_the_run_with_its_reason(neuron, to):
+    neuron.write("in.ndjson", "".join(json.dumps({"id": i, "v": os.urandom(40).hex()}) + "\n" for i in range(20000)))
+    more = {"append.ndjson": ["--mode", "append"], "x.db": ["--table", "t"]}.get(to, [])
+    target = f"sqlite:///{to}" if to == "x.db" else to
+    command = [PROGRAM, "copy", "in.ndjson", target, *more]
+    done = subprocess.run(command, cwd=neuron.folder, capture_output=True, timeout=60, check=False,
+                          preexec_fn=limited(resource.RLIMIT_FSIZE, 200000))
+    assert done.returncode == 1, done
+    said = done.stderr.decode()
+    assert "too large" in said or "full" in said or "I/O" in said, said
+    assert not [name for name in os.listdir(neuron.folder) if name.endswith(".tmp")]
+    assert json.loads(neuron(*command[1:]).stdout)["records_loaded"] == 20000
+
+
+def test_g6_a_neuron_lives_on_with_the_largest_size_of_a_file(neuron):
+    neuron.write("in.ndjson", "".join(json.dumps({"id": i, "v": "x" * 80}) + "\n" for i in range(20000)))
+    neuron.write("few.csv", "id\n1\n")
+    neuron.write("neuron.yaml", 'http: { listen: "127.0.0.1:0" }\npipelines:\n  big: { from: in.ndjson, to: out.csv }\n'
+                 "  few: { from: few.csv, to: few.ndjson }\n")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (800000, before[1]))
+    try:
+        with running(neuron) as run:
+            wait_for(lambda: len([r for r in run.runs() if r["finished_at"]]) == 2)
+            seen = {r["pipeline"]: r for r in run.runs()}
+            assert seen["few"]["status"] == "success" and seen["big"]["status"] == "failed"
+            assert "too large" in seen["big"]["result"]["error"]["what"] and run.end() == 143
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("which, size", [(resource.RLIMIT_NOFILE, 4), (resource.RLIMIT_NOFILE, 6),
+                                         (resource.RLIMIT_NOFILE, 9), (resource.RLIMIT_AS, 60 << 20),
+                                         (resource.RLIMIT_AS, 90 << 20), (resource.RLIMIT_AS, 150 << 20)])
+def test_a_tight_limit_ends_a_run_cleanly(neuron, which, size):
+    neuron.write("old.csv", "id\n7\n")
+    neuron.write("in.csv", "id,v\n" + "".join(f"{i},{'x' * 50}\n" for i in range(100000)))
+    for target in [["old.csv"], ["sqlite:///x.db", "--table", "t", "--key", "id"]]:
+        done = subprocess.run([PROGRAM, "copy", "in.csv", *target], cwd=neuron.folder, capture_output=True, timeout=60,
+                              check=False, preexec_fn=limited(which, size))
+        assert done.returncode in (0, 1, 127), done
+        assert done.returncode != 1 or done.stderr.startswith(b"neuron: "), done.stderr
+        if done.returncode and target == ["old.csv"]:
+            assert neuron.read("old.csv") == "id\n7\n"
+
+
+def started(neuron, *args, **options):
+    return subprocess.Popen([PROGRAM, *args], cwd=neuron.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            **options)
+
+
+def names(neuron, ending=".tmp"):
+    return sorted(name for name in os.listdir(neuron.folder) if name.endswith(ending))
+
+
+def slow_copy(neuron, rows=3000000):
+    """A copy into out.csv that has begun, stopped."""
+    before = names(neuron)
+    with sqlite3.connect(os.path.join(neuron.folder, "source.db")) as db:
+        db.execute("CREATE TABLE IF NOT EXISTS t(i)")
+    run = started(neuron, "copy", "sqlite:///source.db", "out.csv", "--query",
+                  f"WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < {rows}) SELECT i FROM c")
+    wait_for(lambda: set(names(neuron)) - set(before) or run.poll() is not None)
+    run.send_signal(signal.SIGSTOP)
+    assert run.poll() is None, run.communicate()
+    return run
+
+
+def test_g6_the_next_run_takes_away_what_a_killed_one_left(neuron):
+    neuron.write("in.csv", "id\n1\n")
+    neuron.write("out.csv", "id\n9\n")
+    for _ in range(3):
+        run = slow_copy(neuron)
+        run.kill()
+        run.communicate()
+    assert len(names(neuron)) == 1  # each run took the one of before away
+    for name in [".out.csv.x.tmp", ".out.csv.tmp", ".other.csv.1.tmp", "out.csv.1.tmp", ".out.csv.backup.1.tmp"]:
+        neuron.write(name, "the user's own")
+    neuron.write(".out.csv.99999.1.tmp", "of a process that is gone")
+    neuron("copy", "in.csv", "out.csv")
+    assert neuron.read("out.csv") == "id\n1\n"
+    assert names(neuron) == sorted([".out.csv.x.tmp", ".out.csv.tmp", ".other.csv.1.tmp", "out.csv.1.tmp",
+                                    ".out.csv.backup.1.tmp"])
+
+
+def test_g6_nobody_takes_away_the_file_of_one_that_lives(neuron):
+    neuron.write("in.csv", "id\n5\n")
+    run = slow_copy(neuron, 1000000)
+    neuron("copy", "in.csv", "out.csv")
+    assert neuron.read("out.csv") == "id\n5\n" and len(names(neuron)) == 1
+    run.send_signal(signal.SIGCONT)
+    run.communicate(timeout=60)
+    assert run.returncode == 0 and neuron.read("out.csv").endswith("\n1000000\n") and not names(neuron)
+
+
+def test_g6_two_signals_at_once_are_one(neuron):
+    """As `timeout` sends them: to the process and to its group."""
+    for _ in range(5):
+        run = slow_copy(neuron)
+        run.send_signal(signal.SIGCONT)
+        run.send_signal(signal.SIGTERM)
+        time.sleep(0.002)  # two signals, not one that was sent twice
+        run.send_signal(signal.SIGTERM)
+        run.communicate(timeout=60)
+        assert run.returncode == 143 and not names(neuron)

@@ -35,7 +35,7 @@ static Status source_prepare(CsvSource *self, Err *err)
     if (self->schema) return OK;
     const SourceReq *req = self->source.req;
     TRY(csv_options(req->location, &self->options, err));
-    TRY(file_source_new(req->location, req->spool_folder, &self->files, err));
+    TRY(file_source_new(req->location, req->spool_folder, req->stop, &self->files, err));
     TRY(csv_chunks_init(&self->chunks, self->files, &self->options, err));
     TRY(file_source_spool(self->files, err));
     TRY(csv_infer(&self->chunks, req->texts, &self->schema, &self->rows_found, err));

@@ -346,7 +346,7 @@ Status ndjson_source_new(const SourceReq *req, Source **ret_source, Err *err)
     if (!self) return err_memory(err);
     self->source = (Source){.ops = &NDJSON_SOURCE_OPS, .req = req};
     self->rows_seen = -1;
-    if (file_source_new(req->location, req->spool_folder, &self->files, err) != OK) {
+    if (file_source_new(req->location, req->spool_folder, req->stop, &self->files, err) != OK) {
         ndjson_source_close(&self->source);
         return FAIL;
     }

@@ -70,6 +70,8 @@ static ErrKind kind_of_errno(int errno_value)
         return ERR_NOT_FOUND;
     case ENOMEM:
         return ERR_MEMORY;
+    case EFBIG:
+        return ERR_LIMIT;
     default:
         return ERR_IO;
     }

@@ -39,7 +39,8 @@ Status err_set_v(Err *err, ErrKind kind, const char *format, va_list args) PRINT
 
 /* Out of memory. */
 Status err_memory(Err *err);
-/* From errno: kind by its value (ENOSPC -> SPACE, EACCES -> PERMISSION, ENOENT -> NOT_FOUND …). */
+/* From errno: kind by its value (ENOSPC -> SPACE, EACCES -> PERMISSION, ENOENT -> NOT_FOUND, EFBIG
+ * -> LIMIT …). */
 Status err_errno(Err *err, int errno_value, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* Put context in front of the message: "sales: extract: " + message. Returns FAIL. */

@@ -21,6 +21,7 @@ static int spawn(char *const *argv, int fd, pid_t *ret_pid)
     (void)sigemptyset(&none);
     (void)sigemptyset(&usual);
     (void)sigaddset(&usual, SIGPIPE);
+    (void)sigaddset(&usual, SIGXFSZ);
     (void)posix_spawn_file_actions_init(&files);
     (void)posix_spawnattr_init(&attributes);
     (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |

@@ -225,18 +225,20 @@ static void main_loop(Daemon *d, int64_t end_ns, int *ret_signal)
 
 /* ---- down ---- */
 
-/* Wait for what runs; a second signal ends the patience. What is cancelled gets the last third of
- * the time (at most CANCEL_NS) to roll back. */
+/* Wait for what runs; a second signal ends the patience, but for one in the first second: some send
+ * two at once. What is cancelled gets the last third of the time (at most CANCEL_NS) to roll back.
+ */
 static void drain(Daemon *d, int *ret_signal)
 {
     int64_t drain_ns = d->config->options.drain_us * 1000;
-    int64_t end_ns = clock_mono_ns() + drain_ns;
+    int64_t start_ns = clock_mono_ns(), end_ns = start_ns + drain_ns;
     int64_t patience_ns = end_ns - int64_min(drain_ns / 3, CANCEL_NS);
     int first = *ret_signal;
     *ret_signal = 0;
     while (clock_mono_ns() < patience_ns && *ret_signal == 0) {
         if (workers_wait(d, int64_min(clock_mono_ns() + SECOND_NS / 10, patience_ns))) break;
         read_signals(d, ret_signal);
+        if (clock_mono_ns() - start_ns < SECOND_NS) *ret_signal = 0;
         (void)sd_notify(0, "WATCHDOG=1");
     }
     if (*ret_signal) end_ns = int64_min(end_ns, clock_mono_ns() + CANCEL_NS);

@@ -72,7 +72,8 @@ static Status read_other(const QualityEnv *env, const OtherData *other, Str quer
                      .table = query.len ? STR_NULL : other->table,
                      .query = query,
                      .parallel = 1,
-                     .spool_folder = env->spool_folder};
+                     .spool_folder = env->spool_folder,
+                     .stop = env->cancelled};
     Source *source = NULL;
     SourceInfo info;
     TRY(registry_source(env->registry, &req, &source, err));
@@ -151,7 +152,8 @@ static Status open_source(QualityRun *run, Err *err)
                            .rejects = true,
                            .spool_folder = run->env->spool_folder,
                            .batch_bytes = is_text_file(set) ? TEXT_BATCH_BYTES : 0,
-                           .texts = run->untyped};
+                           .texts = run->untyped,
+                           .stop = run->env->cancelled};
     TRY(registry_source(run->env->registry, &run->req, &run->source, err));
     TRY(source_describe(run->source, &run->info, err));
     run->info_ready = true;
