@@ -114,7 +114,6 @@ static const Trial TRIALS[] = {
       .lost = 20,
       .idle = 20,
       .unknown = 100,
-      .pending = 50,
       .stall = 3,
       .refuse = 10,
       .again = 50,

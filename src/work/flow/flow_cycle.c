@@ -313,6 +313,8 @@ Status cycle_commit(Writer *self, bool *ret_again, Err *err)
     TRY(flow_rejects_forget(&self->rejects, err));
     rejects_ended(self, REJECTS_DONE);
     result_add(self->flow->result, &self->ledger, &counts);
+    /* A sink that knows where its parts are has committed when it says so. */
+    assert(result != COMMIT_PENDING || !spec->asks);
     if (result == COMMIT_PENDING) TRY(pending_add(self, err));
     else TRY(settle(self, &self->position, err));
     self->cycle++;
