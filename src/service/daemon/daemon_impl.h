@@ -20,7 +20,6 @@ enum {
     RUN_ID_SIZE = 40,
     TICKETS_OF_JOB_MAX = 100, /* waiting */
     JOB_PLACES_MAX = 2,
-    RUNS_KEPT = 1000,      /* in the state store, of each pipeline */
     CHECK_NOTES_MAX = 256, /* checks that were asked for, with what came of them */
     ANSWER_MAX = 64 << 20, /* bytes of one JSON answer */
 };
@@ -124,6 +123,8 @@ typedef struct Daemon {
     int64_t replica; /* n; 0: the store is its own */
     Thread keeper;   /* replica.c */
     bool keeping, keeper_ends;
+    Thread upkeep; /* part_upkeep.c */
+    bool upkeep_ends;
     struct Api **api;                    /* lives over reloads; daemon.c */
     _Atomic(struct Federate *) federate; /* part_federation.c */
     Stream **streams;                    /* part_streams.c; in the configuration's order */
@@ -268,6 +269,10 @@ Status control_stream_letters(void *arg, Str name, int64_t limit, const _Atomic 
                               Buf *out, Err *err);
 Status control_stream_send(void *arg, Str name, Str lines, const _Atomic bool *stop, Buf *out,
                            Err *err);
+
+/* part_upkeep.c */
+MUST_USE Status part_upkeep_start(Daemon *d, Err *err);
+void part_upkeep_stop(Daemon *d);
 
 /* part_alert.c */
 MUST_USE Status part_alert_start(Daemon *d, Err *err);

@@ -85,9 +85,8 @@ static Status finish(Daemon *d, const Ticket *ticket, const RunResult *r, Str st
     int64_t now_us = clock_now_us();
     StateLetter letter = {.kind = STR("pipeline_run"), .body = buf_str(&json), .at_us = now_us};
     bool told = d->config->options.federation.url.len > 0;
-    TRY(state_run_finish(d->store, str_from(ticket->run_id), status, now_us, r->attempts,
-                         buf_str(&json), told ? &letter : NULL, err));
-    return state_run_prune(d->store, ticket->job->name, RUNS_KEPT, err);
+    return state_run_finish(d->store, str_from(ticket->run_id), status, now_us, r->attempts,
+                            buf_str(&json), told ? &letter : NULL, err);
 }
 
 static Str status_text(RunStatus status)

@@ -129,7 +129,7 @@ Status jobs_make(Daemon *d, Err *err)
         job_add_place(d, job, &c->pipelines[i].from);
         job_add_place(d, job, &c->pipelines[i].to);
         pipeline_series(job->name);
-        StateRunFilter filter = {.pipeline = job->name, .limit = 100};
+        StateRunFilter filter = {.pipeline = job->name, .limit = 100, .brief = true};
         TRY(state_run_list(d->store, &filter, load_last_run, job, err));
     }
     for (int32_t i = 0; i < c->quality_count; i++) {

@@ -86,7 +86,8 @@ static void shared_gauges(Daemon *d)
 {
     for (int32_t i = 0; d->replica && i < d->job_count; i++) {
         Job *job = &d->jobs[i];
-        StateRunFilter filter = {.pipeline = job->name, .status = STR("success"), .limit = 1};
+        StateRunFilter filter = {
+            .pipeline = job->name, .status = STR("success"), .limit = 1, .brief = true};
         Status status = job->kind == JOB_PIPELINE
                             ? state_run_list(d->store, &filter, last_success, job, NULL)
                             : state_report_list(d->store, job->name, 0, 1, last_report, job, NULL);

@@ -6,6 +6,7 @@ static const DaemonPart PARTS[] = {
     {"replica", part_replica_start, part_replica_stop},
     {"federation", part_federation_start, part_federation_stop},
     {"streams", part_streams_start, part_streams_stop},
+    {"upkeep", part_upkeep_start, part_upkeep_stop},
     {"alerts", part_alert_start, part_alert_stop},
     {NULL, NULL, NULL}, /* the end */
 };

@@ -82,7 +82,8 @@ static void resume_runs(Daemon *d)
     Resume resume = {.d = d};
     Status status = OK;
     for (int32_t i = 0; i < COUNT_OF(OPEN) && status == OK; i++) {
-        StateRunFilter filter = {.status = str_from(OPEN[i]), .limit = 1000, .mine = true};
+        StateRunFilter filter = {
+            .status = str_from(OPEN[i]), .limit = 1000, .mine = true, .brief = true};
         status = state_run_list(d->store, &filter, collect_open, &resume, &err);
     }
     if (status != OK) LOG_ERR(LOG_ERROR, "scheduler", "open runs could not be read", &err);

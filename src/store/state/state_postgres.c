@@ -47,23 +47,35 @@ static const char TABLES[] =
     "CREATE TABLE IF NOT EXISTS leases(name TEXT PRIMARY KEY NOT NULL, owner TEXT NOT NULL,"
     " until_us BIGINT NOT NULL);";
 
+/* Younger than the tables. */
+static const char INDEXES[] = "CREATE INDEX IF NOT EXISTS reports_newest ON reports(dataset, id);"
+                              "CREATE INDEX IF NOT EXISTS outbox_scope ON outbox(scope, id);";
+
 static const char BEGIN[] = "BEGIN; SET LOCAL search_path TO neuron_state;"
                             " SET LOCAL statement_timeout = '9s'";
+
+static Status has_relation(PostgresDb *session, const char *name, int64_t *ret_there, Err *err)
+{
+    Str param = str_from(name);
+    return postgres_db_int64(session,
+                             "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid ="
+                             " c.relnamespace WHERE n.nspname = 'neuron_state' AND c.relname = $1",
+                             &param, 1, ret_there, err);
+}
 
 static Status tables_make(PostgresDb *session, Err *err)
 {
     int64_t there = 0;
     TRY(postgres_db_exec(session, "SELECT pg_advisory_xact_lock(7310315485)", err));
-    TRY(postgres_db_int64(
-        session,
-        "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid ="
-        " c.relnamespace WHERE n.nspname = 'neuron_state' AND c.relname = 'leases'",
-        NULL, 0, &there, err));
-    if (there) return OK;
-    if (postgres_db_exec(session, "CREATE SCHEMA IF NOT EXISTS neuron_state", err) != OK) {
-        return err_hint(err, "let its user create schemas there: GRANT CREATE ON DATABASE …");
+    TRY(has_relation(session, "leases", &there, err));
+    if (!there) {
+        if (postgres_db_exec(session, "CREATE SCHEMA IF NOT EXISTS neuron_state", err) != OK) {
+            return err_hint(err, "let its user create schemas there: GRANT CREATE ON DATABASE …");
+        }
+        TRY(postgres_db_exec(session, TABLES, err));
     }
-    return postgres_db_exec(session, TABLES, err);
+    TRY(has_relation(session, "outbox_scope", &there, err));
+    return there ? OK : postgres_db_exec(session, INDEXES, err);
 }
 
 static Status session_open(StateStore *store, Err *err)

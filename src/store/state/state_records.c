@@ -24,8 +24,9 @@ Status state_report_put(StateStore *store, const StateReport *r, int64_t keep,
                       state_text(r->verdict), state_text(r->report)),
          .each = number_row,
          .arg = &id},
-        {.sql = "DELETE FROM reports WHERE ?2>0 AND dataset=?1 AND id <= (SELECT id FROM reports"
-                " WHERE dataset=?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+        {.sql = "DELETE FROM reports WHERE ?2>0 AND id IN (SELECT id FROM reports WHERE dataset=?1"
+                " AND id <= (SELECT id FROM reports WHERE dataset=?1 ORDER BY id DESC LIMIT 1"
+                " OFFSET ?2) ORDER BY id LIMIT 100)",
          STATE_VALUES(state_text(r->dataset), state_int(keep))},
         {.sql = STATE_LETTER_SQL, STATE_LETTER_VALUES(put)}};
     TRY(state_queries(store, queries, letter ? 3 : 2, err));
@@ -58,11 +59,14 @@ Status state_report_list(StateStore *store, Str dataset, int64_t since_us, int64
     ReportVisit visit = {each, arg};
     limit = limit > 0 ? int64_min(limit, REPORTS_MAX) : REPORTS_DEFAULT;
     StateQuery query = {
-        .sql = "SELECT id, dataset, at_us, score, verdict, report FROM reports"
-               " WHERE (?1='' OR dataset=?1) AND at_us>=?2 ORDER BY at_us DESC, id DESC LIMIT ?3",
-        STATE_VALUES(state_text(dataset), state_int(since_us), state_int(limit)),
+        .sql = dataset.len ? "SELECT id, dataset, at_us, score, verdict, report FROM reports"
+                             " WHERE at_us>=?1 AND dataset=?3 ORDER BY id DESC LIMIT ?2"
+                           : "SELECT id, dataset, at_us, score, verdict, report FROM reports"
+                             " WHERE at_us>=?1 ORDER BY id DESC LIMIT ?2",
+        STATE_VALUES(state_int(since_us), state_int(limit), state_text(dataset)),
         .each = report_row,
         .arg = &visit};
+    if (!dataset.len) query.value_count = 2;
     return state_query(store, &query, err);
 }
 

@@ -73,21 +73,55 @@ Status state_run_get(StateStore *store, Str run_id, StateRunEach each, void *arg
     return err_set(err, ERR_NOT_FOUND, "no run %.*s", STR_ARG(run_id));
 }
 
+/* Conditions that are asked for, and no others: SQLite plans without knowing the values. */
+typedef struct RunSelect {
+    Buf sql;
+    StateValue values[8];
+    int32_t count;
+} RunSelect;
+
+/* `sql` ends where the value's number comes. */
+static Status condition(RunSelect *s, const char *sql, StateValue value, const char *end, Err *err)
+{
+    s->values[s->count++] = value;
+    return buf_printf(&s->sql, err, "%s?%d%s", sql, s->count, end);
+}
+
+static Status run_select(const StateRunFilter *f, RunSelect *s, Err *err)
+{
+    int64_t limit = f->limit > 0 ? int64_min(f->limit, RUNS_MAX) : RUNS_DEFAULT;
+    TRY(buf_printf(&s->sql, err,
+                   "SELECT run_id, pipeline, trigger, status, scheduled_us,"
+                   " started_us, finished_us, attempts, %s FROM runs WHERE 1=1",
+                   f->brief ? "''" : "result"));
+    if (f->pipeline.len) TRY(condition(s, " AND pipeline=", state_text(f->pipeline), "", err));
+    if (f->status.len) TRY(condition(s, " AND status=", state_text(f->status), "", err));
+    if (f->before.len) {
+        TRY(condition(s, " AND seq<(SELECT seq FROM runs WHERE run_id=", state_text(f->before), ")",
+                      err));
+    }
+    if (f->since_us) TRY(condition(s, " AND started_us>=", state_int(f->since_us), "", err));
+    if (f->mine) TRY(buf_append(&s->sql, STR(" AND scope={scope}"), err));
+    TRY(condition(s, " ORDER BY seq DESC LIMIT ", state_int(limit), "", err));
+    return buf_terminate(&s->sql, err);
+}
+
 Status state_run_list(StateStore *store, const StateRunFilter *f, StateRunEach each, void *arg,
                       Err *err)
 {
     RunVisit visit = {each, arg, 0};
-    int64_t limit = f->limit > 0 ? int64_min(f->limit, RUNS_MAX) : RUNS_DEFAULT;
-    StateQuery query = {
-        .sql =
-            "SELECT " RUN_COLUMNS " FROM runs WHERE (?1='' OR pipeline=?1)"
-            " AND (?2='' OR status=?2) AND (?3='' OR seq<(SELECT seq FROM runs WHERE run_id=?3))"
-            " AND (?4=0 OR started_us>=?4) AND (?6=0 OR scope={scope}) ORDER BY seq DESC LIMIT ?5",
-        STATE_VALUES(state_text(f->pipeline), state_text(f->status), state_text(f->before),
-                     state_int(f->since_us), state_int(limit), state_int(f->mine)),
-        .each = run_row,
-        .arg = &visit};
-    return state_query(store, &query, err);
+    RunSelect select = {.sql = buf_make(4096)};
+    Status status = run_select(f, &select, err);
+    if (status == OK) {
+        StateQuery query = {.sql = select.sql.data,
+                            .values = select.values,
+                            .value_count = select.count,
+                            .each = run_row,
+                            .arg = &visit};
+        status = state_query(store, &query, err);
+    }
+    buf_done(&select.sql);
+    return status;
 }
 
 Status state_run_adopt(StateStore *store, StateRunEach each, void *arg, Err *err)
@@ -102,26 +136,13 @@ Status state_run_adopt(StateStore *store, StateRunEach each, void *arg, Err *err
     return state_query(store, &query, err);
 }
 
-Status state_run_prune(StateStore *store, Str pipeline, int64_t keep, Err *err)
-{
-    StateQuery query = {.sql = "DELETE FROM runs WHERE pipeline=?1 AND finished_us>0 AND seq <="
-                               " (SELECT seq FROM runs WHERE pipeline=?1 ORDER BY seq DESC"
-                               " LIMIT 1 OFFSET ?2)",
-                        STATE_VALUES(state_text(pipeline), state_int(keep))};
-    return state_query(store, &query, err);
-}
-
 Status state_attempt_failed(StateStore *store, Str pipeline, Str run_id, int64_t at_us, Str kind,
                             Err *err)
 {
-    StateQuery queries[] = {
-        {.sql = "INSERT INTO attempts(pipeline, at_us, run_id, kind) VALUES(?1,?2,?3,?4)",
-         STATE_VALUES(state_text(pipeline), state_int(at_us), state_text(run_id),
-                      state_text(kind))},
-        {.sql = "DELETE FROM attempts WHERE pipeline=?1 AND at_us < (SELECT at_us FROM attempts"
-                " WHERE pipeline=?1 ORDER BY at_us DESC LIMIT 1 OFFSET 1000)",
-         STATE_VALUES(state_text(pipeline))}};
-    return state_queries(store, queries, COUNT_OF(queries), err);
+    StateQuery query = {
+        .sql = "INSERT INTO attempts(pipeline, at_us, run_id, kind) VALUES(?1,?2,?3,?4)",
+        STATE_VALUES(state_text(pipeline), state_int(at_us), state_text(run_id), state_text(kind))};
+    return state_query(store, &query, err);
 }
 
 Status state_clock_set_back(StateStore *store, Err *err)
@@ -153,12 +174,9 @@ Status state_attempts_failed(StateStore *store, Str pipeline, int64_t since_us, 
 }
 
 /* A tick in the future of the store's clock is void: it is not taken, and one that was taken while
- * that clock was ahead counts as not taken. How many of a name are kept depends on no clock. */
+ * that clock was ahead counts as not taken. */
 #define TICK_IS_NOT_AHEAD "?2 <= {now} + " TICK_SLACK_US
 #define TICKS_VOID "DELETE FROM ticks WHERE name=?1 AND scheduled_us > {now} + " TICK_SLACK_US
-#define TICKS_PRUNE                                                                                \
-    "DELETE FROM ticks WHERE name=?1 AND scheduled_us < (SELECT scheduled_us FROM ticks"           \
-    " WHERE name=?1 ORDER BY scheduled_us DESC LIMIT 1 OFFSET 1000)"
 #define TICK_TAKE                                                                                  \
     "INSERT INTO ticks(name, scheduled_us, owner) SELECT ?1,?2,?3 WHERE " TICK_IS_NOT_AHEAD        \
     " ON CONFLICT DO NOTHING"
@@ -169,8 +187,7 @@ Status state_tick_take(StateStore *store, Str name, int64_t scheduled_us, Str ow
     StateQuery queries[] = {
         {.sql = TICKS_VOID, STATE_VALUES(state_text(name))},
         {.sql = TICK_TAKE,
-         STATE_VALUES(state_text(name), state_int(scheduled_us), state_text(owner))},
-        {.sql = TICKS_PRUNE, STATE_VALUES(state_text(name))}};
+         STATE_VALUES(state_text(name), state_int(scheduled_us), state_text(owner))}};
     TRY(state_queries(store, queries, COUNT_OF(queries), err));
     *ret_mine = queries[1].changes == 1;
     return OK;
@@ -191,8 +208,7 @@ Status state_tick_run(StateStore *store, Str name, const StateRun *r, Str owner,
              " WHERE EXISTS (SELECT 1 FROM ticks WHERE name=?1 AND scheduled_us=?2 AND owner=?3)",
          STATE_VALUES(state_text(name), state_int(r->scheduled_us), state_text(buf_str(&taker)),
                       state_text(r->run_id), state_text(r->pipeline), state_text(r->trigger),
-                      state_text(r->status))},
-        {.sql = TICKS_PRUNE, STATE_VALUES(state_text(name))}};
+                      state_text(r->status))}};
     TRY(state_queries(store, queries, COUNT_OF(queries), err));
     *ret_mine = queries[1].changes == 1;
     return OK;

@@ -5,6 +5,7 @@
 #include "store/state/state_store_impl.h"
 
 enum { STATE_VERSION = 2, STATE_APPLICATION = 0x6e65726f };
+enum { CHECKED_MAX = 64 << 20 };
 
 static const char TABLES[] =
     "CREATE TABLE IF NOT EXISTS runs(seq INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL"
@@ -21,8 +22,10 @@ static const char TABLES[] =
     "NULL,"
     " at_us INTEGER NOT NULL, score REAL NOT NULL, verdict TEXT NOT NULL, report TEXT NOT NULL);"
     "CREATE INDEX IF NOT EXISTS reports_dataset ON reports(dataset, at_us);"
+    "CREATE INDEX IF NOT EXISTS reports_newest ON reports(dataset, id);"
     "CREATE TABLE IF NOT EXISTS outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL,"
     " body TEXT NOT NULL, at_us INTEGER NOT NULL, scope TEXT NOT NULL DEFAULT '');"
+    "CREATE INDEX IF NOT EXISTS outbox_scope ON outbox(scope, id);"
     "CREATE TABLE IF NOT EXISTS commands(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL"
     " UNIQUE, type TEXT NOT NULL, status TEXT NOT NULL, body TEXT NOT NULL, result TEXT NOT NULL,"
     " at_us INTEGER NOT NULL, open INTEGER NOT NULL, scope TEXT NOT NULL DEFAULT '');"
@@ -63,8 +66,14 @@ static Status check_owner(sqlite3 *db, Err *err)
     return err_hint(err, "run that version, or begin with a new file");
 }
 
+/* Reads all of it: a large one would take seconds at each start, and is found out when it is used.
+ */
 static Status check_whole(sqlite3 *db, Err *err)
 {
+    int64_t pages = 0, page = 0;
+    TRY(sqlite_db_int64(db, STR("PRAGMA page_count"), &pages, err));
+    TRY(sqlite_db_int64(db, STR("PRAGMA page_size"), &page, err));
+    if (pages * page > CHECKED_MAX) return OK;
     CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
     bool row = false;
     TRY(sqlite_db_prepare(db, STR("PRAGMA quick_check(1)"), &statement, err));
@@ -96,7 +105,9 @@ static Status upgrade(sqlite3 *db, Err *err)
 
 static Status set_up(sqlite3 *db, Err *err)
 {
-    TRY(sqlite_db_exec(db, "PRAGMA cache_size=-1024", err));
+    /* auto_vacuum counts in a new file only; the journal gives back what a long one took. */
+    TRY(sqlite_db_exec(db, "PRAGMA cache_size=-1024; PRAGMA auto_vacuum=2", err));
+    TRY(sqlite_db_exec(db, "PRAGMA journal_size_limit=4194304", err));
     TRY(check_owner(db, err));
     TRY(check_whole(db, err));
     TRY(sqlite_db_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL", err));

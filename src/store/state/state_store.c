@@ -216,7 +216,7 @@ static Status wait_turn(StateStore *store, int64_t *ret_deadline_ns, Err *err)
     return OK;
 }
 
-static Status turn_take(StateStore *store, Err *err)
+Status state_turn_take(StateStore *store, Err *err)
 {
     pthread_mutex_lock(&store->lock);
     Status status = wait_turn(store, &store->deadline_ns, err);
@@ -224,7 +224,7 @@ static Status turn_take(StateStore *store, Err *err)
     return status;
 }
 
-static void turn_give(StateStore *store)
+void state_turn_give(StateStore *store)
 {
     pthread_mutex_lock(&store->lock);
     store->last_ns = clock_mono_ns();
@@ -244,11 +244,11 @@ int64_t state_store_waits_ns(StateStore *store)
 
 Status state_queries(StateStore *store, StateQuery *queries, int32_t count, Err *err)
 {
-    Status status = turn_take(store, err);
+    Status status = state_turn_take(store, err);
     if (status == OK) {
         status = store->db ? state_sqlite_run(store, queries, count, err)
                            : state_postgres_run(store, queries, count, err);
-        turn_give(store);
+        state_turn_give(store);
     }
     if (status == OK) return OK;
     return err_prefix(err, "state store: ");

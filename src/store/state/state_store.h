@@ -86,15 +86,14 @@ typedef struct StateRunFilter {
     int64_t since_us;     /* 0: all */
     int64_t limit;        /* 0: 100; at most 1000 */
     bool mine;            /* only those that this neuron put, or adopted */
+    bool brief;           /* without their results */
 } StateRunFilter;
 /* Newest first. */
 MUST_USE Status state_run_list(StateStore *store, const StateRunFilter *filter, StateRunEach each,
                                void *arg, Err *err);
 /* Open runs of neurons that are gone become this one's; `each` gets them. */
 MUST_USE Status state_run_adopt(StateStore *store, StateRunEach each, void *arg, Err *err);
-/* Forget finished runs of a pipeline but for the newest `keep`. */
-MUST_USE Status state_run_prune(StateStore *store, Str pipeline, int64_t keep, Err *err);
-/* Each attempt that failed, retried or not. The newest 1,000 of a pipeline are kept. */
+/* Each attempt that failed, retried or not. */
 MUST_USE Status state_attempt_failed(StateStore *store, Str pipeline, Str run_id, int64_t at_us,
                                      Str kind, Err *err);
 MUST_USE Status state_attempts_failed(StateStore *store, Str pipeline, int64_t since_us,
@@ -112,8 +111,9 @@ typedef struct StateReport {
 } StateReport;
 typedef Status (*StateReportEach)(void *arg, const StateReport *report, Err *err);
 
-/* Put (id is ignored) and forget the dataset's reports but for the newest `keep` (0: all stay); in
- * the same transaction the letter (NULL: none) goes into the outbox. */
+/* Put (id is ignored) and forget old reports of the dataset, at most 100 at once, down to the
+ * newest `keep` (0: all stay); in the same transaction the letter (NULL: none) goes into the
+ * outbox. */
 MUST_USE Status state_report_put(StateStore *store, const StateReport *report, int64_t keep,
                                  const StateLetter *letter, int64_t *ret_id, Err *err);
 /* Newest first; `dataset` empty: all; since_us 0: all; limit 0: 100, at most 10000. */
@@ -210,6 +210,23 @@ MUST_USE Status state_tick_run(StateStore *store, Str name, const StateRun *run,
                                bool *ret_mine, Err *err);
 /* The newest tick taken that is not in the future; 0: none. */
 MUST_USE Status state_tick_last(StateStore *store, Str name, int64_t *ret_scheduled_us, Err *err);
+
+/* ---- upkeep (state_upkeep.c) ---- */
+
+/* What grows is kept for a time: of each pipeline the newest 1,000 runs, failed attempts and ticks
+ * (of datasets too); of names that `known` denies the newest 100 of these and of reports; the
+ * newest 100,000 of the outbox, 10,000 ended commands, 20,000 notices. Nothing depends on a clock
+ * that may be set, and open runs and commands stay. */
+typedef struct StateUpkeep {
+    bool (*known)(void *arg, Str kind, Str name); /* kind: "pipeline" or "dataset" */
+    void *arg;
+    int32_t stage; /* where it is; {0} begins */
+    int64_t rows;  /* of the next step */
+    Buf name;      /* buf_done afterwards; buf_make(4096) before */
+} StateUpkeep;
+/* One small step (at most 500 rows, one short transaction), so that nobody waits long for the
+ * store's lock. *ret_more false: all is done. A SQLite file also shrinks, step by step. */
+MUST_USE Status state_upkeep_step(StateStore *store, StateUpkeep *upkeep, bool *ret_more, Err *err);
 
 /* Anything else by key. *ret_value is emptied when there is none. */
 MUST_USE Status state_value_put(StateStore *store, Str key, Str value, Err *err);

@@ -62,6 +62,11 @@ MUST_USE Status state_query(StateStore *store, StateQuery *query, Err *err);
 /* Several as one transaction. */
 MUST_USE Status state_queries(StateStore *store, StateQuery *queries, int32_t count, Err *err);
 
+/* One call at a time: the session or file is the caller's until it gives it back. FAIL: no answer
+ * in time. */
+MUST_USE Status state_turn_take(StateStore *store, Err *err);
+void state_turn_give(StateStore *store);
+
 #define STATE_LETTER_SQL "INSERT INTO outbox(kind, body, at_us, scope) VALUES(?1,?2,?3,{scope})"
 /* Of a letter. */
 #define STATE_LETTER_VALUES(letter)                                                                \

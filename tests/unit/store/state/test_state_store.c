@@ -68,8 +68,6 @@ static void test_runs(void **state)
     assert_int_equal(state_run_get(store, STR("r1"), collect_run, &out, &err), OK);
     assert_true(str_eq(buf_str(&out), STR("r1:success:{} ")));
     assert_int_equal(state_run_get(store, STR("no"), collect_run, &out, &err), FAIL);
-    assert_int_equal(state_run_prune(store, STR("p"), 1, &err), OK);
-    assert_int_equal(state_run_get(store, STR("r1"), collect_run, &out, &err), FAIL);
     assert_int_equal(state_run_get(store, STR("r3"), collect_run, &out, &err), OK);
     int64_t now = clock_now_us(), count = -1;
     for (int i = 0; i < 4; i++) {
