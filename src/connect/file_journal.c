@@ -57,11 +57,15 @@ static Status read_members(FileJournal *journal, const JsonValue *root, Err *err
 {
     journal->name = json_member_text(root, STR("name"), STR_NULL);
     const JsonValue *position = json_member(root, STR("position"));
+    journal->shared = json_member(root, STR("shared"));
+    if ((position && position->kind != JSON_OBJECT) ||
+        (journal->shared && journal->shared->kind != JSON_OBJECT)) {
+        return err_set(err, ERR_IO, "the position in the journal is damaged");
+    }
     if (position) journal->position = position->text;
     journal->run_id = json_member_text(root, STR("run_id"), STR_NULL);
     (void)json_int64(json_member(root, STR("cycle")), &journal->cycle);
     (void)json_int64(json_member(root, STR("rows")), &journal->rows);
-    journal->shared = json_member(root, STR("shared"));
     return read_begun(journal, json_member(root, STR("begun")), err);
 }
 
