@@ -99,6 +99,7 @@ const Command COMMAND_VALIDATE = {
     .example = "neuron validate -c neuron.yaml --connect",
     .options = VALIDATE_OPTIONS,
     .option_count = COUNT_OF(VALIDATE_OPTIONS),
+    .passive = true,
     .run = validate_run,
 };
 
@@ -118,6 +119,7 @@ const Command COMMAND_SCHEMA = {
     .usage = "",
     .summary = "Prints the JSON Schema of the configuration, for editors.",
     .example = "neuron schema > neuron.schema.json",
+    .passive = true,
     .run = schema_run,
 };
 

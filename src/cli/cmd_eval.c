@@ -226,5 +226,6 @@ const Command COMMAND_EVAL = {
     .option_count = COUNT_OF(OPTIONS),
     .positional_min = 0,
     .positional_max = 1,
+    .passive = true,
     .run = eval_run,
 };

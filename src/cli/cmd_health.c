@@ -106,5 +106,6 @@ const Command COMMAND_HEALTH = {
     .options = OPTIONS,
     .option_count = COUNT_OF(OPTIONS),
     .positional_max = 1,
+    .passive = true,
     .run = health_run,
 };

@@ -45,8 +45,9 @@ typedef struct Program {
     const Registry *registry;
     _Atomic bool cancelled; /* set by the first SIGINT or SIGTERM */
     _Atomic int signal;
-    bool json;  /* --json: the result object alone on standard output */
-    bool color; /* a terminal, and no NO_COLOR */
+    _Atomic bool passive; /* the command's */
+    bool json;            /* --json: the result object alone on standard output */
+    bool color;           /* a terminal, and no NO_COLOR */
     bool log_json;
 } Program;
 
@@ -58,6 +59,7 @@ typedef struct Command {
     const ArgOption *options;
     int32_t option_count;
     int32_t positional_min, positional_max;
+    bool passive; /* it changes nothing: a signal ends it at once, wherever it is */
     /* OK: exit 0. FAIL: the error is printed and its kind gives the exit code. *ret_exit may be set
      * to another code with OK (1: done, but rows failed). */
     Status (*run)(Program *program, const Args *args, int *ret_exit, Err *err);

@@ -34,13 +34,15 @@ static Program *signal_program(Program *set)
     return program;
 }
 
-/* A second signal doesn't wait for an orderly end; but some (timeout) send two at once. */
+/* What changes nothing ends at once. A second signal doesn't wait for an orderly end; but some
+ * (timeout) send two at once. */
 static void on_signal(int number)
 {
     static _Atomic int64_t first_ns;
     Program *program = signal_program(NULL);
     int64_t now_ns = clock_mono_ns();
     int64_t before_ns = 0;
+    if (atomic_load(&program->passive)) _exit(128 + number);
     if (atomic_compare_exchange_strong(&first_ns, &before_ns, now_ns)) {
         atomic_store(&program->signal, number);
         atomic_store(&program->cancelled, true);
@@ -161,6 +163,7 @@ static Status run_command(Program *program, int argc, char **argv, int *ret_exit
         TRY(args_help(command, &help, err));
         return output_write(buf_str(&help), err);
     }
+    atomic_store(&program->passive, command->passive);
     return command->run(program, &args, ret_exit, err);
 }
 

@@ -1,6 +1,7 @@
 /* Bytes of the files that a location names: one, several by a pattern, or standard input. */
 #include "connect/file_source.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
@@ -13,6 +14,7 @@
 #include "foundation/base/mem.h"
 #include "foundation/codec/compress.h"
 
+enum { ROW_LEAST = 1 << 20, ROW_MAX = 256 << 20 };
 enum { SPOOL_CHUNK = 1 << 20, READ_TICK_MS = 100 };
 
 struct FileSource {
@@ -29,6 +31,12 @@ struct FileSource {
     Decompressor *decompressor;
     int64_t bytes;
 };
+
+int64_t file_source_row_max(int64_t memory_bytes)
+{
+    if (memory_bytes <= 0) return ROW_MAX;
+    return int64_max(ROW_LEAST, int64_min(memory_bytes / 8, ROW_MAX));
+}
 
 static Status find_files(FileSource *s, Err *err)
 {
@@ -104,10 +112,12 @@ void file_source_free(FileSource *s)
 static Status read_some(const FileSource *s, int fd, void *buffer, int64_t size, int64_t *ret_len,
                         Err *err)
 {
+    int ready = 0;
     struct pollfd one = {.fd = fd, .events = POLLIN};
     do {
         if (s->stop && atomic_load(s->stop)) return err_set(err, ERR_CANCELLED, "cancelled");
-    } while (poll(&one, 1, READ_TICK_MS) == 0);
+        ready = poll(&one, 1, READ_TICK_MS);
+    } while (ready == 0 || (ready < 0 && errno == EINTR));
     return file_read(fd, buffer, size, ret_len, err);
 }
 

@@ -4,6 +4,10 @@
 
 #include "connect/location.h"
 
+/* A row or line may have an eighth of the memory (SourceReq.memory_bytes), since it is held several
+ * times on its way: from 1 to 256 MiB; 256 where the memory is not known (0). */
+int64_t file_source_row_max(int64_t memory_bytes);
+
 typedef struct FileSource FileSource;
 
 /* Finds the files (a pattern's in their names' order); none is ERR_NOT_FOUND. Opens nothing yet.

@@ -53,7 +53,9 @@ typedef struct SourceReq {
     const PathSet *paths;  /* open: the paths to extract; complete before source_open */
     bool rejects;          /* malformed rows are given as rejects instead of ending the run */
     Str spool_folder;
-    int64_t batch_bytes;        /* wished input bytes per batch; 0: the connector's own */
+    int64_t batch_bytes;  /* wished input bytes per batch; 0: the connector's own */
+    int64_t memory_bytes; /* what the run may take (`memory`): a row of a text file may have an
+                             eighth of it, for it is held several times on its way. 0: not known */
     const SourceRanges *within; /* only rows of these; set before open; for sources that offer
                                    fingerprints. NULL: all */
     bool texts;  /* text files: columns without a given type are TEXT, none is looked for */

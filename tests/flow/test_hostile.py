@@ -6,6 +6,7 @@ import resource
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 
 import pytest
@@ -308,3 +309,131 @@ def test_g6_two_signals_at_once_are_one(neuron):
         run.send_signal(signal.SIGTERM)
         run.communicate(timeout=60)
         assert run.returncode == 143 and not names(neuron)
+
+
+# ---- files that cost more than they are ----
+
+def bomb(levels, wide=10):
+    lines = ["a0: &a0 [" + ", ".join(["x"] * wide) + "]"]
+    lines += [f"a{i}: &a{i} [" + ", ".join([f"*a{i - 1}"] * wide) + "]" for i in range(1, levels)]
+    return "\n".join(lines) + "\n"
+
+
+def deep(levels):
+    lines = ["a0: &a0 " + "[" * 50 + "x" + "]" * 50]
+    return "\n".join(lines + [f"a{i}: &a{i} " + "[" * 50 + f"*a{i - 1}" + "]" * 50 for i in range(1, levels)]) + "\n"
+
+
+@pytest.mark.parametrize("text, what", [
+    (bomb(9), "an alias counts as all"), (bomb(9, 2) + "p: [" + "*a8, " * 1000 + "x]\n", "an alias counts as all"),
+    (bomb(30, 2), "an alias counts as all"), (deep(3), "nested too deeply"), ("[" * 100000, "nested too deeply"),
+    ("x: " + "[" * 100000, "nested too deeply"), ("- " * 50000, "nested too deeply"), ("{a: " * 70, "nested too deeply"),
+    ("".join(f"k{i}: 1\n" for i in range(100000)), "more than 10000 keys"), ("a: &a [*a]\n", "no anchor"),
+    ("x: [" + "1, " * 300000 + "1]\n", "too many values"), ("x: |\n" + "  y\n" * 5000000, "more than 16777216"),
+], ids=range(12))
+def test_f1_yaml_that_costs_too_much_is_refused_at_once(neuron, text, what):
+    neuron.write("bomb.yaml", text)
+    before = time.monotonic()
+    done = neuron("validate", "-c", "bomb.yaml", code=2)
+    assert time.monotonic() - before < 5 and what in done.stdout + done.stderr, done.stderr
+    assert "more than 16777216" == what or "bomb.yaml:" in done.stdout + done.stderr
+
+
+def test_f1_aliases_are_of_use_still(neuron):
+    neuron.write("in.csv", "id\n1\n")
+    neuron.write("neuron.yaml", """
+pipelines:
+  a: { from: in.csv, to: a.ndjson, steps: &steps [ { select: "id, '$${HOME}' AS home" } ] }
+  b: { from: in.csv, to: b.ndjson, steps: *steps }
+""")
+    for name in "ab":
+        neuron("etl", name)
+        assert json.loads(neuron.read(f"{name}.ndjson")) == {"id": 1, "home": "${HOME}"}
+
+
+def packed(neuron, name, *parts):
+    """A file of parts, each (bytes, times), packed by its ending."""
+    tool = {"gz": ["gzip", "-c"], "zst": ["zstd", "-qc"]}.get(name.rsplit(".", 1)[1], ["cat"])
+    with open(os.path.join(neuron.folder, name), "wb") as file:
+        pack = subprocess.Popen(tool, stdin=subprocess.PIPE, stdout=file)
+        for data, times in parts:
+            for _ in range(times):
+                pack.stdin.write(data)
+        pack.stdin.close()
+        assert pack.wait() == 0
+
+
+MEASURE = """import json, resource, subprocess, sys
+done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+print(json.dumps([done.returncode, done.stderr.decode(), most]))"""
+
+
+def measured(neuron, *args):
+    """Exit code, what was said, the most memory in MB; by a process of its own, whose memory is small."""
+    done = subprocess.run([sys.executable, "-c", MEASURE, PROGRAM, *args], cwd=neuron.folder, capture_output=True,
+                          timeout=120, check=True)
+    return json.loads(done.stdout)
+
+
+MEGABYTE = 1 << 20
+
+
+@pytest.mark.parametrize("name, head, part, line", [
+    ("bomb.csv.gz", b'id,v\n1,2\n3,"', b"x" * MEGABYTE, 3), ("bomb.csv.zst", b'id,v\n1,2\n3,"', b"\n" * MEGABYTE, 3),
+    ("bomb.csv", b"id,v\n1,2\n3,4\n5,", b"y" * MEGABYTE, 4), ("bomb.csv.gz", b"id,v\n1,", b",," * (MEGABYTE // 2), 2),
+    ("bomb.csv", b"", b"z" * MEGABYTE, 1), ("bomb.tsv.gz", b"a\tb\n", b'"\t"' * (MEGABYTE // 3), 2),
+    ("bomb.ndjson.gz", b'{"a":1}\n{"a":"', b"x" * MEGABYTE, 2), ("bomb.ndjson.zst", b"{}\n", b"[" * MEGABYTE, 2),
+    ("bomb.ndjson", b'{"a":1}\n', b" " * MEGABYTE, 2)], ids=range(9))
+def test_f2_one_enormous_field_is_refused_with_its_line(neuron, name, head, part, line):
+    packed(neuron, name, (head, 1), (part, 100))
+    for args in [("copy", name, "o.ndjson", "--memory", "64MB"),
+                 ("copy", name, "sqlite:///x.db", "--table", "t", "--memory", "64MB")]:
+        code, said, most = measured(neuron, *args)
+        assert code == 1 and most < 160, (code, said, most)
+        assert "8 MiB" in said and (f"{name}:{line}:" in said or f"line {line} " in said), said
+        assert not os.path.exists(os.path.join(neuron.folder, "o.ndjson"))
+
+
+def test_f2_a_large_field_in_its_limit_is_taken_and_its_size_is_not_kept(neuron):
+    packed(neuron, "large.csv.gz", (b"id,v\n1,", 1), (b"x" * MEGABYTE, 7), (b"\n", 1), (b"2,y\n" * 100000, 20))
+    code, said, most = measured(neuron, "copy", "large.csv.gz", "o.ndjson", "--memory", "64MB")
+    assert code == 0 and most < 200, (said, most)
+    with open(os.path.join(neuron.folder, "o.ndjson"), encoding="utf-8") as file:
+        assert len(json.loads(file.readline())["v"]) == 7 * MEGABYTE and sum(1 for _ in file) == 2000000
+
+
+def test_f2_wide_rows_and_deep_json_are_refused(neuron):
+    neuron.write("wide.csv", ",".join(f"c{i}" for i in range(1000000)) + "\n")
+    assert "columns" in neuron("copy", "wide.csv", "o.ndjson", code=1).stderr
+    neuron.write("deep.ndjson", "[" * 100000 + "]" * 100000 + "\n")
+    assert "deep.ndjson:1" in neuron("copy", "deep.ndjson", "o.ndjson", code=1).stderr
+    neuron.write("deep.ndjson", '{"a":' * 100000 + "1" + "}" * 100000 + "\n")
+    assert "deep.ndjson:1" in neuron("copy", "deep.ndjson", "o.ndjson", code=1).stderr
+
+
+@pytest.mark.parametrize("args", [("copy", "-#csv", "o.ndjson"), ("copy", "-#ndjson", "o.csv"), ("check", "-#csv"),
+                                  ("eval", "a"), ("check", "-#ndjson")])
+def test_a_signal_ends_a_wait_for_standard_input(neuron, args):
+    end, begin = os.pipe()
+    run = started(neuron, *args, stdin=end)
+    os.close(end)
+    os.write(begin, b'{"a":1}\n' if "csv" not in args[1] else b"a\n1\n")
+    with open(f"/proc/{run.pid}/status", encoding="utf-8") as status:
+        wait_for(lambda: status.seek(0) == 0 and "SigCgt:\t0000000000004002" in status.read())
+    run.send_signal(signal.SIGTERM)
+    before = time.monotonic()
+    assert run.wait(20) == 143 and time.monotonic() - before < 5
+    run.communicate()
+    os.close(begin)
+
+
+def test_a_signal_ends_the_search_for_types(neuron):
+    neuron.write("in.csv", "id,v\n" + "1,2020-01-01T00:00:00Z\n" * 8000000)
+    run = started(neuron, "copy", "in.csv", "o.ndjson")
+    with open(f"/proc/{run.pid}/io", encoding="utf-8") as io:
+        wait_for(lambda: io.seek(0) == 0 and int(io.read().split()[1]) > 2000000)
+    run.send_signal(signal.SIGTERM)
+    before = time.monotonic()
+    assert run.wait(20) in (143, 0) and time.monotonic() - before < 5
+    run.communicate()

@@ -3,7 +3,6 @@
 #include "foundation/base/mem.h"
 
 enum { CSV_CHUNK_FIRST = 1 << 19 };
-#define CSV_ROW_MAX (INT64_C(256) << 20)
 
 Status csv_options(const Location *location, CsvOptions *o, Err *err)
 {
@@ -43,7 +42,10 @@ Status csv_options(const Location *location, CsvOptions *o, Err *err)
 
 Status csv_chunks_init(CsvChunks *c, FileSource *files, const CsvOptions *options, Err *err UNUSED)
 {
-    *c = (CsvChunks){.files = files, .options = options, .chunk_size = CSV_CHUNK_FIRST};
+    *c = (CsvChunks){.files = files,
+                     .options = options,
+                     .chunk_size = CSV_CHUNK_FIRST,
+                     .row_max = file_source_row_max(0)};
     return OK;
 }
 
@@ -65,8 +67,10 @@ Status csv_chunks_rewind(CsvChunks *c, Err *err)
 {
     FileSource *files = c->files;
     const CsvOptions *options = c->options;
+    int64_t row_max = c->row_max;
     csv_chunks_done(c);
     TRY(csv_chunks_init(c, files, options, err));
+    c->row_max = row_max;
     return file_source_rewind(files, err);
 }
 
@@ -107,18 +111,24 @@ static Status fill(CsvChunks *c, Err *err)
     return OK;
 }
 
-/* A new chunk that begins with what the last one left over. */
-static Status next_chunk(CsvChunks *c, int64_t used, Err *err)
+static Status row_too_long(const CsvChunks *c, Err *err)
+{
+    Str name = file_source_name(c->files);
+    (void)err_set(err, ERR_LIMIT, "%.*s:%lld: the row that begins here has more than %lld MiB",
+                  STR_ARG(name), (long long)c->line, (long long)(c->row_max >> 20));
+    (void)err_where(err, "%.*s:%lld", STR_ARG(name), (long long)c->line);
+    return err_hint(err, "close its quote; or raise `memory`, of which a row may have an eighth "
+                         "(at most 256 MiB)");
+}
+
+/* A new chunk that begins with what the last one left over; larger than the last where `more`. */
+static Status next_chunk(CsvChunks *c, int64_t used, bool more, Err *err)
 {
     Buffer *chunk = NULL;
-    int64_t rest = c->filled - used;
-    while (rest * 2 > c->chunk_size) c->chunk_size *= 2;
-    if (c->chunk_size > CSV_ROW_MAX * 2) {
-        return err_set(err, ERR_LIMIT, "%.*s:%lld: a row of more than %lld MiB",
-                       STR_ARG(file_source_name(c->files)), (long long)c->line,
-                       (long long)(CSV_ROW_MAX >> 20));
-    }
-    TRY(buffer_new(c->chunk_size, NULL, &chunk, err));
+    int64_t rest = c->filled - used, size = c->chunk_size;
+    if (more && rest > c->row_max) return row_too_long(c, err);
+    while (rest * 2 > size || (more && size <= c->chunk->size)) size *= 2;
+    TRY(buffer_new(size, NULL, &chunk, err));
     if (rest) memcpy(chunk->data, c->chunk->data + used, (size_t)rest);
     buffer_unref(c->chunk);
     c->chunk = chunk;
@@ -136,7 +146,7 @@ static Status open_file(CsvChunks *c, bool *ret_more, Err *err)
     c->first = true;
     c->line = 1;
     c->lines = 0;
-    TRY(next_chunk(c, 0, err));
+    TRY(next_chunk(c, 0, false, err));
     static const uint8_t MARK[] = {0xef, 0xbb, 0xbf};
     if (c->filled >= 3 && memcmp(c->chunk->data, MARK, 3) == 0) {
         memmove(c->chunk->data, c->chunk->data + 3, (size_t)c->filled);
@@ -170,8 +180,7 @@ static Status scan_chunk(CsvChunks *c, Err *err)
         TRY(csv_scan_run(&c->scan, c->chunk->data, c->filled, c->end_of_file, err));
         if (c->scan.row_count > 0 || c->filled == 0) return OK;
         if (c->end_of_file) return c->scan.open_quote ? unclosed_quote(c, err) : OK;
-        c->chunk_size *= 2;
-        TRY(next_chunk(c, 0, err));
+        TRY(next_chunk(c, 0, true, err));
     }
 }
 
@@ -183,7 +192,7 @@ Status csv_chunks_next(CsvChunks *c, bool *ret_more, Err *err)
         c->lines = 0;
         if (c->in_file && !c->first) {
             if (c->end_of_file && c->scan.used >= c->filled) c->in_file = false;
-            else TRY(next_chunk(c, c->scan.used, err));
+            else TRY(next_chunk(c, c->scan.used, false, err));
         }
         if (!c->in_file) {
             TRY(open_file(c, ret_more, err));

@@ -26,7 +26,8 @@ typedef struct CsvChunks {
     CsvScan scan;
     Buffer *chunk;      /* whole rows, then the start of the next one */
     int64_t filled;     /* bytes in the chunk */
-    int64_t chunk_size; /* of the next one */
+    int64_t chunk_size; /* of one whose rows are small */
+    int64_t row_max;    /* bytes that a row may have; a longer one is ERR_LIMIT with its line */
     bool in_file, end_of_file;
     bool first;      /* the next chunk is the first of its file */
     bool file_start; /* the chunk at hand is the first of its file */

@@ -6,7 +6,9 @@ enum { READ_MIN = 64 << 10 };
 
 void ndjson_lines_init(NdjsonLines *lines, int64_t block_bytes, Budget *budget)
 {
-    *lines = (NdjsonLines){.block_bytes = int64_max(block_bytes, 2 * READ_MIN), .budget = budget};
+    *lines = (NdjsonLines){.block_bytes = int64_max(block_bytes, 2 * READ_MIN),
+                           .line_max = NDJSON_LINE_MAX,
+                           .budget = budget};
 }
 
 void ndjson_lines_done(NdjsonLines *lines)
@@ -63,9 +65,11 @@ static Status find_end(NdjsonLines *lines, int64_t *ret_len, int64_t *ret_end_le
             *ret_end_len = end ? 1 : 0;
             return OK;
         }
-        if (have > NDJSON_LINE_MAX) {
-            return err_set(err, ERR_LIMIT, "line %lld is longer than 256 MiB",
-                           (long long)lines->line + 1);
+        if (have > lines->line_max) {
+            (void)err_set(err, ERR_LIMIT, "line %lld is longer than %lld MiB",
+                          (long long)lines->line + 1, (long long)(lines->line_max >> 20));
+            return err_hint(err, "raise `memory`, of which a line may have an eighth (at most 256 "
+                                 "MiB)");
         }
         searched = have;
         TRY(read_more(lines, err));

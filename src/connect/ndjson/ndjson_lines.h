@@ -21,7 +21,8 @@ typedef struct NdjsonLines {
     void *ctx;
     Budget *budget;
     int64_t block_bytes;
-    Buffer *heap; /* own reference; lines given out stand in it */
+    int64_t line_max; /* bytes; NDJSON_LINE_MAX after init */
+    Buffer *heap;     /* own reference; lines given out stand in it */
     int64_t at, filled;
     int64_t line; /* number of the line given out last, from 1 */
     bool end;     /* the file has no more bytes */
@@ -41,7 +42,7 @@ void ndjson_lines_file(NdjsonLines *lines, NdjsonRead read, void *ctx);
 /* True when a whole line (or the end of the file) was read already: next will not read. */
 bool ndjson_lines_waiting(const NdjsonLines *lines);
 /* *ret_more false at the end of the file. FAIL: of read, memory, or ERR_LIMIT for a line past
- * NDJSON_LINE_MAX. */
+ * line_max. */
 MUST_USE Status ndjson_lines_next(NdjsonLines *lines, NdjsonLine *ret_line, bool *ret_more,
                                   Err *err);
 

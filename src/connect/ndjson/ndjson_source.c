@@ -120,6 +120,7 @@ static Status prepare(NdjsonSource *self, Err *err)
 {
     if (!self->lines_ready) {
         ndjson_lines_init(&self->lines, BATCH_BYTES, self->budget);
+        self->lines.line_max = file_source_row_max(self->source.req->memory_bytes);
         self->lines_ready = true;
     }
     return self->source.req->open || self->schema ? OK : infer_schema(self, err);

@@ -3,17 +3,25 @@
 
 #include <yaml.h>
 
-enum { YAML_NODES_MAX = 200000, YAML_DEPTH_MAX = 64, YAML_ANCHORS_MAX = 256 };
+enum {
+    YAML_NODES_MAX = 200000,
+    YAML_DEPTH_MAX = 64,
+    YAML_ANCHORS_MAX = 256,
+    YAML_KEYS_MAX = 10000
+};
 
 typedef struct YamlAnchor {
     Str name;
     YamlNode *node;
+    int64_t nodes;  /* in it, with those of its aliases */
+    int32_t height; /* levels below it, with those of its aliases */
 } YamlAnchor;
 
 typedef struct YamlReader {
     yaml_parser_t parser;
     Arena *arena;
     int64_t nodes;
+    int32_t deepest; /* level since the anchor at hand began */
     YamlAnchor anchors[YAML_ANCHORS_MAX];
     int32_t anchor_count;
 } YamlReader;
@@ -35,12 +43,30 @@ static Status next_event(YamlReader *r, yaml_event_t *event, Err *err)
                   (int64_t)r->parser.problem_mark.column + 1);
 }
 
+/* So that an alias costs what it stands for, whoever walks the tree. */
+static Status count_nodes(YamlReader *r, const yaml_event_t *event, int64_t nodes, Err *err)
+{
+    r->nodes += nodes;
+    if (r->nodes <= YAML_NODES_MAX) return OK;
+    return fail_at(&event->start_mark, err,
+                   "the document has too many values; an alias counts as all that it stands for");
+}
+
+static Status anchor_add(YamlReader *r, const yaml_event_t *event, const yaml_char_t *name,
+                         YamlAnchor anchor, Err *err)
+{
+    if (r->anchor_count == YAML_ANCHORS_MAX) {
+        return fail_at(&event->start_mark, err, "too many anchors");
+    }
+    YamlAnchor *at = &r->anchors[r->anchor_count++];
+    *at = anchor;
+    return arena_copy(r->arena, str_from((const char *)name), &at->name, err);
+}
+
 static Status node_new(YamlReader *r, const yaml_event_t *event, YamlKind kind,
                        const yaml_char_t *anchor, YamlNode **ret_node, Err *err)
 {
-    if (++r->nodes > YAML_NODES_MAX) {
-        return fail_at(&event->start_mark, err, "the document has too many values");
-    }
+    TRY(count_nodes(r, event, 1, err));
     YamlNode *node = ARENA_NEW(r->arena, YamlNode);
     if (!node) return err_memory(err);
     node->kind = kind;
@@ -48,12 +74,7 @@ static Status node_new(YamlReader *r, const yaml_event_t *event, YamlKind kind,
     node->column = (int64_t)event->start_mark.column + 1;
     *ret_node = node;
     if (!anchor) return OK;
-    if (r->anchor_count == YAML_ANCHORS_MAX) {
-        return fail_at(&event->start_mark, err, "too many anchors");
-    }
-    YamlAnchor *at = &r->anchors[r->anchor_count++];
-    at->node = node;
-    return arena_copy(r->arena, str_from((const char *)anchor), &at->name, err);
+    return anchor_add(r, event, anchor, (YamlAnchor){.node = node, .nodes = 1}, err);
 }
 
 static Status read_value(YamlReader *r, yaml_event_t *event, int32_t depth, YamlNode **ret_node,
@@ -82,6 +103,9 @@ static Status read_key(YamlReader *r, const YamlNode *map, const yaml_event_t *e
         return fail_at(&event->start_mark, err, "keys must be plain text");
     }
     Str key = str_make((const char *)event->data.scalar.value, (int64_t)event->data.scalar.length);
+    if (map->count == YAML_KEYS_MAX) {
+        return fail_at(&event->start_mark, err, "a map has more than 10000 keys");
+    }
     if (yaml_get(map, key)) {
         (void)err_set(err, ERR_CONFIG, "the key «%.*s» stands here twice", STR_ARG(key));
         return err_at(err, (int64_t)event->start_mark.line + 1,
@@ -123,15 +147,26 @@ static Status read_map(YamlReader *r, YamlNode *map, int32_t depth, Err *err)
     }
 }
 
-/* Aliases share the anchored node's children, so that they cost one node. */
-static Status read_alias(YamlReader *r, const yaml_event_t *event, YamlNode **ret_node, Err *err)
+static Status go_deep(YamlReader *r, const yaml_event_t *event, int32_t depth, Err *err)
+{
+    if (depth > r->deepest) r->deepest = depth;
+    if (depth <= YAML_DEPTH_MAX) return OK;
+    return fail_at(&event->start_mark, err, "the document is nested too deeply");
+}
+
+/* Aliases share the anchored node's children. */
+static Status read_alias(YamlReader *r, const yaml_event_t *event, int32_t depth,
+                         YamlNode **ret_node, Err *err)
 {
     Str name = str_from((const char *)event->data.alias.anchor);
     for (int32_t i = r->anchor_count - 1; i >= 0; i--) {
-        if (!str_eq(r->anchors[i].name, name)) continue;
+        const YamlAnchor *anchor = &r->anchors[i];
+        if (!str_eq(anchor->name, name)) continue;
         YamlNode *node = NULL;
-        TRY(node_new(r, event, r->anchors[i].node->kind, NULL, &node, err));
-        *node = *r->anchors[i].node;
+        TRY(go_deep(r, event, depth + anchor->height, err));
+        TRY(count_nodes(r, event, anchor->nodes - 1, err));
+        TRY(node_new(r, event, anchor->node->kind, NULL, &node, err));
+        *node = *anchor->node;
         node->next = NULL;
         *ret_node = node;
         return OK;
@@ -150,28 +185,35 @@ static Status read_scalar(YamlReader *r, const yaml_event_t *event, YamlNode **r
     return arena_copy(r->arena, text, &node->text, err);
 }
 
+static Status read_children(YamlReader *r, YamlNode *node, int32_t depth, YamlAnchor *ret_anchor,
+                            Err *err)
+{
+    int64_t before = r->nodes;
+    int32_t deepest = r->deepest;
+    r->deepest = depth;
+    TRY(node->kind == YAML_LIST ? read_list(r, node, depth, err) : read_map(r, node, depth, err));
+    *ret_anchor =
+        (YamlAnchor){.node = node, .nodes = r->nodes - before + 1, .height = r->deepest - depth};
+    if (deepest > r->deepest) r->deepest = deepest;
+    return OK;
+}
+
 static Status read_value(YamlReader *r, yaml_event_t *event, int32_t depth, YamlNode **ret_node,
                          Err *err)
 {
-    if (depth > YAML_DEPTH_MAX) {
-        return fail_at(&event->start_mark, err, "the document is nested too deeply");
-    }
-    if (event->type == YAML_ALIAS_EVENT) return read_alias(r, event, ret_node, err);
+    TRY(go_deep(r, event, depth, err));
+    if (event->type == YAML_ALIAS_EVENT) return read_alias(r, event, depth, ret_node, err);
     if (event->type == YAML_SCALAR_EVENT) return read_scalar(r, event, ret_node, err);
     bool list = event->type == YAML_SEQUENCE_START_EVENT;
     const yaml_char_t *anchor =
         list ? event->data.sequence_start.anchor : event->data.mapping_start.anchor;
     YamlNode *node = NULL;
+    YamlAnchor whole;
     TRY(node_new(r, event, list ? YAML_LIST : YAML_MAP, NULL, &node, err));
-    TRY(list ? read_list(r, node, depth, err) : read_map(r, node, depth, err));
+    TRY(read_children(r, node, depth, &whole, err));
     *ret_node = node;
     /* Known by its name only now, so that a value can't contain itself. */
-    if (!anchor) return OK;
-    if (r->anchor_count == YAML_ANCHORS_MAX)
-        return fail_at(&event->start_mark, err, "too many anchors");
-    YamlAnchor *at = &r->anchors[r->anchor_count++];
-    at->node = node;
-    return arena_copy(r->arena, str_from((const char *)anchor), &at->name, err);
+    return anchor ? anchor_add(r, event, anchor, whole, err) : OK;
 }
 
 static Status read_document(YamlReader *r, YamlNode **ret_root, Err *err)

@@ -19,11 +19,13 @@ typedef struct YamlNode {
     Str key;                /* in a map: this value's key */
     int64_t key_line, key_column;
     int32_t count;
+    bool substituted; /* substitute.h was here: children of an alias are those of its anchor */
 } YamlNode;
 
 /* One document (an empty one gives an empty map). Anchors and aliases are understood; merge keys
  * and tags are not. FAIL: ERR_CONFIG with line and column: bad syntax, a key twice in one map, more
- * than one document, more than 200,000 nodes or 64 levels. */
+ * than one document, more than 200,000 nodes or 64 levels (an alias counts as all that its anchor
+ * holds), more than 10,000 keys in one map. */
 MUST_USE Status yaml_parse(Str text, Arena *arena, YamlNode **ret_root, Err *err);
 /* The value of a key in a map, or NULL. */
 YamlNode *yaml_get(const YamlNode *map, Str key);

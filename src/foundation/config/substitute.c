@@ -92,6 +92,8 @@ static Status substitute_text(Substitution *s, Str text, Err *err)
 
 static Status substitute_node(Substitution *s, YamlNode *node, Err *err)
 {
+    if (node->substituted) return OK;
+    node->substituted = true;
     for (YamlNode *at = node->first; at; at = at->next) TRY(substitute_node(s, at, err));
     if (node->kind != YAML_SCALAR || str_find_char(node->text, '$') < 0) return OK;
     s->node = node;

@@ -73,6 +73,7 @@ static Status source_request(Assembly *a, Err *err)
         .bounded = true,
         .within = a->options->within,
         .spool_folder = a->env->spool_folder,
+        .memory_bytes = a->env->budget ? a->env->budget->max_bytes : 0,
         .stop = a->env->cancelled,
     };
     return OK;

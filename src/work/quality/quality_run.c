@@ -153,6 +153,7 @@ static Status open_source(QualityRun *run, Err *err)
                            .spool_folder = run->env->spool_folder,
                            .batch_bytes = is_text_file(set) ? TEXT_BATCH_BYTES : 0,
                            .texts = run->untyped,
+                           .memory_bytes = run->env->budget ? run->env->budget->max_bytes : 0,
                            .stop = run->env->cancelled};
     TRY(registry_source(run->env->registry, &run->req, &run->source, err));
     TRY(source_describe(run->source, &run->info, err));
