@@ -9,7 +9,7 @@ import time
 import urllib.parse
 
 import pytest
-from conftest import Neuron
+from conftest import PROGRAM, Neuron
 from http_raw import ask, connect, descriptors, read_all, request, resident_mb, status
 from test_run import make, running, wait_for
 
@@ -92,7 +92,8 @@ def test_bodies_of_strangers_take_no_memory(neuron):
             assert len(held) == 256 and livez(run.port)
             for one in held:
                 one.close()
-        assert resident_mb(run.process.pid) - before < 8
+        plain = "san" not in os.path.basename(os.path.dirname(PROGRAM))
+        assert resident_mb(run.process.pid) - before < (8 if plain else 200)
         assert run.end() == 143
 
 
@@ -226,7 +227,7 @@ def test_long_bodies_count_as_memory(neuron):
         held = [connect(run.port) for _ in range(20)]
         for one in held:
             one.sendall(head)
-        wait_for(lambda: status(ask(run.port, head)[0]) == 503)
+        wait_for(lambda: status(ask(run.port, head, timeout=1)[0]) == 503)
         answer, _ = ask(run.port, head)
         assert "no memory" in answer and "Retry-After" in answer
         assert run.get("/api/v1/status")["health"] == "healthy"

@@ -67,13 +67,10 @@ static void slot_drop(Slot *slot)
     slot->phase = SLOT_FREE;
 }
 
-/* The other side may still be sending: a close now would be a reset, and the answer lost. */
+/* The other side may still be sending: a close now would be a reset, and the answer lost. From here
+ * on only the intake's own thread touches the slot. */
 static void slot_linger(Api *api, Slot *slot, int how)
 {
-    Slots *slots = &api->slots;
-    if (slots_count(slots, SLOT_LINGER, NULL) >= SLOTS_LINGER_MAX) {
-        slot_drop(slots_oldest(slots, SLOT_LINGER, NULL));
-    }
     slot->phase = SLOT_LINGER;
     slot->since_ns = clock_mono_ns();
     slot->deadline_ns = slot->since_ns + LINGER_NS;
@@ -93,7 +90,7 @@ void intake_closed(Api *api, Slot *slot)
     if (fd < 0) slot->phase = SLOT_FREE;
     else slot_linger(api, slot, EPOLL_CTL_ADD);
     pthread_mutex_unlock(&api->slots.lock);
-    intake_due(api, clock_mono_ns() + LINGER_NS);
+    intake_due(api, 0); /* there may be too many by now */
 }
 
 static void linger_read(Api *api, Slot *slot)
@@ -319,6 +316,9 @@ static void sweep(Api *api, int64_t now_ns, bool heads)
         Slot *at = &api->slots.items[i];
         if (at->phase == SLOT_FREE) continue;
         if (at->deadline_ns <= now_ns || (heads && at->phase == SLOT_HEAD)) slot_late(at, now_ns);
+    }
+    while (slots_count(&api->slots, SLOT_LINGER, NULL) > SLOTS_LINGER_MAX) {
+        slot_drop(slots_oldest(&api->slots, SLOT_LINGER, NULL));
     }
     pthread_mutex_unlock(&api->slots.lock);
 }

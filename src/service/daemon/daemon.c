@@ -123,6 +123,7 @@ static Status parts_start(Daemon *d, Err *err)
     TRY(descriptors_open(d, err));
     TRY(api_open(d, err));
     TRY(state_store_open(o->state, &d->store, err));
+    TRY(store_watch_start(d, err));
     TRY(replica_begin(d, err));
     TRY(jobs_make(d, err));
     TRY(streams_new(d, err));
@@ -265,6 +266,7 @@ static void parts_stop(Daemon *d)
     jobs_done(d);
     check_notes_done(d);
     links_done(d);
+    store_watch_stop(d);
     state_store_close(TAKE(d->store));
     if (d->signal_fd >= 0) (void)close(d->signal_fd);
     if (d->event_fd >= 0) (void)close(d->event_fd);

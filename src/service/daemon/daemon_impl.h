@@ -92,7 +92,7 @@ typedef struct CheckNote {
 
 typedef enum DaemonEnd { END_NONE, END_STOP, END_RESTART, END_RELOAD } DaemonEnd;
 
-/* part_store.c; what is below the thread is under the daemon's lock. */
+/* store_watch.c; what is below the thread is under the daemon's lock. */
 typedef struct StoreWatch {
     Thread thread;
     bool initialised;
@@ -228,6 +228,13 @@ void replica_drop_run(Daemon *d, const Job *job);
 /* control_update.c: what an earlier life was told from outside. */
 void config_update_restore(Daemon *d);
 
+/* ---- store_watch.c: does the state store answer? ---- */
+MUST_USE Status store_watch_start(Daemon *d, Err *err);
+/* Also without a start. */
+void store_watch_stop(Daemon *d);
+/* Known within a second. Without the lock. */
+void store_health(Daemon *d, StoreHealth *ret_health);
+
 /* ---- parts.c: streams, federation, alerts … ---- */
 /* `start` gets a daemon whose configuration, store and control are ready; what it needs later it
  * keeps in the Daemon. `stop` comes before the store closes, also without a start. */
@@ -236,11 +243,6 @@ typedef struct DaemonPart {
     Status (*start)(Daemon *d, Err *err);
     void (*stop)(Daemon *d);
 } DaemonPart;
-/* part_store.c */
-MUST_USE Status part_store_start(Daemon *d, Err *err);
-void part_store_stop(Daemon *d);
-/* Whether the state store answers, known within a second. Without the lock. */
-void store_health(Daemon *d, StoreHealth *ret_health);
 /* part_federation.c */
 MUST_USE Status part_federation_start(Daemon *d, Err *err);
 void part_federation_stop(Daemon *d);

@@ -2,7 +2,6 @@
 #include "service/daemon/daemon_impl.h"
 
 static const DaemonPart PARTS[] = {
-    {"store", part_store_start, part_store_stop},
     {"replica", part_replica_start, part_replica_stop},
     {"federation", part_federation_start, part_federation_stop},
     {"streams", part_streams_start, part_streams_stop},

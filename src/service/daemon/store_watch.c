@@ -78,7 +78,7 @@ void store_health(Daemon *d, StoreHealth *ret_health)
                    "the state store has not answered for %.1f s", (double)waits_ns / 1e9);
 }
 
-Status part_store_start(Daemon *d, Err *err)
+Status store_watch_start(Daemon *d, Err *err)
 {
     StoreWatch *watch = &d->store_watch;
     thread_cond_init(&watch->changed);
@@ -92,7 +92,7 @@ Status part_store_start(Daemon *d, Err *err)
     return OK;
 }
 
-void part_store_stop(Daemon *d)
+void store_watch_stop(Daemon *d)
 {
     StoreWatch *watch = &d->store_watch;
     if (!watch->initialised) return;
