@@ -21,8 +21,8 @@ def binaries():
 
 
 class Postgres:
-    def __init__(self, *settings):
-        self.settings = settings or ("fsync=off",)
+    def __init__(self, *settings, env=None):
+        self.settings, self.env = settings or ("fsync=off",), env or {}
         self.folder = tempfile.mkdtemp(prefix="neuron-pg-")
         self.user = "nobody" if os.getuid() == 0 else None
         with socket.socket() as probe:
@@ -31,8 +31,11 @@ class Postgres:
         if self.user:
             shutil.chown(self.folder, self.user)
         self.data = os.path.join(self.folder, "data")
-        self.call("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+        self.make()
         self.start()
+
+    def make(self):
+        self.call("initdb", "--no-sync", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
 
     def start(self):
         options = ["listen_addresses=127.0.0.1", f"unix_socket_directories={self.folder}", "timezone=UTC",
@@ -40,12 +43,21 @@ class Postgres:
         self.server = subprocess.Popen(
             self.command("postgres", "-D", self.data, "-p", str(self.port),
                          *(part for option in options for part in ("-c", option))),
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.folder)
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.folder, env={**os.environ, **self.env})
         self.wait()
 
-    def crash(self):
-        """Stop at once, without a checkpoint, and start again: the server recovers from its log."""
+    def crash_only(self):
+        """Stop at once, without a checkpoint."""
         self.server.send_signal(signal.SIGQUIT)
+        self.server.wait(timeout=60)
+
+    def crash(self):
+        """Stop at once and start again: the server recovers from its log."""
+        self.crash_only()
+        self.start()
+
+    def restart(self):
+        self.server.send_signal(signal.SIGINT)
         self.server.wait(timeout=60)
         self.start()
 
@@ -69,9 +81,61 @@ class Postgres:
         return done.stdout, done.stderr
 
     def close(self):
-        self.server.send_signal(signal.SIGINT)
-        self.server.wait(timeout=60)
+        if self.server.poll() is None:
+            self.crash_only()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Standby(Postgres):
+    """A hot standby of such a server, made by pg_basebackup; `promote` makes it a primary."""
+
+    def __init__(self, primary, *settings):
+        self.primary = primary
+        super().__init__(*(settings or primary.settings))
+
+    def make(self):
+        self.call("pg_basebackup", "--no-sync", "-D", self.data, "-R", "-X", "stream", "-c", "fast", "-h", "127.0.0.1", "-p",
+                  str(self.primary.port), "-U", "postgres")
+
+    def promote(self):
+        assert self.psql("SELECT pg_promote()")[0].strip() == "t"
+
+    def catch_up(self):
+        """Wait until everything that the primary has is here."""
+        end = self.primary.psql("SELECT pg_current_wal_insert_lsn()")[0].strip()
+        deadline = time.monotonic() + 60
+        while self.psql(f"SELECT pg_last_wal_replay_lsn() >= '{end}'")[0].strip() != "t":
+            assert time.monotonic() < deadline, "the standby doesn't catch up"
+            time.sleep(0.02)
+
+
+class Session:
+    """A psql that stays: for transactions that are open for a while."""
+
+    def __init__(self, server, database="postgres", user="postgres"):
+        self.process = subprocess.Popen(
+            [os.path.join(binaries(), "psql"), "-h", "127.0.0.1", "-p", str(server.port), "-U", user, "-d", database,
+             "-XAtq"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def start(self, sql):
+        """Send it, as one message per statement, or as one message where they are joined by `\\;`."""
+        self.process.stdin.write(sql + "\n\\echo done\n")
+        self.process.stdin.flush()
+
+    def finish(self):
+        lines = []
+        while (line := self.process.stdout.readline()).strip() != "done":
+            assert line, "psql ended"
+            lines.append(line.strip())
+        return lines
+
+    def __call__(self, sql):
+        self.start(sql)
+        return self.finish()
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(timeout=60)
 
 
 class Database:

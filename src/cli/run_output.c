@@ -33,6 +33,7 @@ void progress_show(void *arg UNUSED, const FlowProgress *p)
 Status result_print(const Program *program UNUSED, const RunResult *result, Err *err)
 {
     progress_clear();
+    run_result_log(result);
     CLEANUP(buf_done) Buf out = buf_make(1 << 24);
     TRY(run_result_json(result, false, &out, err));
     TRY(buf_append_char(&out, '\n', err));

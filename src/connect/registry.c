@@ -85,6 +85,16 @@ static Status find_checked(const Registry *registry, const Location *location,
     return check_options(*ret_connector, location, err);
 }
 
+/* What only connectors with samples heed is not silently left out. */
+static Status check_samples(const Connector *connector, const SourceReq *req, Err *err)
+{
+    bool asked = req->primary || req->lag_us || req->lag_count;
+    if (connector->samples || !asked) return OK;
+    (void)err_set(err, ERR_CONFIG, "%.*s: %s know no `%s`", STR_ARG(req->location->text),
+                  connector->title, req->primary ? "primary" : "lag");
+    return err_hint(err, "leave it out: it is for PostgreSQL");
+}
+
 Status registry_source(const Registry *registry, const SourceReq *req, Source **ret_source,
                        Err *err)
 {
@@ -93,6 +103,12 @@ Status registry_source(const Registry *registry, const SourceReq *req, Source **
     if (!connector->reads || !connector->source_new) {
         return err_set(err, ERR_CONFIG, "%.*s: %s cannot be read", STR_ARG(req->location->text),
                        connector->title);
+    }
+    TRY(check_samples(connector, req, err));
+    if (req->primary && !str_eq(req->primary->scheme, req->location->scheme)) {
+        (void)err_set(err, ERR_CONFIG, "primary: %.*s is of another kind than the source",
+                      STR_ARG(req->primary->text));
+        return err_hint(err, "name the server that the source replicates");
     }
     return connector->source_new(req, ret_source, err);
 }

@@ -15,6 +15,7 @@ typedef struct Connector {
     bool is_file;   /* default mode replace, default table none */
     bool merges;    /* given a key, a row that comes again doesn't stand there twice */
     bool open_rows; /* can give rows as JSON objects */
+    bool samples;   /* its watermark follows samples: SourceReq.lag_…, .primary */
     Status (*source_new)(const SourceReq *req, Source **ret_source, Err *err);
     Status (*sink_new)(const SinkReq *req, Sink **ret_sink, Err *err);
 } Connector;

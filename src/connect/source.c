@@ -12,23 +12,45 @@ void source_info_done(SourceInfo *info)
     *info = (SourceInfo){0};
 }
 
+/* One text more, where it isn't there yet. */
+static Status text_add(Arena *arena, Str **texts, int32_t *count, Err *err, const char *format,
+                       va_list args)
+{
+    Err text = {0};
+    (void)err_set_v(&text, ERR_INTERNAL, format, args);
+    Str added = str_from(text.message);
+    for (int32_t i = 0; i < *count; i++) {
+        if (str_eq((*texts)[i], added)) return OK;
+    }
+    if (*count >= SOURCE_WARNINGS_MAX) return OK;
+    Str *more = ARENA_ARRAY(arena, Str, *count + 1);
+    if (!more) return err_memory(err);
+    if (*count > 0) memcpy(more, *texts, (size_t)*count * sizeof *more);
+    TRY(arena_copy(arena, added, &more[*count], err));
+    *texts = more;
+    ++*count;
+    return OK;
+}
+
 Status source_info_warn(SourceInfo *info, Err *err, const char *format, ...)
 {
-    if (info->warning_count >= SOURCE_WARNINGS_MAX) return OK;
-    Str *warnings = ARENA_ARRAY(&info->arena, Str, info->warning_count + 1);
-    if (!warnings) return err_memory(err);
-    if (info->warning_count > 0) {
-        memcpy(warnings, info->warnings, (size_t)info->warning_count * sizeof *warnings);
-    }
-    Err text = {0};
     va_list args;
     va_start(args, format);
-    (void)err_set_v(&text, ERR_INTERNAL, format, args);
+    Status status =
+        text_add(&info->arena, &info->warnings, &info->warning_count, err, format, args);
     va_end(args);
-    TRY(arena_copy(&info->arena, str_from(text.message), &warnings[info->warning_count], err));
-    info->warnings = warnings;
-    info->warning_count++;
-    return OK;
+    return status;
+}
+
+Status source_note(Source *source, Err *err, const char *format, ...)
+{
+    SourceNotes *notes = &source->notes;
+    if (!notes->arena.max) notes->arena = arena_make(SOURCE_INFO_BYTES_MAX);
+    va_list args;
+    va_start(args, format);
+    Status status = text_add(&notes->arena, &notes->texts, &notes->count, err, format, args);
+    va_end(args);
+    return status;
 }
 
 Status source_params_at(const SourceParam *given, int32_t count, int64_t now_us, Arena *arena,
@@ -154,5 +176,7 @@ void source_cancel(Source *source)
 
 void source_close(Source *source)
 {
-    if (source) source->ops->close(source);
+    if (!source) return;
+    arena_done(&source->notes.arena);
+    source->ops->close(source);
 }

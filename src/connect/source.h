@@ -39,19 +39,26 @@ typedef struct SourceReq {
     Str query; /* SQL with :name parameters */
     const SourceParam *params;
     int32_t param_count;
-    Str cursor;            /* incremental: the column's name; empty: none */
-    Str cursor_from;       /* rows from this value on, the source's own text; empty: all */
-    bool cursor_inclusive; /* >= instead of > */
-    int64_t overlap_us;    /* for time cursors: read this much again */
-    bool settle;           /* the run's watermark is kept: no row may appear behind it any more */
-    bool rows_once;        /* no row may come again in a later run (append): with `settle`, nothing
-                              past the settled cursor is read */
-    int64_t rows_max;      /* --limit; 0: all */
-    bool bounded;          /* sources without an end: END where theirs was at open */
-    int32_t parallel;      /* wished parts; >= 1 */
-    bool open;             /* rows as JSON objects (open schema), for sources that have such */
-    const PathSet *paths;  /* open: the paths to extract; complete before source_open */
-    bool rejects;          /* malformed rows are given as rejects instead of ending the run */
+    Str cursor;              /* incremental: the column's name; empty: none */
+    Str cursor_from;         /* rows from this value on, the source's own text; empty: all */
+    bool cursor_inclusive;   /* >= instead of > */
+    Str cursor_start;        /* where the first run begins; empty: all */
+    bool overlaps;           /* rows before the watermark are read again: cursor_from is below it */
+    int64_t lag_us;          /* stay this much before the newest rows: by time, */
+    int64_t lag_count;       /* or by number */
+    bool order_said;         /* `lag` or `overlap` was given: what the order of cursors isn't worth
+                                is known */
+    const Location *primary; /* of a source that is a standby; NULL: not given */
+    bool settle;             /* the run's watermark is kept: no row may appear behind it any more */
+    bool rows_keyed;         /* a row that comes again is known by its key */
+    bool rows_once;       /* no row may come again in a later run (append): with `settle`, nothing
+                             past the settled cursor is read */
+    int64_t rows_max;     /* --limit; 0: all */
+    bool bounded;         /* sources without an end: END where theirs was at open */
+    int32_t parallel;     /* wished parts; >= 1 */
+    bool open;            /* rows as JSON objects (open schema), for sources that have such */
+    const PathSet *paths; /* open: the paths to extract; complete before source_open */
+    bool rejects;         /* malformed rows are given as rejects instead of ending the run */
     Str spool_folder;
     int64_t batch_bytes;  /* wished input bytes per batch; 0: the connector's own */
     int64_t memory_bytes; /* what the run may take (`memory`): a row of a text file may have an
@@ -85,6 +92,13 @@ typedef struct SourceInfo {
 void source_info_done(SourceInfo *info);
 MUST_USE Status source_info_warn(SourceInfo *info, Err *err, const char *format, ...)
     PRINTF_LIKE(3, 4);
+
+/* What a run tells people although it goes on: what can't be promised, who holds it up. */
+typedef struct SourceNotes {
+    Str *texts;
+    int32_t count;
+    Arena arena;
+} SourceNotes;
 
 typedef enum SourceEventKind {
     SOURCE_BATCH,  /* `batch`, and `rejects` where rows were malformed (either may be NULL) */
@@ -188,6 +202,7 @@ struct Source {
     const SourceOps *ops;
     const SourceReq *req;
     void *handle; /* set by open: put into positions, for sinks that commit through it */
+    SourceNotes notes;
 };
 
 /* Schema, estimates, promise, warnings. No side effects (dry run, validate); may read the data. */
@@ -215,8 +230,8 @@ MUST_USE Status source_fenced(Source *source, const int32_t *parts, int32_t coun
 MUST_USE Status source_settled(Source *source, const Position *position, Err *err);
 /* Read again from the position (after an aborted cycle). */
 MUST_USE Status source_rewind(Source *source, const Position *position, Err *err);
-/* In front of the commit of a run, and between runs (on a source that is not open): samples that
- * later settle a watermark go into the position. */
+/* In front of the commit of a run: the watermark, and what is needed to advance it later, go into
+ * the position. */
 MUST_USE Status source_observe(Source *source, Position *position, Err *err);
 /* From any thread, while it is open; zeros and -1 where the source has none. */
 void source_stats(const Source *source, SourceStats *ret_stats);
@@ -231,6 +246,9 @@ MUST_USE Status source_fingerprint(Source *source, const SourceFingerprintReq *r
 int64_t source_line(const Source *source, const Batch *batch, int64_t row);
 /* From any thread: let a running call end soon with ERR_CANCELLED. */
 void source_cancel(Source *source);
+/* For connectors, while they are opened and before their rows are at an end; the same text counts
+ * once. Read after that. */
+MUST_USE Status source_note(Source *source, Err *err, const char *format, ...) PRINTF_LIKE(3, 4);
 /* Ends and frees it; any thread, after all calls returned. NULL is fine. */
 void source_close(Source *source);
 

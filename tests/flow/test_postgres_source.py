@@ -14,7 +14,7 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from conftest import PROGRAM  # noqa: E402
-from postgres import Postgres  # noqa: E402
+from postgres import Postgres, Session  # noqa: E402
 
 SOAK = bool(os.environ.get("NEURON_SOAK"))
 
@@ -420,30 +420,6 @@ def test_a_row_that_commits_late_is_not_lost(neuron, server, url, cursor, mode, 
     with sqlite3.connect(os.path.join(neuron.folder, "target.db")) as db:
         assert db.execute("SELECT v FROM t ORDER BY v").fetchall() == [(v,) for v in range(1, 13)]
     assert neuron.result("etl", "p")["records_extracted"] == 0
-
-
-class Session:
-    """A psql that stays, for transactions that are open for a while."""
-
-    def __init__(self, server):
-        self.process = subprocess.Popen(
-            [os.path.join(os.path.dirname(subprocess.run(["which", "psql"], capture_output=True, text=True, check=True)
-                                          .stdout.strip()), "psql"),
-             "-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "-XAtq"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def __call__(self, sql):
-        self.process.stdin.write(sql + "\n\\echo done\n")
-        self.process.stdin.flush()
-        lines = []
-        while (line := self.process.stdout.readline()).strip() != "done":
-            assert line, "psql ended"
-            lines.append(line.strip())
-        return lines
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait(timeout=30)
 
 
 # How many of the transactions are slow, how long they take, and how long the pipeline waits between its runs.

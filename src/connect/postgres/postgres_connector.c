@@ -12,6 +12,7 @@ const Connector postgres_connector = {
     .reads = true,
     .writes = true,
     .merges = true,
+    .samples = true,
     .source_new = postgres_source_new,
     .sink_new = postgres_sink_new,
 };

@@ -153,12 +153,12 @@ static void give_whole(const PostgresPart *part, Batch *batch)
     batch->rows = part->rows.rows;
 }
 
-/* The settled watermark where there is one, else the highest cursor of all parts. */
+/* The stable watermark where there is one, else the highest cursor of all parts. */
 static Status note_cursor(PostgresSource *self, Batch *batch, Err *err)
 {
     if (self->cursor < 0) return OK;
     if (self->settling) {
-        return arena_copy(&batch->arena, buf_str(&self->settled), &batch->span.cursor, err);
+        return arena_copy(&batch->arena, buf_str(&self->stable), &batch->span.cursor, err);
     }
     CLEANUP(buf_done) Buf text = buf_make(1 << 21);
     TypeId type = self->columns.schema->fields[self->cursor].type;

@@ -38,13 +38,13 @@ Status postgres_source_bound(PostgresSource *self, const char *op, Str value, Bu
     return postgres_db_literal(self->db, out, value, err);
 }
 
-/* Nothing past the settled cursor, where a row must not come again in a later run. */
-static Status settled_condition(PostgresSource *self, Buf *out, Err *err)
+/* Nothing past the stable cursor, where a row must not come again in a later run. */
+static Status stable_condition(PostgresSource *self, Buf *out, Err *err)
 {
-    if (self->settled.len == 0) return buf_append(out, STR("false"), err);
-    bool first = self->source.req->cursor_from.len == 0;
+    if (self->stable.len == 0) return buf_append(out, STR("false"), err);
+    bool first = self->from.len == 0;
     TRY(buf_append_char(out, '(', err));
-    TRY(postgres_source_bound(self, "<=", buf_str(&self->settled), out, err));
+    TRY(postgres_source_bound(self, "<=", buf_str(&self->stable), out, err));
     if (first) {
         TRY(buf_append(out, STR(" OR "), err));
         TRY(postgres_db_quote(out, self->source.req->cursor, err));
@@ -59,15 +59,15 @@ static Status conditions(PostgresSource *self, Buf *out, Err *err)
 {
     const SourceReq *req = self->source.req;
     Str sep = STR(" WHERE ");
-    if (self->cursor >= 0 && req->cursor_from.len) {
-        const char *op = req->cursor_inclusive && !self->above ? ">=" : ">";
+    if (self->cursor >= 0 && self->from.len) {
+        const char *op = self->inclusive && !self->above ? ">=" : ">";
         TRY(buf_append(out, sep, err));
-        TRY(postgres_source_bound(self, op, req->cursor_from, out, err));
+        TRY(postgres_source_bound(self, op, self->from, out, err));
         sep = STR(" AND ");
     }
     if (self->settling && req->rows_once) {
         TRY(buf_append(out, sep, err));
-        TRY(settled_condition(self, out, err));
+        TRY(stable_condition(self, out, err));
         sep = STR(" AND ");
     }
     if (!req->within) return OK;
@@ -113,6 +113,21 @@ Status postgres_source_statement(PostgresSource *self, bool *ret_some, Buf *out,
 
 /* ---- describing ---- */
 
+static Status check_lag(const SourceReq *req, const Field *field, Err *err)
+{
+    bool number = field->type == TYPE_INT64;
+    bool settles = postgres_watermark_settles(req, field->type);
+    if (req->lag_us && !settles) {
+        (void)err_set(err, ERR_CONFIG, "`lag` doesn't fit the cursor \"%.*s\" of type %.*s",
+                      STR_ARG(req->cursor), STR_ARG(field->native));
+        return err_hint(err, "it is for integers, dates and timestamps");
+    }
+    if (!req->lag_count || number) return OK;
+    (void)err_set(err, ERR_CONFIG, "`lag` is a number, and the cursor \"%.*s\" is of type %.*s",
+                  STR_ARG(req->cursor), STR_ARG(field->native));
+    return err_hint(err, "say a time like 5m");
+}
+
 static Status find_cursor(PostgresSource *self, Err *err)
 {
     const SourceReq *req = self->source.req;
@@ -120,7 +135,9 @@ static Status find_cursor(PostgresSource *self, Err *err)
     if (req->cursor.len == 0) return OK;
     self->cursor = schema_find(self->columns.schema, req->cursor);
     if (self->cursor >= 0) {
-        return postgres_cursor_check(&self->columns.schema->fields[self->cursor], err);
+        const Field *field = &self->columns.schema->fields[self->cursor];
+        TRY(postgres_cursor_check(field, err));
+        return check_lag(req, field, err);
     }
     (void)err_set(err, ERR_CONFIG, "the cursor column «%.*s» is not in the query's result",
                   STR_ARG(req->cursor));
@@ -167,6 +184,8 @@ static Status prepare(PostgresSource *self, Err *err)
     if (self->in_transaction) return OK;
     if (!self->db) TRY(postgres_db_open(self->source.req->location->url, &self->db, err));
     postgres_db_stop_on(self->db, self->source.req->stop);
+    self->from = self->source.req->cursor_from;
+    self->inclusive = self->source.req->cursor_inclusive;
     TRY(begin(self, err));
     TRY(base_sql(self, err));
     TRY(describe_columns(self, &self->columns, err));
@@ -189,16 +208,13 @@ static Status postgres_source_describe(Source *source, SourceInfo *info, Err *er
 
 /* ---- opening ---- */
 
-/* The snapshot of describe makes way for one that begins behind the settled watermark; what the
+/* The snapshot of describe makes way for one that begins after the watermark is stable; what the
  * query gives must still be the same. */
 static Status settle_watermark(PostgresSource *self, const Position *from, Err *err)
 {
     TRY(end(self, err));
     self->settling = true;
     TRY(postgres_watermark_settle(self, from, err));
-    /* A cursor that was settled has no rows to come, not even equal ones. */
-    self->above =
-        from && from->cursor.len > 0 && from->samples.len > 0 && !self->source.req->overlap_us;
     TRY(begin(self, err));
     PostgresColumns again = {0};
     TRY(describe_columns(self, &again, err));
@@ -208,6 +224,8 @@ static Status settle_watermark(PostgresSource *self, const Position *from, Err *
     }
     postgres_columns_done(&again);
     if (!same) return err_set(err, ERR_SCHEMA, "the query's columns changed in this moment");
+    /* Everything that this snapshot sees is in the log up to here. */
+    TRY(postgres_server_log(self->db, &self->seen.server.lsn, err));
     return sql_make(self, err);
 }
 
@@ -234,7 +252,7 @@ static Status postgres_source_open(Source *source, const Position *from, Budget 
     self->budget = budget;
     if (self->cursor >= 0) {
         TypeId type = self->columns.schema->fields[self->cursor].type;
-        bool settles = req->settle && !self->standby && postgres_watermark_settles(type);
+        bool settles = req->settle && postgres_watermark_settles(req, type);
         if (settles) TRY(settle_watermark(self, from, err));
         if (from) TRY(postgres_cursor_parse(&self->highest, type, buf_str(&from->cursor), err));
     }
@@ -260,23 +278,14 @@ static Status postgres_source_next(Source *source, int32_t part, int64_t deadlin
 static Status postgres_source_observe(Source *source, Position *position, Err *err)
 {
     PostgresSource *self = (PostgresSource *)source;
-    if (self->parts && !self->settling) return OK;
-    if (!self->parts) {
-        TRY(prepare(self, err));
-        TRY(end(self, err));
-        bool settles = self->cursor >= 0 &&
-                       postgres_watermark_settles(self->columns.schema->fields[self->cursor].type);
-        if (!settles) return OK;
-        TRY(postgres_watermark_observe(self, position, err));
-    }
-    buf_clear(&position->samples);
-    return postgres_settle_save(&self->settle, &position->samples, err);
+    return self->settling ? postgres_memory_save(self, position, err) : OK;
 }
 
 static void postgres_source_cancel(Source *source)
 {
     PostgresSource *self = (PostgresSource *)source;
     if (self->db) postgres_db_cancel(self->db);
+    if (self->primary) postgres_db_cancel(self->primary);
     for (int32_t i = 1; i < self->part_count; i++) {
         if (self->parts[i].db) postgres_db_cancel(self->parts[i].db);
     }
@@ -293,10 +302,12 @@ static void postgres_source_close(Source *source)
     mem_free(self->ranges);
     arena_done(&self->range_arena);
     postgres_db_close(self->db);
+    postgres_db_close(self->primary);
     postgres_columns_done(&self->columns);
-    postgres_settle_done(&self->settle);
+    postgres_samples_done(&self->samples);
     buf_done(&self->highest.text);
-    buf_done(&self->settled);
+    buf_done(&self->stable);
+    buf_done(&self->low);
     buf_done(&self->base);
     buf_done(&self->where);
     buf_done(&self->sql);
@@ -331,9 +342,10 @@ Status postgres_source_new(const SourceReq *req, Source **ret_source, Err *err)
     self->base = buf_make(POSTGRES_SQL_MAX);
     self->sql = buf_make(POSTGRES_SQL_MAX);
     self->where = buf_make(POSTGRES_SQL_MAX);
-    self->settled = buf_make(1 << 10);
+    self->stable = buf_make(1 << 16);
+    self->low = buf_make(1 << 16);
     self->range_arena = arena_make(POSTGRES_SQL_MAX);
-    postgres_settle_init(&self->settle);
+    postgres_samples_init(&self->samples);
     pthread_mutex_init(&self->mutex, NULL);
     *ret_source = &self->source;
     return OK;

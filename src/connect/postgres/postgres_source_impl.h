@@ -7,7 +7,8 @@
 
 #include "connect/postgres/postgres_decode.h"
 #include "connect/postgres/postgres_impl.h"
-#include "connect/postgres/postgres_settle.h"
+#include "connect/postgres/postgres_server.h"
+#include "connect/postgres/postgres_sessions.h"
 
 enum {
     POSTGRES_BATCH_ROWS = 4096,
@@ -44,11 +45,18 @@ typedef struct PostgresSource {
     Buf sql;        /* the SELECT that runs */
     Buf where;      /* its conditions, without those of a range */
     Budget *budget;
+    /* where to read from: the request's cursor_from, or below it (postgres_memory.c) */
+    Str from;
+    Buf low;        /* `from`, where it isn't the request's */
+    bool inclusive; /* >= instead of > */
     /* the watermark */
-    bool settling;         /* it is `settled`, not the highest cursor */
-    PostgresSettle settle; /* samples that are not settled yet */
-    Buf settled;           /* empty: none yet */
-    bool above;            /* the cursor condition is > whatever the request says */
+    PostgresDb *primary;     /* of a standby; NULL: sessions are asked over `db` */
+    bool clocked;            /* a clock fills it, not a sequence */
+    bool settling;           /* it is the stable one, not the highest cursor */
+    PostgresSamples samples; /* not stable yet */
+    PostgresSeen seen;       /* the server whose sessions are asked, as it was last */
+    Buf stable;              /* empty: none yet */
+    bool above;              /* the cursor condition is > whatever the request says */
     PostgresCursor highest;
     pthread_mutex_t mutex; /* guards `highest` */
     /* readers */
@@ -92,13 +100,23 @@ MUST_USE Status postgres_refuse_rows(const PostgresSource *self, const PostgresP
 
 /* ---- watermark (postgres_watermark.c) ---- */
 
-/* True for types whose highest value can be settled. */
-bool postgres_watermark_settles(TypeId type);
-/* Take a sample and wait a little for it to settle; fills `settled`. Outside a transaction, in
- * front of the snapshot that the rows are read in. */
+/* True for types whose highest value can become stable. */
+bool postgres_watermark_settles(const SourceReq *req, TypeId type);
+/* Take a sample and wait a little for it to become stable; fills `stable`, and sets from where to
+ * read. Outside a transaction, before the snapshot that the rows are read in. ERR_DATA where rows
+ * below the watermark may be new and can't be told from the others. */
 MUST_USE Status postgres_watermark_settle(PostgresSource *self, const Position *from, Err *err);
-/* Between runs: the samples of the position, and one more. Outside a transaction. */
-MUST_USE Status postgres_watermark_observe(PostgresSource *self, Position *position, Err *err);
+
+/* The session with the primary of a standby, checked. ERR_CONFIG where none is named and neither
+ * `lag` nor `overlap` says what may be missed. Also inside a transaction of the source. */
+MUST_USE Status postgres_primary_open(PostgresSource *self, Err *err);
+
+/* ---- what is kept from run to run (postgres_memory.c) ---- */
+
+/* Watermark and samples of the run before; void where the server isn't as it was. */
+MUST_USE Status postgres_memory_load(PostgresSource *self, const Position *from, Err *err);
+/* Into the position: the stable cursor, the samples, the server as it was seen. */
+MUST_USE Status postgres_memory_save(const PostgresSource *self, Position *position, Err *err);
 
 /* ---- ranges (postgres_ranges.c) ---- */
 
@@ -120,9 +138,32 @@ MUST_USE Status postgres_fingerprint(Source *source, const SourceFingerprintReq 
 MUST_USE Status postgres_fingerprint_within(PostgresSource *self, const SourceRanges *ranges,
                                             Buf *out, Err *err);
 
-/* ---- plan (postgres_warnings.c) ---- */
+/* ---- plan (postgres_warnings.c, postgres_order.c) ---- */
 
-/* Estimates and warnings. */
+/* Estimates and warnings. ERR_CONFIG for a standby whose watermark nobody can vouch for. */
 MUST_USE Status postgres_warnings_describe(PostgresSource *self, SourceInfo *info, Err *err);
+
+/* What the catalog says about the cursor. Texts in the arena given; empty: none. */
+typedef struct PostgresOrder {
+    bool standby;
+    bool indexed;
+    Str index;       /* the statement that makes an index */
+    Str table;       /* that it is a column of, also through views; empty: an expression */
+    char kind;       /* pg_class.relkind of that */
+    Str fills;       /* what fills it: "sequence", "clock", "zoned clock", "trigger", "other" */
+    bool subscribed; /* by logical replication */
+    Str sequence;
+    int64_t cache, increment;
+    bool cycles;
+    Str zone; /* of the session, where its offset changes in the year */
+} PostgresOrder;
+MUST_USE Status postgres_order_ask(PostgresSource *self, Arena *arena, PostgresOrder *ret_order,
+                                   Err *err);
+/* A clock fills it, or may. */
+bool postgres_order_is_clocked(const PostgresOrder *order);
+/* What nobody guarantees about the order of the cursor's values, as a sentence that says the fix;
+ * empty: they grow as they are given out. */
+MUST_USE Status postgres_order_doubt(const PostgresSource *self, const PostgresOrder *order,
+                                     Buf *out, Err *err);
 
 #endif

@@ -46,90 +46,43 @@ static Status estimate(PostgresSource *self, SourceInfo *info, Err *err)
     return OK;
 }
 
-typedef struct CursorFacts {
-    bool indexed, filled, standby;
-    int64_t cache; /* of its sequence */
-    Str index;     /* the statement that makes one, in the plan's arena; empty: it can have none */
-} CursorFacts;
-
-static bool is_true(const PGresult *result, int column)
-{
-    return str_eq(postgres_db_text(result, 0, column), STR("t"));
-}
-
-static Status cursor_facts(PostgresSource *self, CursorFacts *facts, Arena *arena, Err *err)
-{
-    const PostgresOrigin *origin = &self->columns.origins[self->cursor];
-    char table[NUMBER_TEXT_MAX], column[NUMBER_TEXT_MAX];
-    Str params[] = {str_make(table, number_format_int64(origin->table, table)),
-                    str_make(column, number_format_int64(origin->column, column))};
-    CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
-    TRY(postgres_db_query(
-        self->db,
-        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_index i WHERE i.indrelid = $1::oid "
-        "AND i.indkey[0] = $2::int AND i.indisvalid AND i.indpred IS NULL), "
-        "coalesce((SELECT a.atthasdef OR a.attidentity <> '' FROM pg_catalog.pg_attribute a "
-        "WHERE a.attrelid = $1::oid AND a.attnum = $2::int), false) OR EXISTS "
-        "(SELECT 1 FROM pg_catalog.pg_trigger g WHERE g.tgrelid = $1::oid "
-        "AND NOT g.tgisinternal), pg_catalog.pg_is_in_recovery(), "
-        "(SELECT max(s.seqcache) FROM pg_catalog.pg_sequence s "
-        "JOIN pg_catalog.pg_depend d ON d.objid = s.seqrelid "
-        "AND d.classid = 'pg_catalog.pg_class'::regclass "
-        "WHERE d.refobjid = $1::oid AND d.refobjsubid = $2::int), "
-        "(SELECT pg_catalog.format('CREATE INDEX %sON %s (%I)', "
-        "CASE c.relkind WHEN 'p' THEN '' ELSE 'CONCURRENTLY ' END, c.oid::regclass, a.attname) "
-        "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid "
-        "WHERE c.oid = $1::oid AND a.attnum = $2::int AND c.relkind IN ('r', 'm', 'p'))",
-        params, 2, &result, err));
-    facts->indexed = is_true(result, 0);
-    facts->filled = is_true(result, 1);
-    facts->standby = is_true(result, 2);
-    (void)number_parse_int64(postgres_db_text(result, 0, 3), &facts->cache);
-    return arena_copy(arena, postgres_db_text(result, 0, 4), &facts->index, err);
-}
-
-static Status warn_of_order(PostgresSource *self, const CursorFacts *facts, SourceInfo *info,
-                            Err *err)
+/* Who vouches for the watermark of a standby. */
+static Status warn_of_standby(PostgresSource *self, SourceInfo *info, Err *err)
 {
     const SourceReq *req = self->source.req;
-    const Field *field = &self->columns.schema->fields[self->cursor];
-    bool time = field->type == TYPE_TIMESTAMP || field->type == TYPE_TIMESTAMPTZ;
-    if (facts->standby) {
+    if (req->primary) {
         return source_info_warn(info, err,
-                                "the server is a standby: rows that commit late on the primary "
-                                "may be missed; use the primary, or `overlap` with a `key`");
+                                "the source is a standby: who is at work is asked of its primary, "
+                                "%.*s, and rows are read when they have arrived from there",
+                                STR_ARG(req->primary->text));
     }
-    if (!postgres_watermark_settles(field->type)) {
-        return source_info_warn(info, err,
-                                "the cursor «%.*s» of type %.*s can't be settled: rows that commit "
-                                "late may be missed; use a number from a sequence, a timestamp, or "
-                                "`overlap` with a `key`",
-                                STR_ARG(req->cursor), STR_ARG(field->native));
-    }
-    if (facts->cache > 1) {
-        return source_info_warn(info, err,
-                                "the sequence of «%.*s» hands out %lld numbers at once (CACHE): "
-                                "sessions use them out of order, so rows may be missed",
-                                STR_ARG(req->cursor), (long long)facts->cache);
-    }
-    bool known = self->columns.origins[self->cursor].table != 0;
-    if (!time || !known || facts->filled || req->overlap_us) return OK;
     return source_info_warn(info, err,
-                            "«%.*s» has no default and its table no trigger: clocks of clients "
-                            "that go wrong leave rows behind the watermark; `overlap` reads that "
-                            "much again (with a `key`, which tells what is there already)",
-                            STR_ARG(req->cursor));
+                            "the source is a standby and doesn't see its primary's open "
+                            "transactions: no row is missed that comes no later than `%s` says",
+                            req->lag_us || req->lag_count ? "lag" : "overlap");
 }
 
-static Status warn_of_index(PostgresSource *self, const CursorFacts *facts, SourceInfo *info,
+static Status warn_of_index(PostgresSource *self, const PostgresOrder *order, SourceInfo *info,
                             Err *err)
 {
-    if (self->columns.origins[self->cursor].table == 0 || facts->indexed) return OK;
+    if (!order->table.len || order->indexed) return OK;
     return source_info_warn(info, err,
-                            "no index begins with the cursor «%.*s»: each run reads the whole "
+                            "no index begins with the cursor \"%.*s\": each run reads the whole "
                             "table%s%.*s",
-                            STR_ARG(self->source.req->cursor), facts->index.len ? "; " : "",
-                            STR_ARG(facts->index));
+                            STR_ARG(self->source.req->cursor), order->index.len ? "; " : "",
+                            STR_ARG(order->index));
+}
+
+/* What can't be promised is in the plan, and in each run that keeps its watermark. */
+static Status warn_of_order(PostgresSource *self, const PostgresOrder *order, SourceInfo *info,
+                            Err *err)
+{
+    CLEANUP(buf_done) Buf doubt = buf_make(1 << 16);
+    TRY(postgres_order_doubt(self, order, &doubt, err));
+    if (doubt.len == 0) return OK;
+    TRY(source_info_warn(info, err, "%.*s", STR_ARG(buf_str(&doubt))));
+    if (!self->source.req->settle) return OK;
+    return source_note(&self->source, err, "%.*s", STR_ARG(buf_str(&doubt)));
 }
 
 Status postgres_warnings_describe(PostgresSource *self, SourceInfo *info, Err *err)
@@ -139,9 +92,14 @@ Status postgres_warnings_describe(PostgresSource *self, SourceInfo *info, Err *e
         TRY(source_info_warn(info, err, "a query is read by one reader; `parallel` needs a table"));
     }
     if (self->cursor < 0) return OK;
-    CursorFacts facts = {0};
-    TRY(cursor_facts(self, &facts, &info->arena, err));
-    self->standby = facts.standby;
-    TRY(warn_of_index(self, &facts, info, err));
-    return warn_of_order(self, &facts, info, err);
+    PostgresOrder order;
+    TRY(postgres_order_ask(self, &info->arena, &order, err));
+    self->standby = order.standby;
+    self->clocked = postgres_order_is_clocked(&order);
+    if (order.standby && self->source.req->settle) {
+        TRY(postgres_primary_open(self, err));
+        TRY(warn_of_standby(self, info, err));
+    }
+    TRY(warn_of_index(self, &order, info, err));
+    return warn_of_order(self, &order, info, err);
 }

@@ -1,25 +1,29 @@
-/* The watermark of a run: samples of the highest cursor, and the wait until one is settled. */
+/* The stable watermark of a run: samples of the highest cursor, and the wait until one is stable.
+ */
 #include "connect/postgres/postgres_source_impl.h"
 #include "foundation/base/clock.h"
-#include "foundation/base/mem.h"
 #include "foundation/base/number.h"
-#include "foundation/obs/log.h"
 
-/* A transaction stamps its now() a moment before it shows in pg_locks, and on a busy server it may
- * lose the processor just then: whoever stamped a time below the highest cursor is listed this much
- * later. */
+/* A message's time is taken a moment before it shows, and on a busy server its process may lose the
+ * processor just then: whoever took a time up to the cursor shows this much later. Clocks that
+ * step back by less do no harm for the same reason. */
 #define WATERMARK_STAMP_US INT64_C(1000000)
-/* Without a zone the cursor may be of any: only one older than this is old for certain. */
+/* Without a zone the cursor may be of any: only one older than this is old for certain, and one
+ * further ahead is in the future everywhere. */
 #define WATERMARK_ZONES_US (26 * INT64_C(3600000000))
+#define WATERMARK_AHEAD_US (14 * INT64_C(3600000000))
 #define WATERMARK_TICK_NS INT64_C(20000000)
-/* How long a run waits for the transactions of its sample before it leaves that to the next one. */
+/* How long a run waits for what its sample waits for before it leaves that to the next one, and for
+ * a standby to replay what is stable on its primary. */
 #define WATERMARK_WAIT_NS INT64_C(2000000000)
+#define WATERMARK_REPLAY_NS INT64_C(10000000000)
+/* Who holds a watermark for so long is named. */
+#define WATERMARK_HELD_US INT64_C(5000000)
 
-enum { WATERMARK_RUNNING_MAX = 20000 };
-
-bool postgres_watermark_settles(TypeId type)
+bool postgres_watermark_settles(const SourceReq *req, TypeId type)
 {
-    return type == TYPE_INT64 || type == TYPE_TIMESTAMP || type == TYPE_TIMESTAMPTZ;
+    return type == TYPE_INT64 || type == TYPE_TIMESTAMP || type == TYPE_TIMESTAMPTZ ||
+           (type == TYPE_DATE && req->lag_us > 0);
 }
 
 static TypeId cursor_type(const PostgresSource *self)
@@ -27,104 +31,126 @@ static TypeId cursor_type(const PostgresSource *self)
     return self->columns.schema->fields[self->cursor].type;
 }
 
+static bool is_time(TypeId type)
+{
+    return type != TYPE_INT64;
+}
+
 /* A cursor's text as the number that samples hold. */
 static bool cursor_number(TypeId type, Str text, int64_t *ret_number)
 {
+    int32_t days = 0;
     bool zone = false;
     if (type == TYPE_INT64) return number_parse_int64(text, ret_number) == NUMBER_OK;
+    if (type == TYPE_DATE) {
+        bool good = datetime_cast_date(text, &days);
+        *ret_number = days;
+        return good && days != DATE_INFINITY && days != DATE_NEG_INFINITY;
+    }
     return datetime_cast_timestamp(text, ret_number, &zone) && *ret_number != DATETIME_INFINITY &&
            *ret_number != DATETIME_NEG_INFINITY;
 }
 
+static Status cursor_text(TypeId type, int64_t number, Buf *out, Err *err)
+{
+    PostgresCursor cursor = {.some = true, .number = number};
+    buf_clear(out);
+    return postgres_cursor_format(&cursor, type, out, err);
+}
+
+static PostgresDb *asked(const PostgresSource *self)
+{
+    return self->primary ? self->primary : self->db;
+}
+
+static Status ask(PostgresSource *self, Err *err)
+{
+    if (postgres_server_ask(asked(self), &self->seen, err) == OK) return OK;
+    return self->primary ? err_prefix(err, "primary: ") : FAIL;
+}
+
 /* ---- the highest cursor ---- */
 
-static Status highest_sql(PostgresSource *self, Buf *sql, Err *err)
+/* The latest time that counts: rows of later ones have their turn later. */
+static bool latest(const PostgresSource *self, TypeId type, int64_t *ret_number)
 {
-    const SourceReq *req = self->source.req;
+    const PostgresServer *server = &self->seen.server;
+    int64_t lag_us = self->source.req->lag_us;
+    int64_t as_of_us = postgres_server_as_of_us(server);
+    int64_t local_us = server->local_us - server->clock_us;
+    *ret_number = as_of_us - lag_us;
+    if (type == TYPE_TIMESTAMP) *ret_number += lag_us ? local_us : WATERMARK_AHEAD_US;
+    /* Rows of a day may come until it is over. */
+    if (type == TYPE_DATE) *ret_number = (*ret_number + local_us) / DATETIME_DAY_US - 1;
+    return as_of_us > 0;
+}
+
+static Status highest_sql(PostgresSource *self, const int64_t *latest_number, Buf *sql, Err *err)
+{
+    CLEANUP(buf_done) Buf to = buf_make(1 << 10);
     TRY(buf_append(sql, STR("SELECT pg_catalog.max("), err));
-    TRY(postgres_db_quote(sql, req->cursor, err));
-    TRY(buf_append(
-        sql,
-        STR(")::text, (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint "
-            "FROM "),
-        err));
+    TRY(postgres_db_quote(sql, self->source.req->cursor, err));
+    TRY(buf_append(sql, STR(")::text FROM "), err));
     TRY(postgres_source_from(self, sql, err));
     Str sep = STR(" WHERE ");
-    if (req->cursor_from.len) {
+    if (self->from.len) {
         TRY(buf_append(sql, sep, err));
-        TRY(postgres_source_bound(self, req->cursor_inclusive ? ">=" : ">", req->cursor_from, sql,
-                                  err));
+        TRY(postgres_source_bound(self, self->inclusive ? ">=" : ">", self->from, sql, err));
         sep = STR(" AND ");
     }
-    if (cursor_type(self) != TYPE_INT64) {
+    if (is_time(cursor_type(self))) {
         TRY(buf_append(sql, sep, err));
-        TRY(postgres_source_bound(self, "<", STR("infinity"), sql, err));
+        if (latest_number) TRY(cursor_text(cursor_type(self), *latest_number, &to, err));
+        Str bound = latest_number ? buf_str(&to) : STR("infinity");
+        TRY(postgres_source_bound(self, latest_number ? "<=" : "<", bound, sql, err));
     }
     return buf_terminate(sql, err);
 }
 
-/* In a snapshot of its own, which is over when the list of transactions is taken. */
-static Status highest(PostgresSource *self, bool *ret_some, int64_t *ret_cursor,
-                      int64_t *ret_now_us, Err *err)
+/* In a snapshot of its own, which is over when sessions are looked at. */
+static Status highest_ask(PostgresSource *self, const int64_t *latest_number, bool *ret_some,
+                          int64_t *ret_cursor, Err *err)
 {
     CLEANUP(buf_done) Buf sql = buf_make(POSTGRES_SQL_MAX);
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
-    TRY(highest_sql(self, &sql, err));
+    TRY(highest_sql(self, latest_number, &sql, err));
     TRY(postgres_db_begin(self->db, "ISOLATION LEVEL READ COMMITTED READ ONLY", POSTGRES_ZONE_UTC,
                           err));
     TRY(postgres_db_query(self->db, sql.data, NULL, 0, &result, err));
     TRY(postgres_db_exec(self->db, "COMMIT", err));
     *ret_some = cursor_number(cursor_type(self), postgres_db_text(result, 0, 0), ret_cursor);
-    (void)number_parse_int64(postgres_db_text(result, 0, 1), ret_now_us);
     return OK;
 }
 
-/* ---- the transactions that are open ---- */
-
-typedef struct Running {
-    PGresult *result;
-    Str *ids;
-    int32_t count;
-    bool prepared; /* prepared transactions are there: nobody knows when they end */
-} Running;
-
-static void running_done(Running *running)
+static Status note_future(PostgresSource *self, Err *err)
 {
-    PQclear(running->result);
-    mem_free(running->ids);
-    *running = (Running){0};
+    const SourceReq *req = self->source.req;
+    return source_note(&self->source, err,
+                       "\"%.*s\" has times in the future: the watermark doesn't follow them%s",
+                       STR_ARG(req->cursor),
+                       req->rows_once ? ", and such rows are loaded when their time has come" : "");
 }
 
-/* Other databases of the server can't write here; but who isn't known for sure counts. The
- * prepared ones are asked for afterwards: a transaction is in one of the two lists. */
-static Status running_list(PostgresDb *db, Running *running, Err *err)
+/* The highest cursor that may become the watermark, and the server's clock afterwards. */
+static Status highest(PostgresSource *self, bool *ret_some, int64_t *ret_cursor, Err *err)
 {
-    running_done(running);
-    TRY(postgres_db_query(
-        db,
-        "SELECT l.virtualtransaction, l.pid FROM pg_catalog.pg_locks l "
-        "LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid "
-        "WHERE l.locktype = 'virtualxid' AND l.pid <> pg_catalog.pg_backend_pid() "
-        "AND (a.datid IS NULL OR a.datname = pg_catalog.current_database()) "
-        "AND a.backend_type IS DISTINCT FROM 'autovacuum worker'",
-        NULL, 0, &running->result, err));
-    running->count = PQntuples(running->result);
-    running->ids = mem_array(running->count, (int64_t)sizeof *running->ids);
-    if (!running->ids) return err_memory(err);
-    if (running->count > WATERMARK_RUNNING_MAX) {
-        return err_set(err, ERR_LIMIT, "more than %d open transactions", WATERMARK_RUNNING_MAX);
+    const SourceReq *req = self->source.req;
+    TypeId type = cursor_type(self);
+    int64_t to = 0;
+    *ret_some = false;
+    if (req->lag_us && is_time(type)) {
+        return latest(self, type, &to) ? highest_ask(self, &to, ret_some, ret_cursor, err) : OK;
     }
-    for (int32_t i = 0; i < running->count; i++) {
-        running->ids[i] = postgres_db_text(running->result, i, 0);
-    }
-    int64_t prepared = 0;
-    TRY(postgres_db_int64(db,
-                          "SELECT count(*) FROM pg_catalog.pg_prepared_xacts "
-                          "WHERE database = pg_catalog.current_database()",
-                          NULL, 0, &prepared, err));
-    running->prepared = prepared > 0;
-    return OK;
+    TRY(highest_ask(self, NULL, ret_some, ret_cursor, err));
+    TRY(ask(self, err));
+    if (*ret_some && type == TYPE_INT64) *ret_cursor -= req->lag_count;
+    bool future = *ret_some && is_time(type) && latest(self, type, &to) && *ret_cursor > to;
+    if (!future) return OK;
+    TRY(note_future(self, err));
+    return highest_ask(self, &to, ret_some, ret_cursor, err);
 }
+
+/* ---- samples ---- */
 
 static Status pause_until(PostgresSource *self, int64_t until_ns, Err *err)
 {
@@ -135,94 +161,162 @@ static Status pause_until(PostgresSource *self, int64_t until_ns, Err *err)
     return OK;
 }
 
-/* ---- samples ---- */
-
-/* How long to wait until every transaction that stamped a time up to the cursor shows. */
-static int64_t stamp_wait_us(TypeId type, int64_t cursor, int64_t now_us)
+/* What the server's clock must show before sessions are looked at. */
+static int64_t stamp_us(const PostgresSource *self, int64_t cursor, int64_t now_us)
 {
-    int64_t age_us = now_us - cursor;
-    if (type == TYPE_INT64) return 0;
-    if (type == TYPE_TIMESTAMP) return age_us > WATERMARK_ZONES_US ? 0 : WATERMARK_STAMP_US;
-    return int64_max(0, int64_min(WATERMARK_STAMP_US, WATERMARK_STAMP_US - age_us));
+    TypeId type = cursor_type(self);
+    if (type == TYPE_DATE) return 0;
+    if (type == TYPE_INT64) return self->clocked ? now_us + WATERMARK_STAMP_US : 0;
+    if (type == TYPE_TIMESTAMPTZ) return cursor + WATERMARK_STAMP_US;
+    return now_us - cursor > WATERMARK_ZONES_US ? 0 : now_us + WATERMARK_STAMP_US;
 }
 
-/* Steps one and two: the highest cursor, then who is open. */
-static Status sample_take(PostgresSource *self, Running *running, bool *ret_some, Err *err)
-{
-    int64_t cursor = 0, now_us = 0;
-    TRY(highest(self, ret_some, &cursor, &now_us, err));
-    int64_t wait_us = *ret_some ? stamp_wait_us(cursor_type(self), cursor, now_us) : 0;
-    TRY(pause_until(self, clock_mono_ns() + wait_us * 1000, err));
-    TRY(running_list(self->db, running, err));
-    if (!*ret_some) return OK;
-    return postgres_settle_add(&self->settle, cursor, running->ids, running->count, err);
-}
-
-/* Step two b: list again until the sample's transactions are over, for a while. */
-static Status sample_wait(PostgresSource *self, Running *now, int64_t *ret_cursor, bool *ret_some,
-                          Err *err)
+/* *ret_good false where the clock doesn't get there in time: it steps back just now. */
+static Status stamp_wait(PostgresSource *self, int64_t cursor, bool *ret_good, Err *err)
 {
     int64_t deadline_ns = clock_mono_ns() + WATERMARK_WAIT_NS;
-    *ret_some = false;
-    while (self->settle.count > 0) {
-        int64_t cursor = 0;
-        if (!now->prepared &&
-            postgres_settle_decide(&self->settle, now->ids, now->count, &cursor)) {
-            *ret_cursor = cursor;
-            *ret_some = true;
-        }
-        if (self->settle.count == 0 || clock_mono_ns() >= deadline_ns) return OK;
-        TRY(pause_until(self, clock_mono_ns() + WATERMARK_TICK_NS, err));
-        TRY(running_list(self->db, now, err));
+    int64_t until_us = stamp_us(self, cursor, self->seen.server.clock_us);
+    while (self->seen.server.clock_us < until_us && clock_mono_ns() < deadline_ns) {
+        int64_t left_us = int64_min(until_us - self->seen.server.clock_us, WATERMARK_STAMP_US);
+        TRY(pause_until(self, clock_mono_ns() + left_us * 1000, err));
+        TRY(ask(self, err));
     }
+    *ret_good = self->seen.server.clock_us >= until_us;
     return OK;
 }
 
-/* Somebody's transaction holds the watermark back: say whose, once a run. */
-static void tell_unsettled(const PostgresSource *self, const Running *now)
+/* Samples that wait for nothing more are known on the primary; a standby must have got that far. */
+static Status samples_free(PostgresSource *self, Err *err)
 {
-    if (self->settle.count == 0) return;
-    const PostgresSample *newest = &self->settle.samples[self->settle.count - 1];
-    for (int32_t i = 0; i < now->count; i++) {
-        for (int32_t r = 0; r < newest->count; r++) {
-            if (!str_eq(newest->running[r], now->ids[i])) continue;
-            int64_t pid = 0;
-            (void)number_parse_int64(postgres_db_text(now->result, i, 1), &pid);
-            LOG(LOG_INFO, "postgres", "an open transaction holds the watermark back",
-                log_text("cursor", self->source.req->cursor), log_int("pid", pid));
-            return;
+    if (self->primary) TRY(ask(self, err));
+    postgres_samples_free(&self->samples, self->primary ? self->seen.server.lsn : 0);
+    return OK;
+}
+
+/* A later look. On a standby alone there is nothing to look at: `lag` or `overlap` speaks. */
+static Status look(PostgresSource *self, PostgresSessions *sessions, Err *err)
+{
+    bool freed = false;
+    if (self->standby && !self->primary) return OK;
+    if (postgres_sessions_look(asked(self), self->seen.server.prepares, sessions, err) != OK) {
+        return self->primary ? err_prefix(err, "primary: ") : FAIL;
+    }
+    TRY(postgres_samples_pass(&self->samples, &sessions->look, &freed, err));
+    return freed ? samples_free(self, err) : OK;
+}
+
+/* Steps one and two: the highest cursor, then who is at work. */
+static Status sample_take(PostgresSource *self, PostgresSessions *sessions, Err *err)
+{
+    const SourceReq *req = self->source.req;
+    int64_t cursor = 0;
+    bool some = false, good = false;
+    TRY(highest(self, &some, &cursor, err));
+    if (some) TRY(stamp_wait(self, cursor, &good, err));
+    TRY(look(self, sessions, err));
+    if (!good) return OK;
+    int64_t as_of_us = postgres_server_as_of_us(&self->seen.server);
+    bool waits = req->lag_us && !is_time(cursor_type(self));
+    int64_t ripe_us = waits ? as_of_us + req->lag_us : 0;
+    if (waits && as_of_us <= 0) return OK;
+    TRY(postgres_samples_add(&self->samples, cursor, ripe_us, &sessions->look, err));
+    return samples_free(self, err);
+}
+
+/* Is there a sample that somebody's work holds back, or one that a standby doesn't know yet? */
+static bool is_held(const PostgresSource *self, int64_t lsn, bool *ret_replay)
+{
+    bool held = false;
+    *ret_replay = false;
+    for (int32_t i = 0; i < self->samples.count; i++) {
+        held = held || self->samples.items[i].lsn < 0;
+        *ret_replay = *ret_replay || self->samples.items[i].lsn > lsn;
+    }
+    return held;
+}
+
+static Status note_replay(PostgresSource *self, int64_t lsn, Err *err)
+{
+    int64_t behind = self->seen.server.lsn - lsn;
+    return source_note(&self->source, err,
+                       "the standby is %lld bytes of log behind its primary: the watermark "
+                       "advances when it has replayed them",
+                       (long long)int64_max(behind, 0));
+}
+
+/* Step two b: look again until what the samples wait for is over, for a while. */
+static Status sample_wait(PostgresSource *self, PostgresSessions *sessions, bool *ret_some,
+                          int64_t *ret_cursor, Err *err)
+{
+    int64_t start_ns = clock_mono_ns();
+    *ret_some = false;
+    while (true) {
+        int64_t lsn = INT64_MAX, cursor = 0;
+        bool replay = false;
+        if (self->primary) TRY(postgres_server_log(self->db, &lsn, err));
+        int64_t as_of_us = postgres_server_as_of_us(&self->seen.server);
+        if (postgres_samples_decide(&self->samples, as_of_us, lsn, &cursor)) {
+            *ret_cursor = cursor;
+            *ret_some = true;
         }
+        bool held = is_held(self, lsn, &replay);
+        int64_t waited_ns = clock_mono_ns() - start_ns;
+        bool more =
+            (held && waited_ns < WATERMARK_WAIT_NS) || (replay && waited_ns < WATERMARK_REPLAY_NS);
+        if (!more) return replay ? note_replay(self, lsn, err) : OK;
+        TRY(pause_until(self, clock_mono_ns() + WATERMARK_TICK_NS, err));
+        if (held) TRY(look(self, sessions, err));
     }
 }
 
-static Status settled_note(PostgresSource *self, const Position *from, int64_t cursor, Err *err)
+/* ---- what a run says ---- */
+
+/* Somebody's work holds the watermark: say whose. */
+static Status note_holder(PostgresSource *self, const PostgresSessions *sessions, Err *err)
+{
+    CLEANUP(buf_done) Buf who = buf_make(1 << 16);
+    int64_t age_us = -1;
+    if (self->samples.count == 0) return OK;
+    const PostgresSample *newest = &self->samples.items[self->samples.count - 1];
+    TRY(postgres_sessions_holder(sessions, newest, &who, &age_us, err));
+    if (who.len == 0 || (age_us >= 0 && age_us < WATERMARK_HELD_US)) return OK;
+    return source_note(&self->source, err, "the watermark waits for %.*s: %s",
+                       STR_ARG(buf_str(&who)),
+                       self->source.req->rows_once ? "rows since then are loaded when it has ended"
+                                                   : "rows since then are read again each run");
+}
+
+static Status note_hidden(PostgresSource *self, const PostgresSessions *sessions, Err *err)
+{
+    if (sessions->hidden == 0) return OK;
+    const char *user = PQuser(postgres_db_conn(asked(self)));
+    return source_note(&self->source, err,
+                       "the messages of %d sessions of other roles are hidden: a row of one that "
+                       "commits several times within one message may be missed; "
+                       "GRANT pg_read_all_stats TO \"%s\" makes the watermark exact",
+                       sessions->hidden, user ? user : "");
+}
+
+/* ---- a run ---- */
+
+static Status stable_note(PostgresSource *self, int64_t cursor, Err *err)
 {
     TypeId type = cursor_type(self);
     int64_t before = 0;
-    bool back = from && cursor_number(type, buf_str(&from->cursor), &before) && before > cursor;
-    if (back) return OK;
-    PostgresCursor settled = {.some = true, .number = cursor};
-    buf_clear(&self->settled);
-    return postgres_cursor_format(&settled, type, &self->settled, err);
+    if (cursor_number(type, buf_str(&self->stable), &before) && before > cursor) return OK;
+    return cursor_text(type, cursor, &self->stable, err);
 }
 
 Status postgres_watermark_settle(PostgresSource *self, const Position *from, Err *err)
 {
-    CLEANUP(running_done) Running running = {0};
+    CLEANUP(postgres_sessions_done) PostgresSessions sessions = {0};
     bool some = false;
     int64_t cursor = 0;
-    if (from) TRY(postgres_settle_load(&self->settle, buf_str(&from->samples), err));
-    if (from) TRY(buf_append(&self->settled, buf_str(&from->cursor), err));
-    TRY(sample_take(self, &running, &some, err));
-    TRY(sample_wait(self, &running, &cursor, &some, err));
-    tell_unsettled(self, &running);
-    return some ? settled_note(self, from, cursor, err) : OK;
-}
-
-Status postgres_watermark_observe(PostgresSource *self, Position *position, Err *err)
-{
-    CLEANUP(running_done) Running running = {0};
-    bool some = false;
-    TRY(postgres_settle_load(&self->settle, buf_str(&position->samples), err));
-    return sample_take(self, &running, &some, err);
+    TRY(ask(self, err));
+    if (from) TRY(postgres_memory_load(self, from, err));
+    TRY(sample_take(self, &sessions, err));
+    TRY(sample_wait(self, &sessions, &some, &cursor, err));
+    TRY(note_holder(self, &sessions, err));
+    TRY(note_hidden(self, &sessions, err));
+    return some ? stable_note(self, cursor, err) : OK;
 }

@@ -1,8 +1,10 @@
 /* The only source of time; tests may set it. */
 #include "foundation/base/clock.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <time.h>
+#include <unistd.h>
 
 static _Atomic int64_t fixed_us = -1;
 
@@ -27,6 +29,15 @@ int64_t clock_mono_ns(void)
 int64_t clock_boot_ns(void)
 {
     return clock_ns(CLOCK_BOOTTIME);
+}
+
+void clock_boot_id(char ret_id[40])
+{
+    enum { UUID_LEN = 36 };
+    int file = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    bool got = file >= 0 && read(file, ret_id, UUID_LEN) == UUID_LEN;
+    if (file >= 0) (void)close(file);
+    ret_id[got ? UUID_LEN : 0] = 0;
 }
 
 int64_t clock_cpu_us(void)

@@ -11,6 +11,8 @@ int64_t clock_now_us(void);
 int64_t clock_mono_ns(void);
 /* The same, but it goes on while the machine sleeps: for ages that others see too. */
 int64_t clock_boot_ns(void);
+/* Since which start of which machine that goes; empty where the system doesn't say. */
+void clock_boot_id(char ret_id[40]);
 /* CPU time of the process in microseconds. */
 int64_t clock_cpu_us(void);
 

@@ -99,6 +99,7 @@ static void tell(const Ticket *ticket, const RunResult *r, const Err *why)
 {
     const Job *job = ticket->job;
     Str id = str_from(ticket->run_id);
+    run_result_log(r);
     if (r->status == RUN_SUCCESS) {
         LOG(LOG_INFO, "pipeline", "run succeeded", log_text("pipeline", job->name),
             log_text("run_id", id), log_int("extracted", r->extracted),

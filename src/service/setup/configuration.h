@@ -33,13 +33,12 @@ typedef struct RetryOptions {
 
 typedef struct IncrementalOptions {
     OptionHead head;
-    Str cursor, start;
-    int64_t overlap_us, lag_us;
+    Str cursor, start, overlap, lag;
 } IncrementalOptions;
 
 typedef struct PipelineOptions {
     OptionHead head;
-    Str schedule, from, from_table, query, to, table;
+    Str schedule, from, primary, from_table, query, to, table;
     RetryOptions retry;
     const YamlNode *params, *steps, *rejects, *csv;
     IncrementalOptions incremental;

@@ -93,16 +93,16 @@ static const Option INCREMENTAL_OPTIONS[] = {
      .offset = FIELD(IncrementalOptions, start),
      .summary = "Where the first run begins; empty: everything."},
     {.name = "overlap",
-     .type = OPTION_DURATION,
-     .offset = FIELD(IncrementalOptions, overlap_us),
-     .otherwise = "0s",
-     .summary = "Read this much of a time cursor again, for cursors that clients write; needs a "
-                "`key`, by which a database knows what it has already."},
+     .type = OPTION_TEXT,
+     .offset = FIELD(IncrementalOptions, overlap),
+     .summary = "Read this much before the watermark again: a time (10m), or a number for a cursor "
+                "that is one; for cursors that clients write. Needs a `key`, by which a database "
+                "knows what it has already."},
     {.name = "lag",
-     .type = OPTION_DURATION,
-     .offset = FIELD(IncrementalOptions, lag_us),
-     .otherwise = "0s",
-     .summary = "Stay this much behind the newest rows."},
+     .type = OPTION_TEXT,
+     .offset = FIELD(IncrementalOptions, lag),
+     .summary = "Stay this much before the newest rows: a time (5m), or a number for a cursor that "
+                "is one. No row is missed that comes no later; PostgreSQL."},
 };
 static const OptionGroup INCREMENTAL_GROUP = {"incremental", sizeof(IncrementalOptions),
                                               INCREMENTAL_OPTIONS, COUNT_OF(INCREMENTAL_OPTIONS)};
@@ -137,6 +137,11 @@ static const Option PIPELINE_OPTIONS[] = {
      .offset = FIELD(PipelineOptions, from),
      .required = true,
      .summary = "A connection's name, or a location."},
+    {.name = "primary",
+     .type = OPTION_TEXT,
+     .offset = FIELD(PipelineOptions, primary),
+     .summary = "Where `from` is a PostgreSQL standby: its primary, a connection's name or a "
+                "location, which is asked who is at work; rows are read from the standby."},
     {.name = "from_table",
      .type = OPTION_TEXT,
      .offset = FIELD(PipelineOptions, from_table),

@@ -163,11 +163,25 @@ static void mode_make(Configuration *c, const PipelineOptions *o, PipelineConfig
     }
 }
 
+/* `overlap` and `lag`: a number of the cursor's, or a time. */
+static void span_make(Configuration *c, const PipelineOptions *o, const char *key, Str text,
+                      int64_t *ret_us, int64_t *ret_count)
+{
+    const YamlNode *node = option_node(&o->incremental.head, key);
+    if (!node) return;
+    bool number = number_parse_int64(text, ret_count) == NUMBER_OK && *ret_count >= 0;
+    if (number || option_parse_duration(text, ret_us)) return;
+    mistake_add(
+        &c->mistakes, node->line, node->column,
+        STR("a duration like 30s, 5m or 1h, or a number like 1000 for a cursor that is one"),
+        "`%s` can't be \"%.*s\"", key, STR_ARG(text));
+}
+
 /* What is read again on purpose must be known again: by a key, in a target that can merge. */
-static void overlap_make(Configuration *c, const PipelineOptions *o, const PipelineConfig *p)
+static void overlap_check(Configuration *c, const PipelineOptions *o, const PipelineConfig *p)
 {
     const YamlNode *node = option_node(&o->incremental.head, "overlap");
-    if (!node || !o->incremental.overlap_us) return;
+    if (!node || (!p->incremental.overlap_us && !p->incremental.overlap_count)) return;
     bool topic = str_eq(p->to.scheme, STR("kafka"));
     if (topic || is_file(&p->to)) {
         mistake_add(&c->mistakes, node->line, node->column,
@@ -179,6 +193,21 @@ static void overlap_make(Configuration *c, const PipelineOptions *o, const Pipel
                     STR("name the columns of a key: `key: [id]`, with mode upsert or append"),
                     "`overlap` reads rows again, and without a `key` they would be appended twice");
     }
+}
+
+static void incremental_make(Configuration *c, const PipelineOptions *o, PipelineConfig *p)
+{
+    const IncrementalOptions *from = &o->incremental;
+    Incremental *inc = &p->incremental;
+    *inc = (Incremental){.cursor = from->cursor, .start = from->start};
+    inc->order_said = from->overlap.len > 0 || from->lag.len > 0;
+    span_make(c, o, "overlap", from->overlap, &inc->overlap_us, &inc->overlap_count);
+    span_make(c, o, "lag", from->lag, &inc->lag_us, &inc->lag_count);
+    const YamlNode *primary = option_node(&o->head, "primary");
+    if (!primary || from->cursor.len) return;
+    mistake_add(&c->mistakes, primary->line, primary->column,
+                STR("leave it out, or name the cursor: `incremental: { cursor: id }`"),
+                "`primary` is asked for the watermark of an incremental pipeline");
 }
 
 static Status hash_make(Configuration *c, const PipelineOptions *o, PipelineConfig *p, Err *err)
@@ -216,7 +245,6 @@ static Status pipeline_make(Configuration *c, const PipelineOptions *o, Pipeline
         .name = o->head.name,
         .from_table = o->from_table,
         .query = o->query,
-        .incremental = {o->incremental.cursor, o->incremental.start, o->incremental.overlap_us},
         .table = o->table,
         .key = o->key.items,
         .key_count = o->key.count,
@@ -230,6 +258,7 @@ static Status pipeline_make(Configuration *c, const PipelineOptions *o, Pipeline
         .retry_wait_us = o->retry.wait_us,
     };
     location_settle(c, &o->head, "from", o->from, &p->from);
+    location_settle(c, &o->head, "primary", o->primary, &p->primary);
     location_settle(c, &o->head, "to", o->to, &p->to);
     if (!p->table.len && p->from_table.len && !is_file(&p->to)) p->table = p->from_table;
     TRY(params_make(c, o->params, &p->params, &p->param_count, err));
@@ -237,7 +266,8 @@ static Status pipeline_make(Configuration *c, const PipelineOptions *o, Pipeline
     TRY(steps_make(c, o->steps, p, err));
     rejects_make(c, o, p);
     mode_make(c, o, p);
-    overlap_make(c, o, p);
+    incremental_make(c, o, p);
+    overlap_check(c, o, p);
     return hash_make(c, o, p, err);
 }
 

@@ -1,20 +1,34 @@
 /* Puts a pipeline together: source, watermark, steps, sinks. */
 #include "foundation/base/clock.h"
 #include "foundation/base/datetime.h"
+#include "foundation/base/number.h"
 #include "work/pipeline/pipeline_impl.h"
 #include "work/step/step_check.h"
 
 /* ---- where to read from ---- */
 
+/* A number put back, which can't pass the least. */
+static Status put_number_back(Str cursor, int64_t overlap, Buf *out, Err *err)
+{
+    int64_t number = 0;
+    if (number_parse_int64(cursor, &number) != NUMBER_OK) {
+        (void)err_set(err, ERR_CONFIG, "`overlap` is a number, and the watermark is \"%.*s\"",
+                      STR_ARG(cursor));
+        return err_hint(err, "say a time like 10m for a cursor that is one");
+    }
+    if (__builtin_sub_overflow(number, overlap, &number)) number = INT64_MIN;
+    return buf_printf(out, err, "%lld", (long long)number);
+}
+
 /* A time cursor put back by the overlap, in the form in which the source writes it. */
-static Status put_back(Str cursor, int64_t overlap_us, Buf *out, Err *err)
+static Status put_time_back(Str cursor, int64_t overlap_us, Buf *out, Err *err)
 {
     int64_t us = 0;
     bool zone = false;
     if (!datetime_cast_timestamp(cursor, &us, &zone)) {
-        (void)err_set(err, ERR_CONFIG, "`overlap` needs a time cursor; the watermark is «%.*s»",
+        (void)err_set(err, ERR_CONFIG, "`overlap` needs a time cursor; the watermark is \"%.*s\"",
                       STR_ARG(cursor));
-        return err_hint(err, "leave `overlap` out for numbers");
+        return err_hint(err, "say a number like 1000 for a cursor that is one");
     }
     char text[DATETIME_TEXT_MAX];
     int64_t len;
@@ -35,7 +49,10 @@ static Status cursor_from(Assembly *a, Err *err)
     bool first = a->options->full_refresh || a->state.position.cursor.len == 0;
     if (first) return buf_append(&a->cursor_from, inc->start, err);
     Str watermark = buf_str(&a->state.position.cursor);
-    if (inc->overlap_us) return put_back(watermark, inc->overlap_us, &a->cursor_from, err);
+    if (inc->overlap_count) {
+        return put_number_back(watermark, inc->overlap_count, &a->cursor_from, err);
+    }
+    if (inc->overlap_us) return put_time_back(watermark, inc->overlap_us, &a->cursor_from, err);
     return buf_append(&a->cursor_from, watermark, err);
 }
 
@@ -53,6 +70,7 @@ static Status source_request(Assembly *a, Err *err)
     TRY(registry_find(a->env->registry, c->to.scheme, &target, err));
     /* Rows at the watermark are read again where a key tells which of them are new. */
     bool again = target->merges && c->key_count > 0;
+    bool overlaps = c->incremental.overlap_us > 0 || c->incremental.overlap_count > 0;
     bool watermark =
         !a->options->since.len && !a->options->full_refresh && a->state.position.cursor.len > 0;
     a->source_req = (SourceReq){
@@ -63,8 +81,14 @@ static Status source_request(Assembly *a, Err *err)
         .param_count = c->param_count,
         .cursor = c->incremental.cursor,
         .cursor_from = buf_str(&a->cursor_from),
-        .cursor_inclusive = !watermark || again || c->incremental.overlap_us > 0,
-        .overlap_us = c->incremental.overlap_us,
+        .cursor_inclusive = !watermark || again || overlaps,
+        .cursor_start = c->incremental.start,
+        .overlaps = overlaps,
+        .lag_us = c->incremental.lag_us,
+        .lag_count = c->incremental.lag_count,
+        .order_said = c->incremental.order_said,
+        .primary = c->primary.scheme.len ? &c->primary : NULL,
+        .rows_keyed = again,
         .settle = c->incremental.cursor.len > 0 && a->advance,
         .rows_once = c->mode == SINK_APPEND,
         .rows_max = a->options->rows_max,

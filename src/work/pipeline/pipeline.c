@@ -74,6 +74,18 @@ static Status result_checks(const Assembly *a, RunResult *result, Err *err)
     return OK;
 }
 
+/* What the source has to say about this attempt. */
+static Status result_warnings(const Assembly *a, RunResult *result, Err *err)
+{
+    buf_clear(&result->warnings);
+    const SourceNotes *notes = &a->source->notes;
+    for (int32_t i = 0; i < notes->count; i++) {
+        if (i) TRY(buf_append_char(&result->warnings, '\n', err));
+        TRY(buf_append(&result->warnings, notes->texts[i], err));
+    }
+    return OK;
+}
+
 /* Rows that go through unopened come and go at one speed: little of them waits. */
 static int64_t queue_bytes(const Budget *budget, bool wire)
 {
@@ -123,6 +135,7 @@ static Status flow_of_assembly(Assembly *a, RunResult *result, bool *ret_rejects
     Status status = flow_run(&spec, &flow, err);
     Err ignored = {0};
     Status told = result_checks(a, result, status == OK ? err : &ignored);
+    if (told == OK) told = result_warnings(a, result, status == OK ? err : &ignored);
     if (status == OK) status = told;
     if (status == OK) {
         result_counts(&flow, a, result);

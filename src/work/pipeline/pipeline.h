@@ -29,13 +29,16 @@ typedef struct StepConfig {
 typedef struct Incremental {
     Str cursor; /* empty: not incremental */
     Str start;
-    int64_t overlap_us;
+    int64_t overlap_us, overlap_count; /* by time, or by number */
+    int64_t lag_us, lag_count;
+    bool order_said; /* overlap or lag was given, be it 0 */
 } Incremental;
 
 /* A pipeline as configured; texts live in the configuration's arena. `copy` fills one by hand. */
 typedef struct PipelineConfig {
     Str name; /* empty: copy (no neuron_loads) */
     Location from;
+    Location primary; /* of `from`, where that is a standby; no scheme: not given */
     Str from_table, query;
     const SourceParam *params;
     int32_t param_count;
@@ -107,11 +110,14 @@ typedef struct RunResult {
     int64_t bytes;
     int32_t attempts;
     Buf watermark; /* the cursor after the run; empty: none */
+    Buf warnings;  /* lines: what couldn't be promised, who held the run up */
     Buf checks;    /* what `check` steps found: JSON objects with commas between them */
     Err error;     /* kind and message when failed */
 } RunResult;
 void run_result_init(RunResult *result);
 void run_result_done(RunResult *result);
+/* Its warnings into the log, at the top. */
+void run_result_log(const RunResult *result);
 /* One JSON object, all keys of SPEC, in its order; `indent` for people. */
 MUST_USE Status run_result_json(const RunResult *result, bool indent, Buf *out, Err *err);
 

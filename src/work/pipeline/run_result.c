@@ -2,17 +2,29 @@
 #include <math.h>
 
 #include "foundation/codec/json_writer.h"
+#include "foundation/obs/log.h"
 #include "work/pipeline/pipeline.h"
 
 void run_result_init(RunResult *result)
 {
-    *result = (RunResult){.watermark = buf_make(1 << 20), .checks = buf_make(1 << 26)};
+    *result = (RunResult){
+        .watermark = buf_make(1 << 20), .warnings = buf_make(1 << 20), .checks = buf_make(1 << 26)};
 }
 
 void run_result_done(RunResult *result)
 {
     buf_done(&result->watermark);
+    buf_done(&result->warnings);
     buf_done(&result->checks);
+}
+
+void run_result_log(const RunResult *result)
+{
+    Str lines = buf_str(&result->warnings), line = STR_NULL;
+    while (lines.len && str_next_part(&lines, '\n', &line)) {
+        LOG(LOG_WARN, "pipeline", "a run warns", log_text("pipeline", str_from(result->pipeline)),
+            log_text("warning", line));
+    }
 }
 
 static const char *status_name(RunStatus status)
@@ -54,6 +66,15 @@ static void write_counts(JsonWriter *w, const RunResult *r)
     write_int(w, "unchanged", r->unchanged);
     if (r->deleted) write_int(w, "deleted", r->deleted);
     write_int(w, "records_processed", r->loaded);
+}
+
+static void write_warnings(JsonWriter *w, const RunResult *r)
+{
+    Str lines = buf_str(&r->warnings), line = STR_NULL;
+    json_key(w, "warnings");
+    json_array_begin(w);
+    while (lines.len && str_next_part(&lines, '\n', &line)) json_write_text(w, line);
+    json_array_end(w);
 }
 
 static void write_error(JsonWriter *w, const RunResult *r)
@@ -119,6 +140,7 @@ Status run_result_json(const RunResult *r, bool indent UNUSED, Buf *out, Err *er
     json_array_begin(&w);
     if (r->checks.len) json_write_raw(&w, buf_str(&r->checks));
     json_array_end(&w);
+    write_warnings(&w, r);
     write_error(&w, r);
     json_object_end(&w);
     return json_writer_end(&w);
