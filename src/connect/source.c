@@ -13,6 +13,7 @@ void source_info_done(SourceInfo *info)
 }
 
 /* One text more, where it isn't there yet. */
+PRINTF_LIKE(5, 0)
 static Status text_add(Arena *arena, Str **texts, int32_t *count, Err *err, const char *format,
                        va_list args)
 {

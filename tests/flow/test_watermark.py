@@ -152,6 +152,7 @@ def test_sessions_that_the_role_may_not_see(neuron, db):
     db("INSERT INTO raw(who) VALUES ('other')")
     for result in pair.good():
         assert any("GRANT pg_read_all_stats TO \"reader\"" in said for said in result["warnings"]), result
+    assert "GRANT pg_read_all_stats TO \"reader\"" in neuron("etl", "append", "--dry-run").stdout
     late("COMMIT; BEGIN; INSERT INTO raw(who) VALUES ('again');")
     pair.good()
     late("COMMIT;")

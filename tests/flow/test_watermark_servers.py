@@ -160,6 +160,24 @@ def test_a_failover_that_loses_nothing_goes_on(neuron, family, cursor):
     pair.check()
 
 
+def test_a_standby_that_was_the_source_takes_over(neuron, family):
+    primary, other = family
+    db = own_database(primary, other)
+    pair = Pair(neuron, db, more=f", primary: \"{db.url}\"", url=at_standby(db, other))
+    late = Session(primary, "own")
+    late("BEGIN; INSERT INTO raw(who) VALUES ('never');")
+    db("INSERT INTO raw(who) VALUES ('one')")
+    pair.good()
+    other.catch_up()
+    primary.crash_only()
+    other.promote()
+    db.server = other
+    db("INSERT INTO raw(who) VALUES ('two')")
+    results = pair.good()
+    assert all(not r["warnings"] for r in results), results
+    pair.check()
+
+
 @pytest.mark.parametrize("cursor", ["at", "id"])
 def test_a_failover_that_loses_transactions_is_noticed(neuron, family, cursor):
     primary, other = family

@@ -122,6 +122,17 @@ Status postgres_sessions_look(PostgresDb *db, bool prepares, PostgresSessions *s
     return prepared_read(s, err);
 }
 
+Status postgres_sessions_hidden(const PostgresSessions *s, PostgresDb *db, Buf *out, Err *err)
+{
+    if (s->hidden == 0) return OK;
+    const char *user = PQuser(postgres_db_conn(db));
+    return buf_printf(out, err,
+                      "the messages of %d sessions of other roles are hidden: a row of one that "
+                      "commits several times within one message may be missed; "
+                      "GRANT pg_read_all_stats TO \"%s\" makes the watermark exact",
+                      s->hidden, user ? user : "");
+}
+
 /* ---- who holds a sample ---- */
 
 /* The row of a wait in its result; -1: not there. */

@@ -15,11 +15,15 @@ typedef struct PostgresSessions {
     int32_t hidden;    /* sessions whose messages our role may not see */
 } PostgresSessions;
 
-/* Outside a transaction. `prepares` false: the server has no prepared transactions. ERR_LIMIT for
- * very many. */
+/* `prepares` false: prepared transactions are left out. For samples outside a transaction, in which
+ * sessions would be those of its beginning. ERR_LIMIT for very many. */
 MUST_USE Status postgres_sessions_look(PostgresDb *db, bool prepares, PostgresSessions *sessions,
                                        Err *err);
 void postgres_sessions_done(PostgresSessions *sessions);
+
+/* What hidden sessions mean, and the GRANT; nothing where none is hidden. */
+MUST_USE Status postgres_sessions_hidden(const PostgresSessions *sessions, PostgresDb *db, Buf *out,
+                                         Err *err);
 
 /* Which of those that the sample waits for has been at it longest, as people read it: pid,
  * application, user, since when. *ret_age_us: how long, -1 unknown. Nothing when it waits for

@@ -73,6 +73,20 @@ static Status warn_of_index(PostgresSource *self, const PostgresOrder *order, So
                             STR_ARG(order->index));
 }
 
+/* Sessions whose messages our role may not see: the plan says so too. */
+static Status warn_of_hidden(PostgresSource *self, SourceInfo *info, Err *err)
+{
+    CLEANUP(postgres_sessions_done) PostgresSessions sessions = {0};
+    CLEANUP(buf_done) Buf text = buf_make(1 << 16);
+    PostgresDb *db = self->primary ? self->primary : self->db;
+    TypeId type = self->columns.schema->fields[self->cursor].type;
+    bool alone = self->standby && !self->primary;
+    if (alone || !postgres_watermark_settles(self->source.req, type)) return OK;
+    TRY(postgres_sessions_look(db, false, &sessions, err));
+    TRY(postgres_sessions_hidden(&sessions, db, &text, err));
+    return text.len ? source_info_warn(info, err, "%.*s", STR_ARG(buf_str(&text))) : OK;
+}
+
 /* What can't be promised is in the plan, and in each run that keeps its watermark. */
 static Status warn_of_order(PostgresSource *self, const PostgresOrder *order, SourceInfo *info,
                             Err *err)
@@ -100,6 +114,7 @@ Status postgres_warnings_describe(PostgresSource *self, SourceInfo *info, Err *e
         TRY(postgres_primary_open(self, err));
         TRY(warn_of_standby(self, info, err));
     }
+    if (self->source.req->settle) TRY(warn_of_hidden(self, info, err));
     TRY(warn_of_index(self, &order, info, err));
     return warn_of_order(self, &order, info, err);
 }

@@ -288,13 +288,9 @@ static Status note_holder(PostgresSource *self, const PostgresSessions *sessions
 
 static Status note_hidden(PostgresSource *self, const PostgresSessions *sessions, Err *err)
 {
-    if (sessions->hidden == 0) return OK;
-    const char *user = PQuser(postgres_db_conn(asked(self)));
-    return source_note(&self->source, err,
-                       "the messages of %d sessions of other roles are hidden: a row of one that "
-                       "commits several times within one message may be missed; "
-                       "GRANT pg_read_all_stats TO \"%s\" makes the watermark exact",
-                       sessions->hidden, user ? user : "");
+    CLEANUP(buf_done) Buf text = buf_make(1 << 16);
+    TRY(postgres_sessions_hidden(sessions, asked(self), &text, err));
+    return text.len ? source_note(&self->source, err, "%.*s", STR_ARG(buf_str(&text))) : OK;
 }
 
 /* ---- a run ---- */
