@@ -367,12 +367,12 @@ static Status begin_locked(FileSink *s, FileRejects *file, const SinkRun *run, i
 
 /* Are the parts that the position moves still ours? */
 static Status check_parts(FileSink *s, FileJournal *journal, const Position *position,
-                          bool *ret_held, Err *err)
+                          const SinkRun *run, bool *ret_held, Err *err)
 {
     *ret_held = true;
     if (!has_parts(s)) return OK;
     TRY(file_journal_open_topic(journal, s->req->pipeline, s->req->topic, err));
-    *ret_held = sink_parts_move(&s->parts, position);
+    *ret_held = sink_parts_move(&s->parts, run->from, position);
     *ret_held &= file_journal_holds(journal, &s->parts);
     return OK;
 }
@@ -385,7 +385,7 @@ static Status commit_locked(FileSink *s, int *fd, const Position *position, cons
     int64_t length = 0;
     bool held = true;
     TRY(begin_locked(s, &file, run, &length, err));
-    TRY(check_parts(s, &journal, position, &held, err));
+    TRY(check_parts(s, &journal, position, run, &held, err));
     *ret_result = held ? COMMIT_DONE : COMMIT_FENCED;
     if (!held) return OK;
     int64_t end = length, rows = length;
@@ -445,11 +445,12 @@ bool file_sink_holds(const FileSink *s, int32_t part)
     return !has_parts(s) || sink_parts_hold(&s->parts, part);
 }
 
-Status file_sink_claim(FileSink *s, const Position *position, bool *ret_held, Err *err)
+Status file_sink_claim(FileSink *s, const Position *position, const SinkRun *run, bool *ret_held,
+                       Err *err)
 {
     CLEANUP(file_journal_done) FileJournal journal = {0};
     Status status = file_journal_load(s->path, &journal, err);
-    if (status == OK) status = check_parts(s, &journal, position, ret_held, err);
+    if (status == OK) status = check_parts(s, &journal, position, run, ret_held, err);
     return status == OK ? OK : name_error(s, err);
 }
 

@@ -41,7 +41,8 @@ MUST_USE Status file_sink_write(FileSink *sink, Str bytes, Err *err);
 MUST_USE Status file_sink_take(FileSink *sink, const int32_t *parts, int32_t count,
                                Position *ret_from, Err *err);
 bool file_sink_holds(const FileSink *sink, int32_t part);
-MUST_USE Status file_sink_claim(FileSink *sink, const Position *position, bool *ret_held, Err *err);
+MUST_USE Status file_sink_claim(FileSink *sink, const Position *position, const SinkRun *run,
+                                bool *ret_held, Err *err);
 /* Everything written becomes visible and lasting; the owner's position only where `run` advances
  * it. Refused rows of a pipeline's run (shared, no owner) are listed as begun (file_rejects.h);
  * those of a try of the same run go. FAIL: ERR_FENCED, the owner's name committed elsewhere since

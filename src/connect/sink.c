@@ -136,10 +136,11 @@ bool sink_holds(const Sink *sink, int32_t part)
     return !sink_keeps_parts(sink) || sink->ops->holds(sink, part);
 }
 
-Status sink_claim(Sink *sink, const Position *position, bool *ret_held, Err *err)
+Status sink_claim(Sink *sink, const Position *position, const SinkRun *run, bool *ret_held,
+                  Err *err)
 {
     *ret_held = true;
-    return sink_keeps_parts(sink) ? sink->ops->claim(sink, position, ret_held, err) : OK;
+    return sink_keeps_parts(sink) ? sink->ops->claim(sink, position, run, ret_held, err) : OK;
 }
 
 Status sink_open(Sink *sink, Str run_id, int64_t epoch, Err *err)

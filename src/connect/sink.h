@@ -89,6 +89,8 @@ typedef struct SinkRun {
     int64_t extracted, transformed, dropped, rejected;
     SinkCounts counts;
     bool advance; /* write the position as the new watermark (false for --limit, --since) */
+    const Position
+        *from; /* where the cycle began; it is compared with the target's own (SinkParts) */
     /* Makes the samples that are kept with the position from those that are kept now (`before`,
      * empty: none): under the target's lock, as several processes may keep theirs there. NULL: the
      * position's own. */
@@ -126,7 +128,8 @@ typedef struct SinkOps {
     Status (*take)(Sink *sink, const int32_t *parts, int32_t count, Position *ret_from,
                    bool *ret_taken, Err *err);
     bool (*holds)(const Sink *sink, int32_t part);
-    Status (*claim)(Sink *sink, const Position *position, bool *ret_held, Err *err);
+    Status (*claim)(Sink *sink, const Position *position, const SinkRun *run, bool *ret_held,
+                    Err *err);
     Status (*open)(Sink *sink, Str run_id, int64_t epoch, Err *err);
     Status (*port)(Sink *sink, SinkPortKind kind, Str name, const Schema *schema, int32_t *ret_port,
                    Err *err);
@@ -182,7 +185,8 @@ MUST_USE Status sink_take(Sink *sink, const int32_t *parts, int32_t count, Posit
 bool sink_holds(const Sink *sink, int32_t part);
 /* Before rejects of the open cycle are committed elsewhere: are its parts still ours? Where the
  * target can, they stay so until the cycle's end. */
-MUST_USE Status sink_claim(Sink *sink, const Position *position, bool *ret_held, Err *err);
+MUST_USE Status sink_claim(Sink *sink, const Position *position, const SinkRun *run, bool *ret_held,
+                           Err *err);
 /* Start a run that publishes as epoch + 1; ERR_FENCED at commit if somebody else did meanwhile. */
 MUST_USE Status sink_open(Sink *sink, Str run_id, int64_t epoch, Err *err);
 /* A port for batches of that schema. OUT's name is the table or topic; a REJECT port takes

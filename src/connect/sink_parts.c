@@ -54,7 +54,7 @@ Status sink_parts_put(SinkParts *parts, int32_t part, int64_t next, int64_t fenc
     return OK;
 }
 
-bool sink_parts_move(SinkParts *parts, const Position *position)
+bool sink_parts_move(SinkParts *parts, const Position *from, const Position *position)
 {
     bool held = true;
     sink_parts_end(parts, false);
@@ -62,6 +62,7 @@ bool sink_parts_move(SinkParts *parts, const Position *position)
         const PartPosition *at = &position->parts[i];
         SinkPart *part = sink_parts_find(parts, at->part);
         if (at->next == (part ? part->next : -1)) continue;
+        if (part) part->held &= position_next(from, at->part) == part->next;
         held &= part && part->held;
         if (!part) continue;
         part->moves = at->next;

@@ -32,9 +32,9 @@ MUST_USE Status sink_parts_put(SinkParts *parts, int32_t part, int64_t next, int
 /* NULL when it was never taken over. */
 SinkPart *sink_parts_find(const SinkParts *parts, int32_t part);
 bool sink_parts_hold(const SinkParts *parts, int32_t part);
-/* Note what the position moves, in `moves` and `moving`. False: it moves a part that is not held.
- */
-bool sink_parts_move(SinkParts *parts, const Position *position);
+/* Note what the position moves, in `moves` and `moving`. False: it moves a part that is not held,
+ * or from elsewhere than the target has it: rows would come twice. Such a part is held no more. */
+bool sink_parts_move(SinkParts *parts, const Position *from, const Position *position);
 /* The moves are committed, or undone. */
 void sink_parts_end(SinkParts *parts, bool committed);
 

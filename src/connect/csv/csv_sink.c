@@ -112,9 +112,10 @@ static bool csv_sink_holds(const Sink *sink, int32_t part)
     return file_sink_holds(((const CsvSink *)sink)->file, part);
 }
 
-static Status csv_sink_claim(Sink *sink, const Position *position, bool *ret_held, Err *err)
+static Status csv_sink_claim(Sink *sink, const Position *position, const SinkRun *run,
+                             bool *ret_held, Err *err)
 {
-    return file_sink_claim(((CsvSink *)sink)->file, position, ret_held, err);
+    return file_sink_claim(((CsvSink *)sink)->file, position, run, ret_held, err);
 }
 
 static Status csv_sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outcome *ret_outcome,

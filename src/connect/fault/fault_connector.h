@@ -18,7 +18,7 @@ typedef struct FaultOdds {
     int32_t unknown;   /* the sink: a commit's answer gets lost */
     int32_t pending;   /* a commit is decided later */
     int32_t stall;     /* a write hangs until it is cancelled */
-    int32_t hang;      /* a commit does */
+    int32_t hang;      /* a begin, a taking over, a commit do */
     int32_t refuse;    /* a row is refused in apply */
     int32_t again;     /* a commit must be done again */
     int32_t malformed; /* the source: a row that can't be read */

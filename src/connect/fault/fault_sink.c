@@ -47,6 +47,18 @@ static Status fault_sink_port(Sink *sink UNUSED, SinkPortKind kind, Str name UNU
     return OK;
 }
 
+/* Hang until somebody cancels, as a dead server does. The mutex is held. */
+static Status stall(FaultSink *self, Err *err)
+{
+    FaultWorld *w = self->world;
+    w->stalls++;
+    int64_t end_ns = clock_mono_ns() + 2 * w->revoke_after_ns;
+    while (!atomic_load(&self->cancelled) && clock_mono_ns() < end_ns) {
+        (void)thread_cond_wait(&self->cancel_cond, &w->mutex, end_ns);
+    }
+    return atomic_load(&self->cancelled) ? err_set(err, ERR_CANCELLED, "cancelled") : OK;
+}
+
 /* ---- parts ---- */
 
 static Status fault_sink_take(Sink *sink, const int32_t *parts, int32_t count, Position *ret_from,
@@ -56,6 +68,8 @@ static Status fault_sink_take(Sink *sink, const int32_t *parts, int32_t count, P
     FaultWorld *w = self->world;
     Status status = OK;
     pthread_mutex_lock(&w->mutex);
+    if (atomic_load(&self->cancelled)) status = err_set(err, ERR_CANCELLED, "cancelled");
+    else if (fault_happens(w, w->odds.hang)) status = stall(self, err);
     *ret_taken = !fault_happens(w, w->odds.busy);
     for (int32_t i = 0; i < count && *ret_taken && status == OK; i++) {
         int32_t part = parts[i];
@@ -73,10 +87,10 @@ static bool fault_sink_holds(const Sink *sink, int32_t part)
 }
 
 /* The world's mutex is held. */
-static bool held_now(FaultSink *self, const Position *position)
+static bool held_now(FaultSink *self, const Position *position, const SinkRun *run)
 {
     FaultWorld *w = self->world;
-    bool held = sink_parts_move(&self->parts, position);
+    bool held = sink_parts_move(&self->parts, run->from, position);
     for (int32_t i = 0; i < self->parts.count; i++) {
         SinkPart *part = &self->parts.items[i];
         int64_t next = w->position[part->part] ? w->position[part->part] : -1;
@@ -87,12 +101,12 @@ static bool held_now(FaultSink *self, const Position *position)
     return held;
 }
 
-static Status fault_sink_claim(Sink *sink, const Position *position, bool *ret_held,
-                               Err *err UNUSED)
+static Status fault_sink_claim(Sink *sink, const Position *position, const SinkRun *run,
+                               bool *ret_held, Err *err UNUSED)
 {
     FaultSink *self = (FaultSink *)sink;
     pthread_mutex_lock(&self->world->mutex);
-    *ret_held = held_now(self, position);
+    *ret_held = held_now(self, position, run);
     pthread_mutex_unlock(&self->world->mutex);
     return OK;
 }
@@ -122,13 +136,17 @@ static void rival(FaultWorld *w)
     for (int64_t i = 0; i < rows; i++) w->committed[part][w->position[part]++]++;
 }
 
-static Status fault_sink_begin(Sink *sink, int64_t cycle, Err *err UNUSED)
+static Status fault_sink_begin(Sink *sink, int64_t cycle, Err *err)
 {
     FaultSink *self = (FaultSink *)sink;
+    Status status = OK;
     self->cycle = cycle;
     self->count = 0;
-    atomic_store(&self->cancelled, false);
-    return OK;
+    if (atomic_load(&self->cancelled)) return err_set(err, ERR_CANCELLED, "cancelled");
+    pthread_mutex_lock(&self->world->mutex);
+    if (fault_happens(self->world, self->world->odds.hang)) status = stall(self, err);
+    pthread_mutex_unlock(&self->world->mutex);
+    return status;
 }
 
 static Status row_add(FaultSink *self, FaultRow row, Err *err)
@@ -142,18 +160,6 @@ static Status row_add(FaultSink *self, FaultRow row, Err *err)
     }
     self->rows[self->count++] = row;
     return OK;
-}
-
-/* Hang until somebody cancels, as a dead server does. The mutex is held. */
-static Status stall(FaultSink *self, Err *err)
-{
-    FaultWorld *w = self->world;
-    w->stalls++;
-    int64_t end_ns = clock_mono_ns() + 2 * w->revoke_after_ns;
-    while (!atomic_load(&self->cancelled) && clock_mono_ns() < end_ns) {
-        (void)thread_cond_wait(&self->cancel_cond, &w->mutex, end_ns);
-    }
-    return atomic_load(&self->cancelled) ? err_set(err, ERR_CANCELLED, "cancelled") : OK;
 }
 
 static Status write_locked(FaultSink *self, const Batch *batch, Err *err)
@@ -239,7 +245,7 @@ static void make_visible(FaultSink *self, const Position *position)
     sink_parts_end(&self->parts, true);
 }
 
-static Status fault_sink_commit(Sink *sink, const Position *position, const SinkRun *run UNUSED,
+static Status fault_sink_commit(Sink *sink, const Position *position, const SinkRun *run,
                                 CommitResult *ret_result, Err *err)
 {
     FaultSink *self = (FaultSink *)sink;
@@ -256,7 +262,7 @@ static Status fault_sink_commit(Sink *sink, const Position *position, const Sink
         return FAIL;
     }
     rival(w);
-    if (w->asks && !held_now(self, position)) {
+    if (w->asks && !held_now(self, position, run)) {
         w->fenced++;
         pthread_mutex_unlock(&w->mutex);
         *ret_result = COMMIT_FENCED;
@@ -292,6 +298,7 @@ static Status fault_sink_abort(Sink *sink, Err *err UNUSED)
     pthread_mutex_lock(&self->world->mutex);
     self->world->aborts++;
     self->count = 0;
+    atomic_store(&self->cancelled, false); /* what was cancelled ends until it is undone */
     sink_parts_end(&self->parts, false);
     pthread_mutex_unlock(&self->world->mutex);
     return OK;

@@ -3,6 +3,7 @@
 #include "engine/column/builder.h"
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
+#include "foundation/base/thread.h"
 
 enum { FAULT_BATCH_MAX = 40 };
 
@@ -14,6 +15,7 @@ typedef struct FaultSource {
     int32_t parts[1]; /* of the event at hand */
     int64_t asked;    /* epoch whose part waits for its beginning; 0: none */
     int32_t asked_part;
+    pthread_cond_t cond; /* nobody signals it */
 } FaultSource;
 
 static Status fault_source_describe(Source *source, SourceInfo *info, Err *err UNUSED)
@@ -145,6 +147,10 @@ static Status fault_source_next(Source *source, int32_t part UNUSED, int64_t dea
     FaultSource *self = (FaultSource *)source;
     pthread_mutex_lock(&self->world->mutex);
     Status status = next_locked(self, event, err);
+    /* While the sink is asked there may be nothing else to do. */
+    if (status == OK && event->kind == SOURCE_IDLE && self->asked) {
+        (void)thread_cond_wait(&self->cond, &self->world->mutex, clock_mono_ns() + 1000000);
+    }
     pthread_mutex_unlock(&self->world->mutex);
     return status;
 }
@@ -221,6 +227,7 @@ static void fault_source_cancel(Source *source)
 static void fault_source_close(Source *source)
 {
     schema_unref(((FaultSource *)source)->schema);
+    pthread_cond_destroy(&((FaultSource *)source)->cond);
     mem_free(source);
 }
 
@@ -244,6 +251,7 @@ Status fault_source_new(FaultWorld *world, Source **ret_source, Err *err)
     if (!self) return err_memory(err);
     self->source.ops = &FAULT_SOURCE_OPS;
     self->world = world;
+    thread_cond_init(&self->cond);
     if (fault_schema(&self->schema, err) != OK) {
         mem_free(self);
         return FAIL;

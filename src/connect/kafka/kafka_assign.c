@@ -6,6 +6,8 @@
 
 /* How long the flow may take to finish what it has of revoked partitions. */
 #define REVOKE_NS INT64_C(20000000000)
+/* … and to let go of lost ones, before what its sink is at is cancelled. */
+#define LOST_NS INT64_C(1000000000)
 /* How long offsets of a transaction that its owner left open may take to be told: longer than the
  * transactions of streams last. */
 #define COMMITTED_NS INT64_C(120000000000)
@@ -337,7 +339,7 @@ static void event_of_pending(KafkaSource *self, SourceEventKind kind, SourceEven
                                .parts = self->event_parts,
                                .part_count = count,
                                .deadline_ns = clock_mono_ns()};
-    if (kind == SOURCE_REVOKE) ret_event->deadline_ns += REVOKE_NS;
+    ret_event->deadline_ns += kind == SOURCE_REVOKE ? REVOKE_NS : LOST_NS;
 }
 
 /* First the sink is asked, where it is to be, then the group; the other partitions are read

@@ -117,9 +117,10 @@ static bool ndjson_sink_holds(const Sink *sink, int32_t part)
     return file_sink_holds(((const NdjsonSink *)sink)->file, part);
 }
 
-static Status ndjson_sink_claim(Sink *sink, const Position *position, bool *ret_held, Err *err)
+static Status ndjson_sink_claim(Sink *sink, const Position *position, const SinkRun *run,
+                                bool *ret_held, Err *err)
 {
-    return file_sink_claim(((NdjsonSink *)sink)->file, position, ret_held, err);
+    return file_sink_claim(((NdjsonSink *)sink)->file, position, run, ret_held, err);
 }
 
 static Status ndjson_sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outcome *ret_outcome,

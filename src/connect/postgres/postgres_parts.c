@@ -125,9 +125,10 @@ bool postgres_parts_holds(const Sink *sink, int32_t part)
     return sink_parts_hold(&((const PostgresSink *)sink)->parts, part);
 }
 
-Status postgres_parts_claim(Sink *sink, const Position *position, bool *ret_held, Err *err)
+Status postgres_parts_claim(Sink *sink, const Position *position, const SinkRun *run,
+                            bool *ret_held, Err *err)
 {
-    return postgres_parts_move((PostgresSink *)sink, position, ret_held, err);
+    return postgres_parts_move((PostgresSink *)sink, position, run, ret_held, err);
 }
 
 /* ---- moving ---- */
@@ -180,11 +181,12 @@ static Status move_rows(PostgresSink *self, Buf arrays[4], bool *ret_held, Err *
     return OK;
 }
 
-Status postgres_parts_move(PostgresSink *self, const Position *position, bool *ret_held, Err *err)
+Status postgres_parts_move(PostgresSink *self, const Position *position, const SinkRun *run,
+                           bool *ret_held, Err *err)
 {
     *ret_held = true;
     if (self->parts.moving > 0) return OK;
-    *ret_held = sink_parts_move(&self->parts, position);
+    *ret_held = sink_parts_move(&self->parts, run->from, position);
     if (!*ret_held || self->parts.moving == 0) return OK;
     Buf arrays[4];
     for (int32_t i = 0; i < 4; i++) arrays[i] = buf_make(ARRAY_MAX);

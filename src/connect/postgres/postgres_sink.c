@@ -385,7 +385,7 @@ static Status postgres_sink_commit(Sink *sink, const Position *position, const S
     TRY(postgres_rejects_leave(self, err));
     if (postgres_sink_is_shared(self) && self->has_out) {
         bool held = true;
-        TRY(postgres_parts_move(self, position, &held, err));
+        TRY(postgres_parts_move(self, position, run, &held, err));
         *ret_result = COMMIT_FENCED;
         if (!held) return OK;
         TRY(postgres_loads_count(self, run, err));

@@ -240,11 +240,11 @@ MUST_USE Status postgres_parts_state(PostgresSink *self, LoadState *state, Err *
 MUST_USE Status postgres_parts_take(Sink *sink, const int32_t *parts, int32_t count,
                                     Position *ret_from, bool *ret_taken, Err *err);
 bool postgres_parts_holds(const Sink *sink, int32_t part);
-MUST_USE Status postgres_parts_claim(Sink *sink, const Position *position, bool *ret_held,
-                                     Err *err);
+MUST_USE Status postgres_parts_claim(Sink *sink, const Position *position, const SinkRun *run,
+                                     bool *ret_held, Err *err);
 /* Move what the position moves, in the open cycle, unless that is done already; *ret_held false:
  * another process has some of it. */
-MUST_USE Status postgres_parts_move(PostgresSink *self, const Position *position, bool *ret_held,
-                                    Err *err);
+MUST_USE Status postgres_parts_move(PostgresSink *self, const Position *position,
+                                    const SinkRun *run, bool *ret_held, Err *err);
 
 #endif

@@ -124,10 +124,11 @@ Status sqlite_parts_take(SqliteSink *self, const int32_t *parts, int32_t count, 
     return status;
 }
 
-Status sqlite_parts_move(SqliteSink *self, const Position *position, bool *ret_held, Err *err)
+Status sqlite_parts_move(SqliteSink *self, const Position *position, const SinkRun *run,
+                         bool *ret_held, Err *err)
 {
     CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
-    *ret_held = sink_parts_move(&self->parts, position);
+    *ret_held = sink_parts_move(&self->parts, run->from, position);
     if (!*ret_held || self->parts.moving == 0) return OK;
     TRY(prepare(self->db, MOVE, self->sink.req, &statement, err));
     for (int32_t i = 0; i < self->parts.count; i++) {

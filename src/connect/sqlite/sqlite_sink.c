@@ -161,11 +161,12 @@ static bool sqlite_sink_holds(const Sink *sink, int32_t part)
 }
 
 /* The cycle's transaction keeps all others out already. */
-static Status sqlite_sink_claim(Sink *sink, const Position *position, bool *ret_held, Err *err)
+static Status sqlite_sink_claim(Sink *sink, const Position *position, const SinkRun *run,
+                                bool *ret_held, Err *err)
 {
     SqliteSink *self = (SqliteSink *)sink;
     if (self->parts.moving > 0) return OK;
-    return sqlite_parts_move(self, position, ret_held, err);
+    return sqlite_parts_move(self, position, run, ret_held, err);
 }
 
 static Status sqlite_sink_state_set(Sink *sink, const Position *position, Err *err)
@@ -455,7 +456,7 @@ static Status sqlite_sink_commit(Sink *sink, const Position *position, const Sin
     SqliteSink *self = (SqliteSink *)sink;
     bool held = true;
     if (sink_keeps_parts(sink) && self->has_out) {
-        TRY(sqlite_sink_claim(sink, position, &held, err));
+        TRY(sqlite_sink_claim(sink, position, run, &held, err));
         *ret_result = COMMIT_FENCED;
         if (!held) return OK;
     }

@@ -64,8 +64,8 @@ MUST_USE Status sqlite_merge_sql(const SqliteSink *self, SinkPlan *plan, Err *er
 MUST_USE Status sqlite_parts_take(SqliteSink *self, const int32_t *parts, int32_t count,
                                   Position *ret_from, bool *ret_taken, Err *err);
 /* Move what the position moves; *ret_held false: another process has some of it. */
-MUST_USE Status sqlite_parts_move(SqliteSink *self, const Position *position, bool *ret_held,
-                                  Err *err);
+MUST_USE Status sqlite_parts_move(SqliteSink *self, const Position *position, const SinkRun *run,
+                                  bool *ret_held, Err *err);
 /* Where each part of the topic is, added to the position; *ret_any false: the stream has no parts
  * there, of whatever topic. */
 MUST_USE Status sqlite_parts_state(sqlite3 *db, const SinkReq *req, Position *position,

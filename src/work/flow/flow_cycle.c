@@ -41,15 +41,14 @@ void writer_done(Writer *self)
 Status cycle_begin(Writer *self, Err *err)
 {
     if (self->open) return OK;
-    TRY(sink_begin(self->spec->sink, self->cycle, err));
-    /* Many cycles: only those with refused rows bother the place for them. */
-    if (self->one_cycle) TRY(flow_rejects_begin(&self->rejects, self->cycle, err));
-    self->open = true;
+    self->open = true; /* so that it is undone, however far it came */
     self->started_ns = clock_mono_ns();
     self->ledger = (FlowLedger){0};
     self->written = 0;
     self->cycle_bytes = 0;
-    return OK;
+    TRY(sink_begin(self->spec->sink, self->cycle, err));
+    /* Many cycles: only those with refused rows bother the place for them. */
+    return self->one_cycle ? flow_rejects_begin(&self->rejects, self->cycle, err) : OK;
 }
 
 /* An item is of one part, so that what adds up here adds up for each part. */
@@ -151,6 +150,7 @@ static SinkRun run_record(const Writer *self, const SinkCounts *counts)
         .rejected = l->rejected,
         .counts = *counts,
         .advance = self->spec->advance,
+        .from = &self->flow->result->position,
     };
 }
 
@@ -198,7 +198,7 @@ static Status commit_rejects(Writer *self, const SinkRun *run, bool *ret_again, 
     rejects_run.keep = shape->keep;
     rejects_run.keep_arg = shape->arg;
     bool held = true;
-    TRY(sink_claim(self->spec->sink, &self->position, &held, err));
+    TRY(sink_claim(self->spec->sink, &self->position, run, &held, err));
     *ret_again = !held;
     if (!held) return OK;
     TRY(sink_apply(sink, NULL, &ignored, err));
@@ -307,8 +307,8 @@ Status cycle_commit(Writer *self, bool *ret_again, Err *err)
     TRY(sink_commit(spec->sink, &self->position, &run, &result, err));
     *ret_again = result == COMMIT_AGAIN || result == COMMIT_FENCED;
     if (*ret_again) return OK;
-    self->open = false;
     if (result == COMMIT_UNKNOWN) TRY(outcome_ask(self, spec->sink, err));
+    self->open = false;
     self->flow->result->rejects_kept = false;
     TRY(flow_rejects_forget(&self->rejects, err));
     rejects_ended(self, REJECTS_DONE);

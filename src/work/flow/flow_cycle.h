@@ -26,8 +26,7 @@ typedef struct Writer {
     Position begun;    /* where reading of each part began: so far it was committed */
     PendingCommit *pending, *pending_last;
     int64_t start_ns, progress_ns, start_us;
-    bool taking;     /* parts are being taken over in the sink */
-    int64_t take_ns; /* not before this again */
+    int64_t take_ns; /* parts are not taken over before this */
     FlowTake *asked; /* with FlowSpec.asks: a copy */
 } Writer;
 

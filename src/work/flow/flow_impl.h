@@ -43,6 +43,7 @@ typedef struct Rendezvous {
     bool asked; /* a question is open */
     bool answered;
     bool lost;    /* the parts are gone already: abort */
+    bool cut;     /* the reader cancelled the sinks: whatever they were at ended with CANCELLED */
     bool aborted; /* the answer: the cycle was undone, read again from `position` */
     int64_t epoch;
     int64_t deadline_ns;

@@ -36,6 +36,15 @@ static Status item_from_event(Flow *flow, SourceEvent *event, FlowItem **ret_ite
     return OK;
 }
 
+/* Past the bound of the queue: it looks at what is asked of it. */
+static Status wake_writer(Flow *flow, Err *err)
+{
+    FlowItem *wake = NULL;
+    TRY(flow_item_new(flow, ITEM_WAKE, &wake, err));
+    if (queue_push_control(flow->write_queue, wake) != QUEUE_OK) flow_item_free(wake);
+    return OK;
+}
+
 /* Ask the writer to let go of the parts and wait for its answer, at most to the deadline. */
 static void rendezvous_ask(Flow *flow, const SourceEvent *event)
 {
@@ -45,6 +54,7 @@ static void rendezvous_ask(Flow *flow, const SourceEvent *event)
     r->answered = false;
     r->aborted = false;
     r->lost = event->kind == SOURCE_LOST;
+    r->cut = false;
     r->epoch = event->epoch;
     r->deadline_ns = event->deadline_ns;
     r->part_count = event->part_count < FLOW_REVOKED_MAX ? event->part_count : FLOW_REVOKED_MAX;
@@ -65,12 +75,25 @@ static bool rendezvous_wait(Flow *flow, int64_t deadline_ns)
     return answered;
 }
 
+/* A sink hangs: it is cancelled from here, and its cycle can only be aborted. Not when the answer
+ * comes at this moment: a sink is cancelled only for something. */
+static void cut_off(Flow *flow)
+{
+    Rendezvous *r = &flow->rendezvous;
+    pthread_mutex_lock(&r->mutex);
+    if (!r->answered) {
+        r->lost = r->cut = true;
+        flow_cancel_sinks(flow);
+    }
+    pthread_mutex_unlock(&r->mutex);
+}
+
 /* ---- parts that are given ---- */
 
-static void take_ask(Flow *flow, const SourceEvent *event)
+static Status take_ask(Flow *flow, const SourceEvent *event, Err *err)
 {
     FlowTake *take = &flow->take;
-    if (!flow->spec->asks || event->part_count == 0) return;
+    if (!flow->spec->asks || event->part_count == 0) return OK;
     pthread_mutex_lock(&flow->rendezvous.mutex);
     take->asked = true;
     take->answered = false;
@@ -78,6 +101,7 @@ static void take_ask(Flow *flow, const SourceEvent *event)
     take->part_count = event->part_count < FLOW_REVOKED_MAX ? event->part_count : FLOW_REVOKED_MAX;
     memcpy(take->parts, event->parts, (size_t)take->part_count * sizeof *take->parts);
     pthread_mutex_unlock(&flow->rendezvous.mutex);
+    return wake_writer(flow, err);
 }
 
 /* What was asked is void. */
@@ -127,15 +151,9 @@ static Status reader_revoke(Flow *flow, const SourceEvent *event, Err *err)
     rendezvous_ask(flow, event);
     (void)queue_drop_if(flow->read_queue, item_matches_stale, flow);
     (void)queue_drop_if(flow->write_queue, item_matches_stale, flow);
-    FlowItem *wake = NULL;
-    TRY(flow_item_new(flow, ITEM_WAKE, &wake, err));
-    if (queue_push_control(flow->write_queue, wake) != QUEUE_OK) flow_item_free(wake);
+    TRY(wake_writer(flow, err));
     if (!rendezvous_wait(flow, event->deadline_ns)) {
-        /* A sink hangs: it is cancelled from here, and its cycle can only be aborted. */
-        pthread_mutex_lock(&r->mutex);
-        r->lost = true;
-        pthread_mutex_unlock(&r->mutex);
-        flow_cancel_sinks(flow);
+        cut_off(flow);
         (void)rendezvous_wait(flow, -1);
     }
     if (atomic_load(&flow->failed)) return OK;
@@ -166,7 +184,7 @@ static Status reader_poll(Flow *flow, bool *ret_assigned, Err *err)
     bool revoke = event.kind == SOURCE_REVOKE || event.kind == SOURCE_LOST;
     if (revoke) TRY(reader_revoke(flow, &event, err));
     *ret_assigned = event.kind == SOURCE_ASSIGN;
-    if (*ret_assigned) take_ask(flow, &event);
+    if (*ret_assigned) TRY(take_ask(flow, &event, err));
     return reader_take(flow, err);
 }
 
@@ -212,8 +230,7 @@ static Status reader_event(FlowReader *reader, SourceEvent *event, Err *err)
     case SOURCE_LOST:
         return reader_revoke(flow, event, err);
     case SOURCE_ASSIGN:
-        take_ask(flow, event);
-        return OK;
+        return take_ask(flow, event, err);
     case SOURCE_WAIT:
     case SOURCE_END:
         return OK;

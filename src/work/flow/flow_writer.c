@@ -44,16 +44,26 @@ static Status cycle_undo(Writer *self, Err *err)
     return OK;
 }
 
-/* The reader cancelled a sink that hung past a revoke's deadline: the cycle is undone, and work
- * goes on. What became of its COMMIT the epoch or the parts' fences know. */
-static bool was_cut_off(Writer *self, const Err *err)
+/* The reader cancelled a sink that hung past a revoke's deadline, whatever it was at: the cycle is
+ * undone, and work goes on. What became of its COMMIT the epoch or the parts' fences know. */
+static bool was_cut_off(Writer *self, Err *err)
 {
     Rendezvous *r = &self->flow->rendezvous;
     pthread_mutex_lock(&r->mutex);
-    bool cut = r->asked && !r->answered && r->lost;
+    bool cut = r->asked && !r->answered && r->cut;
     pthread_mutex_unlock(&r->mutex);
-    bool going_on = self->open || self->taking;
-    return cut && err->kind == ERR_CANCELLED && going_on && !flow_is_cancelled(self->flow);
+    cut = cut && err->kind == ERR_CANCELLED && !flow_is_cancelled(self->flow);
+    if (cut) err_clear(err);
+    return cut;
+}
+
+/* Sinks that were cancelled begin anew. */
+static Status sinks_wake(Writer *self, Err *err)
+{
+    const FlowSpec *spec = self->spec;
+    TRY(sink_abort(spec->sink, err));
+    bool other = spec->reject_sink && spec->reject_sink != spec->sink;
+    return other ? sink_abort(spec->reject_sink, err) : OK;
 }
 
 static void revoked_forget(Writer *self)
@@ -79,7 +89,6 @@ static Status rendezvous_answer(Writer *self, Err *err)
     bool aborted = self->open && late;
     Status status = aborted ? OK : cycle_commit(self, &aborted, err);
     if (status != OK && was_cut_off(self, err)) {
-        err_clear(err);
         status = OK;
         aborted = true;
     }
@@ -87,6 +96,7 @@ static Status rendezvous_answer(Writer *self, Err *err)
     if (status == OK) status = pending_settle(self, err);
     if (status == OK) revoked_forget(self);
     pthread_mutex_lock(&r->mutex);
+    if (status == OK && r->cut) status = sinks_wake(self, err);
     r->aborted = aborted;
     if (status == OK && aborted) status = position_copy(&self->position, &r->position, err);
     r->answered = true;
@@ -196,14 +206,12 @@ static Status take_parts(Writer *self, const FlowTake *asked, Err *err)
 static Status writer_take(Writer *self, Err *err)
 {
     FlowTake *asked = self->asked;
-    self->taking = false;
     if (!asked || clock_mono_ns() < self->take_ns) return OK;
     take_asked(self, asked);
     if (asked->part_count == 0) return OK;
     TRY(cycle_end(self, err));
     take_asked(self, asked);
-    self->taking = asked->part_count > 0;
-    return self->taking ? take_parts(self, asked, err) : OK;
+    return asked->part_count > 0 ? take_parts(self, asked, err) : OK;
 }
 
 static bool cycle_is_full(const Writer *self)

@@ -34,6 +34,32 @@ static void test_merge(void **state)
     position_done(&position);
 }
 
+static void test_parts_that_come_and_go(void **state)
+{
+    (void)state;
+    Position position, later;
+    CLEANUP(buf_done) Buf json = buf_make(1000);
+    position_init(&position);
+    position_init(&later);
+    assert_int_equal(position_put(&position, 3, -1, NULL), OK);
+    assert_int_equal(position_put(&position, 1, 10, NULL), OK);
+    assert_true(position_has(&position, 3) && !position_has(&position, 2));
+    assert_int_equal(position_format(&position, &json, NULL), OK);
+    assert_true(str_eq(buf_str(&json), STR("{\"parts\":{\"1\":10}}")));
+    merge(&later, 1, 9, STR_NULL);
+    merge(&later, 2, 20, STR_NULL);
+    merge(&later, 3, 30, STR_NULL);
+    position_advance(&later, &position);
+    assert_int_equal(position_next(&position, 1), 10);
+    assert_false(position_has(&position, 2));
+    assert_int_equal(position_next(&position, 3), 30);
+    position_remove(&position, 1);
+    position_remove(&position, 7);
+    assert_int_equal(position.count, 1);
+    position_done(&position);
+    position_done(&later);
+}
+
 static void test_round_trip(void **state)
 {
     (void)state;
@@ -109,9 +135,8 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_merge),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_merge),      cmocka_unit_test(test_parts_that_come_and_go),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
