@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import signal
 import sqlite3
 import time
@@ -143,3 +144,29 @@ def test_a_neuron_whose_runs_do_not_end(neuron, postgres):
         begun = time.monotonic()
         assert one.process.wait(20) == 143
         assert time.monotonic() - begun < 5
+
+
+def test_descriptors_that_run_out(neuron):
+    """The limit falls while the neuron runs: what needs a descriptor fails with its reason, and works again with one."""
+    with sqlite3.connect(os.path.join(neuron.folder, "s.db")) as db:
+        db.executescript("CREATE TABLE t(id INTEGER); INSERT INTO t VALUES (1), (2)")
+    text = HEAD % "5s" + "connections: { s: 'sqlite:///s.db' }\npipelines:\n"
+    text += "".join(f"  p{n}: {{ schedule: every 1s, from: s, from_table: t, to: o{n}.csv }}\n" for n in range(8))
+    neuron.write("neuron.yaml", text)
+
+    def good(one):
+        return {r["pipeline"] for r in one.runs("&status=success")}
+    with running(neuron) as one:
+        wait_for(lambda: len(good(one)) == 8)
+        pid = one.process.pid
+        _, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        # Room for a request, not for a run.
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{pid}/fd")) + 1, most))
+        wait_for(lambda: "Too many open files" in one.log())
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, most))
+        failed = [r for r in one.runs("&status=failed") if r["result"]]
+        assert failed and all(r["result"]["error"]["kind"] != "not_found" for r in failed), failed
+        before = max(r["finished_at"] or "" for r in one.runs())
+        wait_for(lambda: {r["pipeline"] for r in one.runs("&status=success") if r["started_at"] > before} >= {"p0", "p7"})
+        assert one.get("/livez")["status"]
+        assert one.end() == 143

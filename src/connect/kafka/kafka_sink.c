@@ -24,7 +24,7 @@ typedef struct KafkaSink {
     bool transactional;
     int64_t limit_ms; /* of a transaction */
     int64_t step_ns;
-    int64_t begun_us;
+    int64_t begun_ns; /* by a clock that goes on in sleep and is never set */
     bool in_transaction;
     bool in_doubt; /* the answer to a commit is missing */
     bool undo;     /* the last failure only wants the transaction undone */
@@ -78,7 +78,7 @@ static const char *txn_name(TxnStep step)
 static void txn_outlived(const KafkaSink *self, TxnStep step, Err *err)
 {
     if (!err || err->kind != ERR_FENCED || step == TXN_INIT) return;
-    if (clock_now_us() - self->begun_us < self->limit_ms * 1000) return;
+    if (clock_boot_ns() - self->begun_ns < self->limit_ms * 1000000) return;
     (void)err_set(
         err, ERR_TIMEOUT, "%.*s: %s: it was open for more than %lld s, and the broker undid it",
         STR_ARG(self->place.location->text), txn_name(step), (long long)self->limit_ms / 1000);
@@ -275,7 +275,7 @@ static Status kafka_sink_begin(Sink *sink, int64_t cycle UNUSED, Err *err)
     bool late = false;
     TRY(txn_step(self, TXN_BEGIN, NULL, NULL, self->step_ns, &late, err));
     self->in_transaction = true;
-    self->begun_us = clock_now_us();
+    self->begun_ns = clock_boot_ns();
     return OK;
 }
 

@@ -190,6 +190,7 @@ static void watch_clock(Daemon *d)
     if (d->replica) atomic_fetch_sub(&d->offset_us, step_us);
     jobs_clock_set(d, step_us);
     links_clock_set(d, step_us);
+    streams_clock_set(d, step_us);
     metrics_clock_set(step_us);
 }
 

@@ -255,6 +255,7 @@ MUST_USE Status part_streams_start(Daemon *d, Err *err);
 /* Ask all for an orderly end, without waiting. */
 void streams_drain(Daemon *d);
 void part_streams_stop(Daemon *d);
+void streams_clock_set(Daemon *d, int64_t step_us);
 /* NULL: no such stream. */
 Stream *stream_find(Daemon *d, Str name);
 /* control_streams.c */

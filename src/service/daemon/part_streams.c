@@ -65,6 +65,18 @@ void part_streams_stop(Daemon *d)
     d->streams = NULL;
 }
 
+void streams_clock_set(Daemon *d, int64_t step_us)
+{
+    int64_t now_us = clock_now_us();
+    for (int32_t i = 0; i < d->stream_count; i++) {
+        _Atomic int64_t *since_us = &stream_stats(d->streams[i])->trouble_since_us;
+        int64_t was_us = atomic_load(since_us);
+        /* Trouble that begins or ends just now knows the new clock already. */
+        (void)atomic_compare_exchange_strong(since_us, &was_us,
+                                             clock_moment_move(was_us, step_us, now_us));
+    }
+}
+
 Stream *stream_find(Daemon *d, Str name)
 {
     for (int32_t i = 0; i < d->stream_count; i++) {

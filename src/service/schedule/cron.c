@@ -118,8 +118,12 @@ static Status fields_parse(Str text, Schedule *s, Err *err)
 
 static Status every_parse(Str text, Schedule *s, Err *err)
 {
-    if (option_parse_duration(str_trim(text), &s->every_us) && s->every_us >= 1000000) return OK;
-    (void)err_set(err, ERR_CONFIG, "`every %.*s` is no interval of at least 1s",
+    const int64_t most_us = INT64_C(3660) * 86400000000;
+    if (option_parse_duration(str_trim(text), &s->every_us) && s->every_us >= 1000000 &&
+        s->every_us <= most_us) {
+        return OK;
+    }
+    (void)err_set(err, ERR_CONFIG, "`every %.*s` is no interval from 1s to 3660d",
                   STR_ARG(str_trim(text)));
     return err_hint(err, "write it like `every 15m` or `every 1h30m`");
 }

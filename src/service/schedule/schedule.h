@@ -14,7 +14,7 @@ typedef struct Schedule {
     Timezone *zone;            /* NULL: UTC */
 } Schedule;
 
-/* Text forms: `every 15m` (aligned to the epoch; at least 1s), `@every 15m`, @yearly @annually
+/* Text forms: `every 15m` (aligned to the epoch; 1s to 3660d), `@every 15m`, @yearly @annually
  * @monthly @weekly @daily @midnight @hourly, `minute hour day month weekday` with * a a-b a/n a-b/n
  * lists, names (jan, mon), weekday 7 = 0; `CRON_TZ=Europe/Berlin` or `TZ=` before it (default UTC).
  * Days: where day and weekday are both limited, either counts (as cron). ERR_CONFIG says what is

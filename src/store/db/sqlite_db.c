@@ -1,6 +1,7 @@
 /* Sessions with SQLite: opening, statements, and its errors in our terms. */
 #include "store/db/sqlite_db.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -66,7 +67,10 @@ static const char *sqlstate_of_code(int code)
 
 Status sqlite_db_error(sqlite3 *db, Err *err)
 {
-    int code = sqlite3_extended_errcode(db);
+    int code = sqlite3_extended_errcode(db), reason = sqlite3_system_errno(db);
+    if ((code & 0xff) == SQLITE_CANTOPEN && (reason == EMFILE || reason == ENFILE)) {
+        return err_errno(err, reason, "sqlite: can't open the database");
+    }
     (void)err_set(err, kind_of_code(code), "sqlite: %s", sqlite3_errmsg(db));
     if (!err) return FAIL;
     memcpy(err->sqlstate, sqlstate_of_code(code), strlen(sqlstate_of_code(code)) + 1);

@@ -15,7 +15,7 @@
 enum { LETTER_TEXT_MAX = 1000, TABLE_JSON_MAX = 64 << 20, TABLE_DIGITS_MAX = 1000 };
 #define TABLE_TEXT_MAX (INT64_C(1) << 30)
 
-int64_t letter_bytes(LetterForm form)
+int64_t letter_bytes(int32_t form)
 {
     static const int64_t BYTES[LETTER_FORM_COUNT] = {
         [LETTER_WHOLE] = -1, [LETTER_RAW] = -1, [LETTER_CUT] = 16384, [LETTER_SHORT] = 1024};

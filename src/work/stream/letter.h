@@ -38,7 +38,7 @@ typedef enum LetterForm {
 } LetterForm;
 
 /* How many bytes of the original a form has at most; -1: all. */
-int64_t letter_bytes(LetterForm form);
+int64_t letter_bytes(int32_t form);
 
 /* {original_message, error, timestamp, topic, …} as the value of a message. `text` and the arena
  * hold what *ret_message refers to. */
