@@ -15,8 +15,9 @@ enum {
 };
 /* Answers that are on their way at the end get so long. */
 #define ENDING_NS INT64_C(1000000000)
-/* What is cancelled gets so long. */
-#define CANCEL_NS INT64_C(10000000000)
+/* What is cancelled gets so long: two calls of the state store, one after the other, and a little.
+ */
+#define CANCEL_NS INT64_C(25000000000)
 
 static Status daemon_open(Api *api, Err *err)
 {

@@ -22,7 +22,7 @@ typedef struct ApiOptions {
 MUST_USE Status api_start(const ApiOptions *options, Api **ret_api, Err *err);
 /* The next life of the same neuron at the same address: until api_attach everything but /livez is
  * answered with 503. What is being done for requests is cancelled; when api_detach returns true no
- * call of Control goes on. False: one has not ended after 10 s, so what it uses must stay. */
+ * call of Control goes on. False: one has not ended after 25 s, so what it uses must stay. */
 MUST_USE bool api_detach(Api *api);
 MUST_USE Status api_attach(Api *api, const ApiOptions *options, Err *err);
 /* True when it listens where `listen` says. */

@@ -210,7 +210,8 @@ static bool judge(Request *r)
 /* A guess too many is answered a little later. */
 static enum MHD_Result send_or_hold(Request *r, bool lingers)
 {
-    if (r->answer.status != 429) return send_answer(r, &r->answer, !r->known, lingers);
+    bool holds = r->answer.status == 429 && !atomic_load(&r->api->closing);
+    if (!holds) return send_answer(r, &r->answer, !r->known, lingers);
     work_hold(r, clock_mono_ns() + GUESS_HOLD_NS);
     return MHD_YES;
 }
