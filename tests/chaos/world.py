@@ -17,6 +17,7 @@ from proxy import FaultProxy
 
 SMALL_DISK_BYTES = 48 * 1024 * 1024
 PARTITIONS = 3
+UNREACHABLE = 3  # exit code
 
 COMMON = """
 neuron: {{ id: {id} }}
@@ -250,9 +251,11 @@ class Node:
         return self.process.poll() is None
 
     def revive(self):
-        """Starts it again where it ended by itself, and remembers that it did."""
+        """Starts it again where it ended by itself, and remembers that it did: but for a start at which a system
+        that it needs was away, which a supervisor tries again."""
         if not self.alive():
-            self.ended.append((self.process.returncode, self.log))
+            if self.process.returncode != UNREACHABLE:
+                self.ended.append((self.process.returncode, self.log))
             self.start()
 
     def kill(self):

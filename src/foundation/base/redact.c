@@ -39,6 +39,7 @@ static bool is_letters(Str text)
 
 static Status add_locked(Str text, Err *err)
 {
+    assert(text.len > 0 && text.len <= REDACT_SECRET_MAX);
     Secret *first = atomic_load_explicit(&secrets, memory_order_relaxed);
     for (const Secret *at = first; at; at = at->next) {
         if (str_eq(at->text, text)) return OK;
