@@ -206,7 +206,11 @@ static Status state_pipeline(Program *program, const Args *args, Configuration *
     const PipelineConfig *p = NULL;
     TRY(configuration_check(c, err));
     TRY(configuration_pipeline(c, args->positional[1], &p, err));
-    SinkReq req = {.location = &p->to, .table = p->table, .pipeline = p->name, .mode = p->mode};
+    SinkReq req = {.location = &p->to,
+                   .table = p->table,
+                   .pipeline = p->name,
+                   .mode = p->mode,
+                   .stop = &program->cancelled};
     Sink *sink = NULL;
     TRY(registry_sink(program->registry, &req, &sink, err));
     Status status = OK;

@@ -55,6 +55,7 @@ static Status stream_configured(Program *program, const Args *args, const Config
     TRY(configuration_stream(c, args->positional[0], &stream, err));
     TRY(stream_env(program, args, &budget, &env, err));
     env.changed_arg = (void *)(uintptr_t)stream;
+    env.stop_us = c->options.drain_us * 2 / 3;
     StreamStats stats;
     Status status = stream_stats_init(&stats, stream, err);
     if (status == OK) {

@@ -31,7 +31,7 @@ def kafka():
 def driver(tmp_path_factory):
     """The flow engine between two topics, as streams use it."""
     rooms = ("work_flow", "work_step", "connect", "connect_kafka", "engine_column", "engine_expr", "engine_format",
-             "foundation_base", "foundation_codec")
+             "foundation_base", "foundation_codec", "foundation_net")
     return build_driver(tmp_path_factory.mktemp("driver"), "kafka_flow", rooms, ["rdkafka"])
 
 

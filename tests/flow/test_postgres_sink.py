@@ -842,3 +842,23 @@ def test_a_column_that_must_not_be_null_is_not_loaded(neuron, db):
     result = neuron.result("etl", "p")
     assert (result["records_loaded"], result["records_rejected"]) == (0, 2)
     assert db("SELECT DISTINCT \"column\" FROM bad") == "must"
+
+
+@pytest.mark.parametrize("mode, key", [("append", ""), ("upsert", "key: [id]"), ("replace", "")])
+def test_constraints_that_are_judged_at_commit(neuron, db, mode, key):
+    db("CREATE TABLE parent (id bigint PRIMARY KEY); INSERT INTO parent VALUES (1), (3);"
+       " CREATE TABLE t (id bigint PRIMARY KEY, p bigint REFERENCES parent DEFERRABLE INITIALLY DEFERRED)")
+    neuron.write("neuron.yaml", config(db, "rejects: bad", key, mode))
+    neuron.write("in.csv", "id,p\n1,1\n2,2\n3,3\n")
+    result = neuron.result("etl", "p")
+    assert (result["records_loaded"], result["records_rejected"]) == (2, 1)
+    assert db("SELECT string_agg(id::text, ' ' ORDER BY id) FROM t") == "1 3"
+    assert "t_p_fkey" in db("SELECT reason FROM bad")
+
+
+def test_rows_that_refer_to_later_ones(neuron, db):
+    db("CREATE TABLE t (id bigint PRIMARY KEY, p bigint REFERENCES t DEFERRABLE INITIALLY DEFERRED)")
+    neuron.write("neuron.yaml", config(db, "rejects: bad", "", "append"))
+    neuron.write("in.csv", "id,p\n" + "".join(f"{i},{(i + 1) % 20000}\n" for i in range(20000)))
+    result = neuron.result("etl", "p")
+    assert (result["records_loaded"], result["records_rejected"]) == (20000, 0)

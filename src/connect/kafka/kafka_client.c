@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "foundation/base/clock.h"
+#include "foundation/net/resolver.h"
 
 #define OPTION_PREFIX STR("rdkafka.")
 enum { METADATA_TICK_MS = 500, TLS_TRIES = 2 };
@@ -218,6 +219,22 @@ static Status fill_conf(KafkaClient *client, const KafkaOption *options, int32_t
     return set_users_options(client, conf, err);
 }
 
+/* How long a broker's thread waits for a name: closing waits for the thread. */
+#define RESOLVE_NS INT64_C(5000000000)
+
+/* getaddrinfo with a deadline; without a name it gives `found` back. */
+static int on_resolve(const char *node, const char *service, const struct addrinfo *hints,
+                      struct addrinfo **found, void *opaque)
+{
+    const KafkaClient *client = opaque;
+    if (node) {
+        return resolver_lookup(node, service, hints, clock_mono_ns() + RESOLVE_NS, client->stop,
+                               found);
+    }
+    freeaddrinfo(*found);
+    return 0;
+}
+
 Status kafka_client_conf(KafkaClient *client, const KafkaOption *options, int32_t count,
                          rd_kafka_conf_t **ret_conf, Err *err)
 {
@@ -226,6 +243,7 @@ Status kafka_client_conf(KafkaClient *client, const KafkaOption *options, int32_
     rd_kafka_conf_set_opaque(conf, client);
     rd_kafka_conf_set_log_cb(conf, on_log);
     rd_kafka_conf_set_error_cb(conf, on_error);
+    rd_kafka_conf_set_resolve_cb(conf, on_resolve);
     if (fill_conf(client, options, count, conf, err) != OK) {
         rd_kafka_conf_destroy(conf);
         return FAIL;

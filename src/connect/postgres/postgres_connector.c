@@ -3,12 +3,12 @@
 
 #include "connect/postgres/postgres_impl.h"
 
-static const char *const NO_OPTIONS[] = {NULL};
+static const char *const OPTIONS[] = {"timeout", NULL};
 
 const Connector postgres_connector = {
     .scheme = "postgresql",
     .title = "PostgreSQL databases",
-    .options = NO_OPTIONS,
+    .options = OPTIONS,
     .reads = true,
     .writes = true,
     .merges = true,

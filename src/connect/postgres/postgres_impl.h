@@ -13,6 +13,13 @@ enum { POSTGRES_SQL_MAX = 8 << 20 };
 #define POSTGRES_WIRE "postgresql copy"
 #define POSTGRES_READ_MODE "ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
+/* ---- sessions (postgres_location.c) ---- */
+
+/* postgres_db_open with the location's URL and `timeout` option. ERR_CONFIG for one that is none.
+ */
+MUST_USE Status postgres_open(const Location *location, const _Atomic bool *stop,
+                              PostgresDb **ret_db, Err *err);
+
 /* ---- the query (postgres_query.c) ---- */
 
 /* The query with its :name parameters as literals, without a semicolon at its end. Texts, comments,

@@ -101,7 +101,8 @@ static Status lock_empty(PostgresSink *self, bool *ret_empty, Err *err)
 Status postgres_fresh_try(PostgresSink *self, Err *err)
 {
     self->fresh = false;
-    if (!self->keys.ascend || self->out.cast || self->cycle != 0) return OK;
+    bool late = self->sink.req->rejects && self->out.deferrable;
+    if (!self->keys.ascend || self->out.cast || late || self->cycle != 0) return OK;
     self->fresh = !self->out.exists;
     return self->out.exists ? lock_empty(self, &self->fresh, err) : OK;
 }

@@ -113,6 +113,7 @@ enum {
     LOOK_BARE,
     LOOK_RULED,
     LOOK_FOREIGN,
+    LOOK_DEFERRABLE,
     LOOK_NAME, /* NULL where the table has no column */
     LOOK_NUMBER,
     LOOK_TYPE, /* of a domain, what it is over */
@@ -139,7 +140,9 @@ static const char LOOK[] =
     " AND c.relchecks = 0 AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a"
     " WHERE a.attrelid = c.oid AND a.attgenerated <> ''),"
     " EXISTS (SELECT FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid"
-    " AND w.ev_type IN ('2', '3')), c.relkind = 'f'"
+    " AND w.ev_type IN ('2', '3')), c.relkind = 'f',"
+    " EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.condeferrable"
+    " AND c.oid IN (k.conrelid, k.confrelid))"
     " FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1) OFFSET 0) AS c"
     " LEFT JOIN LATERAL (SELECT a.attname, a.attnum, b.oid,"
     " CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END,"
@@ -214,6 +217,7 @@ Status postgres_look_read(PostgresTable *table, const PGresult *look, bool *foun
     table->cast = table->exists && !cell_true(look, 0, LOOK_COPYABLE);
     table->bare = cell_true(look, 0, LOOK_BARE) && !table->cast;
     table->ruled = cell_true(look, 0, LOOK_RULED);
+    table->deferrable = cell_true(look, 0, LOOK_DEFERRABLE);
     table->foreign = cell_true(look, 0, LOOK_FOREIGN);
     for (int row = 0; row < PQntuples(look); row++) {
         Str name = postgres_db_text(look, row, LOOK_NAME);

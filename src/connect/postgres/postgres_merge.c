@@ -540,6 +540,10 @@ Status postgres_merge(PostgresSink *self, RejectWriter *rejects, SinkCounts *cou
     Merge m = {.self = self, .rejects = rejects, .counts = counts};
     const Range all = {1, -1};
     int64_t ignored = 0;
+    if (self->sink.req->rejects && self->out.deferrable) {
+        /* The server speaks while a refused row can still be found. */
+        TRY(postgres_db_exec(self->db, "SET CONSTRAINTS ALL IMMEDIATE", err));
+    }
     if (self->staging && self->written > self->direct) {
         TRY(run_changes(self, MERGE_ANALYZE, all, &ignored, err));
         TRY(run_changes(self, MERGE_SUPERSEDE, all, &counts->superseded, err));

@@ -22,7 +22,7 @@ static Status check(const PostgresServer *standby, const PostgresServer *primary
 static Status open_checked(PostgresSource *self, Err *err)
 {
     PostgresSeen standby, primary;
-    TRY(postgres_db_open(self->source.req->primary->url, &self->primary, err));
+    TRY(postgres_open(self->source.req->primary, self->source.req->stop, &self->primary, err));
     postgres_db_stop_on(self->primary, self->source.req->stop);
     TRY(postgres_server_ask(self->primary, &primary, err));
     TRY(postgres_server_ask(self->db, &standby, err));

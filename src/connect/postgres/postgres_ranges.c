@@ -91,7 +91,7 @@ Status postgres_ranges_condition(const PostgresRange *range, Buf *out, Err *err)
 
 static Status reader_open(PostgresSource *self, PostgresPart *part, Str snapshot, Err *err)
 {
-    TRY(postgres_db_open(self->source.req->location->url, &part->db, err));
+    TRY(postgres_open(self->source.req->location, self->source.req->stop, &part->db, err));
     TRY(postgres_db_begin(part->db, POSTGRES_READ_MODE, POSTGRES_ZONE_SESSION, err));
     CLEANUP(buf_done) Buf sql = buf_make(1 << 12);
     TRY(buf_append(&sql, STR("SET TRANSACTION SNAPSHOT "), err));

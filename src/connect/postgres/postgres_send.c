@@ -323,10 +323,19 @@ static Status send_stream(PostgresSink *self, Str rows, Err *err)
     return unopened_refused(self, err);
 }
 
+int32_t postgres_wire_differs(const PostgresSink *self, const Schema *schema)
+{
+    for (int32_t i = 0; i < schema->count; i++) {
+        const PostgresColumn *column = &self->out.columns[i];
+        if (!column->built_in || !str_eq(column->declared, schema->fields[i].native)) return i;
+    }
+    return -1;
+}
+
 /* Unopened rows have the types that they were read with: the table must have the very same. */
 static Status wire_check(const PostgresSink *self, const Schema *schema, Err *err)
 {
-    int32_t other = postgres_sink_wire_differs(self, schema);
+    int32_t other = postgres_wire_differs(self, schema);
     if (self->out.bare && !self->staged && other < 0) return OK;
     Str name = buf_str(&self->out.name);
     if (other < 0) {

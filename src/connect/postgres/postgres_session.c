@@ -19,7 +19,9 @@ Status postgres_session_open(PostgresSink *self, Err *err)
 {
     if (self->db) return OK;
     PostgresDb *db = NULL;
-    TRY(postgres_db_open(self->sink.req->location->url, &db, err));
+    TRY(postgres_open(self->sink.req->location, self->sink.req->stop, &db, err));
+    /* Before the first cycle nothing is lost: a cycle that has begun is ended by cancel alone. */
+    if (!self->begun) postgres_db_stop_on(db, self->sink.req->stop);
     pthread_mutex_lock(&self->mutex);
     self->db = db;
     pthread_mutex_unlock(&self->mutex);

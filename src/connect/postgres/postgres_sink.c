@@ -72,7 +72,8 @@ Status postgres_sink_look(PostgresSink *self, Str name, const Schema *schema, Er
     bool referred = req->mode == SINK_REPLACE && self->out.referred && req->key_count > 0;
     self->keyed = mode_needs_key(req->mode) || again || referred;
     self->deletes = req->mode == SINK_MIRROR || referred;
-    self->staged = self->keyed || self->out.cast;
+    /* Rows may refer to later ones of the cycle: those are judged together, in one statement. */
+    self->staged = self->keyed || self->out.cast || (req->rejects && self->out.deferrable);
     return check_key_types(self, err);
 }
 
@@ -93,15 +94,6 @@ static Status sink_of_plan(Sink *sink, const Schema *schema, SinkPlan *plan, Err
     return postgres_plan(self, plan, err);
 }
 
-int32_t postgres_sink_wire_differs(const PostgresSink *self, const Schema *schema)
-{
-    for (int32_t i = 0; i < schema->count; i++) {
-        const PostgresColumn *column = &self->out.columns[i];
-        if (!column->built_in || !str_eq(column->declared, schema->fields[i].native)) return i;
-    }
-    return -1;
-}
-
 /* Where each column has the type that it is read as, modifiers and all, and both are built in: then
  * the bytes mean the same on both sides. Refused rows are found by their values, so not there. */
 static Status postgres_sink_takes(Sink *sink, const Schema *schema, Str wire, bool *ret_takes,
@@ -114,7 +106,7 @@ static Status postgres_sink_takes(Sink *sink, const Schema *schema, Str wire, bo
     TRY(postgres_sink_look(self, req->table, schema, err));
     const PostgresTable *out = &self->out;
     bool same = out->bare && out->exists && !self->staged && out->new_count == 0;
-    *ret_takes = same && postgres_sink_wire_differs(self, schema) < 0;
+    *ret_takes = same && postgres_wire_differs(self, schema) < 0;
     postgres_table_done(&self->out);
     return OK;
 }
@@ -245,6 +237,8 @@ static Status placed(const PostgresSink *self, const char *doing, Status status,
 static Status postgres_sink_begin(Sink *sink, int64_t cycle, Err *err)
 {
     PostgresSink *self = (PostgresSink *)sink;
+    self->begun = true;
+    if (self->db) postgres_db_stop_on(self->db, NULL);
     TRY(postgres_session_begin(self, postgres_session_transaction, err));
     if (cycle == self->cycle) self->reject_seq = self->cycle_seq; /* once more */
     else self->stale = self->sink.req->again;

@@ -21,6 +21,7 @@ typedef struct PostgresTable {
     PGresult *look;          /* what the catalog said when the plan was made */
     bool exists;             /* before this cycle */
     bool foreign;            /* a foreign table */
+    bool deferrable;         /* constraints may be judged as late as at COMMIT */
     bool held;               /* nobody alters it before the end of this transaction */
     bool prepared;           /* created or widened in this cycle's transaction */
     bool referred;           /* other tables have foreign keys to it */
@@ -75,6 +76,7 @@ typedef struct PostgresSink {
     bool staged;
     bool keyed;    /* rows of a key replace each other */
     bool deletes;  /* what was not staged is deleted at the end */
+    bool begun;    /* the first cycle has begun */
     bool open;     /* in a transaction */
     bool copying;  /* COPY into the stage or the target is under way */
     bool guarded;  /* … behind a savepoint, and its rows are kept */
@@ -102,9 +104,6 @@ typedef struct PostgresSink {
     Buf sql; /* scratch */
 } PostgresSink;
 
-/* The first field whose column has another type than the one that the field was read as, or is none
- * that is built in; -1: none. */
-int32_t postgres_sink_wire_differs(const PostgresSink *self, const Schema *schema);
 /* The target is a stream's, which several processes may share part by part. */
 static inline bool postgres_sink_is_shared(const PostgresSink *self)
 {
@@ -164,6 +163,9 @@ MUST_USE Status postgres_rows_encode(PostgresSink *self, PostgresTable *table, c
  * halving, now or with a later batch, and go to `rejects`. */
 MUST_USE Status postgres_rows_send(PostgresSink *self, Batch *batch, RejectWriter *rejects,
                                    Err *err);
+/* The first field whose column has another type than the one that the field was read as, or is none
+ * that is built in; -1: none. */
+int32_t postgres_wire_differs(const PostgresSink *self, const Schema *schema);
 /* Send the batch's rows as they are (Batch.wire): one COPY, straight into a bare target. */
 MUST_USE Status postgres_wire_send(PostgresSink *self, const Batch *batch, Err *err);
 /* All rows are with the server, or among `rejects`. */

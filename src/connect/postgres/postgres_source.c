@@ -182,7 +182,8 @@ static Status end(PostgresSource *self, Err *err)
 static Status prepare(PostgresSource *self, Err *err)
 {
     if (self->in_transaction) return OK;
-    if (!self->db) TRY(postgres_db_open(self->source.req->location->url, &self->db, err));
+    if (!self->db)
+        TRY(postgres_open(self->source.req->location, self->source.req->stop, &self->db, err));
     postgres_db_stop_on(self->db, self->source.req->stop);
     self->from = self->source.req->cursor_from;
     self->inclusive = self->source.req->cursor_inclusive;

@@ -99,12 +99,30 @@ static Status warn_of_order(PostgresSource *self, const PostgresOrder *order, So
     return source_note(&self->source, err, "%.*s", STR_ARG(buf_str(&doubt)));
 }
 
+/* Expressions of the query that make moments of times without a zone, or the other way round. */
+static Status warn_of_zone(PostgresSource *self, SourceInfo *info, Err *err)
+{
+    const char *zone = PQparameterStatus(postgres_db_conn(self->db), "TimeZone");
+    bool utc = !zone || strcmp(zone, "UTC") == 0 || strcmp(zone, "Etc/UTC") == 0;
+    bool times = false;
+    for (int32_t i = 0; i < self->columns.schema->count; i++) {
+        TypeId type = self->columns.schema->fields[i].type;
+        times = times || type == TYPE_TIMESTAMP || type == TYPE_TIMESTAMPTZ;
+    }
+    if (utc || !times) return OK;
+    return source_info_warn(info, err,
+                            "the server reads times without a zone in the session's time zone, %s"
+                            " (as the role, the database or the URL sets it)",
+                            zone);
+}
+
 Status postgres_warnings_describe(PostgresSource *self, SourceInfo *info, Err *err)
 {
     TRY(estimate(self, info, err));
     if (self->source.req->parallel > 1 && !self->source.req->table.len) {
         TRY(source_info_warn(info, err, "a query is read by one reader; `parallel` needs a table"));
     }
+    TRY(warn_of_zone(self, info, err));
     if (self->cursor < 0) return OK;
     PostgresOrder order;
     TRY(postgres_order_ask(self, &info->arena, &order, err));

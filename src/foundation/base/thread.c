@@ -45,6 +45,14 @@ Status thread_start(Thread *thread, const char *name, void (*run)(void *arg), vo
     return OK;
 }
 
+Status thread_detached(const char *name, void (*run)(void *arg), void *arg, Err *err)
+{
+    Thread thread = {0};
+    TRY(thread_start(&thread, name, run, arg, err));
+    (void)pthread_detach(thread.id);
+    return OK;
+}
+
 void thread_join(Thread *thread)
 {
     if (!thread->running) return;

@@ -15,6 +15,8 @@ typedef struct Thread {
  * main thread. */
 MUST_USE Status thread_start(Thread *thread, const char *name, void (*run)(void *arg), void *arg,
                              Err *err);
+/* The same for a thread that nobody waits for: what it uses it has to hold by itself. */
+MUST_USE Status thread_detached(const char *name, void (*run)(void *arg), void *arg, Err *err);
 /* Wait for the end; harmless on a thread that never ran. */
 void thread_join(Thread *thread);
 

@@ -138,6 +138,8 @@ static bool set_options(HttpClient *c, const HttpRequest *r, Exchange *x, const 
     bad |= curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     bad |= curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, c->message);
     bad |= curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    /* At the deadline a name server that hangs is left to its thread. */
+    bad |= curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
     bad |= curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_us / 1000));
     bad |= curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(timeout_us / 1000));
     bad |= curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);

@@ -36,6 +36,7 @@ Status streams_new(Daemon *d, Err *err)
         StreamOptionsRun options = {.config = config,
                                     .env = {.registry = d->options->registry,
                                             .budget = &d->budget,
+                                            .stop_us = d->config->options.drain_us * 2 / 3,
                                             .changed = on_changed,
                                             .changed_arg = config}};
         TRY(stream_new(&options, &d->streams[d->stream_count], err));

@@ -130,13 +130,17 @@ Status configuration_stream(const Configuration *c, Str name, const StreamConfig
 
 Status configuration_location(Configuration *c, Str text, Location *ret_location, Err *err)
 {
+    const YamlNode *timeout = NULL;
     for (int32_t i = 0; i < c->connection_count; i++) {
         const ConnectionOptions *o = &c->connections[i];
         if (!str_eq(o->head.name, text)) continue;
         text = str_eq(o->url, STR("embedded")) ? STR("kafka://embedded") : o->url;
+        timeout = option_node(&o->head, "timeout");
         break;
     }
-    return location_parse(text, &c->arena, ret_location, err);
+    TRY(location_parse(text, &c->arena, ret_location, err));
+    if (!timeout) return OK;
+    return location_set(ret_location, &c->arena, STR("timeout"), timeout->text, err);
 }
 
 static Status put_mistake(const Configuration *c, const Mistake *m, Buf *out, Err *err)

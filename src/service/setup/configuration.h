@@ -115,6 +115,7 @@ typedef struct TestOptions {
 typedef struct ConnectionOptions {
     OptionHead head;
     Str url;
+    int64_t timeout_us;  /* how long a statement may give nothing; 0: as the connector has it */
     int64_t concurrency; /* pipelines, and as many checks, that use it at the same time */
 } ConnectionOptions;
 

@@ -4,8 +4,8 @@
 const char CONNECTIONS_SCHEMA[] =
     "{\"type\":\"object\",\"additionalProperties\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":"
     "\"object\",\"additionalProperties\":false,\"required\":[\"url\"],\"properties\":{\"url\":{"
-    "\"type\":\"string\"},\"concurrency\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000}}}]}"
-    "}";
+    "\"type\":\"string\"},\"timeout\":{\"type\":\"string\"},"
+    "\"concurrency\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000}}}]}}";
 
 static const Option CONNECTION_OPTIONS[] = {
     {.name = "url",
@@ -13,6 +13,11 @@ static const Option CONNECTION_OPTIONS[] = {
      .offset = (int64_t)offsetof(ConnectionOptions, url),
      .required = true,
      .summary = "The location."},
+    {.name = "timeout",
+     .type = OPTION_DURATION,
+     .offset = (int64_t)offsetof(ConnectionOptions, timeout_us),
+     .otherwise = "24h",
+     .summary = "How long a statement may give nothing (PostgreSQL)."},
     {.name = "concurrency",
      .type = OPTION_INT,
      .offset = (int64_t)offsetof(ConnectionOptions, concurrency),
@@ -30,12 +35,26 @@ static void concurrency_check(Configuration *c, const YamlNode *node, int64_t va
                 "`concurrency` must be a number from 1 to %d", CONCURRENCY_MAX);
 }
 
+static void timeout_check(Configuration *c, const ConnectionOptions *o, const YamlNode *node,
+                          const Location *location)
+{
+    if (!node) return;
+    if (o->timeout_us <= 0) {
+        mistake_add(&c->mistakes, node->line, node->column, STR_NULL,
+                    "`timeout` must be longer than nothing");
+    } else if (!str_eq(location->scheme, STR("postgresql"))) {
+        mistake_add(&c->mistakes, node->line, node->column, STR_NULL,
+                    "`timeout` is for postgresql:// connections: how long a statement may give"
+                    " nothing");
+    }
+}
+
 /* A location alone, or a map of CONNECTION_GROUP. */
 static Status connection_check(Configuration *c, const YamlNode *node, ConnectionOptions *o,
                                Err *err)
 {
     static const YamlNode NONE = {.kind = YAML_MAP};
-    Location location;
+    Location location = {0};
     Err why = {0};
     bool plain = node->kind == YAML_SCALAR;
     if (!plain && node->kind != YAML_MAP) {
@@ -56,7 +75,9 @@ static Status connection_check(Configuration *c, const YamlNode *node, Connectio
     if (!str_eq(o->url, STR("embedded")) &&
         location_parse(o->url, &c->arena, &location, &why) != OK) {
         mistake_from(c, url, &why);
+        return OK;
     }
+    timeout_check(c, o, plain ? NULL : option_node(&o->head, "timeout"), &location);
     return OK;
 }
 

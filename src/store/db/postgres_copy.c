@@ -20,9 +20,10 @@ static Status copy_begun(PostgresDb *db, ExecStatusType want, Err *err)
     TRY(postgres_result(db, &result, err));
     if (PQresultStatus(result) == want) return OK;
     Status status = postgres_db_error(db, result, err);
+    Err ignored = {0};
     while (PQstatus(db->conn) != CONNECTION_BAD) {
-        CLEANUP(postgres_db_clear_p) PGresult *more = PQgetResult(db->conn);
-        if (!more) break;
+        CLEANUP(postgres_db_clear_p) PGresult *more = NULL;
+        if (postgres_result(db, &more, &ignored) != OK || !more) break;
     }
     return status;
 }
@@ -64,18 +65,21 @@ Status postgres_db_copy_in(PostgresDb *db, const char *sql, Err *err)
     TRY(postgres_check(db, err));
     db->unsent = false;
     db->refused_line = 0;
+    postgres_asked(db);
     if (!PQsendQuery(db->conn, sql)) return postgres_db_error(db, NULL, err);
     return copy_begun(db, PGRES_COPY_IN, err);
 }
 
 static Status put_pieces(PostgresDb *db, Str bytes, Err *err)
 {
+    db->heard_ns = clock_mono_ns();
     while (bytes.len > 0) {
         TRY(postgres_check(db, err));
         int64_t piece = int64_min(bytes.len, COPY_PIECE_MAX);
         if (PQputCopyData(db->conn, bytes.ptr, (int)piece) != 1) {
             return postgres_db_error(db, NULL, err);
         }
+        TRY(postgres_flush(db, err));
         bytes = str_slice(bytes, piece, bytes.len);
     }
     return OK;
@@ -96,6 +100,7 @@ Status postgres_db_copy_put(PostgresDb *db, Str bytes, Err *err)
 static Status copy_end_unsent(PostgresDb *db, Err *err)
 {
     Err said = {0};
+    db->heard_ns = clock_mono_ns();
     bool told = PQputCopyEnd(db->conn, "given up") == 1;
     if (told) IGNORE(copy_finish(db, NULL, &said));
     bool own = said.sqlstate[0] && strcmp(said.sqlstate, "57014") != 0;
@@ -106,6 +111,7 @@ static Status copy_end_unsent(PostgresDb *db, Err *err)
 Status postgres_db_copy_end(PostgresDb *db, int64_t *ret_rows, Err *err)
 {
     if (db->unsent) return copy_end_unsent(db, err);
+    db->heard_ns = clock_mono_ns();
     if (PQputCopyEnd(db->conn, NULL) != 1) return postgres_db_error(db, NULL, err);
     return copy_finish(db, ret_rows, err);
 }
@@ -118,6 +124,7 @@ int64_t postgres_db_copy_line(const PostgresDb *db)
 void postgres_db_copy_abort(PostgresDb *db)
 {
     Err ignored = {0};
+    db->heard_ns = clock_mono_ns();
     if (PQputCopyEnd(db->conn, "given up") == 1) IGNORE(copy_finish(db, NULL, &ignored));
 }
 
@@ -135,7 +142,9 @@ Status postgres_db_copy_out(PostgresDb *db, const char *sql, Err *err)
     TRY(postgres_check(db, err));
     TRY(make_room(db, err));
     db->copying = false;
-    return PQsendQuery(db->conn, sql) ? OK : postgres_db_error(db, NULL, err);
+    postgres_asked(db);
+    if (!PQsendQuery(db->conn, sql)) return postgres_db_error(db, NULL, err);
+    return postgres_flush(db, err);
 }
 
 /* Wait for the start: a query may take its time before the first row, and the server keeps its

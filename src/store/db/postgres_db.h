@@ -6,17 +6,27 @@
 
 #include "foundation/base/buf.h"
 
-/* One libpq session for one thread; only postgres_db_cancel may come from another. Opening and dead
- * peers are bounded in time (connect_timeout 10 s, keepalives, tcp_user_timeout 120 s, all of which
- * the URL may set otherwise). Notices are dropped. */
+/* One libpq session for one thread; only postgres_db_cancel may come from another. Every wait has
+ * an end: opening (connect_timeout, 10 s for each place, names included), a dead network
+ * (keepalives, tcp_user_timeout 120 s; the URL may set all three otherwise), a server that says
+ * nothing: after a minute of silence it is asked over another connection whether it is there, and
+ * after `timeout` the statement is given up. Notices are dropped, and bounded. */
 typedef struct PostgresDb PostgresDb;
 
-/* Open `url` (a libpq URL: all of its parameters, .pgpass, services and PG… variables count).
- * ERR_CONFIG for a URL that libpq can't read, ERR_CONNECT, ERR_TIMEOUT, ERR_PERMISSION,
- * ERR_NOT_FOUND (no such database). */
-MUST_USE Status postgres_db_open(Str url, PostgresDb **ret_db, Err *err);
-/* The same, but not beyond the deadline (clock_mono_ns): ERR_TIMEOUT. */
-MUST_USE Status postgres_db_open_until(Str url, int64_t deadline_ns, PostgresDb **ret_db, Err *err);
+/* A statement may give nothing for so long: a day. */
+#define POSTGRES_TIMEOUT_US INT64_C(86400000000)
+
+typedef struct PostgresOpen {
+    Str url;                  /* libpq's: parameters, .pgpass, services and PG… variables count */
+    int64_t timeout_us;       /* 0: POSTGRES_TIMEOUT_US */
+    int64_t deadline_ns;      /* the opening ends then (clock_mono_ns); 0: connect_timeout only */
+    const _Atomic bool *stop; /* true: the opening ends; may be NULL */
+} PostgresOpen;
+
+/* Several hosts are tried in their order, and each address of a name. ERR_CONFIG for a URL that
+ * libpq can't read, ERR_CONNECT, ERR_TIMEOUT, ERR_PERMISSION, ERR_NOT_FOUND (no such database),
+ * ERR_CANCELLED. */
+MUST_USE Status postgres_db_open(const PostgresOpen *how, PostgresDb **ret_db, Err *err);
 /* From now on no wait of the session goes beyond the deadline (clock_mono_ns; 0: none), sending
  * included. What was waited for is then ERR_TIMEOUT, and the session good for closing only. */
 void postgres_db_deadline(PostgresDb *db, int64_t deadline_ns);
@@ -63,7 +73,8 @@ MUST_USE Status postgres_db_quote(Buf *out, Str identifier, Err *err);
 MUST_USE Status postgres_db_quote_table(Buf *out, Str table, Err *err);
 MUST_USE Status postgres_db_literal(PostgresDb *db, Buf *out, Str text, Err *err);
 
-/* From any thread: the running statement ends soon with ERR_CANCELLED, later ones at once. */
+/* From any thread, without a wait: the running statement ends soon with ERR_CANCELLED, later ones
+ * at once. */
 void postgres_db_cancel(PostgresDb *db);
 /* The same as soon as `*stop` is true; looked at while the session waits. It outlives the session.
  */

@@ -81,7 +81,8 @@ static Status tables_make(PostgresDb *session, Err *err)
 static Status session_open(StateStore *store, Err *err)
 {
     if (!store->session) {
-        TRY(postgres_db_open_until(buf_str(&store->url), store->deadline_ns, &store->session, err));
+        const PostgresOpen how = {.url = buf_str(&store->url), .deadline_ns = store->deadline_ns};
+        TRY(postgres_db_open(&how, &store->session, err));
     }
     postgres_db_deadline(store->session, store->deadline_ns);
     return OK;

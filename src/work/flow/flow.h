@@ -110,6 +110,7 @@ typedef struct FlowSpec {
     void *fenced_arg;
     const _Atomic bool *cancelled; /* an orderly end: ERR_CANCELLED, nothing of the cycle stays */
     const _Atomic bool *stop;      /* unbounded: finish the cycle, commit, end with OK */
+    int64_t stop_us; /* so long after `stop` a sink that hangs in its cycle is cancelled; 0: 20 s */
 } FlowSpec;
 
 /* Rows by what became of them. At the end of every committed cycle, and in the result:

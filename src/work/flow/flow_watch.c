@@ -3,6 +3,8 @@
 #include "work/flow/flow_impl.h"
 
 #define WATCH_TICK_NS INT64_C(50000000)
+#define STOP_TICK_NS INT64_C(250000000)
+#define STOP_US INT64_C(20000000)
 
 void flow_cancel_sinks(Flow *flow)
 {
@@ -11,15 +13,26 @@ void flow_cancel_sinks(Flow *flow)
     if (spec->reject_sink && spec->reject_sink != spec->sink) sink_cancel(spec->reject_sink);
 }
 
+/* Cancelled, or stopped for so long that the cycle won't end by itself. */
+static bool is_due(const FlowSpec *spec, const Flow *flow, int64_t *stopped_ns)
+{
+    int64_t patience_us = spec->stop_us ? spec->stop_us : STOP_US;
+    if (flow_is_cancelled(flow)) return true;
+    if (!spec->stop || !atomic_load(spec->stop)) return false;
+    if (!*stopped_ns) *stopped_ns = clock_mono_ns();
+    return clock_mono_ns() - *stopped_ns > patience_us * 1000;
+}
+
 static void watch_run(void *arg)
 {
     Flow *flow = arg;
     FlowWatch *watch = &flow->watch;
+    int64_t tick_ns = flow->spec->cancelled ? WATCH_TICK_NS : STOP_TICK_NS, stopped_ns = 0;
     bool told = false;
     pthread_mutex_lock(&watch->mutex);
     while (!watch->end) {
-        (void)thread_cond_wait(&watch->cond, &watch->mutex, clock_mono_ns() + WATCH_TICK_NS);
-        if (told || watch->end || !flow_is_cancelled(flow)) continue;
+        (void)thread_cond_wait(&watch->cond, &watch->mutex, clock_mono_ns() + tick_ns);
+        if (told || watch->end || !is_due(flow->spec, flow, &stopped_ns)) continue;
         told = true;
         pthread_mutex_unlock(&watch->mutex);
         flow_cancel_sinks(flow);
@@ -34,7 +47,7 @@ Status flow_watch_start(Flow *flow, Err *err)
     pthread_mutex_init(&watch->mutex, NULL);
     thread_cond_init(&watch->cond);
     watch->ready = true;
-    if (!flow->spec->cancelled) return OK;
+    if (!flow->spec->cancelled && !flow->spec->stop) return OK;
     return thread_start(&watch->thread, "watch", watch_run, flow, err);
 }
 

@@ -273,6 +273,7 @@ static FlowSpec flow_spec(Stretch *s)
         .fenced = on_fenced,
         .fenced_arg = s,
         .stop = s->env->stop,
+        .stop_us = s->env->stop_us,
     };
     if (c->dead_letters) {
         spec.reject_shape = (FlowRejectShape){.schema = dead_letters_schema(&s->letters),

@@ -135,6 +135,7 @@ typedef struct StreamEnv {
      * ever. Counted anew after each committed cycle. */
     int64_t patience_us;
     const _Atomic bool *stop; /* finish the cycle, commit, end with OK */
+    int64_t stop_us;          /* how long a cycle may take then; 0: 20 s */
     bool breaker_off;         /* somebody let the stream go on in spite of its breaker */
     /* The state changed (never twice the same); `why` with WAITING, FAILED and HELD. May be NULL.
      */
