@@ -288,7 +288,7 @@ streams:
     wait_for(lambda: members() == [2, 2], 60)
     put(0, 2000)
     wait_for(lambda: len(rows()) >= 2000, 60)
-    wait_for(lambda: consumed(one) == 1000 and consumed(two) == 1000, 20)
+    wait_for(lambda: consumed(one) + consumed(two) == 2000, 20)  # a busy machine may have moved partitions between
     one.process.kill()
     one.process.wait()
     put(2000, 3000)
