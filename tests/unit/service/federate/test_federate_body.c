@@ -30,12 +30,12 @@ static void test_clean(void **state)
 static void test_limits(void **state)
 {
     (void)state;
-    static const double VALUES[] = {-5, 0.4, 0.5, 2147483647, 3e9, 1e300, NAN, INFINITY};
+    static const double VALUES[] = {-5, 0.4, 0.5, 2147483647, 3e9, 1e300, (double)NAN, (double)INFINITY};
     Buf out = buf_make(1 << 16);
     JsonWriter w = json_writer_make(&out, NULL);
     json_object_begin(&w);
     for (int i = 0; i < COUNT_OF(VALUES); i++) body_int(&w, "n", VALUES[i]);
-    body_double(&w, "d", NAN);
+    body_double(&w, "d", (double)NAN);
     body_text(&w, "t", STR("aéé"), 4);
     json_object_end(&w);
     assert_int_equal(json_writer_end(&w), OK);
