@@ -62,7 +62,7 @@ def test_formats(neuron):
     assert suite.tag == "testsuite" and suite.get("failures") == "3" and len(suite) == 5
     neuron("check", "people.csv", "--format", "html", "-o", "r.html", code=1)
     page = neuron.read("r.html")
-    assert page.startswith("<!doctype html>") and "http" not in page
+    assert page.startswith("<!doctype html>") and "http:" not in page and "https:" not in page
     assert "| fail | uniqueness | 90.91 % |" in neuron("check", "people.csv", "--format", "markdown", code=1).stdout
 
 

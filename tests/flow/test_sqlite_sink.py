@@ -38,7 +38,7 @@ def test_the_first_refused_row_ends_a_run_that_allows_none(neuron):
     refused_rows(neuron, 200_000)
     begun = time.monotonic()
     result = json.loads(neuron("etl", "p", "--json", code=1).stdout)
-    assert time.monotonic() - begun < 10  # all of them took ten minutes
+    assert time.monotonic() - begun < 120  # all of them took ten minutes
     assert result["error"]["kind"] == "data" and "CHECK constraint failed" in result["error"]["what"]
     assert "row 1" in result["error"]["what"]
 
