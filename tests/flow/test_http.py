@@ -221,7 +221,7 @@ def test_the_owner_gets_in_when_strangers_have_all_places(neuron):
 
 def test_long_bodies_count_as_memory(neuron):
     make(neuron)
-    neuron.write("neuron.yaml", neuron.read("neuron.yaml") + "memory: 16MB\n")
+    neuron.write("neuron.yaml", neuron.read("neuron.yaml") + "memory: 10MB\n")
     with running(neuron) as run:
         head = request("POST", "/api/v1/streams/s/messages", "Content-Length: 1000000").encode()
         held = [connect(run.port) for _ in range(20)]
