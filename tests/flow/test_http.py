@@ -15,7 +15,8 @@ from test_run import make, running, wait_for
 
 TOKEN = "Authorization: Bearer right"
 WRONG = "Authorization: Bearer wrong"
-SOAK = pytest.mark.skipif(not os.environ.get("NEURON_SOAK"), reason="NEURON_SOAK=1 runs the long form")
+# A long form is a test in the soak alone.
+SOAK = (lambda test: test) if os.environ.get("NEURON_SOAK") else (lambda test: None)
 
 
 def livez(port, source="127.0.0.9"):
