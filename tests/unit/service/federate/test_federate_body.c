@@ -30,7 +30,8 @@ static void test_clean(void **state)
 static void test_limits(void **state)
 {
     (void)state;
-    static const double VALUES[] = {-5, 0.4, 0.5, 2147483647, 3e9, 1e300, (double)NAN, (double)INFINITY};
+    static const double VALUES[] = {-5,  0.4,   0.5,         2147483647,
+                                    3e9, 1e300, (double)NAN, (double)INFINITY};
     Buf out = buf_make(1 << 16);
     JsonWriter w = json_writer_make(&out, NULL);
     json_object_begin(&w);
