@@ -11,7 +11,7 @@ enum { LOCATION_TEXT_MAX = 64 * 1024, LOCATION_OPTIONS_MAX = 256 };
 typedef struct NamePair {
     const char *name;
     const char *scheme;
-    bool authority; /* URLs: hosts, and perhaps a password, stand behind the :// */
+    bool authority; /* URLs: the text after :// holds hosts and perhaps a password */
 } NamePair;
 
 /* Spellings of URL schemes, and the connector that each belongs to. */
