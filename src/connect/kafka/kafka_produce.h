@@ -79,7 +79,7 @@ MUST_USE Status kafka_producer_check(KafkaProducer *producer, Err *err);
 Status kafka_producer_refused(KafkaProducer *producer, Err *err);
 /* Why a message was refused, as SQLSTATE. */
 const char *kafka_refusal_state(rd_kafka_resp_err_t code, bool has_key);
-/* Forget what was not sent yet, and wait for the answers to the rest. */
-void kafka_producer_drop(KafkaProducer *producer);
+/* Forget what was not sent yet, and wait for the answers to the rest; false: some did not come. */
+bool kafka_producer_drop(KafkaProducer *producer);
 
 #endif

@@ -177,6 +177,7 @@ static Status open_topic(KafkaProducer *producer, KafkaTopic *topic, Err *err)
 Status kafka_producer_restart(KafkaProducer *producer, int64_t batch_bytes, Err *err)
 {
     disconnect(producer);
+    kafka_refusals_unanswered(&producer->refusals);
     producer->batch_bytes = batch_bytes;
     TRY(connect_producer(producer, err));
     for (int32_t i = 0; i < producer->topic_count; i++) {
@@ -264,14 +265,15 @@ void kafka_producer_answers(KafkaProducer *producer)
     }
 }
 
-void kafka_producer_drop(KafkaProducer *producer)
+bool kafka_producer_drop(KafkaProducer *producer)
 {
     rd_kafka_t *rk = producer->client.rk;
-    if (!rk) return;
+    if (!rk) return true;
     (void)rd_kafka_purge(rk, RD_KAFKA_PURGE_F_QUEUE);
     int64_t deadline_ns = clock_mono_ns() + DROP_NS;
     while (rd_kafka_outq_len(rk) > 0 && clock_mono_ns() < deadline_ns) {
         (void)rd_kafka_flush(rk, FLUSH_MS);
     }
     producer->failed = 0;
+    return rd_kafka_outq_len(rk) == 0;
 }

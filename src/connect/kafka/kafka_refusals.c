@@ -77,6 +77,12 @@ void kafka_refusals_begin(KafkaRefusals *refusals)
           compare_origins);
 }
 
+void kafka_refusals_unanswered(KafkaRefusals *r)
+{
+    r->slot_count = 0;
+    r->slot_free = -1;
+}
+
 Status kafka_refusals_sent(KafkaRefusals *r, const KafkaOrigin *of, int64_t bytes,
                            int64_t *ret_number, Err *err)
 {

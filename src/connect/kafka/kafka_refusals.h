@@ -66,6 +66,8 @@ bool kafka_refusal_is_of_message(rd_kafka_resp_err_t code);
 
 /* A cycle begins: what failed in the last one is forgotten, not what is known. */
 void kafka_refusals_begin(KafkaRefusals *refusals);
+/* No answer comes any more to what was handed over: its producer is gone. */
+void kafka_refusals_unanswered(KafkaRefusals *refusals);
 /* A number for a message that is handed over, to be given back with its answer; from 1. */
 MUST_USE Status kafka_refusals_sent(KafkaRefusals *refusals, const KafkaOrigin *of, int64_t bytes,
                                     int64_t *ret_number, Err *err);

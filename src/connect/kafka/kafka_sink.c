@@ -398,7 +398,7 @@ static Status kafka_sink_commit(Sink *sink, const Position *position, const Sink
     Status status = self->transactional ? transaction_commit(self, position, &local)
                                         : kafka_producer_flush(&self->producer, &local);
     if (status != OK && local.kind == ERR_DATA) kafka_producer_answers(&self->producer);
-    TRY(refusals_learn(self, &again, err));
+    if (status != OK || !self->transactional) TRY(refusals_learn(self, &again, err));
     if (again) {
         *ret_result = COMMIT_AGAIN;
         return OK;
@@ -453,16 +453,28 @@ static Status make_anew(KafkaSink *self, Err *err)
     return txn_step(self, TXN_INIT, NULL, NULL, self->step_ns, &late, err);
 }
 
+/* Requests that are under way may reach the broker after the transaction's end, which goes over
+ * another connection, and would then be part of the next one: its messages twice. A producer that
+ * is made anew has a new epoch, which turns them away and undoes the transaction. */
+static Status transaction_abort(KafkaSink *self, Err *err)
+{
+    bool late = false;
+    if (!self->in_transaction) return OK;
+    if (kafka_producer_drop(&self->producer)) {
+        return txn_step(self, TXN_ABORT, NULL, NULL, self->step_ns, &late, err);
+    }
+    if (!self->anew) self->batch_bytes = self->producer.batch_bytes;
+    self->anew = true;
+    return OK;
+}
+
 static Status kafka_sink_abort(Sink *sink, Err *err)
 {
     KafkaSink *self = (KafkaSink *)sink;
-    bool late = false;
     self->written = 0;
     kafka_producer_begin(&self->producer);
-    if (!self->transactional) kafka_producer_drop(&self->producer);
-    if (self->in_transaction) {
-        TRY(txn_step(self, TXN_ABORT, NULL, NULL, self->step_ns, &late, err));
-    }
+    if (self->transactional) TRY(transaction_abort(self, err));
+    else (void)kafka_producer_drop(&self->producer);
     self->in_transaction = false;
     self->in_doubt = false;
     kafka_producer_begin(&self->producer);
