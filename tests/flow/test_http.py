@@ -225,9 +225,11 @@ def test_long_bodies_count_as_memory(neuron):
     neuron.write("neuron.yaml", neuron.read("neuron.yaml") + "memory: 10MB\n")
     with running(neuron) as run:
         head = request("POST", "/api/v1/streams/s/messages", "Content-Length: 1000000").encode()
-        held = [connect(run.port) for _ in range(20)]
-        for one in held:
-            one.sendall(head)
+        held = []
+        for _ in range(20):  # one after another: an address that sends many heads at once loses its oldest
+            held.append(connect(run.port))
+            held[-1].sendall(head)
+            assert livez(run.port, "127.0.0.1")
         wait_for(lambda: status(ask(run.port, head, timeout=1)[0]) == 503)
         answer, _ = ask(run.port, head)
         assert "no memory" in answer and "Retry-After" in answer
