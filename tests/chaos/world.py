@@ -232,7 +232,8 @@ class Node:
         if faketime:
             self.clock = os.path.join(self.folder, "clock")
             self.environment |= {"LD_PRELOAD": faketime, "FAKETIME_TIMESTAMP_FILE": self.clock,
-                                 "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_CACHE_DURATION": "1"}
+                                 "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_CACHE_DURATION": "1",
+                                 "FAKETIME_FORCE_MONOTONIC_FIX": "0"}  # else every timed wait ends at once
             self.step_clock(0)
 
     def step_clock(self, seconds):

@@ -20,7 +20,8 @@ class Clock:
         self.offset = 0
         self.set(0)
         self.env = {"LD_PRELOAD": LIBRARY, "FAKETIME_TIMESTAMP_FILE": self.path, "FAKETIME_NO_CACHE": "1",
-                    "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+                    "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                    "FAKETIME_FORCE_MONOTONIC_FIX": "0"}  # else every timed wait ends at once
 
     def set(self, seconds):
         with open(self.path + ".new", "w", encoding="utf-8") as file:
