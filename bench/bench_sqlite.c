@@ -45,7 +45,7 @@ static void bind_field(sqlite3_stmt *statement, int column, Str text)
 
 static void insert_rows(sqlite3_stmt *statement, const CsvScan *scan, const char *data)
 {
-    int64_t field = COLUMNS; /* behind the header */
+    int64_t field = COLUMNS; /* after the header */
     for (int64_t row = 1; row < scan->row_count; row++) {
         for (int column = 1; column <= COLUMNS; column++, field++) {
             int64_t start = csv_scan_start(scan, field);

@@ -96,7 +96,7 @@ Status args_parse(const Command *command, int argc, char **argv, Args *args, boo
         } else if (args->positional_count < command->positional_max) {
             args->positional[args->positional_count++] = text;
         } else {
-            (void)err_set(err, ERR_USAGE, "%s: «%.*s» is one argument too many", command->name,
+            (void)err_set(err, ERR_USAGE, "%s: \"%.*s\" is one argument too many", command->name,
                           STR_ARG(text));
             return err_hint(err, "usage: neuron %s %s", command->name, command->usage);
         }
@@ -131,7 +131,8 @@ Status args_int64(const Args *args, const char *name, int64_t *ret_value, Err *e
     if (!args_has(args, name)) return OK;
     Str text = args_get(args, name, STR_NULL);
     if (number_parse_int64(text, ret_value) == NUMBER_OK && *ret_value >= 0) return OK;
-    return err_set(err, ERR_USAGE, "--%s must be a whole number, not «%.*s»", name, STR_ARG(text));
+    return err_set(err, ERR_USAGE, "--%s must be a whole number, not \"%.*s\"", name,
+                   STR_ARG(text));
 }
 
 static Status help_option(const ArgOption *option, Buf *out, Err *err)

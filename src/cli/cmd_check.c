@@ -114,7 +114,7 @@ static Status configured_set_make(const Args *args, Check *check, Err *err)
         return err_hint(err, "a dataset under `quality:`, a file, or a database's URL");
     }
     if (!found->from.scheme.len) {
-        (void)err_set(err, ERR_CONFIG, "«%.*s» names no dataset: it is for `check` steps",
+        (void)err_set(err, ERR_CONFIG, "\"%.*s\" names no dataset: it is for `check` steps",
                       STR_ARG(found->name));
         return err_hint(err, "give it `from:` and `table:`");
     }

@@ -231,7 +231,7 @@ static Status state_run(Program *program, const Args *args, int *ret_exit UNUSED
 {
     Str verb = args->positional[0];
     if (!str_eq(verb, STR("show")) && !str_eq(verb, STR("set"))) {
-        return err_set(err, ERR_USAGE, "state knows show and set, not «%.*s»", STR_ARG(verb));
+        return err_set(err, ERR_USAGE, "state knows show and set, not \"%.*s\"", STR_ARG(verb));
     }
     Configuration c;
     Status status = configuration_open(args, &c, err);

@@ -29,7 +29,7 @@ static Status copy_mode(const Args *args, PipelineConfig *c, Err *err)
         c->mode = (SinkMode)i;
         return OK;
     }
-    (void)err_set(err, ERR_USAGE, "--mode can't be «%.*s»", STR_ARG(mode));
+    (void)err_set(err, ERR_USAGE, "--mode can't be \"%.*s\"", STR_ARG(mode));
     return err_hint(err, "append, upsert, replace or mirror");
 }
 
@@ -147,7 +147,7 @@ static const ArgOption OPTIONS[] = {
     {"where", 0, "EXPR", "only rows for which this is true", false},
     {"select", 0, "LIST", "the columns to write", false},
     {"rejects", 0, "TABLE|LOCATION", "where refused rows go (default: the first one stops)", false},
-    {"limit", 0, "N", "at most so many rows", false},
+    {"limit", 0, "N", "at most N rows", false},
     {"memory", 0, "SIZE", "budget for what grows with the data (default 512MB)", false},
     {"dry-run", 0, NULL, "the plan; nothing is written", false},
 };

@@ -100,7 +100,7 @@ static const ArgOption OPTIONS[] = {
     {"param", 0, "NAME=VALUE", "a parameter of the query", true},
     {"full-refresh", 0, NULL, "read everything again; nothing is deleted", false},
     {"since", 0, "VALUE", "read from this cursor on, inclusive; the watermark stays", false},
-    {"limit", 0, "N", "at most so many rows; the watermark stays", false},
+    {"limit", 0, "N", "at most N rows; the watermark stays", false},
     {"dry-run", 0, NULL, "the plan: SQL, tables, types, first rows; nothing is written", false},
     {"run-id", 0, "ID", "the same run again, after a failure: what it published is not done twice",
      false},

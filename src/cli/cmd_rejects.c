@@ -409,7 +409,7 @@ static const ArgOption OPTIONS[] = {
     {"cause", 0, "ID", "only those of this cause", false},
     {"show", 0, "ID", "one of them, whole", false},
     {"replay", 0, NULL, "give them back: to the stream's topic, or to the pipeline's steps", false},
-    {"fix", 0, "SELECT", "replay them mended by this select list", false},
+    {"fix", 0, "SELECT", "replay them fixed by this select list", false},
     {"dry-run", 0, NULL, "show what would be replayed; nothing is written", false},
     {"all", 0, NULL, "also what was replayed before", false},
 };

@@ -39,7 +39,7 @@ static Status run_run(Program *program, const Args *args, int *ret_exit, Err *er
     Str span = args_get(args, "for", STR_NULL);
     TRY(log_begin(program, args, err));
     if (span.len && (!option_parse_duration(span, &options.for_us) || options.for_us <= 0)) {
-        (void)err_set(err, ERR_USAGE, "--for needs a time, not «%.*s»", STR_ARG(span));
+        (void)err_set(err, ERR_USAGE, "--for needs a time, not \"%.*s\"", STR_ARG(span));
         return err_hint(err, "write it like 30s or 5m");
     }
     return daemon_run(&options, ret_exit, err);

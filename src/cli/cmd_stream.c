@@ -38,7 +38,7 @@ static Status stream_env(Program *program, const Args *args, Budget *budget, Str
     };
     Str patience = args_get(args, "patience", STR_NULL);
     if (patience.len && !option_parse_duration(patience, &ret_env->patience_us)) {
-        return err_set(err, ERR_USAGE, "--patience must be a duration like 30s or 5m, not «%.*s»",
+        return err_set(err, ERR_USAGE, "--patience must be a duration like 30s or 5m, not \"%.*s\"",
                        STR_ARG(patience));
     }
     return OK;

@@ -97,19 +97,19 @@ static Status repair(const PipelineConfig *p, const PipelineEnv *env, const Veri
 static Status check_repair(const PipelineConfig *p, Err *err)
 {
     if (p->mode != SINK_APPEND) return OK;
-    (void)err_set(err, ERR_USAGE, "--repair can't mend an append: loading again adds rows again");
+    (void)err_set(err, ERR_USAGE, "--repair can't fix an append: loading again adds rows again");
     return err_hint(err, "give the pipeline a key and `mode: upsert`");
 }
 
 static Status verify_pipeline(Program *program, const Args *args, const PipelineConfig *p,
                               const PipelineEnv *env, int *ret_exit, Err *err)
 {
-    bool mend = args_has(args, "repair"), repaired = false;
-    if (mend) TRY(check_repair(p, err));
+    bool fix = args_has(args, "repair"), repaired = false;
+    if (fix) TRY(check_repair(p, err));
     VerifyResult result;
     verify_result_init(&result);
     Status status = pipeline_verify(p, env, &result, err);
-    if (status == OK && mend && !verify_is_equal(&result)) {
+    if (status == OK && fix && !verify_is_equal(&result)) {
         repaired = true;
         status = repair(p, env, &result, err);
         verify_result_done(&result);

@@ -13,7 +13,7 @@ enum { ARG_POSITIONALS_MAX = 4, ARG_VALUES_MAX = 64 };
 typedef struct ArgOption {
     const char *name;  /* without the dashes */
     char letter;       /* 0: none */
-    const char *value; /* what stands behind it ("FILE"); NULL: a switch */
+    const char *value; /* what stands after it ("FILE"); NULL: a switch */
     const char *help;
     bool repeats;
 } ArgOption;
@@ -69,7 +69,7 @@ extern const Command COMMAND_EVAL, COMMAND_COPY, COMMAND_ETL, COMMAND_VALIDATE, 
     COMMAND_INIT, COMMAND_TEST, COMMAND_STATE, COMMAND_RUN, COMMAND_STREAM, COMMAND_REJECTS,
     COMMAND_VERIFY, COMMAND_CHECK, COMMAND_HEALTH;
 
-/* Parse argv behind the command's name. ERR_USAGE with the nearest option. *ret_help: --help was
+/* Parse argv after the command's name. ERR_USAGE with the nearest option. *ret_help: --help was
  * asked for. */
 MUST_USE Status args_parse(const Command *command, int argc, char **argv, Args *ret_args,
                            bool *ret_help, Err *err);

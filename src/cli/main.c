@@ -94,7 +94,7 @@ static Status command_find(Str name, const Command **ret_command, Err *err)
         *ret_command = COMMANDS[i];
         return OK;
     }
-    (void)err_set(err, ERR_USAGE, "no command «%.*s»", STR_ARG(name));
+    (void)err_set(err, ERR_USAGE, "no command \"%.*s\"", STR_ARG(name));
     Str near = str_nearest(name, names, COUNT_OF(COMMANDS));
     if (near.len) return err_hint(err, "did you mean `neuron %.*s`?", STR_ARG(near));
     return err_hint(err, "`neuron --help` lists the commands");

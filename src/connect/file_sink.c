@@ -140,7 +140,7 @@ static Status check_owner(const FileSink *s, const FileJournal *journal, Err *er
 {
     Str owner = s->req->pipeline;
     if (!journal->name.len || !owner.len || str_eq(journal->name, owner)) return OK;
-    (void)err_set(err, ERR_CONFIG, "it is written by «%.*s»", STR_ARG(journal->name));
+    (void)err_set(err, ERR_CONFIG, "it is written by \"%.*s\"", STR_ARG(journal->name));
     return err_hint(err, "a file takes one writer; name another, or remove %s.neuron", s->path);
 }
 
@@ -183,7 +183,7 @@ static Status check_fence(const FileSink *s, const FileJournal *journal, Err *er
     TRY(check_owner(s, journal, err));
     Str position = journal->name.len ? journal->position : STR_NULL;
     if (has_parts(s) || s->shared || !s->looked || str_eq(position, buf_str(&s->seen))) return OK;
-    (void)err_set(err, ERR_FENCED, "another run of «%.*s» has appended to it meanwhile",
+    (void)err_set(err, ERR_FENCED, "another run of \"%.*s\" has appended to it meanwhile",
                   STR_ARG(s->req->pipeline));
     return err_hint(err, "nothing was written; run again, and let one run at a time");
 }

@@ -16,7 +16,7 @@ typedef struct FileSource FileSource;
 MUST_USE Status file_source_new(const Location *location, Str spool_folder,
                                 const _Atomic bool *stop, FileSource **ret_source, Err *err);
 void file_source_free(FileSource *source);
-/* Begin with the next file; *ret_more false behind the last. */
+/* Begin with the next file; *ret_more false after the last. */
 MUST_USE Status file_source_next(FileSource *source, bool *ret_more, Err *err);
 /* Decompressed bytes of the file at hand; *ret_len 0 at its end. `source` is a FileSource. */
 MUST_USE Status file_source_read(void *source, void *buffer, int64_t size, int64_t *ret_len,

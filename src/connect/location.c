@@ -206,7 +206,7 @@ static const NamePair *path_format(Str path, Str *ret_compression)
     return dot < 0 ? NULL : format_find(str_slice(name, dot + 1, name.len));
 }
 
-/* The `#` behind which options stand: a path may hold one itself (`a#b.csv`). -1: none. */
+/* The `#` after which options stand: a path may hold one itself (`a#b.csv`). -1: none. */
 static int64_t fragment_find(Str text)
 {
     for (int64_t i = 0; i < text.len; i++) {
@@ -238,7 +238,7 @@ static Status unknown_ending(const Location *location, Str path, Err *err)
     Str near = ending.len > 0 ? str_nearest(ending, endings, COUNT_OF(endings)) : STR_NULL;
     if (near.len > 0) return err_hint(err, "did you mean .%.*s?", STR_ARG(near));
     return err_hint(err,
-                    "files end in .csv, .tsv or .ndjson, also with .gz or .zst behind; "
+                    "files end in .csv, .tsv or .ndjson, also with .gz or .zst after; "
                     "for others say the format: %.*s#csv",
                     STR_ARG(path));
 }
@@ -271,7 +271,7 @@ static int64_t url_fragment(Str text)
     return str_find_char(rest, '=') > 0 && str_find_char(rest, '@') < 0 ? hash : -1;
 }
 
-/* sqlite:///relative, sqlite:////absolute, sqlite:// (in memory); parameters behind `?`. */
+/* sqlite:///relative, sqlite:////absolute, sqlite:// (in memory); parameters after `?`. */
 static Status parse_sqlite(Location *location, Str rest, Arena *arena, Err *err)
 {
     if (!str_starts(rest, STR("//"))) {
@@ -293,7 +293,7 @@ static Status parse_sqlite(Location *location, Str rest, Arena *arena, Err *err)
 }
 
 /* Refused before any library sees it: their messages quote pieces of what they can't read. What is
- * good is known to the filter from now on. `rest`: behind the scheme's colon. */
+ * good is known to the filter from now on. `rest`: after the scheme's colon. */
 static Status check_url(const NamePair *scheme, Str rest, Arena *arena, Err *err)
 {
     Str text;

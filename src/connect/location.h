@@ -1,4 +1,4 @@
-/* Locations: URLs and paths as users write them, taken apart; and the options behind `#`. */
+/* Locations: URLs and paths as users write them, taken apart; and the options after `#`. */
 #ifndef NEURON_LOCATION_H
 #define NEURON_LOCATION_H
 

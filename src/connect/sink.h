@@ -44,7 +44,7 @@ typedef struct SinkReq {
 
 /* What describe found: the plan. Lists of texts live in `arena`. */
 typedef struct SinkPlan {
-    Str *sql; /* statements of the publishing transaction, exact; behind ` -- ` when each runs */
+    Str *sql; /* statements of the publishing transaction, exact; after ` -- ` when each runs */
     int32_t sql_count;
     Str *ddl; /* CREATE TABLE, ALTER TABLE … that would run first */
     int32_t ddl_count;

@@ -49,7 +49,7 @@ typedef struct SourceReq {
     bool order_said;         /* `lag` or `overlap` was given: what the order of cursors isn't worth
                                 is known */
     const Location *primary; /* of a source that is a standby; NULL: not given */
-    bool settle;             /* the run's watermark is kept: no row may appear behind it any more */
+    bool settle;             /* the run's watermark is kept: no row may appear after it any more */
     bool rows_keyed;         /* a row that comes again is known by its key */
     bool rows_once;       /* no row may come again in a later run (append): with `settle`, nothing
                              past the settled cursor is read */
@@ -207,7 +207,7 @@ struct Source {
 
 /* Schema, estimates, promise, warnings. No side effects (dry run, validate); may read the data. */
 MUST_USE Status source_describe(Source *source, SourceInfo *ret_info, Err *err);
-/* Start reading behind `from` (NULL or empty: the beginning). Batches are charged to `budget`. */
+/* Start reading after `from` (NULL or empty: the beginning). Batches are charged to `budget`. */
 MUST_USE Status source_open(Source *source, const Position *from, Budget *budget, Err *err);
 /* How many parts can be read side by side, all of one snapshot. After open. */
 int32_t source_parts(const Source *source);

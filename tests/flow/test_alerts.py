@@ -348,7 +348,7 @@ def test_a_real_alertmanager(neuron):
 
 
 @pytest.mark.parametrize("alerts, what", [
-    ("  rules: [ { name: A, when: neuron_disc_used_ratio > 1 } ]", "9:29: when: there is no metric «neuron_disc_used_ratio»"
+    ("  rules: [ { name: A, when: neuron_disc_used_ratio > 1 } ]", "9:29: when: there is no metric \"neuron_disc_used_ratio\""
      " (did you mean neuron_disk_used_ratio?)"),
     ("  rules: [ { name: A } ]", "no condition"),
     ("  rules: [ { name: A, when: 'neuron_disk_used_ratio{disk=\"/\"} > 1' } ]", "it has mount"),

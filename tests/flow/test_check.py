@@ -82,11 +82,11 @@ def test_where_looks_at_some_rows(neuron):
 
 
 def test_mistakes_are_named(neuron):
-    assert "no format «pdf»" in neuron("check", "x.csv", "--format", "pdf", code=2).stderr
+    assert "no format \"pdf\"" in neuron("check", "x.csv", "--format", "pdf", code=2).stderr
     assert "missing.csv" in neuron("check", "missing.csv", code=1).stderr
     neuron.write("people.csv", PEOPLE)
     assert "no column" in neuron("check", "people.csv", "--where", "agee > 4", code=2).stderr
-    assert "no column «idd»" in neuron("check", "people.csv", "--key", "idd", code=2).stderr
+    assert "no column \"idd\"" in neuron("check", "people.csv", "--key", "idd", code=2).stderr
 
 
 def test_rows_that_cant_be_read_are_no_pass(neuron):
@@ -158,7 +158,7 @@ def test_rules_of_all_kinds(neuron):
     assert rule(report, "freshness(date)")["severity"] == "low"
     assert rule(report, "email.format")["value"] == pytest.approx(10) and rule(report, "email.format")["unit"] == "%"
     assert "mail is missing" in rule(report, "schema")["note"]
-    assert "no column «nothere»" in rule(report, "nothere.not_null")["error"]
+    assert "no column \"nothere\"" in rule(report, "nothere.not_null")["error"]
     assert report["quality_score"] == 0 and report["verdict"] == "fail"
 
 
@@ -202,7 +202,7 @@ quality:
   u: { rules: [ row_count > 0 ] }
 """)
     assert neuron("check", "t").stdout.startswith("PASS t 100/100  4 rules  2 rows")
-    assert "did you mean «t»" in neuron("check", "tt", code=2).stderr
+    assert "did you mean \"t\"" in neuron("check", "tt", code=2).stderr
     assert "names no dataset" in neuron("check", "u", code=2).stderr
     neuron.write("neuron.yaml", """
 quality:
@@ -215,7 +215,7 @@ quality:
 """)
     done = neuron("validate", code=2)
     for mistake in ("neuron.yaml:7:5: unknown key `shcedule` in the quality set (did you mean `schedule`?)",
-                    "no dataset «nope.t»", "no format `emial` (email)", "no rule `uniqe` for a column",
+                    "no dataset \"nope.t\"", "no format `emial` (email)", "no rule `uniqe` for a column",
                     "a schedule needs a dataset"):
         assert mistake in done.stdout + done.stderr
 

@@ -84,8 +84,8 @@ def test_an_empty_input_passes_the_gate(neuron):
 
 
 @pytest.mark.parametrize("step, more, mistake", [
-    ("check: peple", "", "no quality set «peple» (did you mean «people»?)"),
-    ("{ check: people, on_fail: halt }", "", "`on_fail` can't be «halt» (stop, reject or warn)"),
+    ("check: peple", "", "no quality set \"peple\" (did you mean \"people\"?)"),
+    ("{ check: people, on_fail: halt }", "", "`on_fail` can't be \"halt\" (stop, reject or warn)"),
     ("{ check: people, on_fail: reject }", "", "the check refuses rows, and p has no `rejects`"),
     ("{ check: people, onfail: stop }", "", "a check names a set under `quality:`"),
 ])
@@ -97,5 +97,5 @@ def test_mistakes(neuron, step, more, mistake):
 def test_a_guard_that_cant_be_evaluated_stops_before_anything(neuron):
     make(neuron, "{ check: people, on_fail: stop }")
     neuron.write("in.csv", "id,name\n1,a\n")
-    assert "the rule email.format: no column «email»" in neuron("etl", "p", code=2).stderr
+    assert "the rule email.format: no column \"email\"" in neuron("etl", "p", code=2).stderr
     assert loaded(neuron) is None

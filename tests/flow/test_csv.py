@@ -65,7 +65,7 @@ def test_quotes(neuron):
 
 @pytest.mark.parametrize("text, place, what", [
     ("a,b\n1,2\n3\n", "in.csv:3", "1 fields, the header has 2"), ('a,b\n1,"x\n2,3\n', "in.csv", "isn't closed"),
-    ('a,b\n1,"x"y\n', "in.csv:2", "behind a closing quote"), ("a,a\n1,2\n", "in.csv:1", "both named «a»"),
+    ('a,b\n1,"x"y\n', "in.csv:2", "after a closing quote"), ("a,a\n1,2\n", "in.csv:1", "both named \"a\""),
     (b"a\nx\n\xff\n", "in.csv:3", "UTF-8"), (b"a,b\nx,\0\n", "in.csv:2", "NUL"), ("", "in.csv", "empty"),
 ])
 def test_mistakes_have_their_place(neuron, text, place, what):
@@ -89,7 +89,7 @@ def test_options_and_types(neuron):
     neuron.write("t.csv", "id,price,at\n1,2,2024-01-01\n")
     assert rows(neuron, "t.csv#types=id:text,price:numeric(10,2),at:timestamp") == [
         {"id": "1", "price": 2, "at": "2024-01-01T00:00:00"}]
-    assert "did you mean «price»" in neuron("copy", "t.csv#types=prise:text", "o.csv", code=2).stderr
+    assert "did you mean \"price\"" in neuron("copy", "t.csv#types=prise:text", "o.csv", code=2).stderr
     neuron.write("l.csv", "a\ncaf\xe9\n".encode("latin1"))
     assert rows(neuron, "l.csv#encoding=latin1") == [{"a": "café"}]
 

@@ -203,7 +203,7 @@ def test_a_second_run_of_the_same_name_is_fenced_off(neuron):
     out, err = goes_on(first)
     assert first.returncode == 1, err
     error = json.loads(out)["error"]
-    assert error["kind"] == "fenced" and "another run of «slow»" in error["what"]
+    assert error["kind"] == "fenced" and "another run of \"slow\"" in error["what"]
     assert [row["id"] for row in lines(neuron, "a.ndjson")] == [7]
 
 
@@ -270,19 +270,19 @@ pipelines:
     assert [row["id"] for row in lines(neuron, "out.ndjson")] == [1, 2, 3]
 
 
-@pytest.mark.parametrize("to, what, mend", [
+@pytest.mark.parametrize("to, what, fix", [
     ("to: target, table: t, mode: append", "appended twice", "`key: [id]`"),
     ("to: target, table: t", "appended twice", "`key: [id]`"),
     ("to: out.ndjson, mode: append, key: [id]", "a file would have them twice", "into a database"),
     ("to: bus, table: t, key: [id]", "a topic would have them twice", "into a database"),
     ("to: target, table: t, mode: append, key: [id]", "", ""), ("to: target, table: t, key: [id]", "", "")])
-def test_overlap_needs_a_key_and_a_database(neuron, to, what, mend):
+def test_overlap_needs_a_key_and_a_database(neuron, to, what, fix):
     neuron.write("neuron.yaml", f"""connections: {{ source: 'sqlite:///s.db', target: 'sqlite:///t.db', bus: 'kafka://127.0.0.1:1' }}
 pipelines:
   p: {{ from: source, from_table: raw, incremental: {{ cursor: at, overlap: 1d }}, {to} }}
 """)
     said = neuron("validate", code=2 if what else 0)
-    assert what in said.stderr and mend in said.stderr
+    assert what in said.stderr and fix in said.stderr
     assert not what or "neuron.yaml:3:75" in said.stderr, said.stderr
 
 

@@ -131,7 +131,7 @@ def test_a_parameter_on_the_command_line(shop):
 @pytest.mark.parametrize("change, code, message", [
     (("FROM raw", "FROM rawr"), 1, "no such table: rawr"), (("sqlite:///source.db", "sqlite:///none.db"), 1, "none.db"),
     (("SELECT id, amount", "SELECT idd, amount"), 1, "no such column: idd"), (("key: [id]", "key: [idd]"), 2, "idd"),
-    (("cursor: at", "cursor: att"), 2, "att"), (("amount > 0", "amuont > 0"), 2, "did you mean «amount»"),
+    (("cursor: at", "cursor: att"), 2, "att"), (("amount > 0", "amuont > 0"), 2, "did you mean \"amount\""),
     (("region: eu", "regoin: eu"), 2, ":region has no value"), (("sqlite:///target.db", "sqlite:////nowhere/t.db"), 1, "t.db"),
 ])
 def test_what_is_wrong_is_said_with_its_mend(shop, change, code, message):

@@ -129,7 +129,7 @@ def test_a_target_that_is_altered_before_its_rows_come(neuron, db, source, mode,
         assert right and values(db) == right, values(db)
         assert result["records_loaded"] == 5 and result["records_rejected"] == 0
         return
-    assert not column or f'"{column}"' in result["error"]["what"] or f"«{column}»" in result["error"]["what"]
+    assert not column or f'"{column}"' in result["error"]["what"] or f"\"{column}\"" in result["error"]["what"]
     assert values(db) == "", result["error"]
 
 

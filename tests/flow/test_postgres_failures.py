@@ -1,4 +1,4 @@
-"""What may go wrong between two PostgreSQL servers: what, where, the mend, the exit code; and afterwards all is right."""
+"""What may go wrong between two PostgreSQL servers: what, where, the fix, the exit code; and afterwards all is right."""
 
 import json
 import os
@@ -73,10 +73,10 @@ def pair(neuron, server, request):
 @pytest.mark.parametrize("case,change,code,what,where,hint", [
     ("source_table", {"what": "from_table: rew"}, 1, '"rew" does not exist', 'FROM "rew"', "check the name"),
     ("source_column", {"what": 'query: "SELECT id, w FROM raw"'}, 1, '"w" does not exist', "id, w FROM", "column's name"),
-    ("cursor", {"more": "key: [id], incremental: { cursor: att }"}, 2, "«att»", "", "select"),
-    ("key", {"more": "key: [idd]"}, 2, "«idd»", "", "did you mean «id»"),
-    ("target_table", {"more": "key: [id], create: false"}, 1, "no table «t»", "", "create: true"),
-    ("target_column", {"table": "narrow", "more": "key: [id], evolve: false"}, 1, "no column «v»", "", "evolve: true"),
+    ("cursor", {"more": "key: [id], incremental: { cursor: att }"}, 2, "\"att\"", "", "select"),
+    ("key", {"more": "key: [idd]"}, 2, "\"idd\"", "", "did you mean \"id\""),
+    ("target_table", {"more": "key: [id], create: false"}, 1, "no table \"t\"", "", "create: true"),
+    ("target_column", {"table": "narrow", "more": "key: [id], evolve: false"}, 1, "no column \"v\"", "", "evolve: true"),
     ("target_schema", {"table": "none.t"}, 1, 'schema "none"', "table none.t", "create the schema"),
     ("a_user", {"a": "guest@"}, 1, "permission denied for table raw", "", "GRANT"),
     ("b_user", {"b": "guest@"}, 1, "neuron_loads can't be created", "", "grant CREATE"),

@@ -490,9 +490,9 @@ def test_cursors_of_other_types(neuron, server, url):
     neuron.write("neuron.yaml", PIPELINE % (url, "b", "upsert", "key: [id]"))
     assert "doesn't grow" in neuron("etl", "p", code=2).stderr
     neuron.write("neuron.yaml", PIPELINE % (url, "ts, start: many", "upsert", "key: [id]"))
-    assert "is «many» a value of the cursor «ts»" in neuron("etl", "p", "--full-refresh", code=1).stderr
+    assert "is \"many\" a value of the cursor \"ts\"" in neuron("etl", "p", "--full-refresh", code=1).stderr
     neuron.write("neuron.yaml", PIPELINE % (url, "nam", "upsert", "key: [id]"))
-    assert "did you mean «name»" in neuron("etl", "p", code=2).stderr
+    assert "did you mean \"name\"" in neuron("etl", "p", code=2).stderr
 
 
 def test_since_limit_and_full_refresh(neuron, server, url):
@@ -559,7 +559,7 @@ pipelines:
     (("postgres@", "nobody@"), "SELECT 1 AS a", 1, 'role "nobody" does not exist'),
     (("", ""), "SELECT * FROM no_such_table", 1, "no_such_table"),
     (("", ""), "SELECT no_such_column FROM pg_class", 1, "no_such_column"),
-    (("", ""), "SELECT 1 AS a, 2 AS a", 2, "two columns named «a»"),
+    (("", ""), "SELECT 1 AS a, 2 AS a", 2, "two columns named \"a\""),
     (("", ""), "SELEC 1", 1, "syntax error"),
     (("", ""), "DELETE FROM pg_class", 2, "no columns"),
     (("", ""), "SELECT nextval('seq')", 1, "read-only transaction"),

@@ -79,7 +79,7 @@ def test_checks_that_are_asked_for(neuron):
         assert answer == {"dataset": "asked", "status": "queued"}
         wait_for(lambda: dataset(one, "asked")["last_check"])
         assert dataset(one, "asked")["verdict"] == "pass"
-        assert "did you mean «asked»" in one.get("/api/v1/quality/askd/checks", "POST", code=404)["detail"]
+        assert "did you mean \"asked\"" in one.get("/api/v1/quality/askd/checks", "POST", code=404)["detail"]
         assert one.get("/api/v1/quality/step_only/reports", code=404)
 
         # One that can't run is no pass: it is shown, and degrades the health.

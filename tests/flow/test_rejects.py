@@ -1,4 +1,4 @@
-"""`neuron rejects`: dead letters and rejected rows by cause, shown, mended, replayed."""
+"""`neuron rejects`: dead letters and rejected rows by cause, shown, fixed, replayed."""
 
 import glob
 import json
@@ -55,7 +55,7 @@ def test_dead_letters_of_a_topic(neuron, kafka, form):
     assert kinds == ["fraud_alert", "transaction_processed"]
     sent = {m.key(): m for m in kafka.consume(s.source) if m.key()}
     assert sent[b"k1"].headers() == [("h", b"v")]
-    # Once is enough; what is no JSON can't be mended and stays.
+    # Once is enough; what is no JSON can't be fixed and stays.
     (again,) = rejects(neuron, "s", "--cause", wrong, "--replay")
     assert (again["replayed"], again["replayed_before"]) == (0, 2)
     (rest,) = rejects(neuron, "s", "--replay", code=1)
@@ -147,9 +147,9 @@ def test_replayed_rows_that_fail_again_are_new_rejects(neuron):
     assert (cause["count"], cause["replayed"]) == (1, 1)
 
 
-    # They are loaded when the cause is mended, though their text is the same.
-    mended = PIPELINE.replace("10 / amount > 0", "amount >= 0")
-    neuron.write("neuron.yaml", mended.format(mode="upsert", rejects="bad.ndjson", key="key: [id]"))
+    # They are loaded when the cause is fixed, though their text is the same.
+    fixed = PIPELINE.replace("10 / amount > 0", "amount >= 0")
+    neuron.write("neuron.yaml", fixed.format(mode="upsert", rejects="bad.ndjson", key="key: [id]"))
     (done,) = rejects(neuron, "p", "--replay")
     assert (done["replayed"], done["replayed_before"], done["records_loaded"]) == (1, 1, 1)
     assert sql(neuron, "SELECT id, amount FROM t") == [(2, 0)]

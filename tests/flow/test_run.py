@@ -219,7 +219,7 @@ def test_pipelines_that_wait_for_others(neuron):
         ends = {r["pipeline"]: r for r in runs}
         assert ends["good"]["finished_at"] <= ends["last"]["started_at"]
     neuron.write("neuron.yaml", neuron.read("neuron.yaml").replace("[good]", "[god]"))
-    assert "no pipeline «god»" in neuron("validate", code=2).stderr
+    assert "no pipeline \"god\"" in neuron("validate", code=2).stderr
     neuron.write("neuron.yaml", neuron.read("neuron.yaml").replace("[god]", "[last]"))
     assert "waits for itself" in neuron("validate", code=2).stderr
 

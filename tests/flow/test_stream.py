@@ -343,7 +343,7 @@ def test_a_file_has_one_writer(neuron):
     neuron.write("neuron.yaml", "streams:\n" + "".join(
         f"  {name}:\n    from: {{ file: in.ndjson }}\n{PROCESSORS}{TO_FILE}" for name in ("s", "other")))
     run(neuron, view(1))
-    assert "written by «s»" in neuron("stream", "other", code=2).stderr
+    assert "written by \"s\"" in neuron("stream", "other", code=2).stderr
     # A copy may append; the stream's position stays.
     neuron("copy", "in.ndjson", "out.ndjson", "--mode", "append")
     assert neuron.result("stream", "s")["consumed"] == 0
@@ -425,7 +425,7 @@ tests:
     assert "1 passed, 1 failed" in done.stdout
     assert sorted(os.listdir(neuron.folder)) == ["neuron.yaml"]
     configure(neuron, TO_FILE + "tests: [ { processor: s/transactoin, input: [], output: [] } ]\n")
-    assert "did you mean «transaction»" in neuron("test", code=2).stderr
+    assert "did you mean \"transaction\"" in neuron("test", code=2).stderr
 
 
 @pytest.mark.parametrize("place, what, text", [
@@ -448,7 +448,7 @@ tests:
     ("6:", "did you mean drop", "from: { file: a.ndjson }\n    processors: { a: [ { select: '1 AS x' } ] }\n    to: { file: b.ndjson }\n    unknown: dorp"),
     ("6:", "needs a topic", "from: { file: a.ndjson }\n    processors: { a: [ { select: '1 AS x' } ] }\n    to: { file: b.ndjson }\n    dead_letter: { file: d.ndjson, format: raw }"),
     ("6:", "outputs go to this file", "from: { file: a.ndjson }\n    processors: { a: [ { select: '1 AS x' } ] }\n    to: { file: b.ndjson }\n    dead_letter: { file: b.ndjson }"),
-    ("5:", "no column «nobody»", "from: { file: a.ndjson }\n    processors: { a: [ { select: '1 AS x' } ] }\n    to: { connection: bus, topic: t, key: nobody }"),
+    ("5:", "no column \"nobody\"", "from: { file: a.ndjson }\n    processors: { a: [ { select: '1 AS x' } ] }\n    to: { connection: bus, topic: t, key: nobody }"),
     ("6:15", "keeps nothing", "from: { file: a.ndjson }\n    processors: { a: [ { select: '1 AS x' } ] }\n    to: { connection: bus, topic: t }\n    delivery: exactly_once"),
     ("3:", "`route_by` must give a text", "route_by: 1 + 1\n    from: { file: a.ndjson }\n    processors: { a: [ { select: '1 AS x' } ] }\n    to: { file: b.ndjson }"),
 ])
@@ -467,7 +467,7 @@ def test_a_key_that_only_some_outputs_have(neuron):
 
 def test_which_stream(neuron):
     configure(neuron)
-    assert "no stream «x»" in neuron("stream", "x", code=2).stderr
+    assert "no stream \"x\"" in neuron("stream", "x", code=2).stderr
     assert "needs more arguments" in neuron("stream", code=2).stderr
     assert "--patience" in neuron("stream", "s", "--patience", "soon", code=2).stderr
     assert "no such file" in neuron("stream", "s", code=1).stderr

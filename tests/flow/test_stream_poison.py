@@ -246,7 +246,7 @@ def test_a_missing_topic_for_letters_holds_the_stream_until_it_is_there(neuron, 
     with running(neuron) as run:
         wait_for(lambda: state(run) == "held")
         told = run.get("/api/v1/streams/s")
-        assert f"there is no topic «{name}»" in told["error"]["what"] and told["consumed"] == 0
+        assert f"there is no topic \"{name}\"" in told["error"]["what"] and told["consumed"] == 0
         health = run.get("/health")
         assert health["status"] == "degraded" and health["dependencies"]["stream:s"]["state"] == "held"
         assert 'neuron_stream_held{stream="s"} 1' in run.ask("/metrics")[1]

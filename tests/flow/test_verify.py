@@ -1,4 +1,4 @@
-"""`neuron verify`: what differs between source and target is found, named and mended."""
+"""`neuron verify`: what differs between source and target is found, named and fixed."""
 
 import json
 import os
@@ -59,8 +59,8 @@ def test_every_difference_is_named_and_mended(loaded):
         (10, "missing"), (4000, "missing"), (77, "different"), (78, "different")}
     text = loaded("verify", "p", code=1).stdout
     assert text.startswith("DIFFERENT p: 4996 rows in the source, 4994 in the target; 2 missing, 2 different, 0 extra")
-    mended = verify(loaded, "--repair")
-    assert mended["status"] == "equal" and mended["repaired"]
+    fixed = verify(loaded, "--repair")
+    assert fixed["status"] == "equal" and fixed["repaired"]
     assert verify(loaded)["status"] == "equal"
 
 
@@ -83,10 +83,10 @@ def test_without_a_key_rows_are_counted(loaded):
     db(loaded, "target.db", "INSERT INTO t SELECT * FROM t WHERE id = 50", "DELETE FROM t WHERE id = 51")
     found = verify(loaded, code=1)
     assert (found["missing"], found["extra"], found["different"]) == (1, 1, 0)
-    assert "can't mend an append" in loaded("verify", "p", "--repair", code=2).stderr
+    assert "can't fix an append" in loaded("verify", "p", "--repair", code=2).stderr
 
 
 def test_errors_say_where(loaded):
-    assert "no pipeline «q»" in loaded("verify", "q", code=2).stderr
+    assert "no pipeline \"q\"" in loaded("verify", "q", code=2).stderr
     db(loaded, "target.db", "DROP TABLE t")
     assert "target:" in loaded("verify", "p", code=1).stderr

@@ -78,8 +78,8 @@ def test_every_difference_is_found_and_mended(pair, key, select):
                     for row in rows}
     assert 0 < found["rows_read"] < 3 * 5000
     before = pair.b("SELECT count(*) FROM neuron_loads")
-    mended = pair.verify("--repair")
-    assert mended["repaired"] and int(pair.b("SELECT count(*) FROM neuron_loads")) == int(before) + 1
+    fixed = pair.verify("--repair")
+    assert fixed["repaired"] and int(pair.b("SELECT count(*) FROM neuron_loads")) == int(before) + 1
     # Only ranges that differed were loaded, and of those rows only what differed was written.
     assert int(pair.b("SELECT inserted + updated FROM neuron_loads ORDER BY epoch DESC LIMIT 1")) == 5
     assert_equal_unread(pair.verify())
@@ -152,7 +152,7 @@ def test_selected_and_dropped_columns_and_nulls(pair):
 
 @pytest.mark.parametrize("steps,why", [
     ("[ { where: amount > 0 } ]", "step 1 (where)"), ("[ { drop_duplicates: all } ]", "step 1 (drop_duplicates)"),
-    ('[ { select: "*, upper(name) AS up" } ]', "«up» is computed"),
+    ('[ { select: "*, upper(name) AS up" } ]', "\"up\" is computed"),
     ('[ { select: "*, upper(name) AS up" }, { drop_nulls: [up] } ]', "drops by a computed column")])
 def test_what_the_servers_cannot_compute_is_compared_here(pair, steps, why):
     pair.load(steps=steps)
@@ -167,7 +167,7 @@ def test_types_of_other_kinds_are_compared_here(pair, column):
     name = column.split()[0]
     pair.b(f"CREATE TABLE t (id bigint PRIMARY KEY, {column})")
     pair.load(steps=f'[ {{ select: "id, {name}" }} ]')
-    assert f"«{name}»" in pair.verify()["fingerprints_why"]
+    assert f"\"{name}\"" in pair.verify()["fingerprints_why"]
 
 
 def test_a_query_with_parameters_and_a_cursor(pair):

@@ -36,7 +36,7 @@ Status csv_options(const Location *location, CsvOptions *o, Err *err)
         str_eq_nocase(encoding, STR("utf8"))) {
         return OK;
     }
-    (void)err_set(err, ERR_CONFIG, "csv: unknown encoding «%.*s»", STR_ARG(encoding));
+    (void)err_set(err, ERR_CONFIG, "csv: unknown encoding \"%.*s\"", STR_ARG(encoding));
     return err_hint(err, "utf-8 or latin1");
 }
 

@@ -47,7 +47,7 @@ typedef struct CsvField {
     Str text;
     bool quoted;  /* "" is the empty text, not NULL */
     bool doubled; /* holds doubled quotes */
-    bool bad;     /* text behind the closing quote, or no closing quote */
+    bool bad;     /* text after the closing quote, or no closing quote */
 } CsvField;
 CsvField csv_field_quoted(Str raw);
 

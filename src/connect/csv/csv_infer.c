@@ -57,7 +57,7 @@ static Status unique_names(const CsvColumns *k, Err *err)
     for (int64_t i = 0; i < k->count; i++) {
         for (int64_t j = 0; j < i; j++) {
             if (!str_eq(k->fields[i].name, k->fields[j].name)) continue;
-            (void)err_set(err, ERR_DATA, "%.*s:1: columns %lld and %lld are both named «%.*s»",
+            (void)err_set(err, ERR_DATA, "%.*s:1: columns %lld and %lld are both named \"%.*s\"",
                           STR_ARG(file_source_name(k->chunks->files)), (long long)j + 1,
                           (long long)i + 1, STR_ARG(k->fields[i].name));
             return err_hint(err, "rename one, or read without the header: header=false");
@@ -71,11 +71,11 @@ static Status given_type(CsvColumns *k, Str name, Str type, Err *err)
     int64_t at = 0;
     while (at < k->count && !str_eq(k->fields[at].name, name)) at++;
     if (at == k->count) {
-        (void)err_set(err, ERR_CONFIG, "csv: types names the column «%.*s», which isn't there",
+        (void)err_set(err, ERR_CONFIG, "csv: types names the column \"%.*s\", which isn't there",
                       STR_ARG(name));
         for (int64_t i = 0; i < k->count; i++) {
             if (str_nearest(name, &k->fields[i].name, 1).ptr) {
-                return err_hint(err, "did you mean «%.*s»?", STR_ARG(k->fields[i].name));
+                return err_hint(err, "did you mean \"%.*s\"?", STR_ARG(k->fields[i].name));
             }
         }
         return FAIL;
@@ -83,7 +83,7 @@ static Status given_type(CsvColumns *k, Str name, Str type, Err *err)
     Field *field = &k->fields[at];
     if (!type_parse(type, &field->type, &field->precision, &field->scale) ||
         field->type == TYPE_DYNAMIC) {
-        return err_set(err, ERR_CONFIG, "csv: types says «%.*s» for %.*s, which is no type",
+        return err_set(err, ERR_CONFIG, "csv: types says \"%.*s\" for %.*s, which is no type",
                        STR_ARG(type), STR_ARG(name));
     }
     field->native = type;

@@ -25,7 +25,7 @@ typedef struct CsvSource {
     int64_t row_capacity;
     bool not_utf8; /* the chunk is not, as a whole */
     int64_t
-        next_quote; /* in the chunk, at or behind the row looked at; its size when there is none */
+        next_quote; /* in the chunk, at or after the row looked at; its size when there is none */
     Buf unquoted;   /* a field with its doubled quotes made single */
     _Atomic bool cancelled;
 } CsvSource;
@@ -91,13 +91,13 @@ static Status refuse(CsvSource *self, int64_t row, int64_t ordinal, Str column, 
                                  str_from(reason), csv_row_text(&self->chunks, row), err);
     }
     (void)err_set(err, ERR_DATA, "%.*s:%lld: %s%.*s%s%s", STR_ARG(name), (long long)line,
-                  column.len ? "column «" : "", STR_ARG(column), column.len ? "»: " : "", reason);
+                  column.len ? "column \"" : "", STR_ARG(column), column.len ? "\": " : "", reason);
     (void)err_at(err, line, 0);
-    (void)err_hint(err, "mend the row, or let such rows go elsewhere with `rejects:`");
+    (void)err_hint(err, "fix the row, or let such rows go elsewhere with `rejects:`");
     return err_where(err, "%.*s:%lld", STR_ARG(name), (long long)line);
 }
 
-/* Rows come in order: quotes are looked for only behind the last one found. */
+/* Rows come in order: quotes are looked for only after the last one found. */
 static bool row_has_quote(CsvSource *self, Str row)
 {
     const char *data = (const char *)self->chunks.chunk->data;
@@ -125,7 +125,7 @@ static const char *shape_mistake(CsvSource *self, int64_t row, char text[128])
     if (c->scan.quotes && row_has_quote(self, whole)) {
         for (int64_t i = 0; i < count; i++) {
             if (csv_field(c, first + i, i + 1 == count).bad) {
-                return "text behind a closing quote, or a quote that isn't doubled";
+                return "text after a closing quote, or a quote that isn't doubled";
             }
         }
     }
@@ -140,7 +140,7 @@ static Status value_mistake(CsvSource *self, int32_t column, int64_t at, Str tex
 {
     const Field *field = &self->schema->fields[column];
     char reason[400];
-    (void)snprintf(reason, sizeof reason, "«%.*s» is not %s", STR_ARG(str_slice(text, 0, 200)),
+    (void)snprintf(reason, sizeof reason, "\"%.*s\" is not %s", STR_ARG(str_slice(text, 0, 200)),
                    type_name(field->type));
     if (bit_get((const uint8_t *)self->bad, at)) return OK;
     bit_set((uint8_t *)self->bad, at);

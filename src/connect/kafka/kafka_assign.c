@@ -444,7 +444,7 @@ Status kafka_give_back(KafkaSource *self, Err *err)
 
 /* ---- reading again ---- */
 
-/* A position may name a partition as it was before others owned it: never behind this
+/* A position may name a partition as it was before others owned it: never after this
  * assignment's start. */
 static void rewind_parts(KafkaSource *self, const Position *position,
                          rd_kafka_topic_partition_list_t *list)

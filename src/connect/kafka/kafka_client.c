@@ -1,4 +1,4 @@
-/* Makes librdkafka's clients, and turns what they say into errors with a mend. */
+/* Makes librdkafka's clients, and turns what they say into errors with a fix. */
 #include "connect/kafka/kafka_client.h"
 
 #include <stdatomic.h>
@@ -18,8 +18,8 @@ static const KafkaOption RESERVED[] = {
     {"group.instance.id", "name the instance with instance="},
     {"transactional.id", "name it with id="},
     {"enable.idempotence", "producers here always are idempotent"},
-    {"enable.auto.commit", "offsets are committed behind delivered output"},
-    {"enable.auto.offset.store", "offsets are committed behind delivered output"},
+    {"enable.auto.commit", "offsets are committed after delivered output"},
+    {"enable.auto.offset.store", "offsets are committed after delivered output"},
     {"auto.offset.reset", "say from=earliest or from=latest"},
     {"enable.partition.eof", "the end of a partition is always watched for"},
     {"test.mock.num.brokers", "write kafka://embedded/topic"},
@@ -159,7 +159,7 @@ static Status check_reserved(const KafkaClient *client, Str name, Err *err)
 {
     for (int64_t i = 0; i < COUNT_OF(RESERVED); i++) {
         if (!str_eq(name, str_from(RESERVED[i].name))) continue;
-        (void)err_set(err, ERR_CONFIG, "%.*s: the option «%.*s» can't be set",
+        (void)err_set(err, ERR_CONFIG, "%.*s: the option \"%.*s\" can't be set",
                       STR_ARG(client->place->location->text), STR_ARG(name));
         return err_hint(err, "%s", RESERVED[i].value);
     }
@@ -175,12 +175,12 @@ static Status set_option(const KafkaClient *client, rd_kafka_conf_t *conf, const
     case RD_KAFKA_CONF_OK:
         return OK;
     case RD_KAFKA_CONF_UNKNOWN:
-        (void)err_set(err, ERR_CONFIG, "%.*s: librdkafka %s knows no option «%s»",
+        (void)err_set(err, ERR_CONFIG, "%.*s: librdkafka %s knows no option \"%s\"",
                       STR_ARG(client->place->location->text), rd_kafka_version_str(), name);
         return err_hint(err, "its options are in librdkafka's CONFIGURATION.md");
     case RD_KAFKA_CONF_INVALID:
     default:
-        (void)err_set(err, ERR_CONFIG, "%.*s: librdkafka does not take the value of «%s»",
+        (void)err_set(err, ERR_CONFIG, "%.*s: librdkafka does not take the value of \"%s\"",
                       STR_ARG(client->place->location->text), name);
         return err_hint(err, "its options and their ranges are in librdkafka's CONFIGURATION.md");
     }
@@ -261,7 +261,7 @@ Status kafka_client_start(KafkaClient *client, rd_kafka_type_t type, rd_kafka_co
     rd_kafka_conf_destroy(conf);
     (void)err_set(err, ERR_CONFIG, "%.*s: librdkafka: %s", STR_ARG(client->place->location->text),
                   text);
-    return err_hint(err, "mend the rdkafka.* options; they are in librdkafka's CONFIGURATION.md");
+    return err_hint(err, "fix the rdkafka.* options; they are in librdkafka's CONFIGURATION.md");
 }
 
 /* ---- the brokers ---- */
@@ -269,7 +269,7 @@ Status kafka_client_start(KafkaClient *client, rd_kafka_type_t type, rd_kafka_co
 static Status topic_error(KafkaClient *client, const rd_kafka_metadata_topic_t *topic, Err *err)
 {
     if (topic->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
-        (void)err_set(err, ERR_MISSING, "%.*s: there is no topic «%s»",
+        (void)err_set(err, ERR_MISSING, "%.*s: there is no topic \"%s\"",
                       STR_ARG(client->place->location->text), topic->topic);
         return err_hint(err, "create it with as many partitions as it needs");
     }
@@ -371,7 +371,7 @@ Status kafka_client_reach(KafkaClient *client, const char *topic, int timeout_ms
     rd_kafka_topic_destroy(handle);
     TRY(status);
     if (partitions == 0) {
-        return err_set(err, ERR_CONNECT, "%.*s: topic «%s» has no partition with a leader",
+        return err_set(err, ERR_CONNECT, "%.*s: topic \"%s\" has no partition with a leader",
                        STR_ARG(client->place->location->text), topic);
     }
     *ret_partitions = partitions;

@@ -15,14 +15,14 @@ typedef struct KafkaPart {
     bool fenced;       /* it is assigned, but another process has it in the target: not read */
     bool flowing;      /* something of this assignment came by the queue for messages */
     bool reached;      /* the end as it was at the start */
-    bool beyond;       /* begun behind the end: what the broker makes of that is not known yet */
+    bool beyond;       /* begun after the end: what the broker makes of that is not known yet */
     int64_t epoch;     /* of the assignment */
     int64_t start;     /* offset at which this assignment began */
     int64_t next;      /* first offset that was not handed out */
     int64_t end;       /* the partition's end when it was first assigned; -1: never was */
     int64_t committed; /* what settled committed last in this assignment */
     int64_t settled;   /* everything before it is in the sink */
-    int64_t read;      /* nothing before it is left to read; behind `next` where marks follow */
+    int64_t read;      /* nothing before it is left to read; after `next` where marks follow */
     int64_t high;      /* the highest end seen */
     int64_t time_us;   /* timestamp of the last message that was read; 0: none */
     int64_t level_us;  /* when nothing was left to read last; 0: never */

@@ -7,7 +7,7 @@ enum { PLACE_ARENA_MAX = 1 << 20, TOPIC_NAME_MAX = 249, PORT_MAX = 65535, PORT_D
 
 static Status bad_broker(const KafkaPlace *place, Str broker, const char *what, Err *err)
 {
-    (void)err_set(err, ERR_CONFIG, "%.*s: the broker «%.*s» %s", STR_ARG(place->location->text),
+    (void)err_set(err, ERR_CONFIG, "%.*s: the broker \"%.*s\" %s", STR_ARG(place->location->text),
                   STR_ARG(broker), what);
     return err_hint(err, "write kafka://host:port[,host:port]/topic");
 }
@@ -100,10 +100,10 @@ static bool is_topic(Str name)
 Status kafka_place_topic(KafkaPlace *place, Str name, Str *ret_topic, Err *err)
 {
     if (!is_topic(name)) {
-        (void)err_set(err, ERR_CONFIG, "%.*s: «%.*s» is no name of a topic",
+        (void)err_set(err, ERR_CONFIG, "%.*s: \"%.*s\" is no name of a topic",
                       STR_ARG(place->location->text), STR_ARG(name));
         return err_hint(err, "a topic has 1 to 249 letters, digits, dots, - and _; options stand "
-                             "behind #: kafka://host:port/topic#group=name");
+                             "after #: kafka://host:port/topic#group=name");
     }
     return arena_copy(&place->arena, name, ret_topic, err);
 }
@@ -111,8 +111,8 @@ Status kafka_place_topic(KafkaPlace *place, Str name, Str *ret_topic, Err *err)
 static Status bad_option(const KafkaPlace *place, const char *name, Str value, const char *known,
                          Err *err)
 {
-    (void)err_set(err, ERR_CONFIG, "%.*s: %s can't be «%.*s»", STR_ARG(place->location->text), name,
-                  STR_ARG(value));
+    (void)err_set(err, ERR_CONFIG, "%.*s: %s can't be \"%.*s\"", STR_ARG(place->location->text),
+                  name, STR_ARG(value));
     return err_hint(err, "%s is %s", name, known);
 }
 

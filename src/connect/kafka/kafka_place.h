@@ -26,7 +26,7 @@ typedef struct KafkaPlace {
     Arena arena;
 } KafkaPlace;
 
-/* FAIL: ERR_CONFIG naming the location, with the mend. Touches no network. */
+/* FAIL: ERR_CONFIG naming the location, with the fix. Touches no network. */
 MUST_USE Status kafka_place_init(KafkaPlace *place, const Location *location, Err *err);
 void kafka_place_done(KafkaPlace *place);
 /* A copy that lives as long as the place. FAIL: ERR_CONFIG when it can't name a topic. */

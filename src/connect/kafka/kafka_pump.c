@@ -7,7 +7,7 @@
 enum { VERSION_WITH_BACKOFF = 0x020200ff, PUMP_ASK_MS = 1000 };
 
 /* One assigned partition after the other, so that each leader is asked in turn; -1: none.
- * `behind`: only those of which more is known than was read. */
+ * `after`: only those of which more is known than was read. */
 static int32_t next_part(KafkaSource *self, int32_t after, bool behind)
 {
     int32_t found = -1;

@@ -160,7 +160,7 @@ static Status refuse(KafkaRows *rows, const rd_kafka_message_t *message, const c
         (void)err_set(err, ERR_DATA, "topic %.*s, partition %d, offset %lld: %s",
                       STR_ARG(rows->topic), (int)message->partition, (long long)message->offset,
                       reason);
-        return err_hint(err, "mend who sends such messages, or say where rejects go");
+        return err_hint(err, "fix what sends such messages, or say where rejects go");
     }
     TRY(put_place(rows, message, err));
     buf_clear(&rows->data);

@@ -166,7 +166,7 @@ static Status kafka_sink_describe(Sink *sink, const Schema *schema, SinkPlan *pl
                         ? STR("a transaction per cycle: all of its messages, with the offsets of a "
                               "Kafka source, or none; a pipeline's run that is taken up again "
                               "because its end was not kept sends them again: at least once then")
-                        : STR("at least once: offsets advance behind delivered messages, and a run "
+                        : STR("at least once: offsets advance after delivered messages, and a run "
                               "that is taken up again sends them again");
     for (int32_t i = 0; i < schema->count && !message_is(schema); i++) {
         if (schema->fields[i].spread) continue;
@@ -253,7 +253,7 @@ static Status kafka_sink_port(Sink *sink, SinkPortKind kind, Str name, const Sch
     }
     for (int32_t i = 0; i < port.key_count && !schema->open; i++) {
         if (schema_find(schema, port.key[i]) >= 0) continue;
-        return err_set(err, ERR_CONFIG, "the key column «%.*s» is not among the columns to write",
+        return err_set(err, ERR_CONFIG, "the key column \"%.*s\" is not among the columns to write",
                        STR_ARG(port.key[i]));
     }
     TRY(kafka_producer_topic(&self->producer, topic, &port.topic, err));

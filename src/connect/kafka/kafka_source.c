@@ -25,7 +25,7 @@ static Status kafka_source_describe(Source *source, SourceInfo *info, Err *err)
     info->replayable = true;
     info->unbounded = !source->req->bounded;
     info->promise = kafka_has_group(self)
-                        ? STR("messages in the order of each partition, behind the group's offsets")
+                        ? STR("messages in the order of each partition, after the group's offsets")
                         : STR("messages in the order of each partition");
     return kafka_rows_schema(source->req, &info->schema, err);
 }
@@ -110,7 +110,7 @@ static void note_end(KafkaSource *self, const rd_kafka_message_t *message)
     pthread_mutex_unlock(&self->parts.mutex);
 }
 
-/* What comes instead of a message: ends of partitions, and troubles of which librdkafka mends most
+/* What comes instead of a message: ends of partitions, and troubles of which librdkafka fixes most
  * by itself. */
 static Status take_notice(KafkaSource *self, const rd_kafka_message_t *message, Err *err)
 {
@@ -206,7 +206,7 @@ static Status fetch(KafkaSource *self, int64_t deadline_ns, Err *err)
 
 /* ---- batches ---- */
 
-/* Is the message one that this assignment is to give? Advances the part behind it if so. */
+/* Is the message one that this assignment is to give? Advances the part after it if so. */
 static bool claim(KafkaSource *self, const rd_kafka_message_t *message, int64_t *ret_epoch)
 {
     pthread_mutex_lock(&self->parts.mutex);

@@ -26,7 +26,7 @@ void ndjson_lines_file(NdjsonLines *lines, NdjsonRead read, void *ctx)
     lines->end = false;
 }
 
-/* A block with room behind the rest of the line that was begun. */
+/* A block with room after the rest of the line that was begun. */
 static Status next_block(NdjsonLines *lines, Err *err)
 {
     int64_t rest = lines->filled - lines->at;

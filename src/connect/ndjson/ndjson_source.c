@@ -35,7 +35,7 @@ typedef struct NdjsonBatch {
     int64_t bytes;
 } NdjsonBatch;
 
-/* The next row's line over all files; *ret_more false behind the last. */
+/* The next row's line over all files; *ret_more false after the last. */
 static Status next_line(NdjsonSource *self, NdjsonLine *ret_line, bool *ret_more, Err *err)
 {
     for (;;) {
@@ -131,7 +131,7 @@ static Status describe_columns(const NdjsonSource *self, SourceInfo *info, Err *
     for (int32_t i = 0; i < self->schema->count; i++) {
         const Field *field = &self->schema->fields[i];
         if (field->type != TYPE_DYNAMIC) continue;
-        TRY(source_info_warn(info, err, "column «%.*s» holds values of several types",
+        TRY(source_info_warn(info, err, "column \"%.*s\" holds values of several types",
                              STR_ARG(field->name)));
     }
     return OK;
@@ -238,7 +238,7 @@ static Status read_lines(NdjsonSource *self, NdjsonBatch *batch, Err *err)
     return OK;
 }
 
-/* Rows behind a refused one are not where first + row says. */
+/* Rows after a refused one are not where first + row says. */
 static Status keep_ordinals(const NdjsonSource *self, Batch *batch, Err *err)
 {
     if (batch->rows == batch->span.next - batch->span.first) return OK;

@@ -26,7 +26,7 @@ Status postgres_cursor_check(const Field *field, Err *err)
     case TYPE_COUNT:
         break;
     }
-    (void)err_set(err, ERR_CONFIG, "the cursor «%.*s» is of type %.*s, which doesn't grow",
+    (void)err_set(err, ERR_CONFIG, "the cursor \"%.*s\" is of type %.*s, which doesn't grow",
                   STR_ARG(field->name), STR_ARG(field->native));
     return err_hint(err, "a cursor is a number, a time, a UUID or a text");
 }

@@ -147,7 +147,7 @@ static bool numeric_digits(const char *digits, int32_t count, int32_t weight, in
                            Uint128 *ret_value)
 {
     Uint128 value = 0;
-    int32_t behind = 4 * (count - 1 - weight); /* decimal digits behind the point in R */
+    int32_t behind = 4 * (count - 1 - weight); /* decimal digits after the point in R */
     int32_t cut = behind - scale;
     for (int32_t i = 0; i < count; i++) {
         uint32_t digit = (uint32_t)read_int16(digits + 2 * (int64_t)i);

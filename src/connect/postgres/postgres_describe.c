@@ -73,7 +73,7 @@ static Status unique_names(const Schema *schema, Err *err)
 {
     for (int32_t i = 0; i < schema->count; i++) {
         if (schema_find(schema, schema->fields[i].name) == i) continue;
-        (void)err_set(err, ERR_CONFIG, "the query gives two columns named «%.*s»",
+        (void)err_set(err, ERR_CONFIG, "the query gives two columns named \"%.*s\"",
                       STR_ARG(schema->fields[i].name));
         return err_hint(err, "name one of them with AS");
     }

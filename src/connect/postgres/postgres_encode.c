@@ -111,7 +111,7 @@ static Status numeric_from_double(PostgresEncoder *e, const PostgresColumn *to, 
 
 /* A plain decimal of any length, taken apart. */
 typedef struct NumericText {
-    Str whole, fraction; /* digits before and behind the point; whole without leading zeros */
+    Str whole, fraction; /* digits before and after the point; whole without leading zeros */
     bool negative;
 } NumericText;
 

@@ -95,7 +95,7 @@ MUST_USE Status postgres_encode_rows(PostgresEncoder *encoder, const PostgresCol
                                      const Batch *batch, const PostgresRowHead *head, int64_t *ends,
                                      bool *ret_done, Err *err);
 
-/* Big-endian stores; return the place behind. */
+/* Big-endian stores; return the place after it. */
 static inline char *postgres_put16(char *to, int32_t value)
 {
     uint16_t swapped = __builtin_bswap16((uint16_t)value);

@@ -42,7 +42,7 @@ static bool is_text(const PostgresColumn *to)
 
 /* ---- lengths ---- */
 
-/* Stores of bytes might change what stands behind a pointer, for all the compiler knows: loops hold
+/* Stores of bytes might change what stands after a pointer, for all the compiler knows: loops hold
  * the column in a copy of their own. */
 static void fixed_lens(Block *b, const Column *column, int32_t width)
 {
@@ -89,7 +89,7 @@ static void text_lens(Block *b, const PostgresColumn *to, const Column *column)
 
 /* ---- cells ---- */
 
-/* A number of up to 12 digits before and 4 behind the point, as most are, and where it ends; NULL:
+/* A number of up to 12 digits before and 4 after the point, as most are, and where it ends; NULL:
  * it goes the long way. 20 bytes are free at `at`. */
 static inline char *numeric_small(char *at, const PostgresColumn *to, Int128 number, int32_t scale)
 {
@@ -139,7 +139,7 @@ static int32_t numerics_encode(Block *b, const PostgresColumn *to, const Column 
     return i;
 }
 
-enum { CELL_ROOM = 24 }; /* of a small numeric, and what may be read behind it */
+enum { CELL_ROOM = 24 }; /* of a small numeric, and what may be read after it */
 
 static Status cell_encode(Block *b, int32_t column, int32_t i, Err *err)
 {
@@ -194,7 +194,7 @@ static Status lens_add(Block *b, int32_t column, Err *err)
 
 /* ---- values ---- */
 
-/* `put` stores the value of `row` of column `c` at `to` and gives the place behind. */
+/* `put` stores the value of `row` of column `c` at `to` and gives the place after it. */
 #define EACH_ROW(width, put)                                                                       \
     const Column c = *column;                                                                      \
     const int64_t from = b->from, count = b->count;                                                \
@@ -266,7 +266,7 @@ static void uuids_put(Block *b, const Column *column)
     EACH_ROW(16, (memcpy(to, column_uuid(&c) + row * 16, 16), to + 16));
 }
 
-/* A view of up to 12 bytes holds them, zeros behind. `loose`: 12 bytes may be written. */
+/* A view of up to 12 bytes holds them, zeros after. `loose`: 12 bytes may be written. */
 static void texts_put(Block *b, bool jsonb, bool loose, const Column *column)
 {
     const Column c = *column;
@@ -349,7 +349,7 @@ static void prefixes_put(Block *b, const PostgresRowHead *head)
     }
 }
 
-/* The block's rows behind what is there; `ends` of its rows. */
+/* The block's rows after what is there; `ends` of its rows. */
 static Status block_encode(Block *b, const PostgresRowHead *head, int64_t *ends, Err *err)
 {
     Buf *out = b->encoder->out;

@@ -96,7 +96,7 @@ Status postgres_loads_state(PostgresDb *db, Str pipeline, LoadState *ret_state, 
 static Status fenced(PostgresSink *self, Err *err)
 {
     (void)err_set(err, ERR_FENCED,
-                  "another run of «%.*s» published meanwhile (this run began at epoch %lld)",
+                  "another run of \"%.*s\" published meanwhile (this run began at epoch %lld)",
                   STR_ARG(self->sink.req->pipeline), (long long)self->epoch);
     return err_hint(err, "nothing of this run was published; the next run takes up from there");
 }

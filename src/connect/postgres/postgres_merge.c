@@ -520,7 +520,7 @@ static Status mirror_guard(PostgresSink *self, const SinkCounts *counts, Err *er
     TRY(postgres_db_int64(self->db, self->sql.data, NULL, 0, &gone, err));
     total -= counts->inserted;
     if ((double)gone <= self->sink.req->max_delete * (double)total) return OK;
-    (void)err_set(err, ERR_QUALITY, "mirror would delete %lld of %lld rows of «%.*s»",
+    (void)err_set(err, ERR_QUALITY, "mirror would delete %lld of %lld rows of \"%.*s\"",
                   (long long)gone, (long long)total, STR_ARG(buf_str(&self->out.name)));
     return err_hint(err, "nothing was changed; raise `max_delete` if this is meant");
 }

@@ -172,7 +172,7 @@ static Status plan_key_index(PostgresSink *self, SinkPlan *plan, Err *err)
         TRY(postgres_db_quote(&columns, self->sink.req->key[i], err));
     }
     return sink_plan_add(plan, PLAN_WARNING, err,
-                         "no unique index on the key of «%.*s»: merging scans the table, and"
+                         "no unique index on the key of \"%.*s\": merging scans the table, and"
                          " nothing keeps others from writing a key twice; CREATE UNIQUE INDEX %sON"
                          " %.*s (%.*s)",
                          STR_ARG(buf_str(&self->out.name)), partitioned ? "" : "CONCURRENTLY ",
@@ -195,7 +195,7 @@ static Status plan_rights(PostgresSink *self, SinkPlan *plan, Err *err)
     TRY(postgres_db_query(self->db, MISSING_RIGHTS, params, 2, &result, err));
     Str missing = postgres_db_text(result, 0, 0);
     if (!missing.len) return OK;
-    return sink_plan_add(plan, PLAN_WARNING, err, "the user may not %.*s on «%.*s»",
+    return sink_plan_add(plan, PLAN_WARNING, err, "the user may not %.*s on \"%.*s\"",
                          STR_ARG(missing), STR_ARG(buf_str(&self->out.name)));
 }
 
@@ -224,10 +224,11 @@ static Status plan_locks(const PostgresSink *self, Str table, SinkPlan *plan, Er
         "%.*s: ACCESS EXCLUSIVE (ALTER TABLE), from %s on: readers and writers wait for"
         " the COMMIT",
         STR_ARG(table), self->staged ? "the merge" : "the first row"));
-    return sink_plan_add(plan, PLAN_WARNING, err,
-                         "adding columns locks «%.*s» against readers (ACCESS EXCLUSIVE) until the"
-                         " run commits",
-                         STR_ARG(buf_str(&self->out.name)));
+    return sink_plan_add(
+        plan, PLAN_WARNING, err,
+        "adding columns locks \"%.*s\" against readers (ACCESS EXCLUSIVE) until the"
+        " run commits",
+        STR_ARG(buf_str(&self->out.name)));
 }
 
 static Status plan_references(const PostgresSink *self, SinkPlan *plan, Err *err)
@@ -235,7 +236,7 @@ static Status plan_references(const PostgresSink *self, SinkPlan *plan, Err *err
     bool replace = self->sink.req->mode == SINK_REPLACE && self->out.referred && !self->deletes;
     if (!replace) return OK;
     return sink_plan_add(plan, PLAN_WARNING, err,
-                         "other tables refer to «%.*s»: replacing it needs a key",
+                         "other tables refer to \"%.*s\": replacing it needs a key",
                          STR_ARG(buf_str(&self->out.name)));
 }
 

@@ -8,7 +8,7 @@
 static const char HEADER[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0";
 enum { HEADER_LEN = 19 };
 
-/* A COPY behind a savepoint ends after so much: what is refused is looked for in it. */
+/* A COPY after a savepoint ends after so much: what is refused is looked for in it. */
 enum { GUARDED_BYTES = 2 << 20 };
 
 void postgres_rows_clear_out(PostgresRowsOut *rows)
@@ -240,7 +240,7 @@ static Str error_column(const Err *err)
     return str_starts(where, STR("column ")) ? str_slice(where, 7, where.len) : STR_NULL;
 }
 
-/* Rows on their way behind a savepoint, and what was refused of the batch that is at it. */
+/* Rows on their way after a savepoint, and what was refused of the batch that is at it. */
 typedef struct Sending {
     PostgresSink *self;
     RejectWriter *rejects;
@@ -376,7 +376,7 @@ static Status send_guarded(PostgresSink *self, int64_t first, Err *err)
     return OK;
 }
 
-/* End the COPY behind a savepoint: its rows are forgotten, or, refused, wait to be looked at. */
+/* End the COPY after a savepoint: its rows are forgotten, or, refused, wait to be looked at. */
 static Status guarded_stop(PostgresSink *self, Err *err)
 {
     self->copying = self->guarded = false;

@@ -32,10 +32,10 @@ static Status check_key(const PostgresSink *self, const Schema *schema, Err *err
     }
     for (int32_t i = 0; i < req->key_count; i++) {
         if (schema_find(schema, req->key[i]) >= 0) continue;
-        (void)err_set(err, ERR_CONFIG, "the key column «%.*s» is not among the columns to load",
+        (void)err_set(err, ERR_CONFIG, "the key column \"%.*s\" is not among the columns to load",
                       STR_ARG(req->key[i]));
         Str near = schema_nearest(schema, req->key[i]);
-        if (near.len) return err_hint(err, "did you mean «%.*s»?", STR_ARG(near));
+        if (near.len) return err_hint(err, "did you mean \"%.*s\"?", STR_ARG(near));
         return FAIL;
     }
     if (schema->open) {
@@ -52,7 +52,7 @@ static Status check_key_types(const PostgresSink *self, Err *err)
             &self->out.columns[schema_find(self->out.schema, req->key[i])];
         if (column->kind != POSTGRES_KIND_JSON) continue;
         return err_set(err, ERR_CONFIG,
-                       "the key column «%.*s» is of type json, which can't be "
+                       "the key column \"%.*s\" is of type json, which can't be "
                        "compared",
                        STR_ARG(req->key[i]));
     }

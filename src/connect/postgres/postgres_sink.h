@@ -79,7 +79,7 @@ typedef struct PostgresSink {
     bool begun;    /* the first cycle has begun */
     bool open;     /* in a transaction */
     bool copying;  /* COPY into the stage or the target is under way */
-    bool guarded;  /* … behind a savepoint, and its rows are kept */
+    bool guarded;  /* … after a savepoint, and its rows are kept */
     bool unopened; /* its rows are as the source's wire had them */
     bool staging;  /* the stage is there */
     bool fresh;    /* the target is empty and ours alone: rows whose keys ascend go straight in */
@@ -155,7 +155,7 @@ MUST_USE Status postgres_table_names(const PostgresTable *table, const char *pre
 /* ---- rows (postgres_send.c) ---- */
 
 void postgres_rows_out_done(PostgresRowsOut *rows);
-/* Encode the batch's rows behind those that are there; the ones that can't be held go to `refused`.
+/* Encode the batch's rows after those that are there; the ones that can't be held go to `refused`.
  */
 MUST_USE Status postgres_rows_encode(PostgresSink *self, PostgresTable *table, const Batch *batch,
                                      PostgresRowsOut *rows, RejectList *refused, Err *err);

@@ -139,10 +139,10 @@ static Status find_cursor(PostgresSource *self, Err *err)
         TRY(postgres_cursor_check(field, err));
         return check_lag(req, field, err);
     }
-    (void)err_set(err, ERR_CONFIG, "the cursor column «%.*s» is not in the query's result",
+    (void)err_set(err, ERR_CONFIG, "the cursor column \"%.*s\" is not in the query's result",
                   STR_ARG(req->cursor));
     Str near = schema_nearest(self->columns.schema, req->cursor);
-    if (near.len) return err_hint(err, "did you mean «%.*s»?", STR_ARG(near));
+    if (near.len) return err_hint(err, "did you mean \"%.*s\"?", STR_ARG(near));
     return err_hint(err, "select the cursor column too");
 }
 
@@ -257,7 +257,7 @@ static Status postgres_source_open(Source *source, const Position *from, Budget 
         if (settles) TRY(settle_watermark(self, from, err));
         if (from) TRY(postgres_cursor_parse(&self->highest, type, buf_str(&from->cursor), err));
     }
-    if (req->within) TRY(sql_make(self, err)); /* set behind describe */
+    if (req->within) TRY(sql_make(self, err)); /* set after describe */
     return readers_make(self, err);
 }
 

@@ -123,7 +123,7 @@ MUST_USE Status postgres_memory_save(const PostgresSource *self, Position *posit
 /* Cut the table into ranges, where that is wanted and possible; else none. */
 MUST_USE Status postgres_ranges_make(PostgresSource *self, Err *err);
 MUST_USE Status postgres_ranges_condition(const PostgresRange *range, Buf *out, Err *err);
-/* Sessions for the parts behind the first, in the first one's snapshot. */
+/* Sessions for the parts after the first, in the first one's snapshot. */
 MUST_USE Status postgres_ranges_readers(PostgresSource *self, Err *err);
 
 /* ---- fingerprints (postgres_fingerprint.c): the source's ops, in its open transaction ---- */

@@ -123,14 +123,14 @@ static Status new_column(PostgresSink *self, PostgresTable *table, int32_t i, Er
 
 static Status table_missing(Str name, Err *err)
 {
-    (void)err_set(err, ERR_SCHEMA, "no table «%.*s» in the target, and `create: false`",
+    (void)err_set(err, ERR_SCHEMA, "no table \"%.*s\" in the target, and `create: false`",
                   STR_ARG(name));
     return err_hint(err, "create it, or allow it with `create: true`");
 }
 
 static Status column_missing(Str name, Str column, Err *err)
 {
-    (void)err_set(err, ERR_SCHEMA, "table «%.*s» has no column «%.*s», and `evolve: false`",
+    (void)err_set(err, ERR_SCHEMA, "table \"%.*s\" has no column \"%.*s\", and `evolve: false`",
                   STR_ARG(name), STR_ARG(column));
     return err_hint(err, "add the column, leave it out in a select, or allow `evolve: true`");
 }
@@ -145,7 +145,7 @@ static Status find_route(PostgresTable *table, int32_t i, Err *err)
     table->cast = table->cast || postgres_look_is_cast(column);
     if (column->route != POSTGRES_ROUTE_NONE) return OK;
     (void)err_set(err, ERR_SCHEMA,
-                  "column «%.*s»: %s can't be put into %.*s of «%.*s» without loss",
+                  "column \"%.*s\": %s can't be put into %.*s of \"%.*s\" without loss",
                   STR_ARG(field->name), type_name(field->type), STR_ARG(column->declared),
                   STR_ARG(buf_str(&table->name)));
     return err_hint(err, "cast it in a select, e.g. `\"%.*s\"::text`", STR_ARG(field->name));

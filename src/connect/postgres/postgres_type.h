@@ -50,7 +50,7 @@ const PostgresType *postgres_type_find(uint32_t oid);
  * arrays JSON, all else the text of ::text. */
 PostgresType postgres_type_other(uint32_t oid, char typtype, char typcategory);
 
-/* numeric's typmod: digits and digits behind the point (0, 0 when there is none). */
+/* numeric's typmod: digits and digits after the point (0, 0 when there is none). */
 void postgres_type_numeric(int32_t typmod, int32_t *ret_precision, int32_t *ret_scale);
 
 /* The type for a new column that holds our type ("bigint", "timestamptz", …). DYNAMIC is text. */

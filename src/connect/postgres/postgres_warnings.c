@@ -16,15 +16,15 @@ static int64_t plan_number(Str plan, Str key)
 }
 
 /* A watermark or start that isn't of the cursor's type. */
-static Status mend_cursor(const PostgresSource *self, Err *err)
+static Status explain_cursor(const PostgresSource *self, Err *err)
 {
     const SourceReq *req = self->source.req;
     bool syntax =
         err && (strcmp(err->sqlstate, "22P02") == 0 || strncmp(err->sqlstate, "2200", 4) == 0);
     if (!syntax || self->cursor < 0 || !req->cursor_from.len) return FAIL;
     return err_hint(err,
-                    "is «%.*s» a value of the cursor «%.*s»? `start`, or `neuron state set`, "
-                    "mends it",
+                    "is \"%.*s\" a value of the cursor \"%.*s\"? `start`, or `neuron state set`, "
+                    "fixes it",
                     STR_ARG(req->cursor_from), STR_ARG(req->cursor));
 }
 
@@ -36,7 +36,7 @@ static Status estimate(PostgresSource *self, SourceInfo *info, Err *err)
     TRY(buf_append(&sql, buf_str(&self->sql), err));
     TRY(buf_terminate(&sql, err));
     if (postgres_db_query(self->db, sql.data, NULL, 0, &result, err) != OK) {
-        return mend_cursor(self, err);
+        return explain_cursor(self, err);
     }
     Str plan = postgres_db_text(result, 0, 0);
     int64_t width = plan_number(plan, STR("\"Plan Width\": "));

@@ -86,9 +86,10 @@ static Status epoch_check(SqliteSink *self, Err *err)
     TRY(sqlite_loads_state(self->db, self->sink.req->pipeline, &now, err));
     if (self->sink.req->topic.len) self->epoch = now.epoch;
     if (now.epoch == self->epoch) return OK;
-    return err_set(err, ERR_FENCED,
-                   "another run of «%.*s» published meanwhile (epoch %lld, this run began at %lld)",
-                   STR_ARG(self->sink.req->pipeline), (long long)now.epoch, (long long)self->epoch);
+    return err_set(
+        err, ERR_FENCED,
+        "another run of \"%.*s\" published meanwhile (epoch %lld, this run began at %lld)",
+        STR_ARG(self->sink.req->pipeline), (long long)now.epoch, (long long)self->epoch);
 }
 
 /* A stream commits many times a second: only its last records are kept. */

@@ -289,7 +289,7 @@ static Status mirror_guard(SqliteSink *self, const SinkCounts *counts, Err *err)
     TRY(sqlite_db_int64(self->db, buf_str(&self->sql), &gone, err));
     total -= counts->inserted;
     if ((double)gone <= self->sink.req->max_delete * (double)total) return OK;
-    (void)err_set(err, ERR_QUALITY, "mirror would delete %lld of %lld rows of «%.*s»",
+    (void)err_set(err, ERR_QUALITY, "mirror would delete %lld of %lld rows of \"%.*s\"",
                   (long long)gone, (long long)total, STR_ARG(buf_str(&self->out.name)));
     return err_hint(err, "nothing was changed; raise `max_delete` if this is meant");
 }

@@ -51,7 +51,7 @@ static Status plan_key_index(SqliteSink *self, SinkPlan *plan, Err *err)
     TRY(sqlite_db_step(self->db, statement, &row, err));
     if (row && sqlite3_column_int(statement, 0) > 0) return OK;
     return sink_plan_add(plan, PLAN_WARNING, err,
-                         "no index on %.*s begins with the key column «%.*s»: merging will scan",
+                         "no index on %.*s begins with the key column \"%.*s\": merging will scan",
                          STR_ARG(name), STR_ARG(key));
 }
 
@@ -64,10 +64,10 @@ static Status check_key(const SqliteSink *self, const Schema *schema, Err *err)
     }
     for (int32_t i = 0; i < req->key_count; i++) {
         if (schema_find(schema, req->key[i]) >= 0) continue;
-        (void)err_set(err, ERR_CONFIG, "the key column «%.*s» is not among the columns to load",
+        (void)err_set(err, ERR_CONFIG, "the key column \"%.*s\" is not among the columns to load",
                       STR_ARG(req->key[i]));
         Str near = schema_nearest(schema, req->key[i]);
-        if (near.len) return err_hint(err, "did you mean «%.*s»?", STR_ARG(near));
+        if (near.len) return err_hint(err, "did you mean \"%.*s\"?", STR_ARG(near));
         return FAIL;
     }
     if (schema->open) {

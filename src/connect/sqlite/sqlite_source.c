@@ -151,7 +151,7 @@ static Status source_unique_names(const Schema *schema, Err *err)
 {
     for (int32_t i = 0; i < schema->count; i++) {
         if (schema_find(schema, schema->fields[i].name) == i) continue;
-        (void)err_set(err, ERR_CONFIG, "the query gives two columns named «%.*s»",
+        (void)err_set(err, ERR_CONFIG, "the query gives two columns named \"%.*s\"",
                       STR_ARG(schema->fields[i].name));
         return err_hint(err, "name one of them with AS");
     }
@@ -165,10 +165,10 @@ static Status source_cursor(SqliteSource *self, Err *err)
     if (req->cursor.len == 0) return OK;
     self->cursor = schema_find(self->schema, req->cursor);
     if (self->cursor >= 0) return OK;
-    (void)err_set(err, ERR_CONFIG, "the cursor column «%.*s» is not in the query's result",
+    (void)err_set(err, ERR_CONFIG, "the cursor column \"%.*s\" is not in the query's result",
                   STR_ARG(req->cursor));
     Str near = schema_nearest(self->schema, req->cursor);
-    if (near.len) return err_hint(err, "did you mean «%.*s»?", STR_ARG(near));
+    if (near.len) return err_hint(err, "did you mean \"%.*s\"?", STR_ARG(near));
     return err_hint(err, "select the cursor column too");
 }
 

@@ -77,14 +77,14 @@ static Status find_references(SqliteSink *self, SqliteTable *table, Err *err)
 
 static Status table_missing(Str name, Err *err)
 {
-    (void)err_set(err, ERR_SCHEMA, "no table «%.*s» in the target, and `create: false`",
+    (void)err_set(err, ERR_SCHEMA, "no table \"%.*s\" in the target, and `create: false`",
                   STR_ARG(name));
     return err_hint(err, "create it, or allow it with `create: true`");
 }
 
 static Status column_missing(Str name, Str column, Err *err)
 {
-    (void)err_set(err, ERR_SCHEMA, "table «%.*s» has no column «%.*s», and `evolve: false`",
+    (void)err_set(err, ERR_SCHEMA, "table \"%.*s\" has no column \"%.*s\", and `evolve: false`",
                   STR_ARG(name), STR_ARG(column));
     return err_hint(err, "add the column, leave it out in a select, or allow `evolve: true`");
 }

@@ -75,7 +75,7 @@ static Status export_plain(Batch *batch, const Column *c, struct ArrowArray *ret
     return OK;
 }
 
-/* Views: the heaps follow, and behind them their sizes. */
+/* Views: the heaps follow, and after them their sizes. */
 static Status export_views(Batch *batch, const Column *c, struct ArrowArray *ret, Err *err)
 {
     TRY(node_new(batch, c->length, 3 + c->heap_count, 0, ret, err));

@@ -6,7 +6,7 @@
 
 enum { ARROW_NULLABLE = 2 };
 
-/* The children of an exported DYNAMIC column, by type id; behind them comes null. */
+/* The children of an exported DYNAMIC column, by type id; after them comes null. */
 enum { ARROW_DYNAMIC_COUNT = 7, ARROW_DYNAMIC_NULL = ARROW_DYNAMIC_COUNT };
 extern const TypeId ARROW_DYNAMIC_TYPES[ARROW_DYNAMIC_COUNT];
 

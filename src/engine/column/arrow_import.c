@@ -296,7 +296,7 @@ static Status fill_views(const Source *s, Builder *b, Err *err)
 /* What an array of a format must have: how many buffers (views: at least), how many must be there
  * from buffer 1 on when there are rows, how many children. */
 static const struct {
-    const char *format; /* one that ends in a colon has text behind it */
+    const char *format; /* one that ends in a colon has text after it */
     Fill fill;
     int32_t buffers, present, children;
     int64_t multiply, divide;

@@ -184,7 +184,7 @@ bool arrow_is_numeric_struct(const struct ArrowSchema *node)
            str_eq(str_from(node->children[1]->format), STR("C"));
 }
 
-/* Formats with one meaning; those that end in a colon have text behind it. */
+/* Formats with one meaning; those that end in a colon have text after it. */
 static const struct {
     const char *format;
     TypeId type;
@@ -282,7 +282,7 @@ Status arrow_import_schema(const struct ArrowSchema *schema, Schema **ret_schema
         field->not_null = !(child->flags & ARROW_NULLABLE);
         field->type = arrow_type(child, &field->precision, &field->scale);
         if (field->type != TYPE_COUNT) continue;
-        (void)err_set(err, ERR_SCHEMA, "column %.*s: the Arrow format «%s» can't be read",
+        (void)err_set(err, ERR_SCHEMA, "column %.*s: the Arrow format \"%s\" can't be read",
                       STR_ARG(field->name), child->format);
         return err_where(err, "%.*s", STR_ARG(field->name));
     }

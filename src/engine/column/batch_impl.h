@@ -28,7 +28,7 @@ MUST_USE Status gather_column(const Column *from, const Choice *choice, Column *
  * when all of it is less than a quarter of what the heaps would keep alive. */
 MUST_USE Status gather_heaps(const Column *from, int32_t count, Column *to, Err *err);
 
-/* Up to 64 bits from `first` on, the others 0; reads no byte behind them. */
+/* Up to 64 bits from `first` on, the others 0; reads no byte after them. */
 static inline uint64_t bits_load(const uint8_t *bits, int64_t first, int64_t count)
 {
     int64_t shift = first & 7;

@@ -98,7 +98,7 @@ MUST_USE Status builder_text(Builder *builder, Str bytes, Err *err);
 /* Register a heap that later views may point into (takes a reference); its index. */
 MUST_USE Status builder_heap(Builder *builder, Buffer *heap, int32_t *ret_index, Err *err);
 
-/* Up to 12 bytes, zeros behind them, by overlapping loads: no call and no byte read beyond. */
+/* Up to 12 bytes, zeros after them, by overlapping loads: no call and no byte read beyond. */
 static inline TextView builder_short_view(const char *bytes, int32_t len)
 {
     uint64_t low = 0, high = 0;

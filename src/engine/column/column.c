@@ -16,8 +16,8 @@ Status buffer_new(int64_t size, Budget *budget, Buffer **ret_buffer, Err *err)
 {
     assert(size >= 0);
     if (budget && !budget_reserve(budget, size)) {
-        return err_set(err, ERR_LIMIT, "no room for %lld bytes in the budget «%s»", (long long)size,
-                       budget->name);
+        return err_set(err, ERR_LIMIT, "no room for %lld bytes in the budget \"%s\"",
+                       (long long)size, budget->name);
     }
     Buffer *buffer = mem_zalloc((int64_t)sizeof *buffer);
     uint8_t *data = mem_aligned(size + BUFFER_PADDING);

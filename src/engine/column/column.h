@@ -8,7 +8,7 @@
 #include "foundation/base/decimal.h"
 
 /* A counted block of bytes, 64-byte aligned when it is our own, with at least 64 readable bytes
- * behind `size`. Immutable once shared. A foreign block (Arrow import, a file chunk, Kafka
+ * after `size`. Immutable once shared. A foreign block (Arrow import, a file chunk, Kafka
  * messages) is adopted with a release function. Thread-safe counting. */
 typedef struct Buffer {
     _Atomic int64_t refs;

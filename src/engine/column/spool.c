@@ -55,7 +55,7 @@ static Status put_bits(SpoolFile *file, const Buffer *bits, const Column *c, Err
     return spool_file_put(file, bits->data + c->offset / 8, (c->length + 7) / 8, err);
 }
 
-/* Where texts go when they are written one behind the other: into heaps of 2 GiB at most. */
+/* Where texts go when they are written one after the other: into heaps of 2 GiB at most. */
 typedef struct HeapPlace {
     int32_t heap;
     int64_t offset;
@@ -89,7 +89,7 @@ static Status put_views(SpoolFile *file, const Column *c, Err *err)
     return OK;
 }
 
-/* Bytes of the heap that begins at *row; moves *row behind its last text. */
+/* Bytes of the heap that begins at *row; moves *row after its last text. */
 static int64_t heap_size(const Column *c, int64_t *row)
 {
     const TextView *views = column_views(c);
@@ -228,7 +228,7 @@ static Status broken(const char *what, Err *err)
     return err_set(err, ERR_IO, "spool: a batch with a wrong %s", what);
 }
 
-/* `size` bytes in a buffer whose size is `room`, zeroed behind them. */
+/* `size` bytes in a buffer whose size is `room`, zeroed after them. */
 static Status take_buffer(SpoolFile *file, int64_t size, int64_t room, Budget *budget,
                           Buffer **ret_buffer, Err *err)
 {

@@ -91,7 +91,7 @@ static Status damaged(const SpoolFile *file, const char *what, Err *err)
     return with_place(file, err);
 }
 
-/* Read the next block; reading stands behind what is to be passed by. */
+/* Read the next block; reading stands after what is to be passed by. */
 static Status load(SpoolFile *file, Err *err)
 {
     if (file->next == file->end) TRY(spool_file_flush(file, err));

@@ -74,7 +74,7 @@ static bool find_type(Str name, TypeId *ret_type)
     return false;
 }
 
-/* "(p)" or "(p,s)" behind the name. */
+/* "(p)" or "(p,s)" after the name. */
 static bool parse_modifiers(Str inside, int32_t *ret_precision, int32_t *ret_scale)
 {
     int64_t values[2] = {0, 0};
@@ -155,7 +155,7 @@ Status schema_new(const Field *fields, int32_t count, bool open, Schema **ret_sc
     return OK;
 }
 
-/* Sharing is not a change of what is shared: the count may go up behind a const handle. */
+/* Sharing is not a change of what is shared: the count may go up after a const handle. */
 Schema *schema_ref(const Schema *schema)
 {
     union {

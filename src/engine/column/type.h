@@ -17,7 +17,7 @@ typedef struct Field {
     TypeId type;
     bool not_null;     /* the source promises no NULL */
     int32_t precision; /* NUMERIC: declared digits, 0: none declared */
-    int32_t scale;     /* NUMERIC with a precision: digits behind the point */
+    int32_t scale;     /* NUMERIC with a precision: digits after the point */
     Str native;  /* the source's own word for the type ("int4", "VARCHAR(20)"), may be empty */
     bool spread; /* JSON object whose members stand for columns (only in open schemas) */
     const Str *spread_except; /* members not to write, `spread_except_count` of them */
@@ -27,7 +27,7 @@ typedef struct Field {
 /* An ordered list of fields; shared, counted, immutable once shared.
  *
  * An *open* schema describes rows that are JSON objects: field 0 is `spread`, TYPE_JSON, and holds
- * each row's object as it was read (its text); the fields behind it are the paths that somebody
+ * each row's object as it was read (its text); the fields after it are the paths that somebody
  * asked for, named by their canonical path text (json_path_format), TYPE_DYNAMIC. Names that begin
  * with @ are metadata of the message (@topic, @partition, @offset, @key, @timestamp, @headers). */
 typedef struct Schema {

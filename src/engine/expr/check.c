@@ -24,9 +24,9 @@ static int32_t find_field(const Schema *schema, Str name, bool quoted)
 static Status no_column(Checker *c, const ExprNode *node, Err *err)
 {
     Str name = node->name;
-    (void)expr_fail(c->text, node->position, err, "no column «%.*s»", STR_ARG(name));
+    (void)expr_fail(c->text, node->position, err, "no column \"%.*s\"", STR_ARG(name));
     Str near = schema_nearest(c->schema, name);
-    if (near.len) return err_hint(err, "did you mean «%.*s»?", STR_ARG(near));
+    if (near.len) return err_hint(err, "did you mean \"%.*s\"?", STR_ARG(near));
     char list[ERR_HINT_MAX - 32];
     int64_t len = 0;
     for (int32_t i = 0; i < c->schema->count; i++) {
@@ -90,7 +90,7 @@ static Status check_column(Checker *c, ExprNode *node, Err *err)
     if (c->schema->open && c->paths && !meta) return open_path(c, node, err);
     int32_t field = find_field(c->schema, node->name, node->quoted);
     if (field == -2) {
-        (void)expr_fail(c->text, node->position, err, "several columns are named «%.*s»",
+        (void)expr_fail(c->text, node->position, err, "several columns are named \"%.*s\"",
                         STR_ARG(node->name));
         return err_hint(err, "write it in double quotes, with the right case");
     }
@@ -105,7 +105,7 @@ static Status check_column(Checker *c, ExprNode *node, Err *err)
     }
     if (node->path.count == 0) return OK;
     if (node->type != TYPE_JSON && node->type != TYPE_DYNAMIC) {
-        return expr_fail(c->text, node->position, err, "«%.*s» is %s and has no members",
+        return expr_fail(c->text, node->position, err, "\"%.*s\" is %s and has no members",
                          STR_ARG(node->name), type_name(node->type));
     }
     node->type = TYPE_DYNAMIC;

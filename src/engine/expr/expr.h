@@ -38,7 +38,7 @@ MUST_USE Status select_compile(Str text, const Schema *in, PathSet *paths, Selec
 void select_free(Select *select);
 DEFINE_FREE_P(Select, select_free)
 /* Output schema. From an open schema with `*` it is open: field 0 spread with its exceptions, the
- * computed columns behind it. */
+ * computed columns after it. */
 const Schema *select_schema(const Select *select);
 /* The input column that an output column is, unchanged; -1: it is computed. */
 int32_t select_pass(const Select *select, int32_t column);

@@ -41,7 +41,7 @@ typedef enum FunctionFlag {
 /* One overload. `signature` is "type, type… -> type": types by our names without spaces: boolean
  * bigint double numeric text bytea date time timestamp timestamptz interval uuid json dynamic;
  * `any`: anything as it is; `T`: any type, all T the same (common type), also as the result;
- * `…` behind the last argument: it may repeat (0 or more times); `[type` … `]`: optional from here.
+ * `…` after the last argument: it may repeat (0 or more times); `[type` … `]`: optional from here.
  * Examples: "text, bigint, [bigint] -> text"; "T, T… -> T"; "any… -> text".
  * Overload choice: exact types win; else the first of the same name to which all arguments cast
  * implicitly (bigint -> numeric -> double; date -> timestamp -> timestamptz; dynamic and untyped

@@ -45,7 +45,7 @@ static void put(Output *out, const char *text, int64_t len)
     for (int64_t i = 0; i < len && out->len < out->room; i++) out->text[out->len++] = text[i];
 }
 
-/* A number in at least `width` digits, or as it is with FM; "th" behind it where asked. */
+/* A number in at least `width` digits, or as it is with FM; "th" after it where asked. */
 static void put_number(Output *out, const TemplateItem *item, int64_t value, int width)
 {
     char digits[32];

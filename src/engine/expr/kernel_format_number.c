@@ -14,7 +14,7 @@ typedef struct NumberFormat {
     int32_t count;
     int32_t before, behind; /* digits around the point */
     int32_t first_zero;     /* the first 0 before the point, from the left; -1: none */
-    int32_t zero_behind;    /* digits behind the point up to the last 0 */
+    int32_t zero_behind;    /* digits after the point up to the last 0 */
     bool fill;              /* FM */
     Sign sign;
     const char *refused; /* a pattern that isn't offered */

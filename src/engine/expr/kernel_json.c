@@ -4,7 +4,7 @@
 #include "engine/expr/text_value.h"
 #include "foundation/codec/json_writer.h"
 
-/* The JSON behind an argument that is JSON or dynamic; false: a dynamic scalar. */
+/* The JSON after an argument that is JSON or dynamic; false: a dynamic scalar. */
 static bool subject(const KernelCall *call, int64_t row, Str *ret_json)
 {
     const Vector *v = &call->args[0];

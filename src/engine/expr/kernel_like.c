@@ -53,7 +53,7 @@ static bool like_match(Str text, Str pattern, Str escape)
     return p == pattern.len;
 }
 
-/* Patterns that need no walk: text with a % in front, behind, both or neither. */
+/* Patterns that need no walk: text with a % in front, after, both or neither. */
 typedef struct SimpleLike {
     Str text;
     bool free_front, free_back;

@@ -9,7 +9,7 @@ static void out_of_range(KernelCall *call, int64_t row, const char *type)
     call_error(call, row, "22003", "%s out of range", type);
 }
 
-/* ---- range checks behind casts ---- */
+/* ---- range checks after casts ---- */
 
 static Status check_range(KernelCall *call, int64_t low, int64_t high, const char *type)
 {
@@ -360,13 +360,13 @@ static const Function FUNCTIONS[] = {
     {"round", "double -> double", kernel_round_double, STRICT, N,
      "To a whole number, halves to even.", "round(2.5::double) = 2", 0, 0, 0},
     {"round", "numeric, bigint -> numeric", kernel_round_digits, FALLIBLE, N,
-     "To digits behind the point.", "round(2.345, 2) = 2.35", 0, 0, 0},
+     "To digits after the point.", "round(2.345, 2) = 2.35", 0, 0, 0},
     {"trunc", "numeric -> numeric", kernel_trunc_numeric, FALLIBLE, N, "Towards zero.",
      "trunc(-2.7) = -2", 0, 0, 0},
     {"trunc", "double -> double", kernel_trunc_double, STRICT, N, "Towards zero.",
      "trunc(2.7::double) = 2", 0, 0, 0},
     {"trunc", "numeric, bigint -> numeric", kernel_trunc_digits, FALLIBLE, N,
-     "Cut to digits behind the point.", "trunc(2.349, 2) = 2.34", 0, 0, 0},
+     "Cut to digits after the point.", "trunc(2.349, 2) = 2.34", 0, 0, 0},
     {"sqrt", "double -> double", kernel_sqrt, FALLIBLE, N, "Square root.", "sqrt(9) = 3", 0, 0, 0},
     {"cbrt", "double -> double", kernel_cbrt_double, STRICT, N, "Cube root.",
      "round(cbrt(27)::numeric, 9) = 3.000000000", 0, 0, 0},

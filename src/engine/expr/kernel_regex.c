@@ -150,7 +150,7 @@ static void drop_regex(const KernelCall *call, Regex *regex)
     if (regex != call->state) regex_release(regex);
 }
 
-/* The next match at or behind `from`: groups' count + 1, 0: none, -1: the row failed. */
+/* The next match at or after `from`: groups' count + 1, 0: none, -1: the row failed. */
 static int find(KernelCall *call, int64_t row, const Regex *regex, Str text, int64_t from)
 {
     int count =

@@ -239,7 +239,7 @@ static Status kernel_translate(KernelCall *call, Err *err UNUSED)
     return OK;
 }
 
-/* Characters [0, from) + other + the rest behind `count` characters. */
+/* Characters [0, from) + other + the rest after `count` characters. */
 static Status kernel_overlay(KernelCall *call, Err *err UNUSED)
 {
     FOR_ACTIVE (call, row) {

@@ -214,7 +214,7 @@ static Status symbol(Lexer *l, Token *token, Err *err)
         l->at += (int32_t)text.len;
         return OK;
     }
-    (void)expr_fail(l->text, l->at, err, "«%c» has no meaning here",
+    (void)expr_fail(l->text, l->at, err, "\"%c\" has no meaning here",
                     at(l, 0) >= ' ' ? at(l, 0) : '?');
     if (at(l, 0) == ';') return err_hint(err, "leave the semicolon out");
     return FAIL;
@@ -240,7 +240,7 @@ static Status word(Lexer *l, Token *token, Err *err)
     if (is_digit(c) || (c == '.' && is_digit(at(l, 1)))) {
         token->kind = number(l);
         if (is_name_start(at(l, 0))) {
-            return expr_fail(l->text, l->at, err, "a letter right behind a number");
+            return expr_fail(l->text, l->at, err, "a letter right after a number");
         }
     } else {
         token->kind = TOKEN_NAME;

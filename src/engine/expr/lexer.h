@@ -17,7 +17,7 @@ typedef struct Token {
     TokenKind kind;
     Str text;
     int32_t position;
-    int32_t end; /* byte behind the token */
+    int32_t end; /* byte after the token */
     bool quoted;
 } Token;
 

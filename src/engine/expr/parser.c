@@ -34,7 +34,7 @@ Status parser_unexpected(const Parser *p, const char *wanted, Err *err)
     if (token->kind == TOKEN_END) {
         return expr_fail(p->text, token->position, err, "%s expected, but the text ends", wanted);
     }
-    return expr_fail(p->text, token->position, err, "%s expected, not «%.*s»", wanted,
+    return expr_fail(p->text, token->position, err, "%s expected, not \"%.*s\"", wanted,
                      STR_ARG(str_slice(p->text, token->position, token->end)));
 }
 
@@ -42,7 +42,7 @@ Status parser_expect(Parser *p, const char *symbol, Err *err)
 {
     char wanted[32];
     if (parser_take(p, symbol)) return OK;
-    (void)snprintf(wanted, sizeof wanted, "«%s»", symbol);
+    (void)snprintf(wanted, sizeof wanted, "\"%s\"", symbol);
     return parser_unexpected(p, wanted, err);
 }
 
@@ -193,7 +193,7 @@ static Status parse_like(Parser *p, const char *name, ExprNode *left, bool negat
     return parse_not(p, node, negate, ret_node, err);
 }
 
-/* [NOT] BETWEEN | IN | LIKE | ILIKE | SIMILAR TO behind an operand; *ret_done false: none of them.
+/* [NOT] BETWEEN | IN | LIKE | ILIKE | SIMILAR TO after an operand; *ret_done false: none of them.
  */
 static Status parse_range(Parser *p, ExprNode *left, ExprNode **ret_node, bool *ret_done, Err *err)
 {

@@ -29,7 +29,7 @@ bool parser_take(Parser *p, const char *symbol);
 bool parser_take_word(Parser *p, const char *word);
 MUST_USE Status parser_expect(Parser *p, const char *symbol, Err *err);
 MUST_USE Status parser_expect_word(Parser *p, const char *word, Err *err);
-/* "… here, not «x»" at the current token. */
+/* "… here, not "x"" at the current token. */
 Status parser_unexpected(const Parser *p, const char *wanted, Err *err);
 
 MUST_USE Status parser_node(Parser *p, ExprKind kind, int32_t position, int32_t args,
@@ -40,7 +40,7 @@ MUST_USE Status parser_call(Parser *p, const char *name, int32_t position, ExprN
 MUST_USE Status parser_literal(Parser *p, Str text, int32_t position, ExprNode **ret_node,
                                Err *err);
 MUST_USE Status parser_expression(Parser *p, ExprNode **ret_node, Err *err);
-/* Operands tighter than comparison: what stands behind BETWEEN, and IN's left side. */
+/* Operands tighter than comparison: what stands after BETWEEN, and IN's left side. */
 MUST_USE Status parser_operand(Parser *p, int32_t level, ExprNode **ret_node, Err *err);
 /* CASE, CAST, EXTRACT, SUBSTRING…, names, literals, parentheses. */
 MUST_USE Status parser_primary(Parser *p, ExprNode **ret_node, Err *err);

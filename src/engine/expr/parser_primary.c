@@ -60,7 +60,7 @@ Status parser_type(Parser *p, TypeId *ret_type, Str *ret_name, Err *err)
     *ret_name = str_slice(p->text, start, p->tokens[p->at - 1].end);
     int32_t precision, scale;
     if (type_parse(*ret_name, ret_type, &precision, &scale)) return OK;
-    (void)expr_fail(p->text, start, err, "no type «%.*s»", STR_ARG(*ret_name));
+    (void)expr_fail(p->text, start, err, "no type \"%.*s\"", STR_ARG(*ret_name));
     Str names[TYPE_COUNT];
     for (int32_t i = 0; i < TYPE_COUNT; i++) names[i] = str_from(type_name((TypeId)i));
     Str near = str_nearest(*ret_name, names, TYPE_COUNT);
@@ -77,7 +77,7 @@ static Status make_cast(Parser *p, ExprNode *operand, TypeId type, Str name, int
     return lower(p, name, &(*ret_node)->name, err);
 }
 
-/* DATE '2024-01-01': a type's word with a text right behind it. */
+/* DATE '2024-01-01': a type's word with a text right after it. */
 static Status parse_typed_literal(Parser *p, ExprNode **ret_node, bool *ret_done, Err *err)
 {
     int32_t start = p->at;

@@ -9,7 +9,7 @@
  * little-endian:
  *   00                     NULL (also JSON null)
  *   01 b                   boolean, b 0 or 1
- *   02 s v:int64           number v * 10^-s without trailing zeros behind the point (s least)
+ *   02 s v:int64           number v * 10^-s without trailing zeros after the point (s least)
  *   03 d:binary64          a double that 38 digits can't hold; one NaN (7ff8…), -0 is the number 0
  *   04 s v:int128          as 02 where v needs more than 64 bits
  *   05 n:uint32 bytes      text          06 n:uint32 bytes      bytes

@@ -90,15 +90,15 @@ static Status check_star_names(Select *s, const SelectItem *star, Err *err)
         for (int32_t f = 0; f < in->count; f++) found |= str_eq_nocase(in->fields[f].name, name);
         if (found) continue;
         (void)expr_fail(s->program.checker.text, star->position, err,
-                        "* has no column «%.*s» to %s", STR_ARG(name),
+                        "* has no column \"%.*s\" to %s", STR_ARG(name),
                         except ? "leave out" : "replace");
         Str near = schema_nearest(in, name);
-        return near.len ? err_hint(err, "did you mean «%.*s»?", STR_ARG(near)) : FAIL;
+        return near.len ? err_hint(err, "did you mean \"%.*s\"?", STR_ARG(near)) : FAIL;
     }
     return OK;
 }
 
-/* The object's own members, without those that EXCEPT names; replaced ones are computed behind. */
+/* The object's own members, without those that EXCEPT names; replaced ones are computed after. */
 static Status add_open_star(Select *s, const SelectItem *star, Err *err)
 {
     Checker *c = &s->program.checker;
@@ -155,7 +155,7 @@ static Status check_names(const Select *s, Err *err)
             const Output *a = &s->outputs[i];
             if (a->field.spread || !str_eq(a->field.name, s->outputs[j].field.name)) continue;
             (void)expr_fail(s->program.checker.text, a->position, err,
-                            "two columns would be named «%.*s»", STR_ARG(a->field.name));
+                            "two columns would be named \"%.*s\"", STR_ARG(a->field.name));
             return err_hint(err, "name one of them with AS, or write * REPLACE (… AS %.*s)",
                             STR_ARG(a->field.name));
         }

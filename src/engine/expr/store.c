@@ -1,4 +1,4 @@
-/* Vectors put behind each other into a column. */
+/* Vectors appended to each other into a column. */
 #include "engine/expr/store.h"
 
 static bool row_is_valid(const Vector *v, int64_t row)
@@ -100,7 +100,7 @@ static int64_t count_nulls(const Vector *v, int64_t rows)
     return nulls;
 }
 
-/* The validity bits behind those that the builder has; both begin at a word. */
+/* The validity bits after those that the builder has; both begin at a word. */
 static Status store_valid(Builder *b, const Vector *v, int64_t rows, int64_t nulls, Err *err)
 {
     if (nulls == 0 && !b->valid) return OK;
@@ -153,7 +153,7 @@ static bool scale_is_one(const Builder *b, const Vector *v, int64_t rows, uint8_
     return !differs;
 }
 
-/* Whole vectors of plain values behind whole words of earlier rows. */
+/* Whole vectors of plain values after whole words of earlier rows. */
 static Status store_bulk(Builder *b, const Vector *v, int64_t rows, bool *ret_stored, Err *err)
 {
     int32_t width = type_width(v->type);

@@ -1,4 +1,4 @@
-/* Vectors put behind each other into a column. */
+/* Vectors appended to each other into a column. */
 #ifndef NEURON_STORE_H
 #define NEURON_STORE_H
 

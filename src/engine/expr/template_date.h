@@ -49,7 +49,7 @@ typedef struct TemplateItem {
     Pattern pattern;
     Letters letters;
     bool fill;    /* FM: no padding */
-    char ordinal; /* 'T' or 't': TH or th behind a number; 0: none */
+    char ordinal; /* 'T' or 't': TH or th after a number; 0: none */
     int32_t digits;
     Str literal; /* of the format */
 } TemplateItem;

@@ -32,7 +32,7 @@ static int64_t put_number(char *to, NumberValue n)
     return n.is_double ? number_format_double(n.real, to) : decimal_format(n.decimal, to);
 }
 
-/* PostgreSQL's ISO output: 2024-02-29 13:45:00+00, BC behind the zone. */
+/* PostgreSQL's ISO output: 2024-02-29 13:45:00+00, BC after the zone. */
 static int64_t put_timestamptz(char *to, int64_t us)
 {
     int64_t len = datetime_format_timestamp(us, ' ', false, to);

@@ -36,7 +36,7 @@ static Status unknown_type(Str name, Str type, Err *err)
     Str names[TYPE_COUNT];
     for (int32_t i = 0; i < TYPE_COUNT; i++) names[i] = str_from(type_name((TypeId)i));
     Str near = str_nearest(type, names, TYPE_COUNT);
-    Status status = err_set(err, ERR_CONFIG, "types: «%.*s» of column «%.*s» is no type",
+    Status status = err_set(err, ERR_CONFIG, "types: \"%.*s\" of column \"%.*s\" is no type",
                             STR_ARG(type), STR_ARG(name));
     if (near.len) {
         err_hint(err, "did you mean %.*s?", STR_ARG(near));
@@ -53,7 +53,7 @@ static Status declare(JsonInfer *infer, Str entry, Err *err)
     while (colon >= 0 && entry.ptr[colon] != ':') colon--;
     Str name = str_trim(str_slice(entry, 0, colon));
     if (colon < 0 || name.len == 0) {
-        (void)err_set(err, ERR_CONFIG, "types: «%.*s» is not name:type", STR_ARG(entry));
+        (void)err_set(err, ERR_CONFIG, "types: \"%.*s\" is not name:type", STR_ARG(entry));
         return err_hint(err, "write types=created:timestamptz,amount:numeric");
     }
     Str type = str_trim(str_slice(entry, colon + 1, entry.len));
@@ -62,7 +62,7 @@ static Status declare(JsonInfer *infer, Str entry, Err *err)
         return unknown_type(name, type, err);
     }
     if (json_keys_find(&infer->declared, name, -1) >= 0) {
-        return err_set(err, ERR_CONFIG, "types: column «%.*s» is there twice", STR_ARG(name));
+        return err_set(err, ERR_CONFIG, "types: column \"%.*s\" is there twice", STR_ARG(name));
     }
     int64_t size = (infer->declared.count + 1) * (int64_t)sizeof stats;
     KeyStats *all = mem_realloc(infer->declared_stats, size);

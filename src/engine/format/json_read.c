@@ -140,7 +140,7 @@ static bool in_heap(const Buffer *heap, Str text)
     return heap && at >= from && at + (uintptr_t)text.len <= from + (uintptr_t)heap->size;
 }
 
-/* Bytes behind the document that may be read. */
+/* Bytes after the document that may be read. */
 static int64_t document_padding(const JsonReader *reader, Str document)
 {
     if (!in_heap(reader->heap, document)) return 0;

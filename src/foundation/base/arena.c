@@ -10,7 +10,7 @@ enum { ARENA_FIRST = 1024, ARENA_BLOCK_MAX = 1 << 20, ARENA_ALIGN = 16 };
 /* Blocks form a list, the one in use first: [head | filled … | free …] -> older -> … */
 struct ArenaBlock {
     ArenaBlock *next;
-    int64_t size; /* of the bytes behind the head */
+    int64_t size; /* of the bytes after the head */
     int64_t filled;
     int64_t pad;
 };

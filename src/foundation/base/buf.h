@@ -21,7 +21,7 @@ void buf_done(Buf *buf);
 
 /* Reallocate, so that there is room for `more` bytes; for buf_reserve. */
 MUST_USE Status buf_grow(Buf *buf, int64_t more, Err *err);
-/* Room for `more` bytes behind len. FAIL: ERR_MEMORY, or ERR_LIMIT past max. */
+/* Room for `more` bytes after len. FAIL: ERR_MEMORY, or ERR_LIMIT past max. */
 MUST_USE static inline Status buf_reserve(Buf *buf, int64_t more, Err *err)
 {
     return LIKELY(more <= buf->cap - buf->len) ? OK : buf_grow(buf, more, err);
@@ -40,7 +40,7 @@ MUST_USE static inline Status buf_append_char(Buf *buf, char c, Err *err)
     return OK;
 }
 MUST_USE Status buf_printf(Buf *buf, Err *err, const char *format, ...) PRINTF_LIKE(3, 4);
-/* Put a NUL behind the text (not counted in len), so that data may be passed to C functions. */
+/* Put a NUL after the text (not counted in len), so that data may be passed to C functions. */
 MUST_USE Status buf_terminate(Buf *buf, Err *err);
 /* Remove the first n bytes. */
 void buf_consume(Buf *buf, int64_t n);

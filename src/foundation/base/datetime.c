@@ -116,7 +116,7 @@ static int32_t count_digits(const Scan *s)
     return count;
 }
 
-/* Fraction digits behind the point: microseconds, further digits rounded where allowed. */
+/* Fraction digits after the point: microseconds, further digits rounded where allowed. */
 static bool scan_fraction(Scan *s, int32_t digits_max, int32_t *ret_us)
 {
     int32_t count = count_digits(s);

@@ -51,7 +51,7 @@ bool datetime_cast_timestamp(Str text, int64_t *ret_us, bool *ret_has_zone);
 
 /* Write at most DATETIME_TEXT_MAX bytes, return how many. Fractions without trailing zeros.
  * date: 2024-02-29. time: 13:45:00.5. timestamp: 2024-02-29T13:45:00.5 (sep 'T' or ' ').
- * timestamptz: the same with `zone` true, Z behind it. BC years: year and " BC" as PostgreSQL. */
+ * timestamptz: the same with `zone` true, Z after it. BC years: year and " BC" as PostgreSQL. */
 int64_t datetime_format_date(int32_t days, char *ret_text);
 int64_t datetime_format_time(int64_t us, char *ret_text);
 int64_t datetime_format_timestamp(int64_t us, char sep, bool zone, char *ret_text);

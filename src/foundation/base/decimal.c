@@ -111,7 +111,7 @@ static Wide wide_divide_round(Wide a, Uint128 b)
     return quotient;
 }
 
-/* A magnitude with `scale` digits behind the point, cut by rounding to what 38 digits hold. */
+/* A magnitude with `scale` digits after the point, cut by rounding to what 38 digits hold. */
 static DecimalResult fit(Wide value, int32_t scale, bool negative, Decimal *ret_value)
 {
     int32_t cut = 0;
@@ -145,7 +145,7 @@ static const char *scan_digits(const char *at, const char *end, DecimalScan *sca
     for (; at < end && *at >= '0' && *at <= '9'; at++) {
         scan->any = true;
         if (scan->digits >= DECIMAL_DIGITS_MAX) {
-            /* More digits than fit: only zeros behind them can be dropped. */
+            /* More digits than fit: only zeros after them can be dropped. */
             scan->cut_nonzero |= *at != '0';
             if (!fraction) scan->scale--;
             continue;
@@ -393,7 +393,7 @@ static int32_t division_scale(Decimal a, Decimal b)
     return scale < 0 ? 0 : scale;
 }
 
-/* a / b with `scale` digits behind the point, half away from zero; false when it needs too many. */
+/* a / b with `scale` digits after the point, half away from zero; false when it needs too many. */
 static bool divide_at(Decimal a, Decimal b, int32_t scale, Wide *ret_quotient)
 {
     Uint128 size_a = magnitude(a.value);

@@ -9,7 +9,7 @@ typedef unsigned __int128 Uint128;
 
 enum { DECIMAL_DIGITS_MAX = 38, DECIMAL_SCALE_MAX = 38, DECIMAL_TEXT_MAX = 48 };
 
-/* |value| < 10^38, 0 <= scale <= 38. The scale is how many digits are shown behind the point, as
+/* |value| < 10^38, 0 <= scale <= 38. The scale is how many digits are shown after the point, as
  * PostgreSQL's numeric keeps it (1.50 stays 1.50); comparison is by value. */
 typedef struct Decimal {
     Int128 value;
@@ -24,9 +24,9 @@ typedef enum DecimalResult {
 } DecimalResult;
 
 /* [+-]digits[.digits][e[+-]digits], as PostgreSQL's numeric input (white space at both ends
- * allowed; no NaN, no infinity). The scale is the digits behind the point after the exponent. */
+ * allowed; no NaN, no infinity). The scale is the digits after the point after the exponent. */
 DecimalResult decimal_parse(Str text, Decimal *ret_value);
-/* Writes at most DECIMAL_TEXT_MAX bytes, returns how many; always `scale` digits behind the point.
+/* Writes at most DECIMAL_TEXT_MAX bytes, returns how many; always `scale` digits after the point.
  */
 int64_t decimal_format(Decimal value, char *ret_text);
 
@@ -49,13 +49,13 @@ DecimalResult decimal_mod(Decimal a, Decimal b, Decimal *ret_value);
 Decimal decimal_negate(Decimal a);
 /* -1, 0, 1 by value, exact for any two scales. */
 int decimal_compare(Decimal a, Decimal b);
-/* Round half away from zero (or cut) to `scale` digits behind the point; negative scales round to
+/* Round half away from zero (or cut) to `scale` digits after the point; negative scales round to
  * tens, hundreds… and give scale 0. */
 DecimalResult decimal_round(Decimal a, int32_t scale, Decimal *ret_value);
 DecimalResult decimal_trunc(Decimal a, int32_t scale, Decimal *ret_value);
 DecimalResult decimal_floor(Decimal a, Decimal *ret_value);
 DecimalResult decimal_ceil(Decimal a, Decimal *ret_value);
-/* The same value with trailing zeros behind the point removed: one form per value. */
+/* The same value with trailing zeros after the point removed: one form per value. */
 Decimal decimal_normalize(Decimal a);
 /* 10^n for 0 <= n <= 38. */
 Int128 decimal_power10(int32_t n);

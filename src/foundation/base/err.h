@@ -45,7 +45,7 @@ Status err_errno(Err *err, int errno_value, const char *format, ...) PRINTF_LIKE
 
 /* Put context in front of the message: "sales: extract: " + message. Returns FAIL. */
 Status err_prefix(Err *err, const char *format, ...) PRINTF_LIKE(2, 3);
-/* Say how to mend it. Returns FAIL. */
+/* Say how to fix it. Returns FAIL. */
 Status err_hint(Err *err, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Name the place. Returns FAIL. */
 Status err_where(Err *err, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -21,7 +21,7 @@ int64_t number_format_int64(int64_t value, char *ret_text);
  * -Infinity, -0. */
 int64_t number_format_double(double value, char *ret_text);
 
-/* "00" … "99" behind each other. */
+/* "00" … "99" one after the other. */
 extern const char NUMBER_PAIRS[201];
 /* Decimal digits of the value; 1 for 0. */
 int32_t number_digit_count(uint64_t value);

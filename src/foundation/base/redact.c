@@ -116,7 +116,7 @@ Str redact_value(Str value)
     return redact_values() && value.len ? STR(REDACT_MASK) : value;
 }
 
-/* Where a number at the end begins, behind ": "; NULL: there is none. */
+/* Where a number at the end begins, after ": "; NULL: there is none. */
 static char *last_number(char *text)
 {
     char *found = NULL;

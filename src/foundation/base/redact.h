@@ -34,7 +34,7 @@ bool redact_values(void);
 /* The value, or `***` where values are masked. */
 Str redact_value(Str value);
 /* Where values are masked: what stands between the first and the last double quote, and a number
- * at the end behind a colon, in place. The text ends in NUL. */
+ * at the end after a colon, in place. The text ends in NUL. */
 void redact_quoted(char *text);
 
 #endif

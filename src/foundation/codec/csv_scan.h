@@ -8,7 +8,7 @@
  *
  * - A field that begins with a quote goes to the next quote that is not doubled; delimiters and
  * line ends in it are text. A quote anywhere else in a field is an ordinary character.
- * - Text behind a closing quote belongs to the field: whoever reads it sees that the field begins
+ * - Text after a closing quote belongs to the field: whoever reads it sees that the field begins
  *   with a quote and does not end as it should.
  * - Rows end with LF or with CRLF (the CR stands at the end of the last field and is cut off by the
  *   reader), or all with CR (csv_scan_newline).
@@ -17,7 +17,7 @@
  *                        row_ends: 3              ends up to and with that of the row
  */
 enum {
-    CSV_SCAN_PADDING = 64,            /* readable bytes wanted behind the text */
+    CSV_SCAN_PADDING = 64,            /* readable bytes wanted after the text */
     CSV_SCAN_TEXT_MAX = 0x40000000,   /* bytes per run */
     CSV_SCAN_FIELDS_MAX = 0x04000000, /* fields per run */
 };
@@ -37,7 +37,7 @@ struct CsvScan {
     uint32_t *row_ends; /* per row: index in `ends` past its last field */
     int64_t row_count;
     int64_t used;    /* bytes up to the end of the last whole row */
-    bool quotes;     /* a quote occurs (perhaps behind `used`) */
+    bool quotes;     /* a quote occurs (perhaps after `used`) */
     bool non_ascii;  /* a byte above 0x7f occurs */
     bool nul;        /* a NUL occurs */
     bool open_quote; /* the text ended inside a quoted field */
@@ -57,7 +57,7 @@ void csv_scan_done(CsvScan *scan);
 bool csv_scan_set_level(CsvScan *scan, CsvScanLevel level);
 
 /* Scan text that begins at the beginning of a row. `data` has CSV_SCAN_PADDING readable bytes
- * behind `size`. `last`: nothing follows, so that what stands behind the last line end is a row
+ * after `size`. `last`: nothing follows, so that what stands after the last line end is a row
  * too. FAIL: ERR_MEMORY, ERR_LIMIT. */
 MUST_USE Status csv_scan_run(CsvScan *scan, const uint8_t *data, int64_t size, bool last, Err *err);
 

@@ -125,7 +125,7 @@ static bool key_is(const PathNode *child, Str key)
     return !child->step.is_index && str_eq(child->step.key, key);
 }
 
-/* `hint` is the child behind the one found last: documents and path lists are often in one order.
+/* `hint` is the child after the one found last: documents and path lists are often in one order.
  */
 static const PathNode *child_of_key(const PathNode *node, const JsonSlot *key,
                                     const PathNode **hint)
@@ -223,7 +223,7 @@ static const char *walk_elements(Walk *walk, const PathNode *node, const char *a
     }
 }
 
-/* Indexes from the end are known only behind the array: go back to those elements. */
+/* Indexes from the end are known only after the array: go back to those elements. */
 static const char *walk_from_end(Walk *walk, const PathNode *node, int32_t depth, Str text,
                                  int64_t count)
 {

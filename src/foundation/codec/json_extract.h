@@ -18,7 +18,7 @@ DEFINE_FREE_P(JsonExtractor, json_extractor_free)
 int32_t json_extractor_count(const JsonExtractor *extractor);
 
 /* Walks and validates the whole of `doc`: ret_slots[i] is the value at path i, MISSING where there
- * is none; *ret_value the document itself. `padding`: bytes behind doc that may be read (64 makes
+ * is none; *ret_value the document itself. `padding`: bytes after doc that may be read (64 makes
  * it fastest; 0 is always right). Slots point into doc. False: not valid JSON, *ret_error says why,
  * and the slots hold nothing of use. */
 MUST_USE bool json_extract(const JsonExtractor *extractor, Str doc, int64_t padding,

@@ -30,7 +30,7 @@ typedef struct PathReader {
 
 static Status path_mistake(const PathReader *reader, const char *what, Err *err)
 {
-    Status status = err_set(err, ERR_EXPRESSION, "path «%.*s»: %s at character %lld",
+    Status status = err_set(err, ERR_EXPRESSION, "path \"%.*s\": %s at character %lld",
                             STR_ARG(reader->text), what, (long long)reader->at + 1);
     err_at(err, 1, reader->at + 1);
     return status;
@@ -41,7 +41,7 @@ static char path_peek(const PathReader *reader)
     return reader->at < reader->text.len ? reader->text.ptr[reader->at] : 0;
 }
 
-/* `at` stands behind the opening quote. */
+/* `at` stands after the opening quote. */
 static Status read_quoted(PathReader *reader, Str *ret_key, Err *err)
 {
     char *key = arena_alloc(reader->arena, reader->text.len - reader->at + 1);

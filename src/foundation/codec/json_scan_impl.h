@@ -9,7 +9,7 @@
 
 /* One document being walked. The walk's place is no member but travels through the functions as
  * `at`, so that it stays in a register: each takes the place where it starts and returns the place
- * behind what it read, or NULL after json_scan_fail.
+ * after what it read, or NULL after json_scan_fail.
  *
  * Bytes are classified 64 at a time, once per block: `stops` has a bit for every byte that may end
  * or change a string (quote, backslash, control character). */
@@ -60,7 +60,7 @@ static inline char json_scan_peek(const JsonScan *scan, const char *at)
 /* `at` stands on a backslash: check the escape. */
 const char *json_scan_escape(JsonScan *scan, const char *at);
 
-/* `at` stands behind the opening quote. */
+/* `at` stands after the opening quote. */
 static JSON_HOT const char *json_scan_string(JsonScan *scan, const char *at, JsonSlot *ret_slot)
 {
     const char *from = at;
@@ -121,7 +121,7 @@ static JSON_HOT const char *json_scan_number(JsonScan *scan, const char *at, Jso
         digits = at + 1;
         at = json_scan_digits(scan, digits);
         if (at == digits) {
-            return json_scan_fail(scan, at, "number without digits behind its point");
+            return json_scan_fail(scan, at, "number without digits after its point");
         }
         c = json_scan_peek(scan, at);
     }
@@ -160,7 +160,7 @@ static JSON_HOT const char *json_scan_scalar(JsonScan *scan, const char *at, Jso
                           at < scan->end ? "a value was expected here" : "text ends too early");
 }
 
-/* `at` on a quote: the key, the colon, and white space behind it. */
+/* `at` on a quote: the key, the colon, and white space after it. */
 static JSON_HOT const char *json_scan_key(JsonScan *scan, const char *at, JsonSlot *ret_key)
 {
     if (UNLIKELY(json_scan_peek(scan, at) != '"')) {

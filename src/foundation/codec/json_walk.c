@@ -96,7 +96,7 @@ void json_scan_block(JsonScan *scan, const char *at)
         scan->stops = block_stops(scan->block, &scan->beyond_ascii);
         return;
     }
-    /* Zeros behind the end are control characters: the string scan stops there. */
+    /* Zeros after the end are control characters: the string scan stops there. */
     char tail[64] = {0};
     memcpy(tail, scan->block, (size_t)(scan->end - scan->block));
     scan->stops = block_stops(tail, &scan->beyond_ascii);
@@ -313,7 +313,7 @@ static char simple_escape(char c)
     }
 }
 
-/* p stands behind "\u"; returns the place behind the escape. */
+/* p stands after "\u"; returns the place after the escape. */
 static const char *decode_unicode(const char *p, const char *end, char **out)
 {
     int32_t unit = hex_unit(p, end);

@@ -12,7 +12,7 @@ MUST_USE Status json_put_text(Buf *out, Str text, Err *err);
 /* The same for bytes that may not be UTF-8: what is not becomes U+FFFD. */
 MUST_USE Status json_put_text_lossy(Buf *out, Str text, Err *err);
 MUST_USE Status json_put_int64(Buf *out, int64_t value, Err *err);
-/* All digits, as many behind the point as the scale says. */
+/* All digits, as many after the point as the scale says. */
 MUST_USE Status json_put_decimal(Buf *out, Decimal value, Err *err);
 /* The shortest number that reads back the same; NaN and the infinities as the texts "NaN",
  * "Infinity",

@@ -21,7 +21,7 @@ struct Timezone {
     int64_t *at;     /* seconds since the epoch, ascending */
     int32_t *offset; /* seconds east of UTC from at[i] on */
     int32_t first;   /* offset before at[0] */
-    bool has_rule;   /* behind the last transition: the footer's two rules */
+    bool has_rule;   /* after the last transition: the footer's two rules */
     int32_t standard, daylight;
     ZoneRule start, end;
 };

@@ -129,7 +129,7 @@ static Status check_rest(Str rest, Err *err)
     while (good && query.len && str_next_part(&query, '&', &item)) {
         good = str_find_char(item, '@') < 0 || takes_at(item);
     }
-    return good ? OK : refuse("an @ stands behind a / ? or #", err);
+    return good ? OK : refuse("an @ stands after a / ? or #", err);
 }
 
 Status url_parse(Str text, Url *ret_url, Err *err)

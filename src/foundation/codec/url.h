@@ -9,7 +9,7 @@
  * the text, percent escapes as they stand. */
 typedef struct Url {
     Str scheme, user, password, hosts;
-    Str rest; /* behind the hosts: path, query, fragment */
+    Str rest; /* after the hosts: path, query, fragment */
 } Url;
 
 /* Strict where a mistake would take a piece of a password for a host, a port, a path or a name:

@@ -12,7 +12,7 @@ typedef struct YamlNode {
     YamlKind kind;
     Str text;   /* scalars */
     bool plain; /* scalar without quotes: may mean null, true, 12 … */
-    bool block; /* a | or > scalar: its text begins on the line behind `line` */
+    bool block; /* a | or > scalar: its text begins on the line after `line` */
     int64_t line, column;
     struct YamlNode *first; /* children in order; of a map its values */
     struct YamlNode *next;  /* the next sibling */

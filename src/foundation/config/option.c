@@ -229,7 +229,7 @@ static void choice_mistake(const Option *option, const YamlNode *node, MistakeLi
     Str near = str_nearest(node->text, names, count);
     if (near.len) (void)snprintf(hint, sizeof hint, "did you mean %.*s?", STR_ARG(near));
     else (void)snprintf(hint, sizeof hint, "one of: %s", known);
-    mistake_add(mistakes, node->line, node->column, str_from(hint), "`%s` can't be «%.*s»",
+    mistake_add(mistakes, node->line, node->column, str_from(hint), "`%s` can't be \"%.*s\"",
                 option->name, STR_ARG(node->text));
 }
 
@@ -241,7 +241,7 @@ static void value_mistake(const Option *option, const YamlNode *node, MistakeLis
     } else if (option->type == OPTION_CHOICE) {
         choice_mistake(option, node, mistakes);
     } else {
-        mistake_add(mistakes, node->line, node->column, STR_NULL, "`%s` must be %s, not «%.*s»",
+        mistake_add(mistakes, node->line, node->column, STR_NULL, "`%s` must be %s, not \"%.*s\"",
                     option->name, type_hint(option->type), STR_ARG(node->text));
     }
 }

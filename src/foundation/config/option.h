@@ -10,7 +10,7 @@
 typedef struct Mistake {
     int64_t line, column;
     Str what;
-    Str hint; /* the mend; may be empty */
+    Str hint; /* the fix; may be empty */
 } Mistake;
 
 /* All mistakes of one file, in the order found. Texts live in `arena`. */

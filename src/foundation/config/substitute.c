@@ -49,7 +49,7 @@ static Status put_variable(Substitution *s, Str inside, Err *err)
     return OK;
 }
 
-/* The text between the braces of `rest`, which begins behind "${"; -1 when they aren't closed. */
+/* The text between the braces of `rest`, which begins after "${"; -1 when they aren't closed. */
 static int64_t closing_brace(Str rest)
 {
     int32_t depth = 1;

@@ -16,7 +16,7 @@ typedef struct Lookup {
     int code;
     struct addrinfo *found;
     struct addrinfo hints;
-    char *service; /* NULL: none; behind `node` in the same memory */
+    char *service; /* NULL: none; after `node` in the same memory */
     char node[];
 } Lookup;
 

@@ -6,7 +6,7 @@
 
 typedef enum LogLevel { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_OFF } LogLevel;
 
-/* One key=value of a line. Texts that are not UTF-8 are mended, registered secrets
+/* One key=value of a line. Texts that are not UTF-8 are fixed, registered secrets
  * replaced by *** (redact.h). */
 typedef struct LogField {
     const char *key;
@@ -37,7 +37,7 @@ const char *log_level_name(LogLevel level);
  * never fails: a line that can't be written is dropped. */
 void log_write(LogLevel level, const char *part, const char *message, const LogField *fields,
                int64_t count);
-/* The same with an error's kind, message, where and hint behind the fields. */
+/* The same with an error's kind, message, where and hint after the fields. */
 void log_write_err(LogLevel level, const char *part, const char *message, const Err *err,
                    const LogField *fields, int64_t count);
 

@@ -297,7 +297,7 @@ static Status put_label(Buf *out, bool first, Str name, Str value, Err *err)
     return buf_append_char(out, '"', err);
 }
 
-/* {a="x",b="y"} with `le` behind when given; nothing when there is none. */
+/* {a="x",b="y"} with `le` after when given; nothing when there is none. */
 static Status put_labels(Buf *out, const Series *s, Str le, Err *err)
 {
     Str rest = str_from(FAMILIES[s->metric].labels), name;

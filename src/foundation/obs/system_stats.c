@@ -17,7 +17,7 @@ static bool load(const char *root, const char *path, Buf *text)
     return file_load(str_from(whole), text, NULL) == OK;
 }
 
-/* The first number behind `key` (empty: at the beginning); negative when there is none ("max"). */
+/* The first number after `key` (empty: at the beginning); negative when there is none ("max"). */
 static int64_t number_of(const Buf *text, Str key)
 {
     Str rest = buf_str(text), line = STR_NULL;

@@ -115,7 +115,7 @@ static uint64_t fnv(uint64_t hash, Str text)
     return (hash ^ 255) * UINT64_C(1099511628211);
 }
 
-/* Alertmanager's fingerprint: FNV-1a of the sorted labels with 0xff behind each part. */
+/* Alertmanager's fingerprint: FNV-1a of the sorted labels with 0xff after each part. */
 static void fingerprint(const AlertLabel *labels, int32_t count, char id[ALERT_ID_SIZE])
 {
     uint64_t hash = UINT64_C(14695981039346656037);

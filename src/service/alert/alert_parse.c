@@ -40,7 +40,7 @@ static Status wrong(int64_t at, Err *err, const char *what)
 static Status expect(Reader *r, const char *symbol, Err *err)
 {
     if (take(r, str_from(symbol))) return OK;
-    (void)err_set(err, ERR_CONFIG, "when: «%s» is missing", symbol);
+    (void)err_set(err, ERR_CONFIG, "when: \"%s\" is missing", symbol);
     return err_at(err, 1, r->at + 1);
 }
 
@@ -71,7 +71,7 @@ static Status find_metric(Str name, int64_t at, Metric *ret_metric, Err *err)
     if (metric != METRIC_COUNT) return OK;
     for (int32_t i = 0; i < METRIC_COUNT; i++) names[i] = str_from(metrics_name((Metric)i));
     Str near = str_nearest(name, names, METRIC_COUNT);
-    (void)err_set(err, ERR_CONFIG, "when: there is no metric «%.*s»", STR_ARG(name));
+    (void)err_set(err, ERR_CONFIG, "when: there is no metric \"%.*s\"", STR_ARG(name));
     (void)err_at(err, 1, at + 1);
     if (near.ptr) return err_hint(err, "did you mean %.*s?", STR_ARG(near));
     return err_hint(err, "GET /metrics shows all of them");
@@ -86,7 +86,7 @@ static Status find_label(Reader *r, Metric metric, int32_t *ret_label, Err *err)
     *ret_label = label;
     if (label >= 0) return OK;
     const char *known = metrics_label_names(metric);
-    (void)err_set(err, ERR_CONFIG, "when: %s has no label «%.*s»", metrics_name(metric),
+    (void)err_set(err, ERR_CONFIG, "when: %s has no label \"%.*s\"", metrics_name(metric),
                   STR_ARG(name));
     (void)err_at(err, 1, at + 1);
     return err_hint(err, known[0] ? "it has %s" : "it has none%s", known);
@@ -174,7 +174,7 @@ static Status read_values(Reader *r, Str name, int64_t at, AlertVector *v, Err *
     return expect(r, ")", err);
 }
 
-/* The labels behind `by`, whose metric may be read only later: from and back to their place. */
+/* The labels after `by`, whose metric may be read only later: from and back to their place. */
 static Status read_by(Reader *r, AlertVector *v, Err *err)
 {
     TRY(expect(r, "(", err));
@@ -202,7 +202,7 @@ static Status read_aggregate(Reader *r, AlertVector *v, Err *err)
         skip_space(r);
         by_at = r->at;
         int64_t end = str_find_char(str_slice(r->text, r->at, r->text.len), ')');
-        if (end < 0) return wrong(r->at, err, "«)» is missing");
+        if (end < 0) return wrong(r->at, err, "\")\" is missing");
         r->at += end + 1;
     }
     TRY(expect(r, "(", err));

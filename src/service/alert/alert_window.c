@@ -7,7 +7,7 @@ enum { POINTS = 64, BUCKETS = 256, TRACKS_MAX = 5000 };
 
 typedef struct Point {
     int64_t at_us;
-    double total; /* increases so far, resets mended */
+    double total; /* increases so far, resets fixed */
 } Point;
 
 typedef struct Track {

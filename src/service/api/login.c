@@ -26,7 +26,7 @@ Status login_page(Request *r, const char *message, Err *err)
 
 /* ---- sessions ---- */
 
-/* A session is the digest of the token behind a key that only this process knows: it can't be made
+/* A session is the digest of the token after a key that only this process knows: it can't be made
  * without the token, and ends with the process or with a new token. */
 Status session_of(const Api *api, char ret_session[SESSION_SIZE], Err *err)
 {

@@ -160,7 +160,7 @@ static Status post_silence(Request *r, Err *err)
     if (status != OK && err) err->kind = ERR_USAGE;
     Str duration = json_member_text(body, STR("duration"), STR_NULL);
     if (status == OK && duration.len && !option_parse_duration(duration, &silence.duration_us)) {
-        status = err_set(err, ERR_USAGE, "the duration «%.*s» is none", STR_ARG(duration));
+        status = err_set(err, ERR_USAGE, "the duration \"%.*s\" is none", STR_ARG(duration));
     }
     silence.by = json_member_text(body, STR("by"), STR("api"));
     silence.comment = json_member_text(body, STR("comment"), STR(""));

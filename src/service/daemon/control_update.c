@@ -69,7 +69,7 @@ static Status update_member(Daemon *d, const JsonValue *at, Update *u, Err *err)
         u->paused = at;
         return check_all(d, at, check_paused, err);
     }
-    (void)err_set(err, ERR_USAGE, "«%.*s» can't be changed from outside", STR_ARG(at->key));
+    (void)err_set(err, ERR_USAGE, "\"%.*s\" can't be changed from outside", STR_ARG(at->key));
     return err_hint(err, "heartbeat_interval, log_level, schedules and paused can");
 }
 

@@ -29,7 +29,8 @@ static const struct {
 
 static Status wrong(const Field *field, Str text, Err *err)
 {
-    (void)err_set(err, ERR_CONFIG, "the schedule's %s «%.*s» is none", field->name, STR_ARG(text));
+    (void)err_set(err, ERR_CONFIG, "the schedule's %s \"%.*s\" is none", field->name,
+                  STR_ARG(text));
     return err_hint(err, "%lld to %lld, with * , - and /", (long long)field->low,
                     (long long)field->high);
 }
@@ -46,7 +47,7 @@ static bool field_value(const Field *field, Str text, int64_t *ret_value)
            *ret_value <= field->high;
 }
 
-/* a, a-b, *, each with /n behind. */
+/* a, a-b, *, each with /n after. */
 static Status field_part(const Field *field, Str part, uint64_t *bits, Err *err)
 {
     int64_t low = field->low, high = field->high, step = 1;
@@ -139,7 +140,7 @@ static Status text_parse(Str text, Schedule *s, Err *err)
     }
     if (!str_starts(text, STR("@"))) return fields_parse(text, s, err);
     Str near = str_nearest(text, names, COUNT_OF(NICKNAMES));
-    (void)err_set(err, ERR_CONFIG, "no schedule is called «%.*s»", STR_ARG(text));
+    (void)err_set(err, ERR_CONFIG, "no schedule is called \"%.*s\"", STR_ARG(text));
     if (near.len) return err_hint(err, "did you mean %.*s?", STR_ARG(near));
     return FAIL;
 }

@@ -106,8 +106,8 @@ Status configuration_pipeline(const Configuration *c, Str name, const PipelineCo
         Str candidate = str_nearest(name, &c->pipelines[i].name, 1);
         if (candidate.ptr && !near.ptr) near = candidate;
     }
-    (void)err_set(err, ERR_CONFIG, "no pipeline «%.*s» in %.*s", STR_ARG(name), STR_ARG(c->path));
-    if (near.ptr) return err_hint(err, "did you mean «%.*s»?", STR_ARG(near));
+    (void)err_set(err, ERR_CONFIG, "no pipeline \"%.*s\" in %.*s", STR_ARG(name), STR_ARG(c->path));
+    if (near.ptr) return err_hint(err, "did you mean \"%.*s\"?", STR_ARG(near));
     return FAIL;
 }
 
@@ -123,8 +123,8 @@ Status configuration_stream(const Configuration *c, Str name, const StreamConfig
         Str candidate = str_nearest(name, &c->streams[i].name, 1);
         if (candidate.ptr && !near.ptr) near = candidate;
     }
-    (void)err_set(err, ERR_CONFIG, "no stream «%.*s» in %.*s", STR_ARG(name), STR_ARG(c->path));
-    if (near.ptr) return err_hint(err, "did you mean «%.*s»?", STR_ARG(near));
+    (void)err_set(err, ERR_CONFIG, "no stream \"%.*s\" in %.*s", STR_ARG(name), STR_ARG(c->path));
+    if (near.ptr) return err_hint(err, "did you mean \"%.*s\"?", STR_ARG(near));
     return FAIL;
 }
 

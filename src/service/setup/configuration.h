@@ -182,7 +182,7 @@ MUST_USE Status configuration_rules_load(Str path, const SubstituteFrom *from,
 /* A connection's name, or a location as it is. `embedded` is kafka://embedded. */
 MUST_USE Status configuration_location(Configuration *configuration, Str text,
                                        Location *ret_location, Err *err);
-/* Mistakes, one a line: file:line:column: what (the mend). */
+/* Mistakes, one a line: file:line:column: what (the fix). */
 MUST_USE Status configuration_print_mistakes(const Configuration *configuration, Buf *out,
                                              Err *err);
 /* The first mistakes as one error, for commands other than validate. */

@@ -221,9 +221,9 @@ static Status find_processor(const Configuration *c, const TestOptions *test, Su
         if (!near.ptr) near = str_nearest(type, &known, 1);
     }
     if (!type.len || subject->processor >= 0) return OK;
-    (void)err_set(err, ERR_CONFIG, "the stream «%.*s» has no processor «%.*s»", STR_ARG(stream),
+    (void)err_set(err, ERR_CONFIG, "the stream \"%.*s\" has no processor \"%.*s\"", STR_ARG(stream),
                   STR_ARG(type));
-    return near.ptr ? err_hint(err, "did you mean «%.*s»?", STR_ARG(near)) : FAIL;
+    return near.ptr ? err_hint(err, "did you mean \"%.*s\"?", STR_ARG(near)) : FAIL;
 }
 
 static Status find_subject(const Configuration *c, const TestOptions *test, Subject *subject,

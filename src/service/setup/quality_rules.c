@@ -81,7 +81,7 @@ static Status add_rule(Making *m, const YamlNode *node, QualityRule *rule, Err *
 
 /* ---- options beside the kind ---- */
 
-/* The value's map and the keys behind the first one, as one map. NULL: there are none. */
+/* The value's map and the keys after the first one, as one map. NULL: there are none. */
 static Status options_of(Making *m, const YamlNode *value, const YamlNode *siblings,
                          const YamlNode **ret_map, Err *err)
 {

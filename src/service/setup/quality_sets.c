@@ -24,7 +24,7 @@ static void check_score(Configuration *c, const QualityOptions *o)
     const YamlNode *node = option_node(&o->head, "min_score");
     if (!node || o->min_score <= 100) return;
     mistake_add(&c->mistakes, node->line, node->column, STR_NULL,
-                "`min_score` is from 0 to 100, not «%.*s»", STR_ARG(node->text));
+                "`min_score` is from 0 to 100, not \"%.*s\"", STR_ARG(node->text));
 }
 
 static Status set_make(Configuration *c, const QualityOptions *o, QualitySet *set, Err *err)
@@ -76,8 +76,8 @@ Status configuration_quality(const Configuration *c, Str name, const QualitySet 
         Str candidate = str_nearest(name, &c->quality[i].name, 1);
         if (candidate.ptr && !near.ptr) near = candidate;
     }
-    (void)err_set(err, ERR_CONFIG, "no dataset «%.*s» in %.*s", STR_ARG(name), STR_ARG(c->path));
-    if (near.ptr) return err_hint(err, "did you mean «%.*s»?", STR_ARG(near));
+    (void)err_set(err, ERR_CONFIG, "no dataset \"%.*s\" in %.*s", STR_ARG(name), STR_ARG(c->path));
+    if (near.ptr) return err_hint(err, "did you mean \"%.*s\"?", STR_ARG(near));
     return FAIL;
 }
 

@@ -64,7 +64,7 @@ void other_settle(Configuration *c, const YamlNode *node, Str text, OtherData *o
     other->table = named && dot > 0 ? str_slice(text, dot + 1, text.len) : STR_NULL;
     if (configuration_location(c, named ? name : text, &other->location, &why) == OK) return;
     mistake_add(&c->mistakes, node->line, node->column,
-                STR("write connection.table, or a file's name"), "no dataset «%.*s»",
+                STR("write connection.table, or a file's name"), "no dataset \"%.*s\"",
                 STR_ARG(text));
 }
 
@@ -101,7 +101,7 @@ static Status between(Configuration *c, const RuleOptions *o, QualityRule *rule,
     return OK;
 }
 
-/* Conditions that can never decide: both on one side, the sharper one behind the milder. */
+/* Conditions that can never decide: both on one side, the sharper one after the milder. */
 static void check_order(Configuration *c, const RuleOptions *o, const QualityRule *rule)
 {
     const Threshold *w = &rule->warn, *f = &rule->fail;
@@ -156,7 +156,7 @@ static Status schema_columns(Configuration *c, const YamlNode *node, QualityRule
             type_parse(at->text, &field->type, &field->precision, &field->scale)) {
             continue;
         }
-        mistake_add(&c->mistakes, at->line, at->column, STR_NULL, "«%.*s» is no type",
+        mistake_add(&c->mistakes, at->line, at->column, STR_NULL, "\"%.*s\" is no type",
                     STR_ARG(at->text));
     }
     rule->schema.columns = fields;

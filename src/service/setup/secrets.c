@@ -15,7 +15,7 @@ static bool holds_no_secrets(Str key)
     return false;
 }
 
-/* The address of an incoming webhook is its own password: what stands behind its host. */
+/* The address of an incoming webhook is its own password: what stands after its host. */
 static Status add_webhook(const Url *url, Err *err)
 {
     Str path = url->rest;

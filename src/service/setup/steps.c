@@ -12,7 +12,7 @@ static const StepWord STEP_WORDS[] = {
     {"check", STEP_CHECK},
 };
 
-/* Where a scalar's text begins in the file: behind a quote, or on the line below a | at its first
+/* Where a scalar's text begins in the file: after a quote, or on the line below a | at its first
  * letter. */
 void text_place(const Configuration *c, const YamlNode *node, int64_t *ret_line,
                 int64_t *ret_column)
@@ -110,7 +110,7 @@ static void on_fail_make(Configuration *c, const YamlNode *node, StepConfig *ste
     }
     if (step->on_fail) return;
     mistake_add(&c->mistakes, node->line, node->column, STR("stop, reject or warn"),
-                "`on_fail` can't be «%.*s»", STR_ARG(node->text));
+                "`on_fail` can't be \"%.*s\"", STR_ARG(node->text));
 }
 
 /* `check: set`, `on_fail` beside it. */
@@ -133,7 +133,7 @@ static Status check_make(Configuration *c, const YamlNode *node, PipelineConfig 
     if (more) on_fail_make(c, more, step);
     if (configuration_quality(c, name->text, &step->quality, &why) != OK) {
         mistake_add(&c->mistakes, name->line, name->column, str_from(why.hint),
-                    "no quality set «%.*s»", STR_ARG(name->text));
+                    "no quality set \"%.*s\"", STR_ARG(name->text));
         return OK;
     }
     const PipelineOptions *o = c->options.pipelines.items[c->pipeline_count];

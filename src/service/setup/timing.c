@@ -30,7 +30,7 @@ static void check_after(Configuration *c, const PipelineOptions *o)
         for (int32_t k = 0; k < c->pipeline_count && !near.ptr; k++) {
             near = str_nearest(name, &c->pipelines[k].name, 1);
         }
-        mistake_add(&c->mistakes, node->line, node->column, near, "no pipeline «%.*s»",
+        mistake_add(&c->mistakes, node->line, node->column, near, "no pipeline \"%.*s\"",
                     STR_ARG(name));
     }
 }

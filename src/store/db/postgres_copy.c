@@ -28,7 +28,7 @@ static Status copy_begun(PostgresDb *db, ExecStatusType want, Err *err)
     return status;
 }
 
-/* «COPY table, line 7, column v: …», its words in the server's language: the first number behind
+/* "COPY table, line 7, column v: …", its words in the server's language: the first number after
  * the table's name. */
 static int64_t line_of_context(const PGresult *result)
 {

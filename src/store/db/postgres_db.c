@@ -164,7 +164,8 @@ void postgres_db_rollback(PostgresDb *db)
 Status postgres_db_quote(Buf *out, Str identifier, Err *err)
 {
     if (str_find_char(identifier, '\0') >= 0 || identifier.len == 0) {
-        return err_set(err, ERR_CONFIG, "«%.*s» is not a name for PostgreSQL", STR_ARG(identifier));
+        return err_set(err, ERR_CONFIG, "\"%.*s\" is not a name for PostgreSQL",
+                       STR_ARG(identifier));
     }
     TRY(buf_append_char(out, '"', err));
     for (int64_t i = 0; i < identifier.len; i++) {

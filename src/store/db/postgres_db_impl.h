@@ -7,7 +7,7 @@
 #include "foundation/net/peer_probe.h"
 #include "store/db/postgres_db.h"
 
-/* What may cancel a session's statement, from any thread and also behind its end. */
+/* What may cancel a session's statement, from any thread and also after its end. */
 typedef struct PostgresCanceller PostgresCanceller;
 
 struct PostgresDb {

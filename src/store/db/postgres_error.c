@@ -43,7 +43,7 @@ static const char FULL[] =
     "make room on the database server's disk, then run again: what wasn't committed is undone";
 static const char LOST[] = "what wasn't committed is undone: run again when the server is back";
 
-static Status mend(const char *sqlstate, Err *err)
+static Status put_hint(const char *sqlstate, Err *err)
 {
     if (strcmp(sqlstate, "42P01") == 0) {
         return err_hint(err, "check the name and its schema (the user's search_path counts)");
@@ -75,7 +75,7 @@ static Status mend(const char *sqlstate, Err *err)
     return FAIL;
 }
 
-/* Of a mistake in a statement: «LINE 2: SELEC 1», the line of it that the server points at. */
+/* Of a mistake in a statement: "LINE 2: SELEC 1", the line of it that the server points at. */
 static void where_in_statement(const PGresult *result, Err *err)
 {
     Str rest = str_from(PQresultErrorMessage(result));
@@ -87,7 +87,7 @@ static void where_in_statement(const PGresult *result, Err *err)
     }
 }
 
-/* «Key (id)=(1) already exists» helps; «Failing row contains (…)» would show the whole row. */
+/* "Key (id)=(1) already exists" helps; "Failing row contains (…)" would show the whole row. */
 static bool detail_is_fit(const char *detail)
 {
     return detail && strncmp(detail, "Failing row", 11) != 0;
@@ -150,12 +150,12 @@ Status postgres_error_result(const PGresult *result, bool cancelled, Err *err)
     if (strncmp(sqlstate, "42", 2) == 0) where_in_statement(result, err);
     if (column) (void)err_where(err, "column %s", column);
     else if (table) (void)err_where(err, "table %s", table);
-    /* «Check free disk space» says less than we can. */
+    /* "Check free disk space" says less than we can. */
     if (hint && strcmp(sqlstate, "53100") != 0) return err_hint(err, "%s", hint);
-    return mend(sqlstate, err);
+    return put_hint(sqlstate, err);
 }
 
-/* In a verbose message of the server stands «FATAL:  28P01: …»; the word before is translated. */
+/* In a verbose message of the server stands "FATAL:  28P01: …"; the word before is translated. */
 static const char *find_sqlstate(const char *message)
 {
     for (const char *at = strstr(message, ":  "); at; at = strstr(at + 1, ":  ")) {
@@ -190,7 +190,7 @@ Status postgres_error_connection(const PGconn *conn, bool opening, Err *err)
     if (!state && PQconnectionNeedsPassword(conn)) kind = ERR_PERMISSION;
     (void)err_set(err, kind, "postgresql: %.*s", STR_ARG(line));
     if (err) memcpy(err->sqlstate, sqlstate, 6);
-    if (state) return mend(sqlstate, err);
+    if (state) return put_hint(sqlstate, err);
     if (kind == ERR_PERMISSION) return err_hint(err, "give a password in the URL or in .pgpass");
     if (!opening) {
         return err_hint(err, "%s", LOST);

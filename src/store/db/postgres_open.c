@@ -17,7 +17,7 @@ enum { CONNECT_S = 10, CONNECT_S_MAX = 3600, CONNECT_TICK_MS = 100, CANDIDATES_M
 /* ---- the URL ---- */
 
 /* A URL that libpq can't read. Its message may hold the URL's text, so only the harmless one is
- * shown: of a parameter's name, where no @ behind it says that it was part of a password. */
+ * shown: of a parameter's name, where no @ after it says that it was part of a password. */
 static Status url_error(const char *url, const char *message, Err *err)
 {
     const char *query = strchr(url, '?');
@@ -238,7 +238,7 @@ static Status connect_wait(PGconn *conn, int64_t deadline_ns, const _Atomic bool
 static Status connect_to(const Opening *o, const Candidate *to, const char *session, PostgresDb *db,
                          Err *err)
 {
-    /* What stands before dbname the URL may say otherwise; what stands behind it may not. */
+    /* What stands before dbname the URL may say otherwise; what stands after it may not. */
     static const char *const NAMES[] = {"fallback_application_name",
                                         "keepalives_idle",
                                         "keepalives_interval",

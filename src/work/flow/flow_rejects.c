@@ -123,15 +123,15 @@ static Status refused_row_error(const Batch *rejects, Err *err)
     Str key = redact_value(text_or_empty(rejects, REJECT_KEY, 0));
     int64_t row = row_at(rejects, 0);
     (void)err_set(err, ERR_DATA, "%.*s", STR_ARG(text_or_empty(rejects, REJECT_REASON, 0)));
-    if (column.len) (void)err_prefix(err, "column «%.*s»: ", STR_ARG(column));
+    if (column.len) (void)err_prefix(err, "column \"%.*s\": ", STR_ARG(column));
     if (key.len) {
         (void)err_prefix(err, "%.*s: row %lld (key %.*s): ", STR_ARG(stage), (long long)row + 1,
                          STR_ARG(key));
     } else {
         (void)err_prefix(err, "%.*s: row %lld: ", STR_ARG(stage), (long long)row + 1);
     }
-    if (value.len) (void)err_where(err, "value «%.*s»", STR_ARG(value));
-    return err_hint(err, "mend the row, or set `rejects:` to a table or location for such rows");
+    if (value.len) (void)err_where(err, "value \"%.*s\"", STR_ARG(value));
+    return err_hint(err, "fix the row, or set `rejects:` to a table or location for such rows");
 }
 
 /* No form of it is left: one message must not be lost, so the run ends before it. */

@@ -45,7 +45,7 @@ static void write_int(JsonWriter *w, const char *key, int64_t value)
     json_write_int64(w, value);
 }
 
-/* Shares of what was extracted, 100 when nothing was; to four digits behind the point. */
+/* Shares of what was extracted, 100 when nothing was; to four digits after the point. */
 static double percent(int64_t part, int64_t whole)
 {
     return whole == 0 ? 100 : round((double)part / (double)whole * 1e6) / 1e4;

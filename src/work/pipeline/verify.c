@@ -310,7 +310,7 @@ static void count_missing(Verify *v)
     v->missing_left = v->result->missing;
 }
 
-/* One reading of the source; with `target_visit` one of the target behind it, in its types. */
+/* One reading of the source; with `target_visit` one of the target after it, in its types. */
 static Status pass(Verify *v, RowVisit *source_visit, RowVisit *target_visit, Err *err)
 {
     RunOptions options = {.full_refresh = true};

@@ -65,7 +65,7 @@ static bool is_named(const Str *names, int32_t count, Str name)
     return false;
 }
 
-/* The source's column that a column behind `steps` steps is; -1: none, it is computed. */
+/* The source's column that a column after `steps` steps is; -1: none, it is computed. */
 static int32_t source_column(const Assembly *a, int32_t steps, int32_t column)
 {
     for (int32_t i = steps - 1; i >= 0 && column >= 0; i--) column = step_pass(a->steps[i], column);
@@ -118,11 +118,11 @@ static Status column_add(Narrow *n, int32_t column, bool key, bool *ret_can)
     Str name = n->assembly.schema->fields[column].name;
     int32_t from = source_column(&n->assembly, n->config->step_count, column);
     int32_t to = schema_find(n->target_info.schema, name);
-    if (from < 0) return give_up(n, ret_can, "«%.*s» is computed here", STR_ARG(name));
-    if (to < 0) return give_up(n, ret_can, "the target has no column «%.*s»", STR_ARG(name));
+    if (from < 0) return give_up(n, ret_can, "\"%.*s\" is computed here", STR_ARG(name));
+    if (to < 0) return give_up(n, ret_can, "the target has no column \"%.*s\"", STR_ARG(name));
     Str a = source->forms.forms[from], b = target->forms.forms[to];
     if (!a.len || !str_eq(a, b)) {
-        return give_up(n, ret_can, "the types of «%.*s» are compared here", STR_ARG(name));
+        return give_up(n, ret_can, "the types of \"%.*s\" are compared here", STR_ARG(name));
     }
     int32_t at = source->req.column_count++;
     source->columns[at] = from;

@@ -66,7 +66,7 @@ bool quality_check_needs_types(const QualityCheck *check);
 bool quality_set_needs_types(const QualitySet *set);
 /* Rows of the source that could not be read. */
 void quality_check_unreadable(QualityCheck *check, int64_t rows);
-/* `next`, a check of the same options, saw the rows behind those of `check`. It is empty
+/* `next`, a check of the same options, saw the rows after those of `check`. It is empty
  * afterwards. */
 MUST_USE Status quality_check_merge(QualityCheck *check, QualityCheck *next, Err *err);
 /* Why the set's rule of that index can't be evaluated; empty: it can. */

@@ -48,7 +48,7 @@ Status report_format_find(Str name, ReportFormat *ret_format, Err *err)
         *ret_format = (ReportFormat)i;
         return OK;
     }
-    (void)err_set(err, ERR_USAGE, "no format «%.*s»", STR_ARG(name));
+    (void)err_set(err, ERR_USAGE, "no format \"%.*s\"", STR_ARG(name));
     return err_hint(err, "table, json, html, markdown or junit");
 }
 

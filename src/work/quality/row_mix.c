@@ -37,7 +37,7 @@ static void mix_words(const RowMix *mix, const uint64_t *words, Hash128 *hashes,
     }
 }
 
-/* Texts, without words between: a short one is its view (length, bytes, zeros behind them), a long
+/* Texts, without words between: a short one is its view (length, bytes, zeros after them), a long
  * one its XXH3. */
 static void mix_texts(const RowMix *mix, const Column *column, Hash128 *hashes)
 {

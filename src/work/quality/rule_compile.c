@@ -20,8 +20,8 @@ static Status find_column(const QualityCheck *check, Str name, int32_t *ret_colu
     *ret_column = schema_find(check->o.schema, name);
     if (*ret_column >= 0) return OK;
     Str near = schema_nearest(check->o.schema, name);
-    (void)err_set(err, ERR_CONFIG, "no column «%.*s»", STR_ARG(name));
-    if (near.len) return err_hint(err, "did you mean «%.*s»?", STR_ARG(near));
+    (void)err_set(err, ERR_CONFIG, "no column \"%.*s\"", STR_ARG(name));
+    if (near.len) return err_hint(err, "did you mean \"%.*s\"?", STR_ARG(near));
     return FAIL;
 }
 

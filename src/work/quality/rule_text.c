@@ -105,7 +105,7 @@ static ThresholdOp take_operator(Str text, int64_t *at)
     return negated ? THRESHOLD_NOT_BETWEEN : THRESHOLD_BETWEEN;
 }
 
-/* A number up to the next blank, with what stands behind it: %, a unit of time. */
+/* A number up to the next blank, with what stands after it: %, a unit of time. */
 static bool take_number(Str text, bool durations, int64_t *at, double *ret_value, bool *ret_percent)
 {
     char digits[64];
@@ -180,7 +180,7 @@ static const RuleWord *word_find(Str name)
     return NULL;
 }
 
-/* `(a, "b c")` behind a name. False: not of that form. */
+/* `(a, "b c")` after a name. False: not of that form. */
 static bool take_columns(Str text, int64_t *at, Arena *arena, QualityRule *rule)
 {
     int64_t close = *at;
@@ -204,7 +204,7 @@ static bool take_columns(Str text, int64_t *at, Arena *arena, QualityRule *rule)
     return true;
 }
 
-/* row_count = row_count(place) ± 1%: what stands behind the comparison. */
+/* row_count = row_count(place) ± 1%: what stands after the comparison. */
 static Status parse_other_count(Str text, int64_t at, QualityRule *rule, bool *ret_is, Err *err)
 {
     int64_t next = at;
@@ -228,7 +228,7 @@ static Status parse_other_count(Str text, int64_t at, QualityRule *rule, bool *r
     bool good = str_starts(rest, sign) && take_number(rest, false, &number, &value, &percent) &&
                 percent && value >= 0 && number == rest.len;
     if (!good)
-        return fail_at(close + 1, err, "behind the other count may stand ± and a share, ± 0.1%");
+        return fail_at(close + 1, err, "after the other count may stand ± and a share, ± 0.1%");
     rule->other.margin = value / 100;
     return OK;
 }

@@ -5,11 +5,11 @@
 #include "work/quality/quality_set.h"
 
 /* A condition alone: `>= 95`, `> 1%`, `= 0`, `between a and b`, `not between a and b`; numbers may
- * have `_` between digits, `%` behind them, or units of time (`> 6h`) where `durations`. FAIL:
+ * have `_` between digits, `%` after them, or units of time (`> 6h`) where `durations`. FAIL:
  * ERR_CONFIG; err->column is where in the text (from 1). */
 MUST_USE Status threshold_parse(Str text, bool durations, Threshold *ret_threshold, Err *err);
 
-/* A dataset's rule: `metric`, `metric(columns)`, with or without a condition behind it; anything
+/* A dataset's rule: `metric`, `metric(columns)`, with or without a condition after it; anything
  * else is a row expression. Texts are slices of `text`; lists live in the arena. FAIL: ERR_CONFIG
  * with column (a metric's name that is nearly right, a condition that can't be read). */
 MUST_USE Status rule_parse(Str text, Arena *arena, QualityRule *ret_rule, Err *err);

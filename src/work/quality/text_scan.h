@@ -8,7 +8,7 @@
  * but for `kinds`. */
 typedef struct TextScan {
     uint8_t kinds; /* CsvCandidate bits that all texts so far have; CSV_ANY at the start */
-    /* Numbers by their digits behind the point, as bits: those that end in 0, where these would end
+    /* Numbers by their digits after the point, as bits: those that end in 0, where these would end
      * without their zeros, and all others. */
     uint64_t zero_scales, bare_scales, other_scales;
     uint8_t time_forms; /* timestamps: 1 with a blank, 2 with T, 4 any other form */

@@ -104,7 +104,7 @@ bool format_email(Str text)
     while (at < text.len && (class_of(text.ptr[at]) & LOCAL)) at++;
     if (at == 0 || at == text.len || text.ptr[at] != '@') return false;
     int64_t end = text.len;
-    /* Letters behind the last point, two at least; something in front of it. */
+    /* Letters after the last point, two at least; something in front of it. */
     while (end > at && (class_of(text.ptr[end - 1]) & ALPHA)) end--;
     if (text.len - end < 2 || end - at < 3 || text.ptr[end - 1] != '.') return false;
     for (int64_t i = at + 1; i < end - 1; i++) {

@@ -1,4 +1,4 @@
-/* Replaying: refused rows read, mended, given back, marked. */
+/* Replaying: refused rows read, fixed, given back, marked. */
 #include "work/reject/replay.h"
 
 #include <stdio.h>
@@ -114,7 +114,7 @@ Status replay_run(const Replay *replay, ReplayResult *ret_result, Err *err)
     if (stream && !stream->from_messages && !replay->dry_run) {
         (void)err_set(err, ERR_USAGE, "%.*s reads no topic, so nothing can be replayed into it",
                       STR_ARG(stream->name));
-        return err_hint(err, "--dry-run shows the mended messages: append them to its file");
+        return err_hint(err, "--dry-run shows the fixed messages: append them to its file");
     }
     Replaying r = {.replay = replay,
                    .result = ret_result,

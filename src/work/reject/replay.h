@@ -1,4 +1,4 @@
-/* Gives refused rows back, mended or as they were. */
+/* Gives refused rows back, fixed or as they were. */
 #ifndef NEURON_REPLAY_H
 #define NEURON_REPLAY_H
 
@@ -40,7 +40,7 @@ MUST_USE Status replay_epoch(const RefusedPlace *place, const RefusedEnv *env, i
                              Err *err);
 
 /* Streams: messages go to the topic that the stream reads. Pipelines: rows go through the steps
- * from the one that refused them on, as runs of «name.rejects», one for each such step. What an
+ * from the one that refused them on, as runs of "name.rejects", one for each such step. What an
  * earlier replay published before it was ended is marked first, and is not loaded again. */
 MUST_USE Status replay_run(const Replay *replay, ReplayResult *ret_result, Err *err);
 

@@ -1,4 +1,4 @@
-/* drop_duplicates: exact by 128-bit row hash; in memory while it fits, spilled behind that. */
+/* drop_duplicates: exact by 128-bit row hash; in memory while it fits, spilled after that. */
 #include "engine/expr/row_hash.h"
 #include "foundation/base/mem.h"
 #include "work/step/dedupe_spill.h"

@@ -271,8 +271,8 @@ Status step_columns(const Str *names, int32_t count, const Schema *in, int32_t *
         columns[i] = count ? schema_find(in, names[i]) : i;
         if (columns[i] >= 0) continue;
         Str near = schema_nearest(in, names[i]);
-        Status status = err_set(err, ERR_CONFIG, "no column «%.*s»", STR_ARG(names[i]));
-        if (near.len) (void)err_hint(err, "did you mean «%.*s»?", STR_ARG(near));
+        Status status = err_set(err, ERR_CONFIG, "no column \"%.*s\"", STR_ARG(names[i]));
+        if (near.len) (void)err_hint(err, "did you mean \"%.*s\"?", STR_ARG(near));
         mem_free(columns);
         return status;
     }

@@ -58,7 +58,7 @@ MUST_USE Status step_drop_duplicates_new(int32_t number, const DropDuplicates *o
 /* Run the batch through steps[from … count); *ret_out NULL when nothing is left. */
 MUST_USE Status step_chain_run(Step *const *steps, int32_t from, int32_t count, const ExprRun *run,
                                Batch *in, RejectWriter *rejects, Batch **ret_out, Err *err);
-/* After the last batch: what stateful steps still hold, passed through the steps behind them, one
+/* After the last batch: what stateful steps still hold, passed through the steps after them, one
  * batch a call; *ret_out NULL at the end. *at starts at 0 and is kept between calls. */
 MUST_USE Status step_chain_finish(Step *const *steps, int32_t count, const ExprRun *run,
                                   RejectWriter *rejects, int32_t *at, Batch **ret_out, Err *err);

@@ -41,7 +41,7 @@ Status breaker_check(void *arg, Sink *sink UNUSED, const SinkRun *run, Err *err)
                   "s) allows",
                   (long long)rejected, (long long)consumed, config->max_rejects * 100,
                   (double)config->max_rejects_us / 1e6);
-    return err_hint(err, "nothing of them was committed: mend the processors or the messages, then "
+    return err_hint(err, "nothing of them was committed: fix the processors or the messages, then "
                          "resume the stream");
 }
 

@@ -68,7 +68,7 @@ static Status compile_key(Compiling *c, RouteCase *to, Err *err)
         c->keys_made++;
         return OK;
     }
-    if (str_find(str_from(why.message), STR("no column «")) < 0) return note(c, key, &why, err);
+    if (str_find(str_from(why.message), STR("no column \"")) < 0) return note(c, key, &why, err);
     if (c->keys_missing++ == 0) c->key_error = why;
     return OK;
 }
@@ -134,7 +134,7 @@ static Status union_column(const Compiling *c, Union *u, const RouteCase *from, 
     Field *has = &u->fields[at];
     if (has->type == field->type) return OK;
     Err why = {0};
-    (void)err_set(&why, ERR_CONFIG, "column «%.*s» is %s in %.*s and %s in %.*s",
+    (void)err_set(&why, ERR_CONFIG, "column \"%.*s\" is %s in %.*s and %s in %.*s",
                   STR_ARG(field->name), type_name(has->type), STR_ARG(u->owners[at]),
                   type_name(field->type), STR_ARG(from->stage));
     (void)err_hint(&why, "a column of a table has one type: cast one of them (`%.*s::%s`)",
@@ -189,9 +189,10 @@ static Status check_key_columns(const Compiling *c, Err *err)
         Str name = config->key_columns[i];
         if (schema_find(c->route->out, name) >= 0) continue;
         Err why = {0};
-        (void)err_set(&why, ERR_CONFIG, "no processor makes the key column «%.*s»", STR_ARG(name));
+        (void)err_set(&why, ERR_CONFIG, "no processor makes the key column \"%.*s\"",
+                      STR_ARG(name));
         Str near = schema_nearest(c->route->out, name);
-        if (near.len) (void)err_hint(&why, "did you mean «%.*s»?", STR_ARG(near));
+        if (near.len) (void)err_hint(&why, "did you mean \"%.*s\"?", STR_ARG(near));
         TRY(note(c, &config->key, &why, err));
     }
     return OK;

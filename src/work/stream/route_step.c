@@ -133,10 +133,10 @@ static Status unknown_message(RouteRun *r, int64_t row, const Str *type, Err *er
     if (self->route->config->unknown != UNKNOWN_DEAD_LETTER) return OK;
     buf_clear(&self->reason);
     if (type) {
-        TRY(buf_append(&self->reason, STR("no processor for the type «"), err));
+        TRY(buf_append(&self->reason, STR("no processor for the type \""), err));
         TRY(buf_append(&self->reason, redact_value(str_slice(*type, 0, 200)), err));
         self->reason.len = str_utf8_prefix(buf_str(&self->reason));
-        TRY(buf_append(&self->reason, STR("»"), err));
+        TRY(buf_append(&self->reason, STR("\""), err));
     } else {
         TRY(buf_append(&self->reason, STR("the message has no type"), err));
     }

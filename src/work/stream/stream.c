@@ -305,7 +305,7 @@ static Status stretch_run(Stretch *s, Err *err)
     atomic_fetch_add(&s->stats->ledger_gap, result.gap);
     flow_result_done(&result);
     if (status != OK && err->kind == ERR_DATA && !s->config->dead_letters) {
-        (void)err_hint(err, "mend the message, or name a `dead_letter:` place for such ones");
+        (void)err_hint(err, "fix the message, or name a `dead_letter:` place for such ones");
     }
     return status;
 }

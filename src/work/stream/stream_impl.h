@@ -116,7 +116,7 @@ typedef struct KeptLetters {
     Str topic, group; /* of the stream's source; borrowed */
     KeptLetter *items;
     int64_t kept;  /* the first ones, sorted: they stand in the file */
-    int64_t total; /* behind them: written in the open cycle */
+    int64_t total; /* after them: written in the open cycle */
     int64_t capacity;
 } KeptLetters;
 void kept_letters_init(KeptLetters *letters, Str topic, Str group);

@@ -82,7 +82,7 @@ static void test_options(void **state)
         {"kafka://h/t#rdkafka.group.id=geheim", "can't be set"},
         {"kafka://h/t#rdkafka.sasl.passwort=geheim", "knows no option"},
         {"kafka://h/t#rdkafka.session.timeout.ms=geheim&rdkafka.sasl.password=geheim",
-         "does not take the value of «session.timeout.ms»"},
+         "does not take the value of \"session.timeout.ms\""},
         {"kafka://h/t#rdkafka.sasl.oauthbearer.config=geheim&rdkafka.x=1", "knows no option"},
     };
     for (int64_t i = 0; i < COUNT_OF(WRONG); i++) {
@@ -131,7 +131,7 @@ static void test_parts(void **state)
     assert_false(kafka_parts_reached(&parts));
     kafka_part_level(part, 12, 1);
     assert_true(kafka_parts_reached(&parts));
-    /* Begun behind the end: it waits for what the broker says. */
+    /* Begun after the end: it waits for what the broker says. */
     kafka_part_begin(part, 60, 60, 50, 3);
     assert_false(kafka_parts_reached(&parts));
     kafka_part_level(part, 60, 1);

@@ -56,7 +56,7 @@ static void check(Str text, const char *want)
         ndjson_lines_file(&lines, read_piece, &pieces);
         list_lines(&lines, &out, &bytes);
         if (!str_eq(buf_str(&out), str_from(want))) {
-            fail_msg("step %lld: got «%.*s», want «%s»", (long long)steps[i],
+            fail_msg("step %lld: got \"%.*s\", want \"%s\"", (long long)steps[i],
                      STR_ARG(buf_str(&out)), want);
         }
         assert_true(bytes <= text.len);

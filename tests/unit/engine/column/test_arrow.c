@@ -171,7 +171,7 @@ static void assert_refused(const char *format, struct ArrowArray array, ErrKind 
 {
     Err err = {0};
     const char *message = read_array(format, array, &err);
-    if (!strstr(message, why)) fail_msg("«%s» instead of «%s»", message, why);
+    if (!strstr(message, why)) fail_msg("\"%s\" instead of \"%s\"", message, why);
     assert_int_equal(err.kind, kind);
     assert_string_equal(err.where, "c");
 }
@@ -209,11 +209,11 @@ static void refuses(void **state)
     assert_refused("d:38,0", ARRAY(1, NULL, wide), ERR_DATA, "row 0: more than 38");
     assert_refused("l", ARRAY(1, NULL, NULL), ERR_DATA, "does not have the form");
     assert_refused("l", ARRAY(1, NULL), ERR_DATA, "does not have the form");
-    assert_refused("e", ARRAY(1, NULL, sizes), ERR_SCHEMA, "the Arrow format «e»");
-    assert_refused("d:50,3,256", ARRAY(1, NULL, sizes), ERR_SCHEMA, "«d:50,3,256»");
-    assert_refused("d:5,-3", ARRAY(1, NULL, sizes), ERR_SCHEMA, "«d:5,-3»");
-    assert_refused("w:15", ARRAY(1, NULL, sizes), ERR_SCHEMA, "«w:15»");
-    assert_refused("tDs", ARRAY(1, NULL, sizes), ERR_SCHEMA, "«tDs»");
+    assert_refused("e", ARRAY(1, NULL, sizes), ERR_SCHEMA, "the Arrow format \"e\"");
+    assert_refused("d:50,3,256", ARRAY(1, NULL, sizes), ERR_SCHEMA, "\"d:50,3,256\"");
+    assert_refused("d:5,-3", ARRAY(1, NULL, sizes), ERR_SCHEMA, "\"d:5,-3\"");
+    assert_refused("w:15", ARRAY(1, NULL, sizes), ERR_SCHEMA, "\"w:15\"");
+    assert_refused("tDs", ARRAY(1, NULL, sizes), ERR_SCHEMA, "\"tDs\"");
     Err err = {0};
     assert_string_equal(read_array("z", ARRAY(2, NULL, whole, "a\xff"), &err), "");
     assert_string_equal(read_array("l", ARRAY(0, NULL, NULL), &err), "");

@@ -53,7 +53,7 @@ static void values(void **state)
     column_done(&c);
 }
 
-/* NULL rows hold zeros, also behind values that were there before the buffers grew. */
+/* NULL rows hold zeros, also after values that were there before the buffers grew. */
 static void nulls_are_zero(void **state)
 {
     (void)state;

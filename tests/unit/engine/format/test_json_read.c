@@ -12,7 +12,7 @@
 
 static void check_text(Str got, const char *want)
 {
-    if (!str_eq(got, str_from(want))) fail_msg("got «%.*s», want «%s»", STR_ARG(got), want);
+    if (!str_eq(got, str_from(want))) fail_msg("got \"%.*s\", want \"%s\"", STR_ARG(got), want);
 }
 
 /* "name type native" of each field, separated by commas. */
@@ -213,10 +213,10 @@ static void test_bad_declarations(void **state)
 {
     (void)state;
     static const char *const bad[][2] = {
-        {"a", "types: «a» is not name:type"},
-        {":text", "types: «:text» is not name:type"},
-        {"a:tixt", "types: «tixt» of column «a» is no type"},
-        {"a:text,a:date", "types: column «a» is there twice"},
+        {"a", "types: \"a\" is not name:type"},
+        {":text", "types: \":text\" is not name:type"},
+        {"a:tixt", "types: \"tixt\" of column \"a\" is no type"},
+        {"a:text,a:date", "types: column \"a\" is there twice"},
     };
     for (int64_t i = 0; i < COUNT_OF(bad); i++) {
         JsonInfer *infer;

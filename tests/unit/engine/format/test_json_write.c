@@ -14,7 +14,7 @@
 
 static void check_text(Str got, const char *want)
 {
-    if (!str_eq(got, str_from(want))) fail_msg("got «%.*s», want «%s»", STR_ARG(got), want);
+    if (!str_eq(got, str_from(want))) fail_msg("got \"%.*s\", want \"%s\"", STR_ARG(got), want);
 }
 
 enum { COLUMNS = 14 };
@@ -166,7 +166,7 @@ static void test_open_rows(void **state)
     check_open("{\"a\":1,\"\\u0061\":3}", "{\"\\u0061\":3,\"b\":42}");
 }
 
-/* Many keys, so that the quick test for repeated ones says «perhaps». */
+/* Many keys, so that the quick test for repeated ones says "perhaps". */
 static void test_wide_open_row(void **state)
 {
     (void)state;

@@ -86,7 +86,7 @@ static void assert_interval(const char *from, const char *want)
 {
     Interval interval;
     char text[INTERVAL_TEXT_MAX + 1];
-    if (!interval_parse(str_from(from), &interval)) fail_msg("«%s» is no interval", from);
+    if (!interval_parse(str_from(from), &interval)) fail_msg("\"%s\" is no interval", from);
     text[interval_format(interval, text)] = 0;
     assert_string_equal(text, want);
 }
@@ -132,7 +132,7 @@ static void timestamps_return(void **state)
         int64_t len = datetime_format_timestamp(us, i % 2 ? 'T' : ' ', i % 2, text), back;
         bool zone;
         if (!datetime_cast_timestamp(str_make(text, len), &back, &zone) || back != us) {
-            fail_msg("%lld became «%.*s»", (long long)us, (int)len, text);
+            fail_msg("%lld became \"%.*s\"", (long long)us, (int)len, text);
         }
     }
 }

@@ -10,7 +10,7 @@
 
 static void assert_str(Str got, const char *want)
 {
-    if (!str_eq(got, str_from(want))) fail_msg("«%.*s», wanted «%s»", STR_ARG(got), want);
+    if (!str_eq(got, str_from(want))) fail_msg("\"%.*s\", wanted \"%s\"", STR_ARG(got), want);
 }
 
 static void cuts_and_finds(void **state)

@@ -58,8 +58,8 @@ static bool extract_accepts(Str text, int64_t padding)
     return good;
 }
 
-/* Every reader on a copy of exactly that size (so that sanitizers see a read behind it), and the
- * padded one with quotes behind the text. */
+/* Every reader on a copy of exactly that size (so that sanitizers see a read after it), and the
+ * padded one with quotes after the text. */
 static void check_readers(const char *name, Str text, bool accept)
 {
     char *exact = malloc((size_t)text.len + 1);

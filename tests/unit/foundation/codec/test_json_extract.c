@@ -44,7 +44,7 @@ static void check(const char *const *paths, const char *json, const char *want)
 {
     char got[512];
     extract_texts(paths, json, got, sizeof got);
-    if (strcmp(got, want) != 0) fail_msg("%s: got «%s», want «%s»", json, got, want);
+    if (strcmp(got, want) != 0) fail_msg("%s: got \"%s\", want \"%s\"", json, got, want);
 }
 
 static void test_paths(void **state)

@@ -16,7 +16,7 @@ static Str decoded(const JsonSlot *slot, char *room)
 
 static void check_text(Str got, const char *want)
 {
-    if (!str_eq(got, str_from(want))) fail_msg("got «%.*s», want «%s»", STR_ARG(got), want);
+    if (!str_eq(got, str_from(want))) fail_msg("got \"%.*s\", want \"%s\"", STR_ARG(got), want);
 }
 
 static JsonSlot look_up(const char *json, const char *path_text)

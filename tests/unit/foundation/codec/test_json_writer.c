@@ -15,7 +15,7 @@
 static void check_buf(Buf *out, const char *want)
 {
     if (!str_eq(buf_str(out), str_from(want))) {
-        fail_msg("got «%.*s», want «%s»", STR_ARG(buf_str(out)), want);
+        fail_msg("got \"%.*s\", want \"%s\"", STR_ARG(buf_str(out)), want);
     }
     buf_clear(out);
 }

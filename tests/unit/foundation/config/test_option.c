@@ -1,4 +1,4 @@
-/* Option tables: values by type, every mistake with its place and mend, substitution. */
+/* Option tables: values by type, every mistake with its place and fix, substitution. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -98,8 +98,8 @@ static void assert_mistake(const Filled *f, int64_t line, int64_t column, const 
         bool says = str_find(m->what, want) >= 0 || str_find(m->hint, want) >= 0;
         if (m->line == line && m->column == column && says) return;
     }
-    fail_msg("no mistake at %lld:%lld with «%s» among %d", (long long)line, (long long)column, part,
-             f->mistakes.count);
+    fail_msg("no mistake at %lld:%lld with \"%s\" among %d", (long long)line, (long long)column,
+             part, f->mistakes.count);
 }
 
 static void says_every_mistake(void **state)

@@ -15,7 +15,7 @@ static AlertCondition parse(const char *text, Arena *arena)
     AlertCondition c = {0};
     Err err = {0};
     if (alert_condition_parse(str_from(text), arena, &c, &err) != OK) {
-        fail_msg("«%s»: %s", text, err.message);
+        fail_msg("\"%s\": %s", text, err.message);
     }
     return c;
 }
@@ -27,10 +27,11 @@ static void check_mistake(const char *text, int64_t column, const char *hint)
     Arena arena = arena_make(1 << 20);
     AlertCondition c;
     Err err = {0};
-    if (alert_condition_parse(str_from(text), &arena, &c, &err) == OK) fail_msg("«%s» taken", text);
+    if (alert_condition_parse(str_from(text), &arena, &c, &err) == OK)
+        fail_msg("\"%s\" taken", text);
     assert_int_equal(err.kind, ERR_CONFIG);
-    if (err.column != column) fail_msg("«%s»: column %d", text, (int)err.column);
-    if (hint && !strstr(err.hint, hint)) fail_msg("«%s»: hint «%s»", text, err.hint);
+    if (err.column != column) fail_msg("\"%s\": column %d", text, (int)err.column);
+    if (hint && !strstr(err.hint, hint)) fail_msg("\"%s\": hint \"%s\"", text, err.hint);
     arena_done(&arena);
 }
 

@@ -108,8 +108,8 @@ static void test_mistakes(void **state)
     for (int64_t i = 0; i < COUNT_OF(bad); i++) {
         Schedule s;
         Err err = {0};
-        if (schedule_parse(str_from(bad[i]), &s, &err) == OK) fail_msg("«%s» was taken", bad[i]);
-        if (err.kind != ERR_CONFIG) fail_msg("«%s» %s", bad[i], err.message);
+        if (schedule_parse(str_from(bad[i]), &s, &err) == OK) fail_msg("\"%s\" was taken", bad[i]);
+        if (err.kind != ERR_CONFIG) fail_msg("\"%s\" %s", bad[i], err.message);
     }
 }
 

@@ -40,7 +40,7 @@ static void check_text(const char *text)
     TypeCensus census;
     uint8_t want = csv_narrow(CSV_ANY, str_from(text));
     scan_one(text, &scan, &census);
-    if (scan.kinds != want) fail_msg("«%s»: %d, not %d", text, scan.kinds, want);
+    if (scan.kinds != want) fail_msg("\"%s\": %d, not %d", text, scan.kinds, want);
     ValueClass value_class = want == 0            ? VALUE_TEXT
                              : want & CSV_DECIMAL ? VALUE_NUMBER
                              : want & CSV_BOOL    ? VALUE_BOOLEAN

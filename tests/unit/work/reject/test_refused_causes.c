@@ -64,7 +64,7 @@ static void test_marks(void **state)
     assert_int_equal(cause_marks_read(&causes, copy, buf_str(&text), NULL), OK);
     assert_false(is_replayed(copy, 0, 5));
     assert_true(is_replayed(copy, 0, 6));
-    mark(&causes, copy, 0, 5, false); /* mended after all */
+    mark(&causes, copy, 0, 5, false); /* fixed after all */
     mark(&causes, copy, 0, 5, true);  /* and not open again for that */
     assert_true(is_replayed(copy, 0, 5));
     causes_done(&causes);

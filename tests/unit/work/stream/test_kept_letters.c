@@ -155,7 +155,7 @@ static void committed(KeptLetters *letters, int32_t part, int64_t next)
 }
 
 /* A target that keeps no position: what was committed before a restart goes when the part is read
- * from, and what stands behind it is still known. */
+ * from, and what stands after it is still known. */
 static void test_restarts_pile_nothing_up(void **state)
 {
     (void)state;
