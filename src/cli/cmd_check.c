@@ -82,14 +82,14 @@ static const char *from_environment(void *arg UNUSED, const char *name)
 }
 
 /* The rules of --rules, for the dataset that is there already. */
-static Status rules_apply(const Args *args, Check *check, Err *err)
+static Status rules_apply(const Program *program, const Args *args, Check *check, Err *err)
 {
     static const SubstituteFrom FROM = {.environment = from_environment};
     QualitySet rules = {0};
     Str path = args_get(args, "rules", STR_NULL);
     if (!path.len) return OK;
     check->rules_open = true;
-    TRY(configuration_rules_load(path, &FROM, &check->rules, &rules, err));
+    TRY(configuration_rules_load(program->registry, path, &FROM, &check->rules, &rules, err));
     TRY(configuration_check(&check->rules, err));
     check->set.rules = rules.rules;
     check->set.rule_count = rules.rule_count;
@@ -103,17 +103,17 @@ static Status rules_apply(const Args *args, Check *check, Err *err)
 }
 
 /* A dataset of the configuration. */
-static Status configured_set_make(const Args *args, Check *check, Err *err)
+static Status configured_set_make(const Program *program, const Args *args, Check *check, Err *err)
 {
     const QualitySet *found = NULL;
     check->config_open = true;
-    TRY(configuration_open(args, &check->config, err));
+    TRY(configuration_open(program, args, &check->config, err));
     TRY(configuration_check(&check->config, err));
     if (configuration_quality(&check->config, args->positional[0], &found, err) != OK) {
         if (err->hint[0]) return FAIL;
         return err_hint(err, "a dataset under `quality:`, a file, or a database's URL");
     }
-    if (!found->from.scheme.len) {
+    if (!found->from.connector) {
         (void)err_set(err, ERR_CONFIG, "\"%.*s\" names no dataset: it is for `check` steps",
                       STR_ARG(found->name));
         return err_hint(err, "give it `from:` and `table:`");
@@ -124,7 +124,7 @@ static Status configured_set_make(const Args *args, Check *check, Err *err)
     return OK;
 }
 
-static Status set_make(const Args *args, Check *check, Err *err)
+static Status set_make(const Program *program, const Args *args, Check *check, Err *err)
 {
     Err not_a_location = {0};
     Str place = args->positional[0];
@@ -132,12 +132,13 @@ static Status set_make(const Args *args, Check *check, Err *err)
                               .rule_count = COUNT_OF(QUALITY_DEFAULT_RULES),
                               .min_score = 90,
                               .evidence = 20};
-    if (location_parse(place, &check->arena, &check->set.from, &not_a_location) != OK) {
-        TRY(configured_set_make(args, check, err));
+    if (location_parse(program->registry, place, &check->arena, &check->set.from,
+                       &not_a_location) != OK) {
+        TRY(configured_set_make(program, args, check, err));
     }
     TRY(apply_args(args, check, err));
     if (!check->named) check->set.name = name_of(&check->set);
-    return rules_apply(args, check, err);
+    return rules_apply(program, args, check, err);
 }
 
 static Status put_out(const Args *args, Str text, Err *err)
@@ -178,8 +179,7 @@ static Status check_now(Program *program, const Args *args, Check *check, int *r
     budget_init(&budget, "memory", NULL, check->memory_bytes);
     DatasetCheck dataset = {.set = &check->set,
                             .store = store_open(args, check),
-                            .env = {.registry = program->registry,
-                                    .budget = &budget,
+                            .env = {.budget = &budget,
                                     .cancelled = &program->cancelled,
                                     .where = args_get(args, "where", STR_NULL)}};
     CLEANUP(quality_report_free_p) QualityReport *report = NULL;
@@ -195,7 +195,7 @@ static Status check_run(Program *program, const Args *args, int *ret_exit, Err *
 {
     Check check = {.arena = arena_make(64 << 20)};
     Status status = check_format(program, args, &check, err);
-    if (status == OK) status = set_make(args, &check, err);
+    if (status == OK) status = set_make(program, args, &check, err);
     if (status == OK) status = check_now(program, args, &check, ret_exit, err);
     if (check.config_open) configuration_done(&check.config);
     if (check.rules_open) configuration_done(&check.rules);

@@ -40,11 +40,11 @@ static Status mistakes_json(const Configuration *c, Buf *out, Err *err)
 }
 
 /* Try every pipeline's source and target by making their plan; nothing is written. */
-static void connect_all(const Program *program, Configuration *c)
+static void connect_all(Configuration *c)
 {
     Budget budget;
     budget_init(&budget, "memory", NULL, c->options.memory_bytes);
-    PipelineEnv env = {.registry = program->registry, .budget = &budget};
+    PipelineEnv env = {.budget = &budget};
     for (int32_t i = 0; i < c->pipeline_count; i++) {
         CLEANUP(buf_done) Buf plan = buf_make(INT64_C(1) << 30);
         Err why = {0};
@@ -60,7 +60,7 @@ static void connect_all(const Program *program, Configuration *c)
 static Status validate_report(Program *program, const Args *args, Configuration *c, int *ret_exit,
                               Err *err)
 {
-    if (args_has(args, "connect") && c->mistakes.count == 0) connect_all(program, c);
+    if (args_has(args, "connect") && c->mistakes.count == 0) connect_all(c);
     CLEANUP(buf_done) Buf out = buf_make(1 << 24);
     *ret_exit = c->mistakes.count ? 2 : 0;
     if (program->json) {
@@ -77,7 +77,7 @@ static Status validate_report(Program *program, const Args *args, Configuration 
 static Status validate_run(Program *program, const Args *args, int *ret_exit, Err *err)
 {
     Configuration c;
-    Status status = configuration_open(args, &c, err);
+    Status status = configuration_open(program, args, &c, err);
     if (status != OK && err->line) {
         (void)err_prefix(err, "%.*s:%lld:%lld: ", STR_ARG(c.path), (long long)err->line,
                          (long long)err->column);
@@ -212,7 +212,7 @@ static Status state_pipeline(Program *program, const Args *args, Configuration *
                    .mode = p->mode,
                    .stop = &program->cancelled};
     Sink *sink = NULL;
-    TRY(registry_sink(program->registry, &req, &sink, err));
+    TRY(connector_sink(&req, &sink, err));
     Status status = OK;
     bool set = str_eq(args->positional[0], STR("set"));
     if (!sink->ops->state) {
@@ -234,7 +234,7 @@ static Status state_run(Program *program, const Args *args, int *ret_exit UNUSED
         return err_set(err, ERR_USAGE, "state knows show and set, not \"%.*s\"", STR_ARG(verb));
     }
     Configuration c;
-    Status status = configuration_open(args, &c, err);
+    Status status = configuration_open(program, args, &c, err);
     if (status == OK) status = state_pipeline(program, args, &c, err);
     configuration_done(&c);
     return status;

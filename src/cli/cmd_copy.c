@@ -13,16 +13,11 @@ typedef struct Copy {
     int64_t memory_bytes;
 } Copy;
 
-static bool is_file(const Location *location)
-{
-    return str_eq(location->scheme, STR("csv")) || str_eq(location->scheme, STR("ndjson"));
-}
-
 static Status copy_mode(const Args *args, PipelineConfig *c, Err *err)
 {
     static const char *const MODES[] = {"append", "upsert", "replace", "mirror"};
     Str mode = args_get(args, "mode", STR_NULL);
-    c->mode = is_file(&c->to) ? SINK_REPLACE : SINK_APPEND;
+    c->mode = c->to.kind == LOCATION_FILE ? SINK_REPLACE : SINK_APPEND;
     if (mode.len == 0) return OK;
     for (int32_t i = 0; i < COUNT_OF(MODES); i++) {
         if (!str_eq(mode, str_from(MODES[i]))) continue;
@@ -47,14 +42,15 @@ static Status copy_key(Copy *copy, const Args *args, Err *err)
 }
 
 /* --rejects: a location, or a table beside the data. */
-static Status copy_rejects(Copy *copy, const Args *args, Err *err)
+static Status copy_rejects(const Program *program, Copy *copy, const Args *args, Err *err)
 {
     PipelineConfig *c = &copy->config;
     Str rejects = args_get(args, "rejects", STR_NULL);
     if (rejects.len == 0) return OK;
     Err ignored = {0};
     c->rejects = true;
-    c->rejects_elsewhere = location_parse(rejects, &copy->arena, &c->reject_to, &ignored) == OK;
+    c->rejects_elsewhere =
+        location_parse(program->registry, rejects, &copy->arena, &c->reject_to, &ignored) == OK;
     c->reject_table = c->rejects_elsewhere ? STR("neuron_rejects") : rejects;
     if (!c->rejects_elsewhere || !location_same_file(&c->to, &c->reject_to)) return OK;
     (void)err_set(err, ERR_USAGE, "--rejects: the rows themselves go to %.*s", STR_ARG(rejects));
@@ -75,22 +71,22 @@ static Str default_table(const PipelineConfig *c)
     return dot > 0 ? str_slice(name, 0, dot) : name;
 }
 
-static Status copy_config(Copy *copy, const Args *args, Err *err)
+static Status copy_config(const Program *program, Copy *copy, const Args *args, Err *err)
 {
     PipelineConfig *c = &copy->config;
     *c = (PipelineConfig){.create = true, .evolve = true, .max_delete = 0.1, .parallel = 1};
-    TRY(location_parse(args->positional[0], &copy->arena, &c->from, err));
-    TRY(location_parse(args->positional[1], &copy->arena, &c->to, err));
+    TRY(location_parse(program->registry, args->positional[0], &copy->arena, &c->from, err));
+    TRY(location_parse(program->registry, args->positional[1], &copy->arena, &c->to, err));
     c->from_table = args_get(args, "from-table", STR_NULL);
     c->query = args_get(args, "query", STR_NULL);
     if (c->from_table.len && c->query.len) {
         return err_set(err, ERR_USAGE, "--from-table and --query exclude each other");
     }
     c->table = args_get(args, "table", STR_NULL);
-    if (c->table.len == 0 && !is_file(&c->to)) c->table = default_table(c);
+    if (c->table.len == 0 && c->to.kind != LOCATION_FILE) c->table = default_table(c);
     TRY(copy_key(copy, args, err));
     TRY(copy_mode(args, c, err));
-    TRY(copy_rejects(copy, args, err));
+    TRY(copy_rejects(program, copy, args, err));
     Str where = args_get(args, "where", STR_NULL), select = args_get(args, "select", STR_NULL);
     if (where.len) copy->steps[c->step_count++] = (StepConfig){.kind = STEP_WHERE, .text = where};
     if (select.len) {
@@ -106,8 +102,7 @@ static Status copy_now(Program *program, const Args *args, const Copy *copy, Err
 {
     Budget budget;
     budget_init(&budget, "memory", NULL, copy->memory_bytes);
-    PipelineEnv env = {.registry = program->registry,
-                       .budget = &budget,
+    PipelineEnv env = {.budget = &budget,
                        .progress = program->json ? NULL : progress_show,
                        .cancelled = &program->cancelled};
     RunOptions options = {0};
@@ -132,7 +127,7 @@ static Status copy_now(Program *program, const Args *args, const Copy *copy, Err
 static Status copy_run(Program *program, const Args *args, int *ret_exit UNUSED, Err *err)
 {
     Copy copy = {.arena = arena_make(16 << 20)};
-    Status status = copy_config(&copy, args, err);
+    Status status = copy_config(program, &copy, args, err);
     if (status == OK) status = copy_now(program, args, &copy, err);
     arena_done(&copy.arena);
     return status;

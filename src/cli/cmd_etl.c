@@ -12,12 +12,12 @@ static const char *from_environment(void *arg UNUSED, const char *name)
     return getenv(name);
 }
 
-Status configuration_open(const Args *args, Configuration *c, Err *err)
+Status configuration_open(const Program *program, const Args *args, Configuration *c, Err *err)
 {
     static const SubstituteFrom FROM = {.environment = from_environment};
     Str path = args_get(args, "config", str_from(getenv("NEURON_CONFIG")));
     if (path.len == 0) path = STR("./neuron.yaml");
-    return configuration_load(path, &FROM, c, err);
+    return configuration_load(program->registry, path, &FROM, c, err);
 }
 
 /* --param name=value takes the place of the configured one, or is added. */
@@ -52,7 +52,6 @@ static Status run_pipeline(Program *program, const Args *args, const Configurati
     Budget budget;
     budget_init(&budget, "memory", NULL, c->options.memory_bytes);
     PipelineEnv env = {
-        .registry = program->registry,
         .budget = &budget,
         .progress = program->json ? NULL : progress_show,
         .cancelled = &program->cancelled,
@@ -90,7 +89,7 @@ static Status etl_run(Program *program, const Args *args, int *ret_exit UNUSED, 
                           .run_id = args_get(args, "run-id", STR_NULL)};
     TRY(args_int64(args, "limit", &options.rows_max, err));
     Configuration c;
-    Status status = configuration_open(args, &c, err);
+    Status status = configuration_open(program, args, &c, err);
     if (status == OK) status = etl_configured(program, args, &options, &c, err);
     configuration_done(&c);
     return status;

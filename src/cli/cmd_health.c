@@ -28,14 +28,14 @@ static Status put_host(Str listen, Buf *url, Err *err)
 }
 
 /* Address and token of the neuron that this environment and folder would run. */
-static Status put_own(const Args *args, Buf *url, Buf *header, Err *err)
+static Status put_own(const Program *program, const Args *args, Buf *url, Buf *header, Err *err)
 {
     static const SubstituteFrom FROM = {.environment = from_environment};
     Configuration c;
     Str path = args_get(args, "config", str_from(getenv("NEURON_CONFIG")));
     if (!path.len && file_exists(STR("./neuron.yaml"))) path = STR("./neuron.yaml");
-    Status status = path.len ? configuration_load(path, &FROM, &c, err)
-                             : configuration_guide_load(&FROM, &c, err);
+    Status status = path.len ? configuration_load(program->registry, path, &FROM, &c, err)
+                             : configuration_guide_load(program->registry, &FROM, &c, err);
     if (status == OK) status = put_host(c.options.http.listen, url, err);
     Str token = c.options.http.token;
     if (status == OK && token.len) {
@@ -85,7 +85,7 @@ static Status health_run(Program *program, const Args *args, int *ret_exit, Err 
     CLEANUP(buf_done) Buf header = buf_make(8192);
     HttpReply reply;
     if (args->positional_count) TRY(buf_append(&url, args->positional[0], err));
-    else TRY(put_own(args, &url, &header, err));
+    else TRY(put_own(program, args, &url, &header, err));
     while (str_ends(buf_str(&url), STR("/"))) url.len--;
     TRY(buf_append(&url, args_has(args, "live") ? STR("/livez") : STR("/health"), err));
     Status status = ask(buf_str(&url), buf_str(&header), &reply, err);

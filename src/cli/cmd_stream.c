@@ -28,7 +28,6 @@ static Status stream_env(Program *program, const Args *args, Budget *budget, Str
                          Err *err)
 {
     *ret_env = (StreamEnv){
-        .registry = program->registry,
         .budget = budget,
         .drain = args_has(args, "drain"),
         .patience_us = PATIENCE_US,
@@ -73,7 +72,7 @@ static Status stream_configured(Program *program, const Args *args, const Config
 static Status stream_command_run(Program *program, const Args *args, int *ret_exit UNUSED, Err *err)
 {
     Configuration c;
-    Status status = configuration_open(args, &c, err);
+    Status status = configuration_open(program, args, &c, err);
     if (status == OK) status = stream_configured(program, args, &c, err);
     configuration_done(&c);
     return status;

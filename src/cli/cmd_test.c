@@ -9,8 +9,7 @@ static Status test_all(Program *program, Configuration *c, int *ret_exit, Err *e
     int32_t failed = 0, count = c->options.tests.count;
     for (int32_t i = 0; i < count; i++) {
         bool passed = false;
-        TRY(configuration_test(c, program->registry, c->options.tests.items[i], &passed, &out,
-                               err));
+        TRY(configuration_test(c, c->options.tests.items[i], &passed, &out, err));
         failed += !passed;
     }
     if (program->json) {
@@ -26,7 +25,7 @@ static Status test_all(Program *program, Configuration *c, int *ret_exit, Err *e
 static Status test_run(Program *program, const Args *args, int *ret_exit, Err *err)
 {
     Configuration c;
-    Status status = configuration_open(args, &c, err);
+    Status status = configuration_open(program, args, &c, err);
     if (status == OK) status = test_all(program, &c, ret_exit, err);
     configuration_done(&c);
     return status;

@@ -130,15 +130,14 @@ static Status verify_configured(Program *program, const Args *args, Configuratio
     TRY(configuration_pipeline(c, args->positional[0], &pipeline, err));
     Budget budget;
     budget_init(&budget, "memory", NULL, c->options.memory_bytes);
-    PipelineEnv env = {
-        .registry = program->registry, .budget = &budget, .cancelled = &program->cancelled};
+    PipelineEnv env = {.budget = &budget, .cancelled = &program->cancelled};
     return verify_pipeline(program, args, pipeline, &env, ret_exit, err);
 }
 
 static Status verify_run(Program *program, const Args *args, int *ret_exit, Err *err)
 {
     Configuration c;
-    Status status = configuration_open(args, &c, err);
+    Status status = configuration_open(program, args, &c, err);
     if (status == OK) status = verify_configured(program, args, &c, ret_exit, err);
     configuration_done(&c);
     return status;

@@ -4,7 +4,7 @@
 
 #include <stdatomic.h>
 
-#include "connect/registry.h"
+#include "connect/connector.h"
 #include "foundation/base/buf.h"
 
 enum { ARG_POSITIONALS_MAX = 4, ARG_VALUES_MAX = 64 };
@@ -85,7 +85,7 @@ void progress_clear(void);
 MUST_USE Status result_print(const Program *program, const struct RunResult *result, Err *err);
 /* Read the configuration that -c, $NEURON_CONFIG or ./neuron.yaml names, and check it. */
 struct Configuration;
-MUST_USE Status configuration_open(const Args *args, struct Configuration *ret_configuration,
-                                   Err *err);
+MUST_USE Status configuration_open(const Program *program, const Args *args,
+                                   struct Configuration *ret_configuration, Err *err);
 
 #endif

@@ -6,11 +6,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
-#include "connect/csv/csv_connector.h"
-#include "connect/kafka/kafka_connector.h"
-#include "connect/ndjson/ndjson_connector.h"
-#include "connect/postgres/postgres_connector.h"
-#include "connect/sqlite/sqlite_connector.h"
+#include "connect/connectors.h"
 #include "foundation/base/clock.h"
 #include "foundation/base/file.h"
 #include "foundation/codec/json_writer.h"
@@ -20,11 +16,15 @@ static const Command *const COMMANDS[] = {
     &COMMAND_EVAL,  &COMMAND_VALIDATE, &COMMAND_SCHEMA, &COMMAND_INIT,   &COMMAND_TEST,
     &COMMAND_STATE, &COMMAND_REJECTS,  &COMMAND_VERIFY, &COMMAND_HEALTH,
 };
-static const Connector *const CONNECTORS[] = {&postgres_connector, &sqlite_connector,
-                                              &csv_connector, &ndjson_connector, &kafka_connector};
-#define SECOND_NS INT64_C(1000000000)
 
+#define CONNECTOR(name) &name##_connector,
+static const Connector *const CONNECTORS[] = {
+#include "connect/connectors.def"
+};
+#undef CONNECTOR
 static const Registry REGISTRY = {CONNECTORS, COUNT_OF(CONNECTORS)};
+
+#define SECOND_NS INT64_C(1000000000)
 
 /* The one object that a signal handler can reach. */
 static Program *signal_program(Program *set)

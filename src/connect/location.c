@@ -1,6 +1,7 @@
 /* Locations: which scheme a text names, its path or URL, its options, and the masked form. */
 #include "connect/location.h"
 
+#include "connect/connector.h"
 #include "foundation/base/buf.h"
 #include "foundation/codec/url.h"
 
@@ -8,43 +9,36 @@ enum { LOCATION_TEXT_MAX = 64 * 1024, LOCATION_OPTIONS_MAX = 256 };
 
 #define LOCATION_MASK "***"
 
-typedef struct NamePair {
+/* One spelling of a connector's scheme or ending. */
+typedef struct Spelling {
+    const Connector *connector; /* NULL: nobody's */
     const char *name;
-    const char *scheme;
-    bool authority; /* URLs: the text after :// holds hosts and perhaps a password */
-} NamePair;
+} Spelling;
 
-/* Spellings of URL schemes, and the connector that each belongs to. */
-static const NamePair url_schemes[] = {
-    {"postgresql", "postgresql", true},
-    {"postgres", "postgresql", true},
-    {"sqlite", "sqlite", false},
-    {"mysql", "mysql", true},
-    {"mariadb", "mysql", true},
-    {"kafka", "kafka", true},
-    {"adbc", "adbc", false},
-    {"fault", "fault", false},
-};
-
-/* Endings of files, also names of formats in a fragment. */
-static const NamePair file_formats[] = {
-    {"csv", "csv", false},
-    {"tsv", "csv", false},
-    {"ndjson", "ndjson", false},
-    {"jsonl", "ndjson", false},
-};
-
-static const NamePair *pair_find(const NamePair *pairs, int64_t count, Str name)
+static const char *list_find(const char *const *names, Str name)
 {
-    for (int64_t i = 0; i < count; i++) {
-        if (str_eq_nocase(str_from(pairs[i].name), name)) return &pairs[i];
+    for (; names && *names; names++) {
+        if (str_eq_nocase(str_from(*names), name)) return *names;
     }
     return NULL;
 }
 
-static const NamePair *format_find(Str name)
+static Spelling scheme_find(const Registry *registry, Str name)
 {
-    return pair_find(file_formats, COUNT_OF(file_formats), name);
+    for (int32_t i = 0; i < registry->count; i++) {
+        const char *found = list_find(registry->connectors[i]->schemes, name);
+        if (found) return (Spelling){registry->connectors[i], found};
+    }
+    return (Spelling){0};
+}
+
+static Spelling format_find(const Registry *registry, Str name)
+{
+    for (int32_t i = 0; i < registry->count; i++) {
+        const char *found = list_find(registry->connectors[i]->endings, name);
+        if (found) return (Spelling){registry->connectors[i], found};
+    }
+    return (Spelling){0};
 }
 
 Str location_option(const Location *location, Str name)
@@ -81,13 +75,39 @@ static int64_t find_last(Str text, char c)
     return -1;
 }
 
+/* The length of a URL's scheme with its driver suffix (`postgresql+asyncpg`); 0: a path. A scheme
+ * without `//` counts only when it is one of ours, since a file name may hold a colon. */
+static int64_t scheme_length(const Registry *registry, Str text)
+{
+    int64_t colon = str_find_char(text, ':');
+    if (colon <= 1) return 0;
+    for (int64_t i = 0; i < colon; i++) {
+        char c = text.ptr[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        bool other = (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.' || c == '_';
+        if (!letter && !(other && i > 0)) return 0;
+    }
+    if (str_starts(str_slice(text, colon, text.len), STR("://"))) return colon;
+    return scheme_find(registry, str_slice(text, 0, colon)).connector ? colon : 0;
+}
+
+/* A URL's scheme without its driver suffix; empty: a path. */
+static Str scheme_name(const Registry *registry, Str text)
+{
+    Str name = str_slice(text, 0, scheme_length(registry, text));
+    int64_t plus = str_find_char(name, '+');
+    return plus > 0 ? str_slice(name, 0, plus) : name;
+}
+
 /* Where the password of `scheme://user:password@host` stands, to its @. A text that doesn't parse
  * is shown as its scheme alone. */
-static bool find_password(Str text, int64_t *ret_from, int64_t *ret_to)
+static bool find_password(const Registry *registry, Str text, int64_t *ret_from, int64_t *ret_to)
 {
     Url url;
     int64_t start = str_find(text, STR("://"));
-    if (start < 0 || str_starts(text, STR("sqlite")) || str_starts(text, STR("file"))) return false;
+    const Connector *connector = scheme_find(registry, scheme_name(registry, text)).connector;
+    bool path = str_starts(text, STR("file:")) || (connector && !connector->authority);
+    if (start < 0 || path) return false;
     if (url_parse(text, &url, NULL) != OK) {
         *ret_from = start + 3;
         *ret_to = text.len;
@@ -113,11 +133,12 @@ static int64_t name_start(Str text, int64_t equals)
 }
 
 /* The text without passwords: of the user part, and of parameters whose name says so. */
-static Status location_mask(Str text, Arena *arena, Str *ret_text, Err *err)
+static Status location_mask(const Registry *registry, Str text, Arena *arena, Str *ret_text,
+                            Err *err)
 {
     int64_t secret_from = -1;
     int64_t secret_to = -1;
-    (void)find_password(text, &secret_from, &secret_to);
+    (void)find_password(registry, text, &secret_from, &secret_to);
     char *out = arena_alloc(arena, text.len * 4 + 8);
     if (!out) return err_memory(err);
     int64_t len = 0;
@@ -156,11 +177,13 @@ static Status set_compression(Location *location, Str value, Err *err)
     return OK;
 }
 
-static Status set_format(Location *location, const NamePair *format, Arena *arena, Err *err)
+/* `rest`: as Connector.parse takes it. */
+static Status set_connector(Location *location, const Connector *connector, Str rest, Arena *arena,
+                            Err *err)
 {
-    location->scheme = str_from(format->scheme);
-    if (strcmp(format->name, "tsv") != 0) return OK;
-    return location_set(location, arena, STR("delimiter"), STR("\t"), err);
+    location->connector = connector;
+    location->kind = connector->kind;
+    return connector->parse ? connector->parse(location, rest, arena, err) : OK;
 }
 
 static Status parse_option(Location *location, Str item, Arena *arena, Err *err)
@@ -182,17 +205,17 @@ static Status parse_option(Location *location, Str item, Arena *arena, Err *err)
     return location_set(location, arena, name, value, err);
 }
 
-static Status parse_options(Location *location, Str fragment, Arena *arena, Err *err)
+Status location_options(Location *location, Str text, Arena *arena, Err *err)
 {
     Str item;
-    while (str_next_part(&fragment, '&', &item)) {
+    while (str_next_part(&text, '&', &item)) {
         if (item.len > 0) TRY(parse_option(location, item, arena, err));
     }
     return OK;
 }
 
 /* The format by a path's ending, with the compression's ending taken off first. */
-static const NamePair *path_format(Str path, Str *ret_compression)
+static Spelling path_format(const Registry *registry, Str path, Str *ret_compression)
 {
     *ret_compression = STR_NULL;
     if (str_ends(path, STR(".gz"))) *ret_compression = STR("gz");
@@ -203,11 +226,11 @@ static const NamePair *path_format(Str path, Str *ret_compression)
     int64_t slash = find_last(path, '/');
     Str name = str_slice(path, slash + 1, path.len);
     int64_t dot = find_last(name, '.');
-    return dot < 0 ? NULL : format_find(str_slice(name, dot + 1, name.len));
+    return format_find(registry, dot < 0 ? STR_NULL : str_slice(name, dot + 1, name.len));
 }
 
 /* The `#` after which options stand: a path may hold one itself (`a#b.csv`). -1: none. */
-static int64_t fragment_find(Str text)
+static int64_t fragment_find(const Registry *registry, Str text)
 {
     for (int64_t i = 0; i < text.len; i++) {
         if (text.ptr[i] != '#') continue;
@@ -216,52 +239,102 @@ static int64_t fragment_find(Str text)
         Str rest = str_slice(text, i + 1, text.len);
         Str first = STR_NULL;
         (void)str_next_part(&rest, '&', &first);
-        if (path_format(path, &compression) || str_eq(path, STR("-"))) return i;
-        if (path.len > 0 && format_find(first)) return i;
+        bool known = path_format(registry, path, &compression).connector;
+        if (known || str_eq(path, STR("-"))) return i;
+        if (path.len > 0 && format_find(registry, first).connector) return i;
     }
     return -1;
 }
 
-static Status unknown_ending(const Location *location, Str path, Err *err)
+/* Names in a sentence: "a, b or c"; `before` and `after` each of them. Those that don't fit are
+ * left out. */
+static Str join(const Str *names, int32_t count, const char *before, const char *last, Buf *out)
 {
-    static const Str endings[] = {STR("csv"), STR("tsv"), STR("ndjson"), STR("jsonl")};
+    for (int32_t i = 0; i < count; i++) {
+        const char *with = i == 0 ? "" : i + 1 < count ? ", " : last;
+        IGNORE(buf_printf(out, NULL, "%s%s%.*s", with, before, STR_ARG(names[i])));
+    }
+    return buf_str(out);
+}
+
+enum { NAMES_MAX = 32 };
+
+static int32_t put_names(const char *const *list, int32_t most, Str *names, int32_t count)
+{
+    for (int32_t i = 0; i < most && list && list[i] && count < NAMES_MAX; i++) {
+        names[count++] = str_from(list[i]);
+    }
+    return count;
+}
+
+/* The endings that files have; `first`: of each connector the usual one. */
+static int32_t ending_names(const Registry *registry, bool first, Str names[NAMES_MAX])
+{
+    int32_t count = 0;
+    for (int32_t i = 0; i < registry->count; i++) {
+        count = put_names(registry->connectors[i]->endings, first ? 1 : NAMES_MAX, names, count);
+    }
+    return count;
+}
+
+/* The connector whose URLs name files of that ending; NULL: none. */
+static const Connector *lookalike(const Registry *registry, Str ending)
+{
+    for (int32_t i = 0; i < registry->count; i++) {
+        if (list_find(registry->connectors[i]->looks, ending)) return registry->connectors[i];
+    }
+    return NULL;
+}
+
+static Status unknown_ending(const Registry *registry, const Location *location, Str path, Err *err)
+{
+    Str endings[NAMES_MAX];
+    CLEANUP(buf_done) Buf list = buf_make(ERR_HINT_MAX);
     (void)err_set(err, ERR_CONFIG, "%.*s: this is neither a URL nor a file of a known kind",
                   STR_ARG(location->text));
+    if (str_eq(path, STR("-"))) {
+        int32_t count = ending_names(registry, true, endings);
+        Str formats = join(endings, count, "-#", " or ", &list);
+        return err_hint(err, "say what standard input or output holds: %.*s", STR_ARG(formats));
+    }
     int64_t dot = find_last(path, '.');
     Str ending = dot >= 0 ? str_slice(path, dot + 1, path.len) : STR_NULL;
-    if (str_eq(path, STR("-"))) {
-        return err_hint(err, "say what standard input or output holds: -#csv or -#ndjson");
+    const Connector *database = lookalike(registry, ending);
+    if (database) {
+        return err_hint(err, "%s are written %s%.*s", database->title, database->form,
+                        STR_ARG(path));
     }
-    if (str_eq(ending, STR("db")) || str_starts(ending, STR("sqlite"))) {
-        return err_hint(err, "an SQLite database is written sqlite:///%.*s", STR_ARG(path));
-    }
-    Str near = ending.len > 0 ? str_nearest(ending, endings, COUNT_OF(endings)) : STR_NULL;
+    int32_t count = ending_names(registry, false, endings);
+    Str near = ending.len > 0 ? str_nearest(ending, endings, count) : STR_NULL;
     if (near.len > 0) return err_hint(err, "did you mean .%.*s?", STR_ARG(near));
+    Str known = join(endings, count, ".", " or ", &list);
+    Str usual = count ? endings[0] : STR_NULL;
     return err_hint(err,
-                    "files end in .csv, .tsv or .ndjson, also with .gz or .zst after; "
-                    "for others say the format: %.*s#csv",
-                    STR_ARG(path));
+                    "files end in %.*s, also with .gz or .zst after; "
+                    "for others say the format: %.*s#%.*s",
+                    STR_ARG(known), STR_ARG(path), STR_ARG(usual));
 }
 
-static Status parse_file(Location *location, Str text, Arena *arena, Err *err)
+static Status parse_file(const Registry *registry, Location *location, Str text, Arena *arena,
+                         Err *err)
 {
-    int64_t hash = fragment_find(text);
+    int64_t hash = fragment_find(registry, text);
     Str path = hash < 0 ? text : str_slice(text, 0, hash);
     Str fragment = hash < 0 ? STR_NULL : str_slice(text, hash + 1, text.len);
-    const NamePair *format = path_format(path, &location->compression);
+    Spelling format = path_format(registry, path, &location->compression);
     Str rest = fragment;
     Str first;
-    if (str_next_part(&rest, '&', &first) && format_find(first)) {
-        format = format_find(first);
+    if (str_next_part(&rest, '&', &first) && format_find(registry, first).connector) {
+        format = format_find(registry, first);
         fragment = rest;
     }
-    if (!format) return unknown_ending(location, path, err);
+    if (!format.connector) return unknown_ending(registry, location, path, err);
     TRY(arena_copy(arena, path, &location->path, err));
-    TRY(set_format(location, format, arena, err));
-    return parse_options(location, fragment, arena, err);
+    TRY(set_connector(location, format.connector, str_from(format.name), arena, err));
+    return location_options(location, fragment, arena, err);
 }
 
-/* Behind a database's URL a fragment counts only where it looks like options: a `#` may belong to a
+/* After a database's URL a fragment counts only where it looks like options: a `#` may belong to a
  * password. */
 static int64_t url_fragment(Str text)
 {
@@ -271,107 +344,76 @@ static int64_t url_fragment(Str text)
     return str_find_char(rest, '=') > 0 && str_find_char(rest, '@') < 0 ? hash : -1;
 }
 
-/* sqlite:///relative, sqlite:////absolute, sqlite:// (in memory); parameters after `?`. */
-static Status parse_sqlite(Location *location, Str rest, Arena *arena, Err *err)
-{
-    if (!str_starts(rest, STR("//"))) {
-        (void)err_set(err, ERR_CONFIG, "%.*s: not an SQLite location", STR_ARG(location->text));
-        return err_hint(err, "write sqlite:///relative.db or sqlite:////absolute.db");
-    }
-    rest = str_slice(rest, 2, rest.len);
-    if (rest.len > 0 && rest.ptr[0] != '/') {
-        (void)err_set(err, ERR_CONFIG, "%.*s: an SQLite location has no host",
-                      STR_ARG(location->text));
-        return err_hint(err, "write sqlite:///%.*s with three slashes", STR_ARG(rest));
-    }
-    int64_t question = str_find_char(rest, '?');
-    Str path = str_slice(rest, 1, question < 0 ? rest.len : question);
-    if (path.len == 0) path = STR(":memory:");
-    TRY(arena_copy(arena, path, &location->path, err));
-    if (question < 0) return OK;
-    return parse_options(location, str_slice(rest, question + 1, rest.len), arena, err);
-}
-
 /* Refused before any library sees it: their messages quote pieces of what they can't read. What is
  * good is known to the filter from now on. `rest`: after the scheme's colon. */
-static Status check_url(const NamePair *scheme, Str rest, Arena *arena, Err *err)
+static Status check_url(Spelling scheme, Str rest, Arena *arena, Err *err)
 {
     Str text;
     Url url = {.rest = rest};
-    TRY(arena_printf(arena, &text, err, "%s:", scheme->name));
+    TRY(arena_printf(arena, &text, err, "%s:", scheme.name));
     CLEANUP(buf_done) Buf whole = buf_make(LOCATION_TEXT_MAX + 64);
     TRY(buf_append(&whole, text, err));
     TRY(buf_append(&whole, rest, err));
-    if (scheme->authority && url_parse(buf_str(&whole), &url, err) != OK) {
-        return err_prefix(err, "a %s location: ", scheme->name);
+    if (scheme.connector->authority && url_parse(buf_str(&whole), &url, err) != OK) {
+        return err_prefix(err, "a %s location: ", scheme.name);
     }
     return url_secrets(&url, arena, err);
 }
 
-static Status parse_url(Location *location, const NamePair *scheme, Str rest, Arena *arena,
-                        Err *err)
+static Status parse_url(Location *location, Spelling scheme, Str rest, Arena *arena, Err *err)
 {
-    location->scheme = str_from(scheme->scheme);
     TRY(check_url(scheme, rest, arena, err));
     int64_t hash = url_fragment(rest);
     Str fragment = hash < 0 ? STR_NULL : str_slice(rest, hash + 1, rest.len);
     if (hash >= 0) rest = str_slice(rest, 0, hash);
-    TRY(arena_printf(arena, &location->url, err, "%s:", scheme->name));
+    TRY(arena_printf(arena, &location->url, err, "%s:", scheme.name));
     Buf url = buf_make(LOCATION_TEXT_MAX + 64);
     Status status = buf_append(&url, location->url, err);
     if (status == OK) status = buf_append(&url, rest, err);
     if (status == OK) status = arena_copy(arena, buf_str(&url), &location->url, err);
     buf_done(&url);
     TRY(status);
-    if (str_eq(location->scheme, STR("sqlite"))) TRY(parse_sqlite(location, rest, arena, err));
-    return parse_options(location, fragment, arena, err);
+    TRY(set_connector(location, scheme.connector, rest, arena, err));
+    return location_options(location, fragment, arena, err);
 }
 
-static Status unknown_scheme(const Location *location, Str name, Err *err)
+static Status unknown_scheme(const Registry *registry, const Location *location, Str name, Err *err)
 {
-    Str names[COUNT_OF(url_schemes)];
-    for (int64_t i = 0; i < COUNT_OF(url_schemes); i++) names[i] = str_from(url_schemes[i].name);
+    Str names[NAMES_MAX], forms[NAMES_MAX], endings[NAMES_MAX];
+    int32_t count = 0, form_count = 0;
+    for (int32_t i = 0; i < registry->count; i++) {
+        const Connector *connector = registry->connectors[i];
+        count = put_names(connector->schemes, NAMES_MAX, names, count);
+        form_count = put_names(&connector->form, 1, forms, form_count);
+    }
     (void)err_set(err, ERR_CONFIG, "%.*s: unknown kind of location '%.*s'", STR_ARG(location->text),
                   STR_ARG(name));
-    Str near = str_nearest(name, names, COUNT_OF(names));
+    Str near = str_nearest(name, names, count);
     if (near.len > 0) return err_hint(err, "did you mean %.*s://?", STR_ARG(near));
-    return err_hint(err, "known are postgresql://, sqlite:///, kafka:// and files that end in "
-                         ".csv, .tsv or .ndjson");
+    CLEANUP(buf_done) Buf urls = buf_make(ERR_HINT_MAX), files = buf_make(ERR_HINT_MAX);
+    int32_t ending_count = ending_names(registry, false, endings);
+    Str known = join(forms, form_count, "", ", ", &urls);
+    Str ends = join(endings, ending_count, ".", " or ", &files);
+    return err_hint(err, "known are %.*s and files that end in %.*s", STR_ARG(known),
+                    STR_ARG(ends));
 }
 
-/* The length of a URL's scheme with its driver suffix (`postgresql+asyncpg`); 0: a path. A scheme
- * without `//` counts only when it is one of ours, since a file name may hold a colon. */
-static int64_t scheme_length(Str text)
-{
-    int64_t colon = str_find_char(text, ':');
-    if (colon <= 1) return 0;
-    for (int64_t i = 0; i < colon; i++) {
-        char c = text.ptr[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        bool other = (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.' || c == '_';
-        if (!letter && !(other && i > 0)) return 0;
-    }
-    if (str_starts(str_slice(text, colon, text.len), STR("://"))) return colon;
-    Str name = str_slice(text, 0, colon);
-    return pair_find(url_schemes, COUNT_OF(url_schemes), name) ? colon : 0;
-}
-
-static Status parse_any(Location *location, Str text, Arena *arena, Err *err)
+static Status parse_any(const Registry *registry, Location *location, Str text, Arena *arena,
+                        Err *err)
 {
     if (str_starts(text, STR("file://"))) {
-        return parse_file(location, str_slice(text, 7, text.len), arena, err);
+        return parse_file(registry, location, str_slice(text, 7, text.len), arena, err);
     }
-    int64_t colon = scheme_length(text);
-    if (colon == 0) return parse_file(location, text, arena, err);
-    Str name = str_slice(text, 0, colon);
-    int64_t plus = str_find_char(name, '+');
-    if (plus > 0) name = str_slice(name, 0, plus);
-    const NamePair *scheme = pair_find(url_schemes, COUNT_OF(url_schemes), name);
-    if (!scheme) return unknown_scheme(location, name, err);
+    int64_t colon = scheme_length(registry, text);
+    if (colon == 0) return parse_file(registry, location, text, arena, err);
+    Str name = scheme_name(registry, text);
+    Spelling scheme = scheme_find(registry, name);
+    if (!scheme.connector) return unknown_scheme(registry, location, name, err);
     return parse_url(location, scheme, str_slice(text, colon + 1, text.len), arena, err);
 }
 
-Status location_parse(Str text, Arena *arena, Location *ret_location, Err *err)
+Status location_parse(const Registry *registry, Str text, Arena *arena, Location *ret_location,
+                      Err *err)
 {
     Location location = {0};
     if (text.len == 0) {
@@ -384,8 +426,8 @@ Status location_parse(Str text, Arena *arena, Location *ret_location, Err *err)
     if (str_find_char(text, '\0') >= 0) {
         return err_set(err, ERR_CONFIG, "a location holds a NUL byte");
     }
-    TRY(location_mask(text, arena, &location.text, err));
-    TRY(parse_any(&location, text, arena, err));
+    TRY(location_mask(registry, text, arena, &location.text, err));
+    TRY(parse_any(registry, &location, text, arena, err));
     *ret_location = location;
     return OK;
 }

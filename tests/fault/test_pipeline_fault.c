@@ -11,9 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "connect/csv/csv_connector.h"
-#include "connect/ndjson/ndjson_connector.h"
-#include "connect/sqlite/sqlite_connector.h"
+#include "connect/connectors.h"
 #include "fault/faulty_vfs.h"
 #include "foundation/base/file.h"
 #include "foundation/base/mem.h"
@@ -123,14 +121,14 @@ static Status run_once(const char *name, RunResult *result, Err *err)
 {
     Configuration c;
     SubstituteFrom from = {0};
-    Status status = configuration_parse(STR("test"), str_from(CONFIG), &from, &c, err);
+    Status status = configuration_parse(&REGISTRY, STR("test"), str_from(CONFIG), &from, &c, err);
     if (status == OK) status = configuration_check(&c, err);
     const PipelineConfig *pipeline = NULL;
     if (status == OK) status = configuration_pipeline(&c, str_from(name), &pipeline, err);
     Budget budget;
     budget_init(&budget, "memory", NULL, 1 << 20);
     RunOptions options = {0};
-    PipelineEnv env = {.registry = &REGISTRY, .budget = &budget};
+    PipelineEnv env = {.budget = &budget};
     if (status == OK) status = pipeline_run(pipeline, &options, &env, result, err);
     configuration_done(&c);
     return status;

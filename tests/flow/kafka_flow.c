@@ -6,8 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "connect/kafka/kafka_connector.h"
+#include "connect/connectors.h"
 #include "work/flow/flow.h"
+
+static const Connector *const CONNECTORS[] = {&kafka_connector};
+static const Registry REGISTRY = {CONNECTORS, 1};
 
 static _Atomic bool stop;
 
@@ -34,8 +37,8 @@ static Status driver_open(Driver *d, char **argv, Err *err)
     d->arena = arena_make(1 << 20);
     d->info.arena = arena_make(1 << 20);
     pathset_init(&d->paths);
-    TRY(location_parse(str_from(argv[1]), &d->arena, &d->from, err));
-    TRY(location_parse(str_from(argv[2]), &d->arena, &d->to, err));
+    TRY(location_parse(&REGISTRY, str_from(argv[1]), &d->arena, &d->from, err));
+    TRY(location_parse(&REGISTRY, str_from(argv[2]), &d->arena, &d->to, err));
     d->source_req = (SourceReq){.location = &d->from,
                                 .open = true,
                                 .paths = &d->paths,

@@ -4,8 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "connect/postgres/postgres_connector.h"
+#include "connect/connectors.h"
 #include "engine/column/builder.h"
+
+static const Connector *const CONNECTORS[] = {&postgres_connector};
+static const Registry REGISTRY = {CONNECTORS, 1};
 
 typedef struct Driver {
     Arena arena;
@@ -27,7 +30,7 @@ static Status driver_open(Driver *d, const char *url, const char *run_id, Err *e
     d->arena = arena_make(1 << 20);
     d->key = STR("id");
     load_state_init(&d->state);
-    TRY(location_parse(str_from(url), &d->arena, &d->location, err));
+    TRY(location_parse(&REGISTRY, str_from(url), &d->arena, &d->location, err));
     TRY(schema_new(FIELDS, 2, false, &d->schema, err));
     TRY(reject_schema(&d->reject_schema, err));
     d->req = (SinkReq){.location = &d->location,

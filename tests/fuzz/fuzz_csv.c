@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "connect/csv/csv_connector.h"
+#include "connect/connectors.h"
 #include "foundation/base/clock.h"
 #include "foundation/base/file.h"
+
+static const Connector *const CONNECTORS[] = {&csv_connector};
+static const Registry REGISTRY = {CONNECTORS, 1};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -48,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)fclose(file);
     Arena arena = arena_make(1 << 20);
     Location location;
-    if (location_parse(str_from(path), &arena, &location, &err) != OK) abort();
+    if (location_parse(&REGISTRY, str_from(path), &arena, &location, &err) != OK) abort();
     int64_t once = read_all(&location);
     if (read_all(&location) != once) abort();
     arena_done(&arena);

@@ -4,7 +4,14 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "connect/location.h"
+#include "connect/connectors.h"
+
+#define CONNECTOR(name) &name##_connector,
+static const Connector *const CONNECTORS[] = {
+#include "connect/connectors.def"
+};
+#undef CONNECTOR
+static const Registry REGISTRY = {CONNECTORS, COUNT_OF(CONNECTORS)};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -12,17 +19,17 @@ static void look_at(Str text, Arena *arena)
 {
     Location location = {0}, again = {0};
     Err err = {0};
-    if (location_parse(text, arena, &location, &err) != OK) {
+    if (location_parse(&REGISTRY, text, arena, &location, &err) != OK) {
         if (err.kind == ERR_INTERNAL) abort();
         return;
     }
-    if (!location.scheme.len) abort();
+    if (!location.connector || location.kind == LOCATION_NONE) abort();
     for (int32_t i = 0; i < location.option_count; i++) {
         if (!location_option(&location, location.options[i].name).ptr) abort();
     }
     if (location_set(&location, arena, STR("id"), STR("v"), &err) != OK) abort();
     if (!str_eq(location_option(&location, STR("id")), STR("v"))) abort();
-    if (location_parse(text, arena, &again, &err) != OK) abort();
+    if (location_parse(&REGISTRY, text, arena, &again, &err) != OK) abort();
     if (location_same_file(&location, &again) != location_same_file(&again, &location)) abort();
 }
 
@@ -38,7 +45,7 @@ static void mask(Str text, Arena *arena)
         if (!plain && c != '-' && c != '_' && c != '.' && c != '~') return;
     }
     if (arena_printf(arena, &url, NULL, "postgresql://u:%.*s@h/db", STR_ARG(text)) != OK) return;
-    if (location_parse(url, arena, &location, NULL) != OK) return;
+    if (location_parse(&REGISTRY, url, arena, &location, NULL) != OK) return;
     if (str_find(location.text, text) >= 0) abort();
 }
 

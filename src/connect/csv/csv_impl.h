@@ -5,7 +5,8 @@
 #include <stdatomic.h>
 
 #include "connect/file_source.h"
-#include "connect/registry.h"
+#include "connect/sink.h"
+#include "connect/source.h"
 #include "engine/format/csv_field.h"
 #include "foundation/codec/csv_scan.h"
 

@@ -1,5 +1,4 @@
-/* Writes batches as CSV, whole or not at all; and the connector's table. */
-#include "connect/csv/csv_connector.h"
+/* Writes batches as CSV, whole or not at all. */
 #include "connect/csv/csv_impl.h"
 #include "connect/file_sink.h"
 #include "engine/format/csv_write.h"
@@ -201,16 +200,3 @@ Status csv_sink_new(const SinkReq *req, Sink **ret_sink, Err *err)
     *ret_sink = &self->sink;
     return OK;
 }
-
-static const char *const OPTIONS[] = {"delimiter", "header", "null", "encoding", "types", NULL};
-
-const Connector csv_connector = {
-    .scheme = "csv",
-    .title = "CSV and TSV files",
-    .options = OPTIONS,
-    .reads = true,
-    .writes = true,
-    .is_file = true,
-    .source_new = csv_source_new,
-    .sink_new = csv_sink_new,
-};

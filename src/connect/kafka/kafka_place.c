@@ -69,9 +69,14 @@ static Status add_broker(KafkaPlace *place, Str broker, Buf *out, Err *err)
                       (long long)number);
 }
 
+static bool is_embedded(Str hosts)
+{
+    return str_eq(hosts, STR("embedded"));
+}
+
 static Status parse_brokers(KafkaPlace *place, Str list, Err *err)
 {
-    if (str_eq(list, STR("embedded"))) {
+    if (is_embedded(list)) {
         place->embedded = true;
         return OK;
     }
@@ -154,6 +159,35 @@ static Status parse_place(KafkaPlace *place, Err *err)
     Str topic = slash < 0 ? STR_NULL : str_slice(rest, slash + 1, rest.len);
     if (topic.len) TRY(kafka_place_topic(place, topic, &place->topic, err));
     return parse_options(place, err);
+}
+
+Status kafka_place_parse(Location *location, Str rest, Arena *arena UNUSED, Err *err UNUSED)
+{
+    Str hosts = str_starts(rest, STR("//")) ? str_slice(rest, 2, rest.len) : rest;
+    int64_t slash = str_find_char(hosts, '/');
+    location->ephemeral = is_embedded(slash < 0 ? hosts : str_slice(hosts, 0, slash));
+    return OK;
+}
+
+Status kafka_place_fit(Location *location, int64_t memory_bytes, Arena *arena, Err *err)
+{
+    const struct {
+        const char *name;
+        int64_t size, least, most;
+    } SIZES[] = {
+        {"rdkafka.queued.max.messages.kbytes", memory_bytes / 16 / 1024, 1024, 32768},
+        {"rdkafka.queued.min.messages", memory_bytes / 5120, 1000, 100000},
+        {"rdkafka.fetch.max.bytes", memory_bytes / 10, 4 << 20, 50 << 20},
+        {"rdkafka.queue.buffering.max.kbytes", memory_bytes / 8 / 1024, 8192, 65536},
+        {"rdkafka.queue.buffering.max.messages", memory_bytes / 2560, 5000, 200000},
+    };
+    for (int32_t i = 0; i < COUNT_OF(SIZES); i++) {
+        Str value;
+        int64_t size = int64_min(int64_max(SIZES[i].size, SIZES[i].least), SIZES[i].most);
+        TRY(arena_printf(arena, &value, err, "%lld", (long long)size));
+        TRY(location_set(location, arena, str_from(SIZES[i].name), value, err));
+    }
+    return OK;
 }
 
 Status kafka_place_init(KafkaPlace *place, const Location *location, Err *err)

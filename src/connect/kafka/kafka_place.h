@@ -26,6 +26,11 @@ typedef struct KafkaPlace {
     Arena arena;
 } KafkaPlace;
 
+/* Connector.parse: a location of the broker inside the process is ephemeral. */
+MUST_USE Status kafka_place_parse(Location *location, Str rest, Arena *arena, Err *err);
+/* Connector.fit: the client's queues get a share of the memory; with 512 MB these are the sizes
+ * that it has without. */
+MUST_USE Status kafka_place_fit(Location *location, int64_t memory_bytes, Arena *arena, Err *err);
 /* FAIL: ERR_CONFIG naming the location, with the fix. Touches no network. */
 MUST_USE Status kafka_place_init(KafkaPlace *place, const Location *location, Err *err);
 void kafka_place_done(KafkaPlace *place);

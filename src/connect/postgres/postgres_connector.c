@@ -1,13 +1,17 @@
 /* The PostgreSQL connector: tables and queries in, tables out. */
-#include "connect/postgres/postgres_connector.h"
-
+#include "connect/connector.h"
+#include "connect/connectors.h"
 #include "connect/postgres/postgres_impl.h"
 
+static const char *const SCHEMES[] = {"postgresql", "postgres", NULL};
 static const char *const OPTIONS[] = {"timeout", NULL};
 
 const Connector postgres_connector = {
-    .scheme = "postgresql",
     .title = "PostgreSQL databases",
+    .kind = LOCATION_TABLE,
+    .schemes = SCHEMES,
+    .authority = true,
+    .form = "postgresql://",
     .options = OPTIONS,
     .reads = true,
     .writes = true,

@@ -3,7 +3,7 @@
 #define NEURON_POSTGRES_IMPL_H
 
 #include "connect/postgres/postgres_type.h"
-#include "connect/registry.h"
+#include "connect/connector.h"
 #include "store/db/postgres_db.h"
 
 enum { POSTGRES_SQL_MAX = 8 << 20 };

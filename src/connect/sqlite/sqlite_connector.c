@@ -1,14 +1,18 @@
 /* The SQLite connector: tables and queries in, tables out. */
-#include "connect/sqlite/sqlite_connector.h"
-
+#include "connect/connector.h"
+#include "connect/connectors.h"
 #include "connect/sqlite/sqlite_impl.h"
 
-static const char *const NO_OPTIONS[] = {NULL};
+static const char *const SCHEMES[] = {"sqlite", NULL};
+static const char *const LOOKS[] = {"db", "sqlite", "sqlite3", NULL};
 
 const Connector sqlite_connector = {
-    .scheme = "sqlite",
     .title = "SQLite databases",
-    .options = NO_OPTIONS,
+    .kind = LOCATION_TABLE,
+    .schemes = SCHEMES,
+    .form = "sqlite:///",
+    .looks = LOOKS,
+    .parse = sqlite_location_parse,
     .reads = true,
     .writes = true,
     .merges = true,

@@ -2,7 +2,7 @@
 #ifndef NEURON_SQLITE_IMPL_H
 #define NEURON_SQLITE_IMPL_H
 
-#include "connect/registry.h"
+#include "connect/connector.h"
 #include "store/db/sqlite_db.h"
 
 /* What a declared type says about the values beyond SQLite's storage classes. */
@@ -35,6 +35,8 @@ MUST_USE Status sqlite_bind_value(sqlite3 *db, sqlite3_stmt *statement, int inde
                                   const Column *column, int64_t row, SqliteAffinity affinity,
                                   const char **ret_reason, Err *err);
 
+/* Connector.parse: the path, and the options after `?`. */
+MUST_USE Status sqlite_location_parse(Location *location, Str rest, Arena *arena, Err *err);
 MUST_USE Status sqlite_source_new(const SourceReq *req, Source **ret_source, Err *err);
 MUST_USE Status sqlite_sink_new(const SinkReq *req, Sink **ret_sink, Err *err);
 

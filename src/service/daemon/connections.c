@@ -22,7 +22,7 @@ Status links_make(Daemon *d, Err *err)
     for (int32_t i = 0; i < c->connection_count; i++) {
         const ConnectionOptions *o = &c->connections[i];
         Location location = {0};
-        if (location_parse(o->url, &d->config->arena, &location, NULL) != OK) continue;
+        if (location_parse(c->registry, o->url, &d->config->arena, &location, NULL) != OK) continue;
         d->links[d->link_count++] = (Link){.name = o->head.name, .text = location.text};
     }
     return OK;

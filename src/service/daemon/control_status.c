@@ -163,7 +163,7 @@ static void write_connections(const Daemon *d, JsonWriter *w)
     for (int32_t i = 0; i < c->connection_count; i++) {
         const ConnectionOptions *o = &c->connections[i];
         Location location = {0};
-        bool good = location_parse(o->url, &arena, &location, NULL) == OK;
+        bool good = location_parse(d->config->registry, o->url, &arena, &location, NULL) == OK;
         json_key_str(w, o->head.name);
         json_write_text(w, good ? location.text : STR("***"));
     }
@@ -179,7 +179,7 @@ Status control_config(void *arg, Buf *out, Err *err)
     json_object_begin(&w);
     write_text(&w, "file", d->config->path);
     write_text(&w, "id", d->identity);
-    write_text(&w, "state", str_starts(o->state, STR("sqlite")) ? o->state : STR("***"));
+    write_text(&w, "state", state_url_is_file(o->state) ? o->state : STR("***"));
     json_key(&w, "memory_bytes");
     json_write_int64(&w, o->memory_bytes);
     json_key(&w, "drain_seconds");

@@ -94,7 +94,7 @@ Status control_stream_send(void *arg, Str name, Str lines, const _Atomic bool *s
     Daemon *d = arg;
     Stream *stream = NULL;
     TRY(find(d, name, &stream, err));
-    StreamEnv env = {.registry = d->options->registry, .stop = stop};
+    StreamEnv env = {.stop = stop};
     int64_t count = 0;
     TRY(stream_send(stream_config(stream), &env, lines, &count, err));
     return buf_printf(out, err, "{\"accepted\":%lld}", (long long)count);

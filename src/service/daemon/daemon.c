@@ -44,9 +44,10 @@ void daemon_end(Daemon *d, DaemonEnd how)
 
 Status daemon_load(const DaemonOptions *options, Configuration *c, Err *err)
 {
-    Status status = options->config_path.len
-                        ? configuration_load(options->config_path, options->from, c, err)
-                        : configuration_guide_load(options->from, c, err);
+    Status status =
+        options->config_path.len
+            ? configuration_load(options->registry, options->config_path, options->from, c, err)
+            : configuration_guide_load(options->registry, options->from, c, err);
     if (status == OK) status = configuration_check(c, err);
     return status;
 }

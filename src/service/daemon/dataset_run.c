@@ -163,9 +163,7 @@ void dataset_run(Daemon *d, Ticket *ticket)
     CLEANUP(quality_report_free_p) QualityReport *report = NULL;
     DatasetCheck check = {.set = &d->config->quality[job->index],
                           .store = d->store,
-                          .env = {.registry = d->options->registry,
-                                  .budget = &d->budget,
-                                  .cancelled = &job->cancelled},
+                          .env = {.budget = &d->budget, .cancelled = &job->cancelled},
                           .letter = d->config->options.federation.url.len ? letter_write : NULL};
     if (dataset_check(&check, &report, &err) == OK) {
         count_report(report);

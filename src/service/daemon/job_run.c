@@ -201,8 +201,7 @@ static void run_pipeline(Daemon *d, Ticket *ticket)
     int32_t attempts = pipeline.retry_attempts;
     /* The wait between attempts is the queue's, so that no thread waits. */
     pipeline.retry_attempts = 1;
-    PipelineEnv env = {
-        .registry = d->options->registry, .budget = &d->budget, .cancelled = &job->cancelled};
+    PipelineEnv env = {.budget = &d->budget, .cancelled = &job->cancelled};
     RunOptions options = {.run_id = str_from(ticket->run_id)};
     metrics_set(METRIC_PIPELINE_RUNNING, 1, LABELS(job->name));
     if (mark_running(d, ticket, &err) != OK) {

@@ -55,8 +55,9 @@ static int64_t place_limit(const Daemon *d, const Location *location)
     for (int32_t i = 0; i < c->connection_count; i++) {
         Arena arena = arena_make(1 << 20);
         Location named = {0};
-        bool same = location_parse(c->connections[i].url, &arena, &named, NULL) == OK &&
-                    str_eq(named.text, location->text);
+        bool same =
+            location_parse(c->registry, c->connections[i].url, &arena, &named, NULL) == OK &&
+            str_eq(named.text, location->text);
         arena_done(&arena);
         if (same) return c->connections[i].concurrency;
     }
@@ -134,7 +135,7 @@ Status jobs_make(Daemon *d, Err *err)
     }
     for (int32_t i = 0; i < c->quality_count; i++) {
         const QualitySet *set = &c->quality[i];
-        if (!set->from.scheme.len) continue; /* a set for `check` steps only */
+        if (!set->from.connector) continue; /* a set for `check` steps only */
         Job *job = &d->jobs[d->job_count++];
         job->index = i;
         job->catch_up = CATCH_UP_LAST;

@@ -34,8 +34,7 @@ Status streams_new(Daemon *d, Err *err)
     for (int32_t i = 0; i < count; i++) {
         StreamConfig *config = &d->config->streams[i];
         StreamOptionsRun options = {.config = config,
-                                    .env = {.registry = d->options->registry,
-                                            .budget = &d->budget,
+                                    .env = {.budget = &d->budget,
                                             .stop_us = d->config->options.drain_us * 2 / 3,
                                             .changed = on_changed,
                                             .changed_arg = config}};

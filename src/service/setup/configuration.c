@@ -11,9 +11,9 @@
 #define CONFIGURATION_ARENA_MAX (INT64_C(256) << 20)
 enum { MISTAKES_SHOWN = 5 };
 
-static void configuration_init(Configuration *c)
+static void configuration_init(const Registry *registry, Configuration *c)
 {
-    *c = (Configuration){0};
+    *c = (Configuration){.registry = registry};
     c->arena = arena_make(CONFIGURATION_ARENA_MAX);
     c->text = buf_make(CONFIGURATION_MAX);
     c->mistakes = (MistakeList){.arena = &c->arena};
@@ -25,9 +25,9 @@ void configuration_done(Configuration *c)
     arena_done(&c->arena);
 }
 
-Status configuration_begin(Str path, Configuration *c, Err *err)
+Status configuration_begin(const Registry *registry, Str path, Configuration *c, Err *err)
 {
-    configuration_init(c);
+    configuration_init(registry, c);
     return arena_copy(&c->arena, path, &c->path, err);
 }
 
@@ -73,18 +73,19 @@ static Status check(Configuration *c, const SubstituteFrom *from, Err *err)
     return OK;
 }
 
-Status configuration_parse(Str path, Str text, const SubstituteFrom *from, Configuration *c,
-                           Err *err)
+Status configuration_parse(const Registry *registry, Str path, Str text, const SubstituteFrom *from,
+                           Configuration *c, Err *err)
 {
-    configuration_init(c);
+    configuration_init(registry, c);
     TRY(arena_copy(&c->arena, path, &c->path, err));
     TRY(buf_append(&c->text, text, err));
     return check(c, from, err);
 }
 
-Status configuration_load(Str path, const SubstituteFrom *from, Configuration *c, Err *err)
+Status configuration_load(const Registry *registry, Str path, const SubstituteFrom *from,
+                          Configuration *c, Err *err)
 {
-    configuration_init(c);
+    configuration_init(registry, c);
     TRY(arena_copy(&c->arena, path, &c->path, err));
     if (file_load(path, &c->text, err) != OK) {
         (void)err_hint(err, "name the configuration with -c FILE; `neuron init` writes a starter");
@@ -134,11 +135,11 @@ Status configuration_location(Configuration *c, Str text, Location *ret_location
     for (int32_t i = 0; i < c->connection_count; i++) {
         const ConnectionOptions *o = &c->connections[i];
         if (!str_eq(o->head.name, text)) continue;
-        text = str_eq(o->url, STR("embedded")) ? STR("kafka://embedded") : o->url;
+        text = connector_alias(c->registry, o->url);
         timeout = option_node(&o->head, "timeout");
         break;
     }
-    TRY(location_parse(text, &c->arena, ret_location, err));
+    TRY(location_parse(c->registry, text, &c->arena, ret_location, err));
     if (!timeout) return OK;
     return location_set(ret_location, &c->arena, STR("timeout"), timeout->text, err);
 }

@@ -141,6 +141,7 @@ extern const OptionGroup CONFIGURATION_GROUP;
 
 /* One configuration, with everything that it points to. */
 typedef struct Configuration {
+    const Registry *registry; /* of the locations; borrowed */
     Arena arena;
     Buf text; /* the file as it was read */
     Str path;
@@ -160,11 +161,12 @@ typedef struct Configuration {
 /* Read and check. Returns FAIL only when the file can't be read or is no YAML (one error);
  * otherwise look at mistakes.count. `configuration` is freed with configuration_done in either
  * case. */
-MUST_USE Status configuration_load(Str path, const SubstituteFrom *from,
+MUST_USE Status configuration_load(const Registry *registry, Str path, const SubstituteFrom *from,
                                    Configuration *configuration, Err *err);
 /* The same from text (tests, built-in configurations). */
-MUST_USE Status configuration_parse(Str path, Str text, const SubstituteFrom *from,
-                                    Configuration *configuration, Err *err);
+MUST_USE Status configuration_parse(const Registry *registry, Str path, Str text,
+                                    const SubstituteFrom *from, Configuration *configuration,
+                                    Err *err);
 void configuration_done(Configuration *configuration);
 
 /* FAIL: ERR_CONFIG naming the nearest pipeline. */
@@ -176,10 +178,11 @@ MUST_USE Status configuration_quality(const Configuration *configuration, Str na
                                       const QualitySet **ret_set, Err *err);
 /* A file of rules alone: a list of rules, or a map as under `quality:`. As configuration_load: look
  * at mistakes.count; `configuration` owns what the set points to. */
-MUST_USE Status configuration_rules_load(Str path, const SubstituteFrom *from,
-                                         Configuration *configuration, QualitySet *ret_set,
-                                         Err *err);
-/* A connection's name, or a location as it is. `embedded` is kafka://embedded. */
+MUST_USE Status configuration_rules_load(const Registry *registry, Str path,
+                                         const SubstituteFrom *from, Configuration *configuration,
+                                         QualitySet *ret_set, Err *err);
+/* A connection's name, or a location as it is. A connection may be a connector's alias
+ * (`embedded`). */
 MUST_USE Status configuration_location(Configuration *configuration, Str text,
                                        Location *ret_location, Err *err);
 /* Mistakes, one a line: file:line:column: what (the fix). */
@@ -191,7 +194,7 @@ MUST_USE Status configuration_check(const Configuration *configuration, Err *err
 /* The guide's complete neuron as a configuration's text. With `from`, parts whose variables
  * (SOURCE_DB_URL, TARGET_DB_URL, KAFKA_SERVERS) are not set are left out; NULL: all of it. */
 MUST_USE Status configuration_guide(const SubstituteFrom *from, Buf *out, Err *err);
-MUST_USE Status configuration_guide_load(const SubstituteFrom *from,
+MUST_USE Status configuration_guide_load(const Registry *registry, const SubstituteFrom *from,
                                          Configuration *ret_configuration, Err *err);
 
 /* A commented starter configuration. */

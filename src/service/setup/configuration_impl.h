@@ -28,7 +28,8 @@ void location_settle(Configuration *configuration, const OptionHead *head, const
 MUST_USE Status params_make(Configuration *configuration, const YamlNode *node,
                             const SourceParam **ret_params, int32_t *ret_count, Err *err);
 /* An empty configuration of that path. */
-MUST_USE Status configuration_begin(Str path, Configuration *configuration, Err *err);
+MUST_USE Status configuration_begin(const Registry *registry, Str path,
+                                    Configuration *configuration, Err *err);
 /* An error as a mistake at the node. */
 void mistake_from(Configuration *configuration, const YamlNode *node, const Err *err);
 /* Where a scalar's text begins in the file. */

@@ -102,6 +102,7 @@ static Status compare_rows(Comparison *k, Str output, Arena *arena, Err *err)
 
 /* The files of one test. */
 typedef struct TestFiles {
+    const Registry *registry;
     Str from, to;
     Arena *arena;
 } TestFiles;
@@ -115,8 +116,8 @@ typedef struct Subject {
     const char *refused_name;
 } Subject;
 
-static Status run_steps(const PipelineConfig *pipeline, const Registry *registry,
-                        const TestFiles *files, int64_t *ret_refused, Err *err)
+static Status run_steps(const PipelineConfig *pipeline, const TestFiles *files,
+                        int64_t *ret_refused, Err *err)
 {
     PipelineConfig config = {
         .steps = pipeline->steps,
@@ -126,12 +127,13 @@ static Status run_steps(const PipelineConfig *pipeline, const Registry *registry
         .rejects_elsewhere = true,
         .parallel = 1,
     };
-    TRY(location_parse(files->from, files->arena, &config.from, err));
-    TRY(location_parse(files->to, files->arena, &config.to, err));
-    TRY(location_parse(STR("/dev/null#ndjson"), files->arena, &config.reject_to, err));
+    TRY(location_parse(files->registry, files->from, files->arena, &config.from, err));
+    TRY(location_parse(files->registry, files->to, files->arena, &config.to, err));
+    TRY(location_parse(files->registry, STR("/dev/null#ndjson"), files->arena, &config.reject_to,
+                       err));
     Budget budget;
     budget_init(&budget, "memory", NULL, INT64_C(1) << 30);
-    PipelineEnv env = {.registry = registry, .budget = &budget};
+    PipelineEnv env = {.budget = &budget};
     RunOptions options = {0};
     RunResult result;
     run_result_init(&result);
@@ -142,8 +144,8 @@ static Status run_steps(const PipelineConfig *pipeline, const Registry *registry
 }
 
 /* The stream with files in the place of its systems. */
-static Status run_processors(const Subject *subject, const Registry *registry,
-                             const TestFiles *files, int64_t *ret_refused, Err *err)
+static Status run_processors(const Subject *subject, const TestFiles *files, int64_t *ret_refused,
+                             Err *err)
 {
     StreamConfig config = *subject->stream;
     config.topic = config.to_name = config.dead_letter_name = STR_NULL;
@@ -156,12 +158,13 @@ static Status run_processors(const Subject *subject, const Registry *registry,
     if (!subject->stream->to_messages) config.key = (StreamText){0};
     config.dead_letters = config.dead_letters_elsewhere = config.dead_letter_messages = true;
     config.format = DEAD_LETTER_ENVELOPE;
-    TRY(location_parse(files->from, files->arena, &config.from, err));
-    TRY(location_parse(files->to, files->arena, &config.to, err));
-    TRY(location_parse(STR("/dev/null#ndjson"), files->arena, &config.dead_letter_to, err));
+    TRY(location_parse(files->registry, files->from, files->arena, &config.from, err));
+    TRY(location_parse(files->registry, files->to, files->arena, &config.to, err));
+    TRY(location_parse(files->registry, STR("/dev/null#ndjson"), files->arena,
+                       &config.dead_letter_to, err));
     Budget budget;
     budget_init(&budget, "memory", NULL, INT64_C(1) << 30);
-    StreamEnv env = {.registry = registry, .budget = &budget, .drain = true};
+    StreamEnv env = {.budget = &budget, .drain = true};
     StreamStats stats;
     Status status = stream_stats_init(&stats, &config, err);
     if (status == OK) status = stream_run(&config, &env, &stats, err);
@@ -170,11 +173,11 @@ static Status run_processors(const Subject *subject, const Registry *registry,
     return status;
 }
 
-static Status run_subject(const Subject *subject, const Registry *registry, const TestFiles *files,
-                          int64_t *ret_refused, Err *err)
+static Status run_subject(const Subject *subject, const TestFiles *files, int64_t *ret_refused,
+                          Err *err)
 {
-    if (subject->stream) return run_processors(subject, registry, files, ret_refused, err);
-    return run_steps(subject->pipeline, registry, files, ret_refused, err);
+    if (subject->stream) return run_processors(subject, files, ret_refused, err);
+    return run_steps(subject->pipeline, files, ret_refused, err);
 }
 
 static Status test_files(const Subject *subject, const Registry *registry, Comparison *k,
@@ -185,8 +188,8 @@ static Status test_files(const Subject *subject, const Registry *registry, Compa
     Err why = {0};
     int64_t refused = 0;
     Status status = write_rows(k->test->input, from, err);
-    TestFiles files = {str_from(from), str_from(to), &arena};
-    if (status == OK && run_subject(subject, registry, &files, &refused, &why) != OK) {
+    TestFiles files = {registry, str_from(from), str_from(to), &arena};
+    if (status == OK && run_subject(subject, &files, &refused, &why) != OK) {
         k->passed = false;
         status = buf_printf(k->report, err, "  failed: %s\n", why.message);
     } else if (status == OK) {
@@ -245,8 +248,8 @@ static void remove_file(const char path[64])
     (void)unlink(journal);
 }
 
-Status configuration_test(const Configuration *c, const Registry *registry, const TestOptions *test,
-                          bool *ret_passed, Buf *report, Err *err)
+Status configuration_test(const Configuration *c, const TestOptions *test, bool *ret_passed,
+                          Buf *report, Err *err)
 {
     Subject subject;
     TRY(find_subject(c, test, &subject, err));
@@ -257,7 +260,7 @@ Status configuration_test(const Configuration *c, const Registry *registry, cons
     if (fd < 0) return err_set(err, ERR_IO, "can't make a temporary file");
     file_close(fd);
     int64_t start = report->len;
-    Status status = test_files(&subject, registry, &k, from, to, err);
+    Status status = test_files(&subject, c->registry, &k, from, to, err);
     remove_file(from);
     remove_file(to);
     TRY(status);

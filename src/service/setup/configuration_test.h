@@ -8,8 +8,7 @@
  * (`stream/type`; `stream`: that of each message's type); each row that comes out must have the
  * members of the expected one at its place (members that are not named are free), and as many rows
  * and rejects must come. Says what differs in `report`. */
-MUST_USE Status configuration_test(const Configuration *configuration, const Registry *registry,
-                                   const TestOptions *test, bool *ret_passed, Buf *report,
-                                   Err *err);
+MUST_USE Status configuration_test(const Configuration *configuration, const TestOptions *test,
+                                   bool *ret_passed, Buf *report, Err *err);
 
 #endif

@@ -42,7 +42,7 @@ static void timeout_check(Configuration *c, const ConnectionOptions *o, const Ya
     if (o->timeout_us <= 0) {
         mistake_add(&c->mistakes, node->line, node->column, STR_NULL,
                     "`timeout` must be longer than nothing");
-    } else if (!str_eq(location->scheme, STR("postgresql"))) {
+    } else if (!connector_has_option(location->connector, STR("timeout"))) {
         mistake_add(&c->mistakes, node->line, node->column, STR_NULL,
                     "`timeout` is for postgresql:// connections: how long a statement may give"
                     " nothing");
@@ -72,8 +72,8 @@ static Status connection_check(Configuration *c, const YamlNode *node, Connectio
     concurrency_check(c, concurrency, o->concurrency);
     if (!o->url.len && !plain) return OK; /* said already */
     const YamlNode *url = plain ? node : option_node(&o->head, "url");
-    if (!str_eq(o->url, STR("embedded")) &&
-        location_parse(o->url, &c->arena, &location, &why) != OK) {
+    Str text = connector_alias(c->registry, o->url);
+    if (location_parse(c->registry, text, &c->arena, &location, &why) != OK) {
         mistake_from(c, url, &why);
         return OK;
     }

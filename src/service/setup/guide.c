@@ -122,12 +122,13 @@ Status configuration_guide(const SubstituteFrom *from, Buf *out, Err *err)
     return target ? buf_append(out, str_from(QUALITY), err) : OK;
 }
 
-Status configuration_guide_load(const SubstituteFrom *from, Configuration *c, Err *err)
+Status configuration_guide_load(const Registry *registry, const SubstituteFrom *from,
+                                Configuration *c, Err *err)
 {
     CLEANUP(buf_done) Buf text = buf_make(1 << 20);
     if (configuration_guide(from, &text, err) != OK) {
         *c = (Configuration){0};
         return FAIL;
     }
-    return configuration_parse(STR("the guide's neuron"), buf_str(&text), from, c, err);
+    return configuration_parse(registry, STR("the guide's neuron"), buf_str(&text), from, c, err);
 }

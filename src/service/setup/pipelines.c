@@ -135,7 +135,7 @@ static void rejects_make(Configuration *c, const PipelineOptions *o, PipelineCon
     Err err = {0};
     bool place = str_find(node->text, STR("://")) >= 0 || str_find_char(node->text, '/') >= 0 ||
                  str_find_char(node->text, '#') >= 0;
-    bool file = location_parse(node->text, &c->arena, &p->reject_to, &err) == OK;
+    bool file = location_parse(c->registry, node->text, &c->arena, &p->reject_to, &err) == OK;
     if (!file && place) mistake_from(c, node, &err);
     p->rejects_elsewhere = file;
     p->reject_table = file ? STR("neuron_rejects") : node->text;
@@ -144,17 +144,13 @@ static void rejects_make(Configuration *c, const PipelineOptions *o, PipelineCon
                 "`rejects`: the rows themselves go to this file");
 }
 
-static bool is_file(const Location *location)
-{
-    return str_eq(location->scheme, STR("csv")) || str_eq(location->scheme, STR("ndjson"));
-}
-
 static void mode_make(Configuration *c, const PipelineOptions *o, PipelineConfig *p)
 {
     const YamlNode *node = option_node(&o->head, "mode");
     p->mode = (SinkMode)o->mode;
     if (!node) {
-        p->mode = is_file(&p->to) ? SINK_REPLACE : p->key_count > 0 ? SINK_UPSERT : SINK_APPEND;
+        bool file = p->to.kind == LOCATION_FILE;
+        p->mode = file ? SINK_REPLACE : p->key_count > 0 ? SINK_UPSERT : SINK_APPEND;
     }
     bool needs_key = p->mode == SINK_UPSERT || p->mode == SINK_MIRROR;
     if (needs_key && p->key_count == 0 && node) {
@@ -182,12 +178,11 @@ static void overlap_check(Configuration *c, const PipelineOptions *o, const Pipe
 {
     const YamlNode *node = option_node(&o->incremental.head, "overlap");
     if (!node || (!p->incremental.overlap_us && !p->incremental.overlap_count)) return;
-    bool topic = str_eq(p->to.scheme, STR("kafka"));
-    if (topic || is_file(&p->to)) {
+    if (p->to.connector && !p->to.connector->merges) {
         mistake_add(&c->mistakes, node->line, node->column,
                     STR("leave it out, or load into a database with a `key`"),
                     "`overlap` reads rows again, and a %s would have them twice",
-                    topic ? "topic" : "file");
+                    p->to.kind == LOCATION_TOPIC ? "topic" : "file");
     } else if (p->mode == SINK_APPEND && p->key_count == 0) {
         mistake_add(&c->mistakes, node->line, node->column,
                     STR("name the columns of a key: `key: [id]`, with mode upsert or append"),
@@ -260,7 +255,7 @@ static Status pipeline_make(Configuration *c, const PipelineOptions *o, Pipeline
     location_settle(c, &o->head, "from", o->from, &p->from);
     location_settle(c, &o->head, "primary", o->primary, &p->primary);
     location_settle(c, &o->head, "to", o->to, &p->to);
-    if (!p->table.len && p->from_table.len && !is_file(&p->to)) p->table = p->from_table;
+    if (!p->table.len && p->from_table.len && p->to.kind != LOCATION_FILE) p->table = p->from_table;
     TRY(params_make(c, o->params, &p->params, &p->param_count, err));
     TRY(csv_make(c, o->csv, p, err));
     TRY(steps_make(c, o->steps, p, err));

@@ -96,10 +96,10 @@ static Status rules_root(Configuration *c, YamlNode *root, YamlNode **ret_map, E
     return OK;
 }
 
-Status configuration_rules_load(Str path, const SubstituteFrom *from, Configuration *c,
-                                QualitySet *ret_set, Err *err)
+Status configuration_rules_load(const Registry *registry, Str path, const SubstituteFrom *from,
+                                Configuration *c, QualitySet *ret_set, Err *err)
 {
-    TRY(configuration_begin(path, c, err));
+    TRY(configuration_begin(registry, path, c, err));
     if (file_load(path, &c->text, err) != OK) {
         if (err) err->kind = ERR_CONFIG;
         return FAIL;

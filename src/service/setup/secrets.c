@@ -58,7 +58,7 @@ void state_check(Configuration *c)
     Url url;
     Err why = {0};
     const YamlNode *node = option_node(&c->options.head, "state");
-    if (!node || str_starts(c->options.state, STR("sqlite"))) return;
+    if (!node || state_url_is_file(c->options.state)) return;
     if (str_find(c->options.state, STR("://")) < 0) return;
     if (url_parse(c->options.state, &url, &why) != OK) mistake_from(c, node, &why);
 }

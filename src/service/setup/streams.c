@@ -20,24 +20,9 @@ static void mistake_at(const Making *m, const YamlNode *node, const char *hint, 
                 map ? node->key_column : node->column, str_from(hint), "%s", what);
 }
 
-static bool is_scheme(const Location *location, const char *scheme)
-{
-    return str_eq(location->scheme, str_from(scheme));
-}
-
-static bool is_file(const Location *location)
-{
-    return is_scheme(location, "csv") || is_scheme(location, "ndjson");
-}
-
-static bool takes_messages(const Location *location)
-{
-    return is_scheme(location, "kafka") || is_scheme(location, "ndjson");
-}
-
 static bool is_same(const Location *a, const Location *b)
 {
-    return str_eq(a->scheme, b->scheme) && str_eq(a->url, b->url) && str_eq(a->path, b->path);
+    return a->connector == b->connector && str_eq(a->url, b->url) && str_eq(a->path, b->path);
 }
 
 /* ---- places ---- */
@@ -85,7 +70,7 @@ static bool place_file(const Making *m, const StreamPlaceOptions *p, Location *r
         mistake_from(m->c, node, &why);
         return false;
     }
-    if (is_file(ret_location)) return true;
+    if (ret_location->kind == LOCATION_FILE) return true;
     mistake_at(m, node, "name a file (x.ndjson), or use `connection` with `table` or `topic`",
                "`file` must be a file");
     return false;
@@ -97,7 +82,7 @@ static bool place_topic(const Making *m, const StreamPlaceOptions *p, Str otherw
     const YamlNode *node = option_node(&p->head, "topic");
     Str name = p->connection.len ? p->connection : otherwise;
     if (!place_connection(m, p, name, node, ret_location)) return false;
-    if (is_scheme(ret_location, "kafka")) return true;
+    if (ret_location->kind == LOCATION_TOPIC) return true;
     mistake_at(m, node, "use `table` for a database, `file` for a file",
                "a topic needs a connection to a broker (kafka://…)");
     return false;
@@ -113,7 +98,7 @@ static bool place_table(const Making *m, const StreamPlaceOptions *p, Str otherw
         return false;
     }
     if (!place_connection(m, p, name, node, ret_location)) return false;
-    if (!is_file(ret_location) && !is_scheme(ret_location, "kafka")) return true;
+    if (ret_location->kind == LOCATION_TABLE) return true;
     mistake_at(m, node, NULL, "a table needs a connection to a database");
     return false;
 }
@@ -131,34 +116,19 @@ static PlaceKind place_kind(const Making *m, const StreamPlaceOptions *p, const 
     return p->topic.len ? PLACE_TOPIC : p->table.len ? PLACE_TABLE : PLACE_FILE;
 }
 
-/* The client's own queues get a share of the budget; with 512 MB for one stream these are the
- * connector's own sizes. */
-static Status queue_options(const Making *m, Location *location, Err *err)
+/* The client's own queues get a share of the budget. */
+static Status fit(const Making *m, Location *location, Err *err)
 {
     int64_t share = m->c->options.memory_bytes / int64_max(m->c->options.streams.count, 1);
-    const struct {
-        const char *name;
-        int64_t size, least, most;
-    } SIZES[] = {
-        {"rdkafka.queued.max.messages.kbytes", share / 16 / 1024, 1024, 32768},
-        {"rdkafka.queued.min.messages", share / 5120, 1000, 100000},
-        {"rdkafka.fetch.max.bytes", share / 10, 4 << 20, 50 << 20},
-        {"rdkafka.queue.buffering.max.kbytes", share / 8 / 1024, 8192, 65536},
-        {"rdkafka.queue.buffering.max.messages", share / 2560, 5000, 200000},
-    };
-    for (int32_t i = 0; i < COUNT_OF(SIZES); i++) {
-        Str value;
-        int64_t size = int64_min(int64_max(SIZES[i].size, SIZES[i].least), SIZES[i].most);
-        TRY(arena_printf(&m->c->arena, &value, err, "%lld", (long long)size));
-        TRY(location_set(location, &m->c->arena, str_from(SIZES[i].name), value, err));
-    }
-    return OK;
+    const Connector *connector = location->connector;
+    return connector->fit ? connector->fit(location, share, &m->c->arena, err) : OK;
 }
 
 static Status broker_options(const Making *m, Location *location, Err *err)
 {
-    TRY(queue_options(m, location, err));
+    TRY(fit(m, location, err));
     const YamlNode *options = m->o->options;
+    const char *prefix = location->connector->client_options;
     if (!options || yaml_is_null(options)) return OK;
     if (options->kind != YAML_MAP) {
         mistake_at(m, options, NULL, "`options` must be a map");
@@ -166,7 +136,8 @@ static Status broker_options(const Making *m, Location *location, Err *err)
     }
     for (const YamlNode *at = options->first; at; at = at->next) {
         Str name;
-        TRY(arena_printf(&m->c->arena, &name, err, "rdkafka.%.*s", STR_ARG(at->key)));
+        TRY(arena_printf(&m->c->arena, &name, err, "%s%.*s", prefix ? prefix : "",
+                         STR_ARG(at->key)));
         TRY(location_set(location, &m->c->arena, name, at->text, err));
     }
     return OK;
@@ -181,7 +152,7 @@ static Status from_make(const Making *m, Err *err)
     Arena *arena = &m->c->arena;
     PlaceKind kind = place_kind(m, p, "`topic: …` or `file: …`");
     if (kind == PLACE_FILE) {
-        if (!place_file(m, p, &s->from) || is_scheme(&s->from, "ndjson")) return OK;
+        if (!place_file(m, p, &s->from) || s->from.connector->open_rows) return OK;
         mistake_at(m, option_node(&p->head, "file"), "name a file of JSON lines (x.ndjson)",
                    "messages are read from JSON lines");
         return OK;
@@ -251,16 +222,11 @@ static void mode_make(const Making *m, PlaceKind kind)
     }
 }
 
-static bool is_embedded(const Location *location)
-{
-    return str_starts(location->url, STR("kafka://embedded"));
-}
-
 static Status delivery_make(const Making *m, Err *err)
 {
     const YamlNode *node = option_node(&m->o->head, "delivery");
     bool once = m->o->delivery == 0;
-    bool embedded = is_embedded(&m->s->to) || is_embedded(&m->s->from);
+    bool embedded = m->s->to.ephemeral || m->s->from.ephemeral;
     if (once && node && embedded) {
         mistake_at(m, node, "`delivery: at_least_once`",
                    "the embedded broker keeps nothing, so that exactly_once means nothing on it");
@@ -294,7 +260,7 @@ static Status to_make(const Making *m, Err *err)
     s->evolve = p->evolve;
     TRY(key_make(m, kind, err));
     mode_make(m, kind);
-    s->to_messages = kind == PLACE_TOPIC || (ok && takes_messages(&s->to));
+    s->to_messages = kind == PLACE_TOPIC || (ok && s->to.connector->messages);
     s->to_name = kind == PLACE_TOPIC ? p->topic : kind == PLACE_TABLE ? p->table : STR_NULL;
     if (ok && kind == PLACE_FILE && !s->to_messages && str_eq(s->to.path, STR("-"))) {
         mistake_at(m, option_node(&p->head, "file"), "`-#ndjson`",
@@ -338,7 +304,7 @@ static Status letters_make(const Making *m, Err *err)
                           : kind == PLACE_TABLE ? p->table
                                                 : STR_NULL;
     if (!letter_place(m, kind, &s->dead_letter_to)) return OK;
-    s->dead_letter_messages = takes_messages(&s->dead_letter_to);
+    s->dead_letter_messages = s->dead_letter_to.connector->messages;
     s->dead_letter_topic = kind == PLACE_TOPIC;
     /* Beside the outputs in one transaction, where they share a system. */
     bool beside = is_same(&s->to, &s->dead_letter_to);

@@ -18,6 +18,11 @@
 
 static const char HINT[] = "write sqlite:///relative.db, sqlite:////absolute.db or postgresql://…";
 
+bool state_url_is_file(Str url)
+{
+    return str_starts(url, STR("sqlite"));
+}
+
 /* The scheme without a driver suffix (sqlite+aiosqlite, postgresql+asyncpg), and what is behind. */
 static Status url_split(Str url, Str *ret_scheme, Str *ret_rest, Err *err)
 {

@@ -18,6 +18,8 @@ typedef struct StateStore StateStore;
  * is damaged, ERR_PERMISSION when read-only, ERR_DEADLOCK when locked, ERR_CONNECT. A session that
  * is lost is opened again by the next call. */
 MUST_USE Status state_store_open(Str url, StateStore **ret_store, Err *err);
+/* Does the URL name a file, so that it holds no password? */
+bool state_url_is_file(Str url);
 void state_store_close(StateStore *store);
 DEFINE_FREE_P(StateStore, state_store_close)
 /* ---- several neurons on one store ---- */

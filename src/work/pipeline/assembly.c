@@ -66,10 +66,8 @@ static Status source_request(Assembly *a, Err *err)
         return err_hint(err, "name the cursor column: `incremental: { cursor: … }`");
     }
     if (c->incremental.cursor.len) TRY(cursor_from(a, err));
-    const Connector *target = NULL;
-    TRY(registry_find(a->env->registry, c->to.scheme, &target, err));
     /* Rows at the watermark are read again where a key tells which of them are new. */
-    bool again = target->merges && c->key_count > 0;
+    bool again = c->to.connector->merges && c->key_count > 0;
     bool overlaps = c->incremental.overlap_us > 0 || c->incremental.overlap_count > 0;
     bool watermark =
         !a->options->since.len && !a->options->full_refresh && a->state.position.cursor.len > 0;
@@ -87,7 +85,7 @@ static Status source_request(Assembly *a, Err *err)
         .lag_us = c->incremental.lag_us,
         .lag_count = c->incremental.lag_count,
         .order_said = c->incremental.order_said,
-        .primary = c->primary.scheme.len ? &c->primary : NULL,
+        .primary = c->primary.connector ? &c->primary : NULL,
         .rows_keyed = again,
         .settle = c->incremental.cursor.len > 0 && a->advance,
         .rows_once = c->mode == SINK_APPEND,
@@ -205,9 +203,9 @@ static Status sinks_make(Assembly *a, Err *err)
 {
     const PipelineConfig *c = a->config;
     sink_request(a);
-    TRY(registry_sink(a->env->registry, &a->sink_req, &a->sink, err));
+    TRY(connector_sink(&a->sink_req, &a->sink, err));
     if (c->rejects && c->rejects_elsewhere) {
-        TRY(registry_sink(a->env->registry, &a->reject_req, &a->reject_sink, err));
+        TRY(connector_sink(&a->reject_req, &a->reject_sink, err));
     }
     if (c->name.len && a->sink->ops->state) {
         TRY(sink_state(a->sink, &a->state, err));
@@ -237,7 +235,7 @@ Status assembly_open(Assembly *a, const PipelineConfig *config, const RunOptions
     a->advance = !options->since.len && !options->rows_max && !options->within;
     if (sinks_make(a, err) != OK) return err_prefix(err, "target: ");
     Status status = source_request(a, err);
-    if (status == OK) status = registry_source(env->registry, &a->source_req, &a->source, err);
+    if (status == OK) status = connector_source(&a->source_req, &a->source, err);
     if (status == OK) status = source_describe(a->source, &a->info, err);
     if (status != OK) return err_prefix(err, "source: ");
     a->info_ready = true;

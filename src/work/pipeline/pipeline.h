@@ -2,7 +2,7 @@
 #ifndef NEURON_PIPELINE_H
 #define NEURON_PIPELINE_H
 
-#include "connect/registry.h"
+#include "connect/connector.h"
 #include "work/flow/flow.h"
 #include "work/quality/quality_set.h"
 
@@ -80,7 +80,6 @@ typedef struct RunOptions {
 
 /* What a run works with. */
 typedef struct PipelineEnv {
-    const Registry *registry;
     Budget *budget;
     Str spool_folder;
     void (*progress)(void *arg, const FlowProgress *progress);

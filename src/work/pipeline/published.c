@@ -34,7 +34,7 @@ Status pipeline_epoch(const PipelineConfig *config, const PipelineEnv *env, int6
     Sink *sink = NULL;
     CLEANUP(load_state_done) LoadState state;
     load_state_init(&state);
-    TRY(registry_sink(env->registry, &req, &sink, err));
+    TRY(connector_sink(&req, &sink, err));
     Status status = sink->ops->state ? sink_state(sink, &state, err) : OK;
     sink_close(sink);
     if (status == OK) *ret_epoch = state.epoch;
@@ -47,7 +47,7 @@ Status pipeline_published(const PipelineConfig *config, Str run_id, const Pipeli
     SinkReq req = request(config, env);
     Sink *sink = NULL;
     Outcome outcome = OUTCOME_NOT_COMMITTED;
-    TRY(registry_sink(env->registry, &req, &sink, err));
+    TRY(connector_sink(&req, &sink, err));
     Status status = sink->ops->outcome ? ask(sink, run_id, &outcome, err) : OK;
     sink_close(sink);
     if (status == OK) *ret_published = outcome == OUTCOME_COMMITTED;
@@ -91,7 +91,7 @@ Status rejects_forget(const Location *location, Str table, Str run_id, Str place
                    .replayed = places,
                    .stop = env->cancelled};
     Sink *sink = NULL;
-    TRY(registry_sink(env->registry, &req, &sink, err));
+    TRY(connector_sink(&req, &sink, err));
     Status status = forget_rows(sink, run_id, err);
     sink_close(sink);
     return status;

@@ -205,7 +205,7 @@ static Status target_read(Verify *v, const Schema *schema, RowVisit *visit, Err 
     Source *source = NULL;
     Step *step = NULL;
     SourceInfo info = {.arena = arena_make(16 << 20)};
-    Status status = registry_source(v->env->registry, &req, &source, err);
+    Status status = connector_source(&req, &source, err);
     if (status == OK) status = source_describe(source, &info, err);
     if (status == OK) {
         status = step_select_new(1, buf_str(&select), info.schema, NULL, &step, err);

@@ -332,7 +332,7 @@ static Status open_target(Narrow *n, const PipelineEnv *env, Err *err)
                                 .bounded = true,
                                 .spool_folder = env->spool_folder,
                                 .stop = env->cancelled};
-    Status status = registry_source(env->registry, &n->target_req, &n->target.source, err);
+    Status status = connector_source(&n->target_req, &n->target.source, err);
     if (status == OK) status = source_describe(n->target.source, &n->target_info, err);
     return status == OK ? OK : err_prefix(err, "target: ");
 }

@@ -76,7 +76,7 @@ static Status read_other(const QualityEnv *env, const OtherData *other, Str quer
                      .stop = env->cancelled};
     Source *source = NULL;
     SourceInfo info;
-    TRY(registry_source(env->registry, &req, &source, err));
+    TRY(connector_source(&req, &source, err));
     Status status = source_describe(source, &info, err);
     if (status == OK) {
         source_info_done(&info);
@@ -123,9 +123,9 @@ static Status other_values(void *arg, const OtherData *other,
 
 /* ---- the dataset ---- */
 
-static bool is_text_file(const QualitySet *set)
+static bool gives_texts(const QualitySet *set)
 {
-    return str_eq(set->from.scheme, STR("csv"));
+    return set->from.connector->texts;
 }
 
 /* One file of text can be read as texts, in one pass, where no rule needs its types. */
@@ -134,7 +134,7 @@ static bool can_be_untyped(const QualityRun *run)
     Str path = run->set->from.path;
     bool several = str_eq(path, STR("-"));
     for (int64_t i = 0; i < path.len; i++) several |= strchr("*?[", path.ptr[i]) != NULL;
-    return is_text_file(run->set) && !several && !run->env->where.len &&
+    return gives_texts(run->set) && !several && !run->env->where.len &&
            !quality_set_needs_types(run->set);
 }
 
@@ -151,11 +151,11 @@ static Status open_source(QualityRun *run, Err *err)
                            .parallel = 1,
                            .rejects = true,
                            .spool_folder = run->env->spool_folder,
-                           .batch_bytes = is_text_file(set) ? TEXT_BATCH_BYTES : 0,
+                           .batch_bytes = gives_texts(set) ? TEXT_BATCH_BYTES : 0,
                            .texts = run->untyped,
                            .memory_bytes = run->env->budget ? run->env->budget->max_bytes : 0,
                            .stop = run->env->cancelled};
-    TRY(registry_source(run->env->registry, &run->req, &run->source, err));
+    TRY(connector_source(&run->req, &run->source, err));
     TRY(source_describe(run->source, &run->info, err));
     run->info_ready = true;
     return OK;
@@ -225,11 +225,11 @@ static Status read_dataset(QualityRun *run, Err *err)
 static Status address_repeats(QualityRun *run, QualityReport *report, Err *err)
 {
     int64_t last = quality_check_last_repeat(report), row = 0;
-    bool file = is_text_file(run->set) || str_eq(run->set->from.scheme, STR("ndjson"));
+    bool file = run->set->from.kind == LOCATION_FILE;
     if (last < 0 || !file || !run->info.replayable) return OK;
     source_close(run->source);
     run->source = NULL;
-    TRY(registry_source(run->env->registry, &run->req, &run->source, err));
+    TRY(connector_source(&run->req, &run->source, err));
     TRY(source_open(run->source, NULL, run->env->budget, err));
     while (row <= last) {
         SourceEvent event;
@@ -265,7 +265,7 @@ static Status run_check(QualityRun *run, QualityReport **ret_report, Err *err)
     OtherSide other = {(void *)(uintptr_t)run->env, other_count, other_values};
     CheckOptions options = {.set = run->set,
                             .schema = run->info.schema,
-                            .text_file = is_text_file(run->set),
+                            .text_file = gives_texts(run->set),
                             .untyped = run->untyped,
                             .line = line_of,
                             .line_arg = run,

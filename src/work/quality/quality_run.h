@@ -2,12 +2,11 @@
 #ifndef NEURON_QUALITY_RUN_H
 #define NEURON_QUALITY_RUN_H
 
-#include "connect/registry.h"
+#include "connect/connector.h"
 #include "work/quality/quality_check.h"
 
 /* What a run works with. Everything is borrowed. */
 typedef struct QualityEnv {
-    const Registry *registry;
     Budget *budget;
     Str spool_folder;
     const _Atomic bool *cancelled;

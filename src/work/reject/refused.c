@@ -31,7 +31,7 @@ typedef struct Reading {
 
 static bool is_message(const RefusedPlace *place)
 {
-    return str_eq(place->location->scheme, STR("kafka"));
+    return place->location->kind == LOCATION_TOPIC;
 }
 
 bool refused_place_stream(const StreamConfig *s, RefusedPlace *ret_place)
@@ -47,16 +47,11 @@ bool refused_place_stream(const StreamConfig *s, RefusedPlace *ret_place)
     return true;
 }
 
-static bool has_tables(const Location *location)
-{
-    return str_eq(location->scheme, STR("postgresql")) || str_eq(location->scheme, STR("sqlite"));
-}
-
 bool refused_place_pipeline(const PipelineConfig *p, RefusedPlace *ret_place)
 {
     if (!p->rejects) return false;
     const Location *location = p->rejects_elsewhere ? &p->reject_to : &p->to;
-    bool table = has_tables(location);
+    bool table = location->kind == LOCATION_TABLE;
     bool named = table || !p->rejects_elsewhere;
     *ret_place = (RefusedPlace){.name = p->name,
                                 .pipeline = p,
@@ -216,7 +211,7 @@ static Status json_of(Reading *r, const JsonValue *value, const JsonValue **ret_
 static Status set_place(Reading *r, const JsonValue *row, Refused *refused, Err *err)
 {
     static const char *const NAMES[] = {"neuron_rowid", "run_id", "seq", "part", "row"};
-    if (r->place->ordered || !has_tables(r->place->location)) return OK;
+    if (r->place->ordered || r->place->location->kind != LOCATION_TABLE) return OK;
     buf_clear(&r->place_text);
     JsonWriter w = json_writer_make(&r->place_text, err);
     json_object_begin(&w);
@@ -312,7 +307,7 @@ static Str text_at(const Batch *batch, const char *name, int64_t row)
 
 static bool is_open(const RefusedPlace *place)
 {
-    return is_message(place) || str_eq(place->location->scheme, STR("ndjson"));
+    return place->location->connector->open_rows;
 }
 
 /* The row as JSON: as it stands, or made of its columns. */
@@ -408,7 +403,7 @@ static Status read_source(Reading *r, const SourceReq *req, Err *err)
 {
     Source *source = NULL;
     SourceInfo info = {.arena = arena_make(16 << 20)};
-    Status status = registry_source(r->env->registry, req, &source, err);
+    Status status = connector_source(req, &source, err);
     if (status == OK) status = source_describe(source, &info, err);
     if (status == OK) status = source_open(source, NULL, r->env->budget, err);
     if (status == OK) status = read_parts(r, source, err);
@@ -442,7 +437,7 @@ static Status read_place(Reading *r, Err *err)
                      .open = is_open(r->place),
                      .paths = &paths,
                      .rejects = true,
-                     .places = has_tables(&from),
+                     .places = from.kind == LOCATION_TABLE,
                      .spool_folder = r->env->spool_folder,
                      .stop = r->env->stop};
     Err why = {0};

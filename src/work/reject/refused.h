@@ -2,7 +2,7 @@
 #ifndef NEURON_REFUSED_H
 #define NEURON_REFUSED_H
 
-#include "connect/registry.h"
+#include "connect/connector.h"
 #include "work/pipeline/pipeline.h"
 #include "work/stream/stream.h"
 

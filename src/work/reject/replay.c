@@ -23,7 +23,7 @@ typedef struct Replaying {
 static Status send_messages(Replaying *r, Err *err)
 {
     const RefusedEnv *env = r->replay->env;
-    StreamEnv stream_env = {.registry = env->registry, .budget = env->budget, .stop = env->stop};
+    StreamEnv stream_env = {.budget = env->budget, .stop = env->stop};
     CLEANUP(batch_unref_p) Batch *batch = NULL;
     if (r->messages.rows == 0) return OK;
     TRY(message_writer_take(&r->messages, &batch, err));

@@ -59,8 +59,7 @@ static Status take_stage(Begun *b, const JsonValue *stage, Err *err)
     const RefusedEnv *env = b->replay->env;
     Arena arena = arena_make(1 << 20);
     PipelineConfig p;
-    PipelineEnv pipeline_env = {
-        .registry = env->registry, .budget = env->budget, .cancelled = env->stop};
+    PipelineEnv pipeline_env = {.budget = env->budget, .cancelled = env->stop};
     const JsonValue *places = json_member(stage, STR("places"));
     Str run = STR_NULL;
     int64_t step = -1;
@@ -164,6 +163,6 @@ Status replay_forget(const Replay *replay, Str run_id, Str places, Err *err)
 {
     const RefusedPlace *place = replay->place;
     Str table = place->pipeline ? place->pipeline->reject_table : place->table;
-    PipelineEnv env = {.registry = replay->env->registry, .cancelled = replay->env->stop};
+    PipelineEnv env = {.cancelled = replay->env->stop};
     return rejects_forget(place->location, table, run_id, places, &env, err);
 }

@@ -163,8 +163,8 @@ Status replay_pipeline(const RefusedPlace *place, Arena *arena, PipelineConfig *
         p->mode = p->key_count ? SINK_UPSERT : SINK_APPEND;
     }
     /* A file belongs to one name, the pipeline's own; it takes what has none. */
-    bool file = str_eq(p->to.scheme, STR("csv")) || str_eq(p->to.scheme, STR("ndjson"));
-    if (!file) return arena_printf(arena, &p->name, err, "%.*s.rejects", STR_ARG(p->name));
+    if (p->to.kind != LOCATION_FILE)
+        return arena_printf(arena, &p->name, err, "%.*s.rejects", STR_ARG(p->name));
     p->name = STR_NULL;
     return OK;
 }
@@ -176,15 +176,13 @@ static Status stage_load(const ReplayRows *rows, StageRows *stage, const char *r
     PipelineConfig p;
     int64_t epoch = rows->replay->epoch + rows->published;
     RunOptions options = {.epoch = &epoch};
-    PipelineEnv pipeline_env = {.registry = env->registry,
-                                .budget = env->budget,
-                                .spool_folder = env->spool_folder,
-                                .cancelled = env->stop};
+    PipelineEnv pipeline_env = {
+        .budget = env->budget, .spool_folder = env->spool_folder, .cancelled = env->stop};
     TRY(replay_pipeline(rows->replay->place, arena, &p, err));
     p.steps = p.steps ? p.steps + stage->step : NULL;
     p.step_count -= stage->step;
     p.steps_before = stage->step;
-    TRY(location_parse(str_from(stage->path), arena, &p.from, err));
+    TRY(location_parse(env->registry, str_from(stage->path), arena, &p.from, err));
     TRY(arena_printf(arena, &options.run_id, err, "%s-%d", run, stage->step));
     CLEANUP(buf_done) Buf places = buf_make(PLACES_MAX);
     TRY(buf_printf(&places, err, "[%.*s]", STR_ARG(buf_str(&stage->places))));
@@ -209,8 +207,7 @@ static Status stage_run(const ReplayRows *rows, StageRows *stage, const char *ru
 Status replay_epoch(const RefusedPlace *place, const RefusedEnv *env, int64_t *ret_epoch, Err *err)
 {
     PipelineConfig p;
-    PipelineEnv pipeline_env = {
-        .registry = env->registry, .budget = env->budget, .cancelled = env->stop};
+    PipelineEnv pipeline_env = {.budget = env->budget, .cancelled = env->stop};
     *ret_epoch = 0;
     if (!place->pipeline) return OK;
     Arena arena = arena_make(1 << 20);

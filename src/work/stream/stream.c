@@ -101,7 +101,7 @@ static Status letters_make(Stretch *s, Err *err)
     const StreamConfig *c = s->config;
     TRY(dead_letters_init(&s->letters, c, err));
     if (!c->dead_letters || !c->dead_letters_elsewhere) return OK;
-    TRY(registry_sink(s->env->registry, &s->letter_req, &s->letter_sink, err));
+    TRY(connector_sink(&s->letter_req, &s->letter_sink, err));
     if (!s->letter_sink->ops->state) return OK;
     /* Where it is kept: what a killed run wrote before its cycle was committed is not doubled. */
     CLEANUP(load_state_done) LoadState state;
@@ -123,12 +123,12 @@ static Status stretch_open(Stretch *s, Err *err)
     TRY(route_compile(&s->route, c, NULL, NULL, err));
     requests(s);
     breaker_init(&s->breaker, c, s->env->breaker_off);
-    Status status = registry_sink(s->env->registry, &s->sink_req, &s->sink, err);
+    Status status = connector_sink(&s->sink_req, &s->sink, err);
     if (status == OK && s->sink->ops->state) status = sink_state(s->sink, &s->state, err);
     if (status != OK) return err_prefix(err, "target: ");
     s->source_req.kept = sink_keeps_parts(s->sink);
     if (letters_make(s, err) != OK) return err_prefix(err, "dead letters: ");
-    status = registry_source(s->env->registry, &s->source_req, &s->source, err);
+    status = connector_source(&s->source_req, &s->source, err);
     if (status == OK) status = source_describe(s->source, &s->info, err);
     if (status != OK) return err_prefix(err, "source: ");
     s->info_ready = true;

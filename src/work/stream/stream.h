@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "connect/registry.h"
+#include "connect/connector.h"
 #include "foundation/codec/json_writer.h"
 #include "work/flow/flow.h"
 
@@ -127,7 +127,6 @@ MUST_USE Status stream_stats_json(StreamStats *stats, const StreamConfig *config
 /* ---- Running ---- */
 
 typedef struct StreamEnv {
-    const Registry *registry;
     Budget *budget;
     Str spool_folder;
     bool drain; /* end when everything was read, also where more can come */

@@ -51,7 +51,7 @@ Status stream_send_batch(const StreamConfig *config, const StreamEnv *env, Batch
         .location = &to, .table = config->topic, .at_least_once = true, .stop = env->stop};
     Sink *sink = NULL;
     Status status = location_set(&to, &arena, STR("delivery"), STR("at_least_once"), err);
-    if (status == OK) status = registry_sink(env->registry, &req, &sink, err);
+    if (status == OK) status = connector_sink(&req, &sink, err);
     if (status == OK) status = write_all(sink, batch, config->topic, err);
     sink_close(sink);
     arena_done(&arena);

@@ -1,14 +1,65 @@
-/* Tests of connect/location.h. */
+/* Tests of connect/location.h: spellings, options, masks and hints, with connectors of its own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "connect/location.h"
+#include "connect/connector.h"
+
+static const char *const SERVER_SCHEMES[] = {"server", "srv", NULL};
+static const char *const SERVER_OPTIONS[] = {"timeout", NULL};
+static const Connector SERVER = {
+    .title = "servers",
+    .kind = LOCATION_TABLE,
+    .schemes = SERVER_SCHEMES,
+    .authority = true,
+    .form = "server://",
+    .options = SERVER_OPTIONS,
+};
+
+/* disk:///path?name=value */
+static Status disk_parse(Location *location, Str rest, Arena *arena, Err *err)
+{
+    int64_t question = str_find_char(rest, '?');
+    TRY(arena_copy(arena, str_slice(rest, 3, question < 0 ? rest.len : question), &location->path,
+                   err));
+    if (question < 0) return OK;
+    return location_options(location, str_slice(rest, question + 1, rest.len), arena, err);
+}
+static const char *const DISK_SCHEMES[] = {"disk", NULL};
+static const char *const DISK_LOOKS[] = {"db", NULL};
+static const Connector DISK = {
+    .title = "disk databases",
+    .kind = LOCATION_TABLE,
+    .schemes = DISK_SCHEMES,
+    .form = "disk:///",
+    .looks = DISK_LOOKS,
+    .parse = disk_parse,
+};
+
+static Status text_parse(Location *location, Str format, Arena *arena, Err *err)
+{
+    if (!str_eq(format, STR("tsv"))) return OK;
+    return location_set(location, arena, STR("delimiter"), STR("\t"), err);
+}
+static const char *const TEXT_ENDINGS[] = {"csv", "tsv", NULL};
+static const Connector TEXT = {
+    .title = "files of text",
+    .kind = LOCATION_FILE,
+    .endings = TEXT_ENDINGS,
+    .parse = text_parse,
+};
+static const char *const LINES_ENDINGS[] = {"lines", NULL};
+static const Connector LINES = {.title = "lines", .kind = LOCATION_FILE, .endings = LINES_ENDINGS};
+
+static const Connector *const CONNECTORS[] = {&SERVER, &DISK, &TEXT, &LINES};
+static const Registry REGISTRY = {CONNECTORS, COUNT_OF(CONNECTORS)};
 
 typedef struct Case {
-    const char *text, *scheme, *url, *path, *compression, *shown;
+    const char *text;
+    const Connector *connector;
+    const char *url, *path, *compression, *shown;
 } Case;
 
 static void check_str(Str got, const char *want)
@@ -22,38 +73,38 @@ static void test_forms(void **state)
 {
     (void)state;
     static const Case cases[] = {
-        {"x.csv", "csv", "", "x.csv", "", "x.csv"},
-        {"dir.d/x.tsv.zst", "csv", "", "dir.d/x.tsv.zst", "zst", "dir.d/x.tsv.zst"},
-        {"x.NDJSON.gz", "ndjson", "", "x.NDJSON.gz", "gz", "x.NDJSON.gz"},
-        {"a#b.csv", "csv", "", "a#b.csv", "", "a#b.csv"},
-        {"a:b.csv", "csv", "", "a:b.csv", "", "a:b.csv"},
-        {"-#ndjson", "ndjson", "", "-", "", "-#ndjson"},
-        {"data/*.csv", "csv", "", "data/*.csv", "", "data/*.csv"},
-        {"log.txt#csv", "csv", "", "log.txt", "", "log.txt#csv"},
-        {"x.csv#compression=gz", "csv", "", "x.csv", "gz", "x.csv#compression=gz"},
-        {"file:///tmp/x.csv", "csv", "", "/tmp/x.csv", "", "file:///tmp/x.csv"},
-        {"sqlite:///r.db", "sqlite", "sqlite:///r.db", "r.db", "", "sqlite:///r.db"},
-        {"sqlite+aiosqlite:////a/b.db", "sqlite", "sqlite:////a/b.db", "/a/b.db", "",
-         "sqlite+aiosqlite:////a/b.db"},
-        {"sqlite://", "sqlite", "sqlite://", ":memory:", "", "sqlite://"},
-        {"postgresql+asyncpg://u:p@h/d?x=y", "postgresql", "postgresql://u:p@h/d?x=y", "", "",
-         "postgresql+asyncpg://u:***@h/d?x=y"},
-        {"postgres://h/d", "postgresql", "postgres://h/d", "", "", "postgres://h/d"},
-        {"postgresql://u:p%2F%23%40w@h/d", "postgresql", "postgresql://u:p%2F%23%40w@h/d", "", "",
-         "postgresql://u:***@h/d"},
-        {"postgresql://h/d?password=hush&a=1", "postgresql", "postgresql://h/d?password=hush&a=1",
-         "", "", "postgresql://h/d?password=***&a=1"},
-        {"kafka://a:9092,b:9092/t", "kafka", "kafka://a:9092,b:9092/t", "", "",
-         "kafka://a:9092,b:9092/t"},
+        {"x.csv", &TEXT, "", "x.csv", "", "x.csv"},
+        {"dir.d/x.tsv.zst", &TEXT, "", "dir.d/x.tsv.zst", "zst", "dir.d/x.tsv.zst"},
+        {"x.LINES.gz", &LINES, "", "x.LINES.gz", "gz", "x.LINES.gz"},
+        {"a#b.csv", &TEXT, "", "a#b.csv", "", "a#b.csv"},
+        {"a:b.csv", &TEXT, "", "a:b.csv", "", "a:b.csv"},
+        {"-#lines", &LINES, "", "-", "", "-#lines"},
+        {"data/*.csv", &TEXT, "", "data/*.csv", "", "data/*.csv"},
+        {"log.txt#csv", &TEXT, "", "log.txt", "", "log.txt#csv"},
+        {"x.csv#compression=gz", &TEXT, "", "x.csv", "gz", "x.csv#compression=gz"},
+        {"file:///tmp/x.csv", &TEXT, "", "/tmp/x.csv", "", "file:///tmp/x.csv"},
+        {"disk:///r.db", &DISK, "disk:///r.db", "r.db", "", "disk:///r.db"},
+        {"disk+driver:////a/b.db", &DISK, "disk:////a/b.db", "/a/b.db", "",
+         "disk+driver:////a/b.db"},
+        {"server+driver://u:p@h/d?x=y", &SERVER, "server://u:p@h/d?x=y", "", "",
+         "server+driver://u:***@h/d?x=y"},
+        {"SRV://h/d", &SERVER, "srv://h/d", "", "", "SRV://h/d"},
+        {"server://u:p%2F%23%40w@h/d", &SERVER, "server://u:p%2F%23%40w@h/d", "", "",
+         "server://u:***@h/d"},
+        {"server://h/d?password=hush&a=1", &SERVER, "server://h/d?password=hush&a=1", "", "",
+         "server://h/d?password=***&a=1"},
+        {"server://a:9092,b:9092/t", &SERVER, "server://a:9092,b:9092/t", "", "",
+         "server://a:9092,b:9092/t"},
     };
     for (int64_t i = 0; i < COUNT_OF(cases); i++) {
         Arena arena = arena_make(1 << 20);
         Location location;
         Err err = {0};
-        if (location_parse(str_from(cases[i].text), &arena, &location, &err) != OK) {
+        if (location_parse(&REGISTRY, str_from(cases[i].text), &arena, &location, &err) != OK) {
             fail_msg("%s: %s", cases[i].text, err.message);
         }
-        check_str(location.scheme, cases[i].scheme);
+        assert_ptr_equal(location.connector, cases[i].connector);
+        assert_int_equal(location.kind, cases[i].connector->kind);
         check_str(location.url, cases[i].url);
         check_str(location.path, cases[i].path);
         check_str(location.compression, cases[i].compression);
@@ -69,7 +120,7 @@ static void test_options(void **state)
     Location location;
     Err err = {0};
     Str text = STR("x.tsv#null=NA&types=a:bigint,b:text&delimiter=%26&quote=a%zz");
-    assert_int_equal(location_parse(text, &arena, &location, &err), OK);
+    assert_int_equal(location_parse(&REGISTRY, text, &arena, &location, &err), OK);
     check_str(location_option(&location, STR("null")), "NA");
     check_str(location_option(&location, STR("types")), "a:bigint,b:text");
     check_str(location_option(&location, STR("delimiter")), "&");
@@ -77,8 +128,12 @@ static void test_options(void **state)
     assert_null(location_option(&location, STR("header")).ptr);
     assert_int_equal(location_set(&location, &arena, STR("null"), STR("-"), &err), OK);
     check_str(location_option(&location, STR("null")), "-");
-    assert_int_equal(location_parse(STR("x.tsv"), &arena, &location, &err), OK);
+    assert_int_equal(location_parse(&REGISTRY, STR("x.tsv"), &arena, &location, &err), OK);
     check_str(location_option(&location, STR("delimiter")), "\t");
+    assert_int_equal(location_parse(&REGISTRY, STR("disk:///x?a=%26#b=2"), &arena, &location, &err),
+                     OK);
+    check_str(location_option(&location, STR("a")), "&");
+    check_str(location_option(&location, STR("b")), "2");
     arena_done(&arena);
 }
 
@@ -88,12 +143,12 @@ static void test_mistakes(void **state)
     static const char *const cases[][2] = {
         {"", "write a URL"},
         {"x.cvs", "did you mean .csv?"},
-        {"x.db", "sqlite:///x.db"},
-        {"-", "-#csv"},
+        {"x.db", "disk databases are written disk:///x.db"},
+        {"-", "holds: -#csv or -#lines"},
+        {"plain", "files end in .csv, .tsv or .lines, also"},
         {"plain", "plain#csv"},
-        {"postgresq://h/d", "did you mean postgresql://?"},
-        {"http://h/x.csv", "known are"},
-        {"sqlite://x.db", "three slashes"},
+        {"servr://h/d", "did you mean server://?"},
+        {"http://h/x.csv", "known are server://, disk:/// and files that end in .csv, .tsv or"},
         {"x.csv#header", "name=value"},
         {"x.csv#compression=lz4", "gz, zst or none"},
     };
@@ -101,7 +156,8 @@ static void test_mistakes(void **state)
         Arena arena = arena_make(1 << 20);
         Location location;
         Err err = {0};
-        assert_int_equal(location_parse(str_from(cases[i][0]), &arena, &location, &err), FAIL);
+        assert_int_equal(location_parse(&REGISTRY, str_from(cases[i][0]), &arena, &location, &err),
+                         FAIL);
         assert_int_equal(err.kind, ERR_CONFIG);
         if (!strstr(err.hint, cases[i][1])) {
             fail_msg("%s: hint '%s' without '%s'", cases[i][0], err.hint, cases[i][1]);

@@ -5,15 +5,18 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "connect/kafka/kafka_connector.h"
+#include "connect/connectors.h"
 #include "connect/kafka/kafka_impl.h"
 #include "connect/kafka/kafka_parts.h"
+
+static const Connector *const CONNECTORS[] = {&kafka_connector};
+static const Registry REGISTRY = {CONNECTORS, 1};
 
 static Status place_of(const char *text, Arena *arena, KafkaPlace *ret_place, Err *err)
 {
     Location *location = ARENA_ARRAY(arena, Location, 1);
     assert_non_null(location);
-    TRY(location_parse(str_from(text), arena, location, err));
+    TRY(location_parse(&REGISTRY, str_from(text), arena, location, err));
     return kafka_place_init(ret_place, location, err);
 }
 

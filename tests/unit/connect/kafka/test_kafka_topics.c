@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "connect/kafka/kafka_connector.h"
+#include "connect/connectors.h"
 #include "engine/format/message.h"
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
@@ -81,13 +81,16 @@ static void must(Status status, const Err *err)
     if (status != OK) fail_msg("%s (%s)", err->message, err->hint);
 }
 
+static const Connector *const CONNECTORS[] = {&kafka_connector};
+static const Registry REGISTRY = {CONNECTORS, 1};
+
 static void place_init(Place *place, const char *topic, const char *options)
 {
     char text[512];
     Err err = {0};
     (void)snprintf(text, sizeof text, "kafka://embedded/%s%s", topic, options);
     *place = (Place){.arena = arena_make(1 << 20)};
-    must(location_parse(str_from(text), &place->arena, &place->location, &err), &err);
+    must(location_parse(&REGISTRY, str_from(text), &place->arena, &place->location, &err), &err);
     position_init(&place->position);
     pathset_init(&place->paths);
 }

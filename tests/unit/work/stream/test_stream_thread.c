@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "connect/ndjson/ndjson_connector.h"
+#include "connect/connectors.h"
 #include "foundation/base/clock.h"
 #include "work/stream/stream.h"
 
@@ -58,12 +58,11 @@ static void setup(World *w, bool paused)
                         .to_messages = true,
                         .cycle_us = 1000,
                         .cycle_rows = 10};
-    assert_int_equal(location_parse(path(w, "in.ndjson"), &w->arena, &c->from, NULL), OK);
-    assert_int_equal(location_parse(path(w, "out.ndjson"), &w->arena, &c->to, NULL), OK);
+    assert_int_equal(location_parse(&REGISTRY, path(w, "in.ndjson"), &w->arena, &c->from, NULL),
+                     OK);
+    assert_int_equal(location_parse(&REGISTRY, path(w, "out.ndjson"), &w->arena, &c->to, NULL), OK);
     StreamOptionsRun options = {
-        .config = c,
-        .env = {.registry = &REGISTRY, .changed = on_changed, .changed_arg = w},
-        .paused = paused};
+        .config = c, .env = {.changed = on_changed, .changed_arg = w}, .paused = paused};
     assert_int_equal(stream_new(&options, &w->stream, NULL), OK);
 }
 

@@ -1,11 +1,11 @@
-/* Tests of connect/registry.h, and of the defaults in source.h and sink.h. */
+/* Tests of connect/connector.h, and of the defaults in source.h and sink.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "connect/registry.h"
+#include "connect/connector.h"
 
 static int32_t closed;
 
@@ -33,10 +33,14 @@ static Status fake_new(const SourceReq *req, Source **ret_source, Err *err)
     return OK;
 }
 
-static const char *const fake_options[] = {"delimiter", "header", NULL};
+static const char *const fake_endings[] = {"csv", NULL};
+static const char *const fake_options[] = {"delimiter", "header", "client.", NULL};
 static const Connector fake_connector = {
-    .scheme = "csv",
     .title = "CSV files",
+    .kind = LOCATION_FILE,
+    .endings = fake_endings,
+    .alias = "short",
+    .alias_url = "x.csv",
     .options = fake_options,
     .reads = true,
     .source_new = fake_new,
@@ -51,9 +55,9 @@ static Status find(const char *text, Source **ret_source, Err *err)
     static SourceReq req;
     arena_done(&arena);
     arena = arena_make(1 << 20);
-    assert_int_equal(location_parse(str_from(text), &arena, &location, err), OK);
+    assert_int_equal(location_parse(&fake_registry, str_from(text), &arena, &location, err), OK);
     req = (SourceReq){.location = &location};
-    Status status = registry_source(&fake_registry, &req, ret_source, err);
+    Status status = connector_source(&req, ret_source, err);
     return status;
 }
 
@@ -89,17 +93,39 @@ static void test_mistakes(void **state)
     assert_non_null(strstr(err.hint, "'delimiter'"));
     err = (Err){0};
     assert_int_equal(find("x.csv#zzzzzz=;", &source, &err), FAIL);
-    assert_non_null(strstr(err.hint, "delimiter, header"));
-    err = (Err){0};
-    assert_int_equal(find("x.ndjson", &source, &err), FAIL);
-    assert_non_null(strstr(err.message, "'ndjson'"));
-    assert_non_null(strstr(err.hint, "csv"));
-    Location location = {.text = STR("x.csv"), .scheme = STR("csv")};
+    assert_non_null(strstr(err.hint, "delimiter, header, client."));
+    Location location = {.text = STR("x.csv"), .connector = &fake_connector};
     SinkReq req = {.location = &location};
     Sink *sink = NULL;
     err = (Err){0};
-    assert_int_equal(registry_sink(&fake_registry, &req, &sink, &err), FAIL);
+    assert_int_equal(connector_sink(&req, &sink, &err), FAIL);
     assert_non_null(strstr(err.message, "cannot be written"));
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    assert_true(connector_has_option(&fake_connector, STR("header")));
+    assert_true(connector_has_option(&fake_connector, STR("client.any")));
+    assert_false(connector_has_option(&fake_connector, STR("client.")));
+    assert_false(connector_has_option(&fake_connector, STR("heade")));
+    assert_true(str_eq(connector_alias(&fake_registry, STR("short")), STR("x.csv")));
+    assert_true(str_eq(connector_alias(&fake_registry, STR("other")), STR("other")));
+}
+
+/* `lag` and `primary` are refused where nothing heeds them. */
+static void test_samples(void **state)
+{
+    (void)state;
+    Source *source = NULL;
+    Err err = {0};
+    Location location = {.text = STR("x.csv"), .connector = &fake_connector};
+    SourceReq req = {.location = &location, .lag_count = 1};
+    assert_int_equal(connector_source(&req, &source, &err), FAIL);
+    assert_non_null(strstr(err.message, "CSV files know no `lag`"));
+    req = (SourceReq){.location = &location, .primary = &location};
+    assert_int_equal(connector_source(&req, &source, &err), FAIL);
+    assert_non_null(strstr(err.message, "`primary`"));
 }
 
 static void test_plan(void **state)
@@ -119,8 +145,8 @@ static void test_plan(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_found),
-        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_found), cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_names), cmocka_unit_test(test_samples),
         cmocka_unit_test(test_plan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
