@@ -52,19 +52,52 @@ def test_a_private_header_of_another_room_is_found(tree):
     assert done.returncode != 0 and "is for its own room" in done.stdout
 
 
+def library(tree, name, **files):
+    """build/lib`name`.a out of files and their code."""
+    build = tree / "build"
+    build.mkdir(exist_ok=True)
+    objects = []
+    for file, code in files.items():
+        (build / f"{file}.c").write_text(code)
+        objects.append(build / f"src_{name}_{file}.c.o")
+        subprocess.run(["gcc", "-c", build / f"{file}.c", "-o", objects[-1]], check=True)
+    subprocess.run(["ar", "rc", build / f"lib{name}.a", *objects], check=True)
+
+
 def test_a_symbol_declared_by_hand_is_found(tree):
     """nm sees what no include shows: base calling into a room above it."""
-    build = tree / "build"
-    build.mkdir()
-    for name, code in (("libfoundation_base.a", "void batch_unref(void *); void planted(void);\n"
-                                                "void planted(void) { batch_unref(0); }\n"),
-                       ("libengine_column.a", "void batch_unref(void *); void batch_unref(void *b) { (void)b; }\n")):
-        source = build / (name + ".c")
-        source.write_text(code)
-        subprocess.run(["gcc", "-c", source, "-o", build / (name + ".o")], check=True)
-        subprocess.run(["ar", "rc", build / name, build / (name + ".o")], check=True)
+    library(tree, "foundation_base", planted="void batch_unref(void *); void planted(void);\n"
+                                             "void planted(void) { batch_unref(0); }\n")
+    library(tree, "engine_column", batch="void batch_unref(void *b) { (void)b; }\n")
     done = run(tree, "tools/check_layers", "build")
     assert done.returncode != 0 and "foundation/base uses batch_unref of engine/column" in done.stdout
+
+
+def test_files_that_use_each_other_are_found(tree):
+    """A circle may only shrink: what is new fails, and so does what is listed and gone."""
+    a, b = "void b(void); void a(void) { b(); }\n", "void c(void); void b(void) { c(); }\n"
+    files = {"a": a, "b": b, "c": "void a(void); void c(void) { a(); }\n", "d": "void a(void); void d(void) { a(); }\n"}
+    (tree / "tools/circles.txt").write_text("")
+    library(tree, "engine_format", **files)
+    done = run(tree, "tools/check_layers", "build")
+    assert done.returncode != 0 and "engine/format: files use each other in a circle: a b c\n" in done.stdout
+    (tree / "tools/circles.txt").write_text("engine/format: a b c\n")
+    assert run(tree, "tools/check_layers", "build").returncode == 0
+    (tree / "tools/circles.txt").write_text("engine/format: a b c d\n")
+    done = run(tree, "tools/check_layers", "build")
+    assert done.returncode != 0 and "take out, in no circle any more: d\n" in done.stdout
+
+
+@pytest.mark.parametrize("text, found", [
+    ('"kafka"', True), ('"KAFKA"', True), ('"sqlite:///x.db"', True), ('"postgresql+driver://h"', True),
+    ('"csv"', True), ('"kafka: it is down"', False), ('"names a kafka topic"', False), ('/* "kafka" */', False),
+    ('"\\"kafka"', False),
+])
+def test_a_system_called_by_its_name_is_found(tree, text, found):
+    append(tree, "src/work/flow/flow.c", f"extern const char *planted; /* */ {text}\n")
+    done = run(tree, "tools/check_layers")
+    assert ("names a system" in done.stdout) == found, done.stdout
+    assert (done.returncode != 0) == found
 
 
 @pytest.mark.parametrize("text, message", [
