@@ -133,3 +133,22 @@ def test_keys_that_the_target_has_twice(neuron):
     result = neuron.result("copy", "in.csv", "sqlite:///t.db", "--table", "t", "--mode", "upsert", "--key", "id")
     assert result["unchanged"] == 0
     assert db.execute("SELECT * FROM t").fetchall() == [(1, "z"), (1, "z")]
+
+
+@pytest.mark.parametrize("mode", ["append", "replace", "upsert, key: [n]"])
+@pytest.mark.parametrize("table", ["CREATE TABLE t (n INTEGER, u INTEGER UNIQUE ON CONFLICT ROLLBACK)", """
+    CREATE TABLE t (n INTEGER, u INTEGER);
+    CREATE TRIGGER undo BEFORE INSERT ON t WHEN EXISTS (SELECT 1 FROM t WHERE u = NEW.u)
+    BEGIN SELECT RAISE(ROLLBACK, 'twice'); END;"""], ids=["conflict", "trigger"])
+def test_a_row_that_undoes_the_transaction_fails_the_run(neuron, table, mode):
+    db = database(neuron, table + "; INSERT INTO t VALUES (777, NULL);")
+    neuron.write("in.csv", "n,u\n0,\n1,\n10,1\n11,1\n20,\n21,\n")
+    neuron.write("neuron.yaml", f"""
+pipelines:
+  p: {{ from: in.csv, to: "sqlite:///t.db", table: t, mode: {mode}, rejects: r.ndjson }}
+""")
+    for _ in range(2):
+        result = json.loads(neuron("etl", "p", "--json", code=1).stdout)
+        assert "one row undid the whole transaction" in result["error"]["what"] and "ABORT" in result["error"]["hint"]
+        assert db.execute("SELECT n FROM t").fetchall() == [(777,)]
+        assert not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'neuron_loads'").fetchone()

@@ -266,7 +266,7 @@ static Status merge_range(Merge *m, int64_t from, int64_t to, Err *err)
         m->counts->inserted += inserted;
         return sqlite_db_exec(self->db, "RELEASE neuron_merge", err);
     }
-    if (err->kind != ERR_CONSTRAINT && err->kind != ERR_DATA) return FAIL;
+    if (!sqlite_sink_may_refuse(self, err)) return FAIL;
     Err cause = *err;
     err_clear(err);
     TRY(sqlite_db_exec(self->db, "ROLLBACK TO neuron_merge; RELEASE neuron_merge", err));

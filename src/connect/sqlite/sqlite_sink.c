@@ -352,6 +352,17 @@ static Status key_check(RowWrite *w, int64_t row, bool *ret_whole, Err *err)
     return OK;
 }
 
+bool sqlite_sink_may_refuse(const SqliteSink *self, Err *err)
+{
+    if (err->kind != ERR_CONSTRAINT && err->kind != ERR_DATA) return false;
+    if (!sqlite3_get_autocommit(self->db)) return true;
+    (void)err_prefix(err, "one row undid the whole transaction: ");
+    (void)err_hint(err,
+                   "fix the row, or let the table's ON CONFLICT ROLLBACK or RAISE(ROLLBACK) be "
+                   "ABORT, so that it can be rejected alone");
+    return false;
+}
+
 static Status row_write(RowWrite *w, int64_t row, Err *err)
 {
     SqliteSink *self = w->self;
@@ -368,7 +379,7 @@ static Status row_write(RowWrite *w, int64_t row, Err *err)
     (void)sqlite3_reset(w->table->insert);
     if (LIKELY(code == SQLITE_DONE)) return OK;
     Status status = sqlite_db_error(self->db, err);
-    if (err->kind != ERR_CONSTRAINT && err->kind != ERR_DATA) return status;
+    if (!sqlite_sink_may_refuse(self, err)) return status;
     Err cause = *err;
     err_clear(err);
     return refuse(w, row, cause.kind, cause.sqlstate, STR_NULL, str_from(cause.message), err);

@@ -39,6 +39,9 @@ typedef struct SqliteSink {
 
 enum { SQLITE_SQL_MAX = 4 << 20 };
 
+/* After an error: is it of a row, which may be rejected while the transaction goes on? Where the
+ * table has it that such a row undoes the whole transaction, the error says so. */
+bool sqlite_sink_may_refuse(const SqliteSink *self, Err *err);
 /* Does the target exist, which of the schema's columns does it lack, what are the affinities.
  * ERR_SCHEMA where the request forbids what would be needed. */
 MUST_USE Status sqlite_table_inspect(SqliteSink *self, SqliteTable *table, Str name,
