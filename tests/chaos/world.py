@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import shutil
 import signal
 import subprocess
 import urllib.request
@@ -270,8 +271,16 @@ class Node:
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
+            self.stacks()
             self.kill()
             return None
+
+    def stacks(self):
+        """What each thread waits for, into the log of one that doesn't end."""
+        if shutil.which("gdb"):
+            with open(self.log, "a", encoding="utf-8") as log:
+                subprocess.run(["gdb", "-p", str(self.process.pid), "-batch", "-ex", "thread apply all bt"],
+                               stdout=log, stderr=log, timeout=60, check=False)
 
     def get(self, path):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=10) as answer:

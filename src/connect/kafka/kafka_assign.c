@@ -14,7 +14,7 @@
 #define COMMITTED_PAUSE_NS INT64_C(500000000)
 /* How long fenced partitions rest: by then their new owner has them, or the group has spoken. */
 #define FENCED_NS INT64_C(1000000000)
-#define LEAVE_NS INT64_C(15000000000)
+#define LEAVE_NS INT64_C(6000000000)
 #define FIRST_ASSIGNMENT_NS INT64_C(8000000000)
 /* Before this version a consumer that is freed before its first assignment ends the process. */
 enum { VERSION_SAFE_CLOSE = 0x020300ff };

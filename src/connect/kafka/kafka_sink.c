@@ -10,7 +10,10 @@
 /* How long a step of a transaction may take at most before its outcome is in doubt. */
 #define STEP_NS INT64_C(60000000000)
 #define OUTCOME_NS INT64_C(5000000000)
-enum { TXN_TICK_MS = 5000, TXN_AGAIN_MS = 50, CLUSTER_ASK_MS = 5000, AGAIN_MAX = 10 };
+/* What a stopped run still does for its open transaction: the broker undoes it anyway, when the
+ * next producer of the id begins or the transaction is too old. */
+#define ABORT_STOPPED_NS INT64_C(2000000000)
+enum { TXN_TICK_MS = 1000, TXN_AGAIN_MS = 50, CLUSTER_ASK_MS = 5000, AGAIN_MAX = 10 };
 /* How long transactions may be open before the broker undoes them. Whoever is killed holds back
  * those who read what is committed for so long, unless it comes back. */
 enum { TXN_CYCLE_MS = 60000, TXN_RUN_MS = 300000, TXN_MAX_MS = 900000 };
@@ -126,20 +129,34 @@ static Status txn_error(KafkaSink *self, TxnStep step, rd_kafka_error_t *error, 
     return FAIL;
 }
 
+static bool is_stopped(const KafkaSink *self)
+{
+    const _Atomic bool *stop = self->producer.client.stop;
+    return (stop && atomic_load(stop)) || atomic_load(&self->producer.cancelled);
+}
+
+/* A stop lets an open cycle end; what would only begin one ends at once, and so does an abort that
+ * the broker doesn't answer. */
+static bool is_given_up(const KafkaSink *self, TxnStep step, int64_t begun_ns)
+{
+    if (step == TXN_ABORT) return is_stopped(self) && clock_mono_ns() - begun_ns > ABORT_STOPPED_NS;
+    return step == TXN_INIT ? is_stopped(self) : atomic_load(&self->producer.cancelled);
+}
+
 /* One step, tried again while librdkafka says so; *ret_late true: time ran out, the outcome is not
  * known. */
 static Status txn_step(KafkaSink *self, TxnStep step, const KafkaHandle *handle,
                        rd_kafka_topic_partition_list_t *offsets, int64_t limit_ns, bool *ret_late,
                        Err *err)
 {
-    int64_t deadline_ns = clock_mono_ns() + limit_ns;
+    int64_t begun_ns = clock_mono_ns(), deadline_ns = begun_ns + limit_ns;
     *ret_late = false;
     for (;;) {
         rd_kafka_error_t *error = txn_once(self, step, handle, offsets);
         if (!error) return OK;
         bool again = rd_kafka_error_is_retriable(error);
         bool over = clock_mono_ns() >= deadline_ns;
-        bool cancelled = step != TXN_ABORT && atomic_load(&self->producer.cancelled);
+        bool cancelled = is_given_up(self, step, begun_ns);
         *ret_late = again && (over || cancelled);
         if (!again || over) return txn_error(self, step, error, err);
         rd_kafka_error_destroy(error);
@@ -460,7 +477,9 @@ static Status transaction_abort(KafkaSink *self, Err *err)
 {
     bool late = false;
     if (!self->in_transaction) return OK;
-    if (kafka_producer_drop(&self->producer)) {
+    bool answered = kafka_producer_drop(&self->producer);
+    if (!answered && is_stopped(self)) return OK;
+    if (answered) {
         return txn_step(self, TXN_ABORT, NULL, NULL, self->step_ns, &late, err);
     }
     if (!self->anew) self->batch_bytes = self->producer.batch_bytes;
