@@ -89,6 +89,9 @@ Status file_journal_load(const char *path, FileJournal *ret_journal, Err *err)
     if (!json_int64(json_member(counts, STR("length")), &journal->length) || journal->length < 0) {
         return err_set(err, ERR_IO, "%s is damaged", name);
     }
+    const JsonValue *at_work = json_member(counts, STR("at_work"));
+    journal->at_work =
+        !at_work || at_work->kind != JSON_BOOL || at_work->boolean; /* versions before didn't say */
     return read_members(journal, counts, err);
 }
 
@@ -160,6 +163,8 @@ Status file_journal_write(const FileJournal *journal, Buf *out, Err *err)
     json_object_begin(&w);
     json_key(&w, "length");
     json_write_int64(&w, journal->length);
+    json_key(&w, "at_work");
+    json_write_bool(&w, journal->at_work);
     if (journal->name.len) {
         json_key(&w, "name");
         json_write_text(&w, journal->name);
@@ -203,6 +208,12 @@ Status file_journal_save(const char *path, const FileJournal *journal, Err *err)
     CLEANUP(buf_done) Buf text = buf_make(FILE_JOURNAL_MAX);
     TRY(file_journal_write(journal, &text, err));
     return save(path, &text, err);
+}
+
+Status file_journal_begin(const char *path, FileJournal *journal, Err *err)
+{
+    journal->at_work = true;
+    return file_journal_save(path, journal, err);
 }
 
 Status file_journal_announce(const char *path, Str now, Str next, int64_t inode, Err *err)

@@ -17,10 +17,12 @@ typedef struct FileBegun {
 
 /* "<path>.neuron", one JSON object. */
 typedef struct FileJournal {
-    int64_t length;  /* of the file that counts; -1: there is no journal */
-    Str name;        /* the pipeline or stream whose position it is; empty: nobody's */
-    Str position;    /* JSON; empty: none */
-    Str topic;       /* one that the stream shares with others (file_journal_open_topic), and */
+    int64_t length; /* of the file that counts; -1: there is no journal */
+    bool at_work;   /* its writer was at work: bytes after `length` are what it left. Otherwise they
+                       are another program's lines, and count */
+    Str name;       /* the pipeline or stream whose position it is; empty: nobody's */
+    Str position;   /* JSON; empty: none */
+    Str topic;      /* one that the stream shares with others (file_journal_open_topic), and */
     SinkParts parts; /* where its partitions are; what there is of other topics stays */
     const JsonValue *shared;
     Str run_id;          /* the last committed run; empty: not known */
@@ -42,6 +44,8 @@ MUST_USE Status file_journal_write(const FileJournal *journal, Buf *out, Err *er
 /* `now` is the journal until the file `inode` takes the place of this one, then `next` is; both as
  * file_journal_write gives them. */
 MUST_USE Status file_journal_announce(const char *path, Str now, Str next, int64_t inode, Err *err);
+/* Before bytes of the file change that the journal doesn't count: at_work, saved. */
+MUST_USE Status file_journal_begin(const char *path, FileJournal *journal, Err *err);
 /* Replaced at one moment, and lasting; what it speaks of is safe on disk before. */
 MUST_USE Status file_journal_save(const char *path, const FileJournal *journal, Err *err);
 /* Look for the topic's parts, before one of the next three. Where there are none of any topic, what

@@ -45,9 +45,12 @@ static void drop(FileJournal *j, int32_t index, bool bytes)
 static Status cut_end(FileRejects *r, int32_t index, Err *err)
 {
     drop(r->journal, index, true);
-    TRY(file_journal_save(r->path, r->journal, err));
-    if (ftruncate(*r->fd, r->journal->length) == 0) return OK;
-    return err_errno(err, errno, "it can't be cut");
+    TRY(file_journal_begin(r->path, r->journal, err));
+    if (ftruncate(*r->fd, r->journal->length) != 0) {
+        return err_errno(err, errno, "it can't be cut");
+    }
+    r->journal->at_work = false;
+    return file_journal_save(r->path, r->journal, err);
 }
 
 /* ---- in the midst of others' rows: a copy takes the file's place ---- */

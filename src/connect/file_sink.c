@@ -124,12 +124,13 @@ static Status open_locked(const FileSink *s, int *ret_fd, Err *err)
 
 /* ---- the journal ---- */
 
-/* How much of the file counts; a file without a journal counts whole. */
+/* How much of the file counts: all of it, but for what a killed writer left at its end. */
 static Status committed_length(const FileSink *s, const FileJournal *journal, int fd,
                                int64_t *ret_length, int64_t *ret_size, Err *err)
 {
     TRY(file_size(fd, ret_size, err));
-    *ret_length = journal->length < 0 ? *ret_size : journal->length;
+    bool whole = journal->length < 0 || (!journal->at_work && *ret_size > journal->length);
+    *ret_length = whole ? *ret_size : journal->length;
     if (*ret_length <= *ret_size) return OK;
     (void)err_set(err, ERR_IO, "it is shorter (%lld bytes) than its journal says (%lld)",
                   (long long)*ret_size, (long long)journal->length);
@@ -267,6 +268,17 @@ static Status append_bytes(int fd, Str bytes, int64_t *length, Err *err)
     return OK;
 }
 
+/* Another program's last line, or the last of a file that was there before, may not be ended. Of a
+ * compressed file the line ends inside: nothing is added. */
+static Status end_line(const FileSink *s, int fd, int64_t *length, Err *err)
+{
+    char last = '\n';
+    int64_t len = 0;
+    if (*length == 0 || s->compressor) return OK;
+    TRY(file_read_at(fd, &last, 1, *length - 1, &len, err));
+    return last == '\n' ? OK : append_bytes(fd, STR("\n"), length, err);
+}
+
 static Status append_header(FileSink *s, int fd, int64_t *length, Err *err)
 {
     if (*length > 0 || !s->header.len) return OK;
@@ -294,6 +306,7 @@ static Status append_staged(FileSink *s, int fd, int64_t *length, Err *err)
 /* *ret_rows: where they begin, after a header. */
 static Status append_all(FileSink *s, int fd, int64_t *ret_rows, int64_t *length, Err *err)
 {
+    if (s->staged || s->out.len) TRY(end_line(s, fd, length, err));
     TRY(append_header(s, fd, length, err));
     *ret_rows = *length;
     TRY(append_staged(s, fd, length, err));
@@ -346,6 +359,12 @@ static bool are_rejects(const FileSink *s, const SinkRun *run)
     return s->shared && !s->req->pipeline.len && run->run_id.len > 0;
 }
 
+/* Something waits for the commit; a header goes only before rows. */
+static bool has_bytes(const FileSink *s)
+{
+    return s->staged > 0 || s->out.len > 0 || s->header.len > 0;
+}
+
 /* From here on it is written; *ret_length counts until it is committed, also by the first run. */
 static Status begin_locked(FileSink *s, FileRejects *file, const SinkRun *run, int64_t *ret_length,
                            Err *err)
@@ -355,11 +374,9 @@ static Status begin_locked(FileSink *s, FileRejects *file, const SinkRun *run, i
     TRY(file_journal_load(s->path, journal, err));
     TRY(check_fence(s, journal, err));
     TRY(committed_length(s, journal, *file->fd, ret_length, &size, err));
-    if (journal->length < 0) {
-        journal->length = *ret_length;
-        TRY(file_journal_save(s->path, journal, err));
-    }
     if (*ret_length < size) TRY(cut(*file->fd, *ret_length, err));
+    journal->length = *ret_length;
+    if (has_bytes(s)) TRY(file_journal_begin(s->path, journal, err));
     if (are_rejects(s, run)) TRY(file_rejects_forget(file, run->run_id, err));
     *ret_length = journal->length;
     return OK;
@@ -377,6 +394,15 @@ static Status check_parts(FileSink *s, FileJournal *journal, const Position *pos
     return OK;
 }
 
+/* What was appended is cut off again, as far as the disk lets us; else the next one does it. */
+static void give_up(const FileSink *s, int fd, FileJournal *journal)
+{
+    Err ignored = {0};
+    if (cut(fd, journal->length, &ignored) != OK) return;
+    journal->at_work = false;
+    IGNORE(file_journal_save(s->path, journal, &ignored));
+}
+
 static Status commit_locked(FileSink *s, int *fd, const Position *position, const SinkRun *run,
                             CommitResult *ret_result, Err *err)
 {
@@ -390,11 +416,11 @@ static Status commit_locked(FileSink *s, int *fd, const Position *position, cons
     if (!held) return OK;
     int64_t end = length, rows = length;
     if (append_all(s, *fd, &rows, &end, err) != OK) {
-        Err ignored = {0};
-        IGNORE(cut(*fd, length, &ignored));
+        give_up(s, *fd, &journal);
         return FAIL;
     }
     journal.length = end;
+    journal.at_work = false;
     TRY(keep_state(s, &journal, position, run, err));
     if (are_rejects(s, run)) {
         TRY(file_rejects_add(&file, s->req->rejects_of, run->run_id, rows, err));
@@ -424,7 +450,7 @@ static Status take_locked(FileSink *s, int fd, const int32_t *parts, int32_t cou
     TRY(committed_length(s, &journal, fd, &length, &size, err));
     TRY(file_journal_open_topic(&journal, s->req->pipeline, s->req->topic, err));
     TRY(file_journal_take(&journal, parts, count, &s->parts, ret_from, err));
-    journal.length = length;
+    if (!journal.at_work) journal.length = length;
     journal.name = s->req->pipeline;
     return file_journal_save(s->path, &journal, err);
 }
@@ -522,6 +548,8 @@ static Status settle_locked(FileSink *s, const RejectsAsk *ask, Err *err)
     if (journal.length < 0) return OK;
     TRY(committed_length(s, &journal, fd, &length, &size, err));
     if (length < size) TRY(cut(fd, length, err));
+    journal.length = length;
+    journal.at_work = false;
     return file_rejects_settle(&file, s->req->rejects_of, ask, err);
 }
 

@@ -118,12 +118,44 @@ def test_nothing_of_a_run_that_fails_stays(neuron):
     assert sorted(os.listdir(neuron.folder)) == ["out.ndjson"]
 
 
-def test_what_a_killed_one_left_is_cut(neuron):
+def leave(neuron, name, text, killed):
+    """What comes after the length of the journal: a killed writer's, or another program's."""
+    with open(os.path.join(neuron.folder, name), "a", encoding="utf-8") as file:
+        file.write(text)
+    if killed:
+        journal = json.loads(neuron.read(f"{name}.neuron"))
+        neuron.write(f"{name}.neuron", json.dumps(journal | {"at_work": True}))
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_only_what_a_killed_writer_left_is_cut(neuron, killed):
     neuron("copy", "-#ndjson", "out.ndjson", "--mode", "append", stdin='{"id":1}\n')
-    with open(os.path.join(neuron.folder, "out.ndjson"), "a", encoding="utf-8") as file:
-        file.write('{"id":2}\n{"id"')
+    leave(neuron, "out.ndjson", '{"id":2}\n{"id":4}', killed)
+    neuron("copy", "-#ndjson", "out.ndjson", "--mode", "append", stdin='{"id":3}\n')
+    between = "" if killed else '{"id":2}\n{"id":4}\n'
+    assert neuron.read("out.ndjson") == '{"id":1}\n' + between + '{"id":3}\n'
+
+
+def test_what_an_older_version_was_killed_at_is_cut(neuron):
+    neuron("copy", "-#ndjson", "out.ndjson", "--mode", "append", stdin='{"id":1}\n')
+    leave(neuron, "out.ndjson", '{"id"', False)
+    neuron.write("out.ndjson.neuron", '{"length":9}')
     neuron("copy", "-#ndjson", "out.ndjson", "--mode", "append", stdin='{"id":3}\n')
     assert neuron.read("out.ndjson") == '{"id":1}\n{"id":3}\n'
+
+
+@pytest.mark.parametrize("ending", ["ndjson", "csv"])
+def test_lines_of_other_programs_between_the_runs_stay(neuron, ending):
+    """Data and rejects, a run that fails in between, and a first run into a file whose last line is not ended."""
+    lines = {"ndjson": ['{"id":1}', '{"id":999}', '{"id":2}', '{"id":3}'], "csv": ["1", "999", "2", "3"]}[ending]
+    head = "id\n" if ending == "csv" else ""
+    neuron.write("out." + ending, head + lines[0])
+    for line in lines[2:]:
+        with open(os.path.join(neuron.folder, "out." + ending), "a", encoding="utf-8") as file:
+            file.write(("" if line == lines[2] else lines[1]))
+        neuron("copy", "-#" + ending, "out." + ending, "--mode", "append", stdin=head + line + "\n")
+        neuron("copy", "-#ndjson", "out." + ending, "--mode", "append", stdin='{"id":5}\n{bad\n', code=1)
+    assert neuron.read("out." + ending) == head + "".join(f"{lines[i]}\n" for i in (0, 2, 1, 3))
 
 
 def test_a_replaced_file_has_no_journal_of_its_former_self(neuron):
@@ -141,8 +173,7 @@ def test_a_replace_that_ends_at_its_rename_leaves_each_file_its_journal(neuron, 
                     os.path.join(ROOT, "tests/flow/rename_ends.c")], check=True)
     neuron.write("neuron.yaml", CONFIG)
     neuron("etl", "p", stdin=rows(1, 2, 3))
-    with open(os.path.join(neuron.folder, "out.ndjson"), "a", encoding="utf-8") as file:
-        file.write('{"id"')  # of a run that was killed: it doesn't count
+    leave(neuron, "out.ndjson", '{"id"', killed=True)
     env = {"LD_PRELOAD": library, "RENAME_TO": "out.ndjson", **({"RENAME_KILLS": "1"} if killed else {}),
            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
     new = rows(*range(10, 11 + more))
