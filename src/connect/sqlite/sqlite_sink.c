@@ -352,17 +352,6 @@ static Status key_check(RowWrite *w, int64_t row, bool *ret_whole, Err *err)
     return OK;
 }
 
-bool sqlite_sink_may_refuse(const SqliteSink *self, Err *err)
-{
-    if (err->kind != ERR_CONSTRAINT && err->kind != ERR_DATA) return false;
-    if (!sqlite3_get_autocommit(self->db)) return true;
-    (void)err_prefix(err, "one row undid the whole transaction: ");
-    (void)err_hint(err,
-                   "fix the row, or let the table's ON CONFLICT ROLLBACK or RAISE(ROLLBACK) be "
-                   "ABORT, so that it can be rejected alone");
-    return false;
-}
-
 static Status row_write(RowWrite *w, int64_t row, Err *err)
 {
     SqliteSink *self = w->self;
