@@ -199,12 +199,17 @@ Str file_source_name(const FileSource *s)
     return str_from(s->names.gl_pathv[at]);
 }
 
-int64_t file_source_bytes(const FileSource *s)
+void file_source_describe(const FileSource *s, SourceInfo *info)
 {
-    return s->bytes;
+    info->bytes_estimate = s->bytes;
+    info->replayable = !s->is_stdin;
 }
 
-bool file_source_is_stdin(const FileSource *s)
+Status file_source_check(const SourceReq *req, Err *err)
 {
-    return s->is_stdin;
+    if (req->query.len || req->table.len) {
+        return err_set(err, ERR_CONFIG, "a file has no tables and takes no query");
+    }
+    if (!req->cursor.len) return OK;
+    return err_set(err, ERR_CONFIG, "a file has no cursor; load it with mode upsert");
 }

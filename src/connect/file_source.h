@@ -2,7 +2,7 @@
 #ifndef NEURON_FILE_SOURCE_H
 #define NEURON_FILE_SOURCE_H
 
-#include "connect/location.h"
+#include "connect/source.h"
 
 /* A row or line may have an eighth of the memory (SourceReq.memory_bytes), since it is held several
  * times on its way: from 1 to 256 MiB; 256 where the memory is not known (0). */
@@ -31,8 +31,10 @@ MUST_USE Status file_source_rewind(FileSource *source, Err *err);
 bool file_source_ready(const FileSource *source, int64_t deadline_ns);
 /* The name of the file at hand, for messages. */
 Str file_source_name(const FileSource *source);
-/* Bytes of all files on disk, -1 unknown. */
-int64_t file_source_bytes(const FileSource *source);
-bool file_source_is_stdin(const FileSource *source);
+/* What every format of files says of its source: how many bytes there are, whether they can be read
+ * again. */
+void file_source_describe(const FileSource *source, SourceInfo *info);
+/* FAIL: ERR_CONFIG, the request wants what only systems with tables have. */
+MUST_USE Status file_source_check(const SourceReq *req, Err *err);
 
 #endif

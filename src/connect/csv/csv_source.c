@@ -53,8 +53,7 @@ static Status csv_source_describe(Source *source, SourceInfo *info, Err *err)
     TRY(source_prepare(self, err));
     info->schema = schema_ref(self->schema);
     info->rows_estimate = self->rows_found;
-    info->bytes_estimate = file_source_bytes(self->files);
-    info->replayable = !file_source_is_stdin(self->files);
+    file_source_describe(self->files, info);
     info->promise = STR("the whole file decides the types");
     return OK;
 }
@@ -471,12 +470,7 @@ static const SourceOps CSV_SOURCE_OPS = {
 Status csv_source_new(const SourceReq *req, Source **ret_source, Err *err)
 {
     if (req->open) return err_set(err, ERR_CONFIG, "csv gives columns, not JSON objects");
-    if (req->query.len || req->table.len) {
-        return err_set(err, ERR_CONFIG, "a file has no tables and takes no query");
-    }
-    if (req->cursor.len) {
-        return err_set(err, ERR_CONFIG, "a file has no cursor; load it with mode upsert");
-    }
+    TRY(file_source_check(req, err));
     CsvSource *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
     self->source = (Source){.ops = &CSV_SOURCE_OPS, .req = req};

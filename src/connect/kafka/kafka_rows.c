@@ -204,16 +204,6 @@ Status kafka_rows_add(KafkaRows *rows, const rd_kafka_message_t *message, Err *e
 
 /* ---- batches ---- */
 
-/* Offsets have gaps where messages were refused, compacted away, or mark a transaction's end. */
-static Status keep_offsets(const KafkaRows *rows, Batch *batch, Err *err)
-{
-    if (batch->rows == batch->span.next - batch->span.first) return OK;
-    int64_t size = batch->rows * (int64_t)sizeof *rows->offsets;
-    TRY(buffer_new(size, rows->budget, &batch->ordinals, err));
-    memcpy(batch->ordinals->data, rows->offsets, (size_t)size);
-    return OK;
-}
-
 static void place_batch(const KafkaRows *rows, int32_t partition, int64_t epoch, Batch *batch)
 {
     batch->span =
@@ -230,7 +220,10 @@ Status kafka_rows_take(KafkaRows *rows, int32_t partition, int64_t epoch, Source
     if (json_reader_rows(rows->reader) > 0) {
         TRY(json_reader_finish(rows->reader, &batch, err));
         place_batch(rows, partition, epoch, batch);
-        TRY(keep_offsets(rows, batch, err));
+        /* Offsets have gaps where messages were refused, compacted away, or mark a transaction's
+         * end.
+         */
+        TRY(batch_keep_ordinals(batch, rows->offsets, rows->budget, err));
     }
     TRY(reject_writer_take(&rows->rejects, &event.rejects, err));
     if (event.rejects) place_batch(rows, partition, epoch, event.rejects);

@@ -141,8 +141,7 @@ static Status ndjson_source_describe(Source *source, SourceInfo *info, Err *err)
 {
     NdjsonSource *self = (NdjsonSource *)source;
     TRY(prepare(self, err));
-    info->bytes_estimate = file_source_bytes(self->files);
-    info->replayable = !file_source_is_stdin(self->files);
+    file_source_describe(self->files, info);
     info->promise = STR("rows in the order of the file");
     if (source->req->open) return pathset_schema(source->req->paths, false, &info->schema, err);
     info->rows_estimate = self->rows_seen;
@@ -238,16 +237,6 @@ static Status read_lines(NdjsonSource *self, NdjsonBatch *batch, Err *err)
     return OK;
 }
 
-/* Rows after a refused one are not where first + row says. */
-static Status keep_ordinals(const NdjsonSource *self, Batch *batch, Err *err)
-{
-    if (batch->rows == batch->span.next - batch->span.first) return OK;
-    int64_t size = batch->rows * (int64_t)sizeof *self->ordinals;
-    TRY(buffer_new(size, self->budget, &batch->ordinals, err));
-    memcpy(batch->ordinals->data, self->ordinals, (size_t)size);
-    return OK;
-}
-
 static Status finish_batch(NdjsonSource *self, const NdjsonBatch *from, SourceEvent *event,
                            Err *err)
 {
@@ -257,7 +246,7 @@ static Status finish_batch(NdjsonSource *self, const NdjsonBatch *from, SourceEv
         TRY(json_reader_finish(self->reader, &batch, err));
         batch->span = span;
         batch->seq = self->seq;
-        TRY(keep_ordinals(self, batch, err));
+        TRY(batch_keep_ordinals(batch, self->ordinals, self->budget, err));
     }
     TRY(reject_writer_take(&self->rejects, &event->rejects, err));
     if (event->rejects) {
@@ -337,12 +326,7 @@ static const SourceOps NDJSON_SOURCE_OPS = {
 
 Status ndjson_source_new(const SourceReq *req, Source **ret_source, Err *err)
 {
-    if (req->query.len || req->table.len) {
-        return err_set(err, ERR_CONFIG, "a file has no tables and takes no query");
-    }
-    if (req->cursor.len) {
-        return err_set(err, ERR_CONFIG, "a file has no cursor; load it with mode upsert");
-    }
+    TRY(file_source_check(req, err));
     NdjsonSource *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
     self->source = (Source){.ops = &NDJSON_SOURCE_OPS, .req = req};

@@ -59,6 +59,15 @@ int64_t batch_ordinal(const Batch *batch, int64_t row)
     return ((const int64_t *)(const void *)batch->ordinals->data)[row];
 }
 
+Status batch_keep_ordinals(Batch *batch, const int64_t *ordinals, Budget *budget, Err *err)
+{
+    if (batch->rows == batch->span.next - batch->span.first) return OK;
+    int64_t size = batch->rows * (int64_t)sizeof *ordinals;
+    TRY(buffer_new(size, budget, &batch->ordinals, err));
+    memcpy(batch->ordinals->data, ordinals, (size_t)size);
+    return OK;
+}
+
 int64_t batch_bytes(const Batch *batch)
 {
     int64_t bytes = (int64_t)sizeof *batch + (batch->wire ? batch->wire->size : 0);

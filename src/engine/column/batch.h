@@ -65,6 +65,10 @@ MUST_USE Status batch_slice(const Batch *batch, int64_t from, int64_t count, Bat
 MUST_USE Status batch_like(const Batch *like, const Schema *schema, int64_t rows, Batch **ret_batch,
                            Err *err);
 int64_t batch_ordinal(const Batch *batch, int64_t row);
+/* The ordinal of each row, ascending and within the batch's span; copied only where they have gaps,
+ * so that span.first + row doesn't say them. `budget` may be NULL. */
+MUST_USE Status batch_keep_ordinals(Batch *batch, const int64_t *ordinals, Budget *budget,
+                                    Err *err);
 /* Bytes kept alive. */
 int64_t batch_bytes(const Batch *batch);
 

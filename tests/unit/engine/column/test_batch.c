@@ -254,12 +254,34 @@ static void rejects(void **state)
     reject_list_done(&list);
 }
 
+/* Kept only where they have gaps. */
+static void ordinals(void **state)
+{
+    (void)state;
+    static const Field FIELD = {.name = {"a", 1}, .type = TYPE_INT64};
+    static const int64_t ORDINALS[] = {5, 6, 9};
+    Schema *schema;
+    Batch *batch;
+    assert_int_equal(schema_new(&FIELD, 1, false, &schema, NULL), OK);
+    assert_int_equal(batch_new(schema, &batch, NULL), OK);
+    batch->rows = 2;
+    batch->span = (Span){.first = 5, .next = 7};
+    assert_int_equal(batch_keep_ordinals(batch, ORDINALS, NULL, NULL), OK);
+    assert_null(batch->ordinals);
+    batch->rows = 3;
+    batch->span.next = 10;
+    assert_int_equal(batch_keep_ordinals(batch, ORDINALS, NULL, NULL), OK);
+    for (int64_t i = 0; i < 3; i++) assert_int_equal(batch_ordinal(batch, i), ORDINALS[i]);
+    batch_unref(batch);
+    schema_unref(schema);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(filters), cmocka_unit_test(takes),   cmocka_unit_test(compacts),
-        cmocka_unit_test(slices),  cmocka_unit_test(origins), cmocka_unit_test(charges),
-        cmocka_unit_test(rejects),
+        cmocka_unit_test(filters), cmocka_unit_test(takes),    cmocka_unit_test(compacts),
+        cmocka_unit_test(slices),  cmocka_unit_test(origins),  cmocka_unit_test(charges),
+        cmocka_unit_test(rejects), cmocka_unit_test(ordinals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
