@@ -143,6 +143,25 @@ def test_runs_at_start_and_by_post(neuron):
         assert one.end() == 143
 
 
+def test_at_start_false_runs_nothing_at_the_start(neuron):
+    make(neuron, schedule="at_start: false", more="""  other:
+    from: source
+    from_table: raw
+    to: target
+    table: o
+quality:
+  quiet: { from: source, table: raw, schedule: "0 3 * * *", at_start: false, rules: [ row_count > 0 ] }
+  loud: { from: source, table: raw, schedule: "0 3 * * *", rules: [ row_count > 0 ] }
+""")
+    with running(neuron) as one:
+        wait_for(lambda: [r for r in one.runs("&pipeline=other") if r["status"] == "success"])
+        wait_for(lambda: one.get("/api/v1/quality/loud/reports")["reports"])
+        assert one.runs("&pipeline=good") == []
+        assert one.get("/api/v1/quality/quiet/reports")["reports"] == []
+        asked = one.get("/api/v1/pipelines/good/runs", "POST", code=202)
+        assert one.run_ended(asked["run_id"])["status"] == "success"
+
+
 def test_schedule_ticks(neuron):
     make(neuron, schedule="schedule: every 1s")
     with running(neuron) as one:

@@ -39,6 +39,7 @@ typedef struct Job {
     int32_t after_count;
     int32_t places[JOB_PLACES_MAX]; /* where it reads and writes: into the daemon's places */
     int32_t place_count;
+    bool at_start; /* it also runs when the neuron starts */
     CatchUp catch_up;
     Overlap overlap;
     _Atomic bool cancelled; /* of the run that goes on */

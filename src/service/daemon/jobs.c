@@ -124,6 +124,7 @@ Status jobs_make(Daemon *d, Err *err)
         Job *job = &d->jobs[d->job_count++];
         const PipelineOptions *o = c->options.pipelines.items[i];
         job->index = i;
+        job->at_start = o->at_start;
         job->catch_up = (CatchUp)o->catch_up;
         job->overlap = (Overlap)o->overlap;
         TRY(job_init(d, job, JOB_PIPELINE, c->pipelines[i].name, o->schedule, err));
@@ -138,6 +139,7 @@ Status jobs_make(Daemon *d, Err *err)
         if (!set->from.connector) continue; /* a set for `check` steps only */
         Job *job = &d->jobs[d->job_count++];
         job->index = i;
+        job->at_start = set->at_start;
         job->catch_up = CATCH_UP_LAST;
         TRY(job_init(d, job, JOB_DATASET, set->name, set->schedule, err));
         job_add_place(d, job, &set->from);

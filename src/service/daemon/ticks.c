@@ -187,11 +187,11 @@ void ticks_begin(Daemon *d)
     for (int32_t i = 0; i < d->job_count; i++) {
         Job *job = &d->jobs[i];
         bool waits = catch_up(d, job, now_us) || job->queued > 0;
-        /* A dataset without a schedule is checked when somebody asks. */
-        bool starts = job->kind == JOB_PIPELINE || job->scheduled;
         /* Of several neurons on one store the first runs at its start. */
         bool first = d->replica <= 1;
         if (!d->reloaded) job->fresh = false;
+        /* A dataset without a schedule is checked when somebody asks. */
+        bool starts = job->at_start && (job->kind == JOB_PIPELINE || job->scheduled);
         if (starts && first && !waits && !d->reloaded && !job->paused) enqueue_start(d, job);
     }
 }

@@ -44,7 +44,7 @@ typedef struct PipelineOptions {
     IncrementalOptions incremental;
     int32_t mode, catch_up, overlap;
     TextList key, ignore_for_change, after;
-    bool create, evolve;
+    bool create, evolve, at_start;
     double max_delete;
     int64_t parallel;
 } PipelineOptions;

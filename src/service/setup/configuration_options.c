@@ -126,7 +126,16 @@ static const Option PIPELINE_OPTIONS[] = {
     {.name = "schedule",
      .type = OPTION_TEXT,
      .offset = FIELD(PipelineOptions, schedule),
-     .summary = "Cron of five fields, @hourly…, or `every 15m`."},
+     .summary =
+         "When `neuron run` runs it: cron of five fields, @hourly…, or `every 15m`. Without one "
+         "it runs at the start of `neuron run` (see at_start), by `neuron etl` and the API."},
+    {.name = "at_start",
+     .type = OPTION_BOOL,
+     .offset = FIELD(PipelineOptions, at_start),
+     .otherwise = "true",
+     .summary =
+         "Also run once at each start of `neuron run`, with a schedule or without. false: for "
+         "a pipeline that appends the same rows at each run."},
     {.name = "retry",
      .type = OPTION_GROUP,
      .offset = FIELD(PipelineOptions, retry),

@@ -10,7 +10,7 @@ typedef struct QualityOptions {
     const YamlNode *params, *rules, *columns;
     TextList key;
     int64_t min_score, keep, evidence;
-    bool mask;
+    bool mask, at_start;
 } QualityOptions;
 
 /* What may stand beside a rule's kind. */

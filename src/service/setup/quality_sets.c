@@ -36,6 +36,7 @@ static Status set_make(Configuration *c, const QualityOptions *o, QualitySet *se
         .key = o->key.items,
         .key_count = o->key.count,
         .schedule = o->schedule,
+        .at_start = o->at_start,
         .min_score = (double)o->min_score,
         .keep = o->keep,
         .evidence = (int32_t)int64_min(o->evidence, 1000),

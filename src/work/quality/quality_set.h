@@ -119,7 +119,8 @@ typedef struct QualitySet {
     int32_t key_count;
     const QualityRule *rules;
     int32_t rule_count;
-    Str schedule; /* empty: none */
+    Str schedule;  /* empty: none */
+    bool at_start; /* with a schedule: also when the neuron starts */
     double min_score;
     int64_t keep; /* reports */
     int32_t evidence;
