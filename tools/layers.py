@@ -1,4 +1,4 @@
-"""Reads tools/layers.txt: the rooms in order, and which rooms each may use."""
+"""Reads tools/layers.txt: the modules in order, and which modules each may use."""
 
 import os
 
@@ -6,16 +6,16 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class Room:
-    def __init__(self, wing, name, uses):
-        self.wing = wing
+    def __init__(self, layer, name, uses):
+        self.layer = layer
         self.name = name
-        self.path = wing if name == "." else f"{wing}/{name}"
-        self.library = wing if name == "." else f"{wing}_{name}"
-        self.uses = uses  # paths of the rooms to its left and above
+        self.path = layer if name == "." else f"{layer}/{name}"
+        self.library = layer if name == "." else f"{layer}_{name}"
+        self.uses = uses  # paths of the modules to its left and above
 
 
 def read(root=ROOT):
-    rooms, homes, above = [], {}, []
+    modules, homes, above = [], {}, []
     with open(os.path.join(root, "tools/layers.txt"), encoding="utf-8") as lines:
         for line in lines:
             line = line.strip()
@@ -27,15 +27,15 @@ def read(root=ROOT):
                 continue
             for group in rest.split():
                 siblings = [Room(head, name, list(above)) for name in group.split("|")]
-                rooms += siblings
-                above += [room.path for room in siblings]
-    return rooms, homes
+                modules += siblings
+                above += [module.path for module in siblings]
+    return modules, homes
 
 
-def sources(room, root=ROOT, endings=(".c",)):
-    folder = os.path.join(root, "src", room.path)
+def sources(module, root=ROOT, endings=(".c",)):
+    folder = os.path.join(root, "src", module.path)
     if not os.path.isdir(folder):
         return []
     return sorted(
-        f"src/{room.path}/{name}" for name in os.listdir(folder) if name.endswith(endings)
+        f"src/{module.path}/{name}" for name in os.listdir(folder) if name.endswith(endings)
     )

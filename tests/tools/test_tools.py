@@ -46,10 +46,10 @@ def test_a_third_party_header_away_from_home_is_found(tree):
     assert done.returncode != 0 and "sqlite3.h belongs to" in done.stdout
 
 
-def test_a_private_header_of_another_room_is_found(tree):
+def test_a_private_header_of_another_module_is_found(tree):
     append(tree, "src/service/api/api.c", '#include "service/alert/alert_impl.h"\n')
     done = run(tree, "tools/check_layers")
-    assert done.returncode != 0 and "is for its own room" in done.stdout
+    assert done.returncode != 0 and "is for its own module" in done.stdout
 
 
 def library(tree, name, **files):
@@ -65,7 +65,7 @@ def library(tree, name, **files):
 
 
 def test_a_symbol_declared_by_hand_is_found(tree):
-    """nm sees what no include shows: base calling into a room above it."""
+    """nm sees what no include shows: base calling into a module above it."""
     library(tree, "foundation_base", planted="void batch_unref(void *); void planted(void);\n"
                                              "void planted(void) { batch_unref(0); }\n")
     library(tree, "engine_column", batch="void batch_unref(void *b) { (void)b; }\n")
