@@ -152,3 +152,45 @@ pipelines:
         assert "one row undid the whole transaction" in result["error"]["what"] and "ABORT" in result["error"]["hint"]
         assert db.execute("SELECT n FROM t").fetchall() == [(777,)]
         assert not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'neuron_loads'").fetchone()
+
+
+@pytest.mark.parametrize("mode, key", [("append", ""), ("upsert", ", key: [id]"), ("replace", "")])
+def test_foreign_keys_that_are_judged_at_commit(neuron, mode, key):
+    db = database(neuron, "CREATE TABLE parent (id INTEGER PRIMARY KEY); INSERT INTO parent VALUES (1), (3);"
+                  "CREATE TABLE t (id INTEGER PRIMARY KEY, p INTEGER REFERENCES parent DEFERRABLE INITIALLY DEFERRED)")
+    neuron.write("neuron.yaml", f"""
+pipelines:
+  p: {{ from: in.csv, to: "sqlite:///t.db", table: t, mode: {mode}{key}, rejects: bad }}
+""")
+    neuron.write("in.csv", "id,p\n1,1\n2,2\n3,3\n")
+    result = json.loads(neuron("etl", "p", "--json").stdout)
+    assert (result["records_loaded"], result["records_rejected"]) == (2, 1)
+    assert db.execute("SELECT id FROM t ORDER BY id").fetchall() == [(1,), (3,)]
+    ((reason, state, data),) = db.execute("SELECT reason, sqlstate, data FROM bad").fetchall()
+    assert "FOREIGN KEY" in reason and state == "23503" and json.loads(data) == {"id": 2, "p": 2}
+
+
+def test_rows_that_refer_to_later_ones_of_their_run(neuron):
+    db = database(neuron, "CREATE TABLE t (id INTEGER PRIMARY KEY, p INTEGER REFERENCES t DEFERRABLE INITIALLY DEFERRED)")
+    neuron.write("neuron.yaml", """
+pipelines:
+  p: { from: in.csv, to: "sqlite:///t.db", table: t, mode: append, rejects: bad }
+""")
+    neuron.write("in.csv", "id,p\n" + "".join(f"{i},{(i + 1) % 20000}\n" for i in range(20000)))
+    result = json.loads(neuron("etl", "p", "--json").stdout)
+    assert (result["records_loaded"], result["records_rejected"]) == (20000, 0)
+    assert db.execute("SELECT count(*) FROM t").fetchone() == (20000,)
+
+
+def test_a_trigger_that_breaks_a_foreign_key_of_another_table(neuron):
+    db = database(neuron, "CREATE TABLE parent (id INTEGER PRIMARY KEY); INSERT INTO parent VALUES (1);"
+                  "CREATE TABLE log (p INTEGER REFERENCES parent DEFERRABLE INITIALLY DEFERRED); CREATE TABLE t (id INTEGER);"
+                  "CREATE TRIGGER g AFTER INSERT ON t BEGIN INSERT INTO log VALUES (NEW.id); END")
+    neuron.write("neuron.yaml", """
+pipelines:
+  p: { from: in.csv, to: "sqlite:///t.db", table: t, mode: append, rejects: bad }
+""")
+    neuron.write("in.csv", "id\n1\n2\n")
+    result = json.loads(neuron("etl", "p", "--json").stdout)
+    assert (result["records_loaded"], result["records_rejected"]) == (1, 1)
+    assert db.execute("SELECT id FROM t").fetchall() == db.execute("SELECT p FROM log").fetchall() == [(1,)]

@@ -113,10 +113,10 @@ static Status put_insert(const SqliteSink *self, Buf *sql, Err *err)
     TRY(put_columns(self, sql, "", NULL, err));
     TRY(buf_append(sql, STR(") SELECT "), err));
     TRY(put_columns(self, sql, "s.", NULL, err));
-    TRY(buf_append(sql,
-                   STR(" FROM temp.neuron_stage AS s WHERE s.neuron_ord BETWEEN ?1 AND ?2"
-                       " AND NOT EXISTS (SELECT 1 FROM "),
+    TRY(buf_append(sql, STR(" FROM temp.neuron_stage AS s WHERE s.neuron_ord BETWEEN ?1 AND ?2"),
                    err));
+    if (!self->keyed) return OK;
+    TRY(buf_append(sql, STR(" AND NOT EXISTS (SELECT 1 FROM "), err));
     TRY(sqlite_db_quote_table(sql, buf_str(&self->out.name), err));
     TRY(buf_append(sql, STR(" AS t WHERE "), err));
     TRY(put_key_match(self, sql, err));
@@ -135,7 +135,7 @@ static Status put_delete(const SqliteSink *self, bool count, Buf *sql, Err *err)
 
 static bool has_compared(const SqliteSink *self)
 {
-    if (self->sink.req->mode == SINK_APPEND) return false;
+    if (!self->keyed || self->sink.req->mode == SINK_APPEND) return false;
     for (int32_t i = 0; i < self->out.schema->count; i++) {
         if (is_compared(self, &self->out.schema->fields[i])) return true;
     }
@@ -158,11 +158,17 @@ static Status merge_text(const SqliteSink *self, MergePart part, Buf *sql, Err *
     return OK;
 }
 
+static bool part_runs(const SqliteSink *self, MergePart part)
+{
+    if (part == MERGE_UPDATE) return has_compared(self);
+    return part == MERGE_INSERT || self->keyed;
+}
+
 Status sqlite_merge_sql(const SqliteSink *self, SinkPlan *plan, Err *err)
 {
     CLEANUP(buf_done) Buf sql = buf_make(SQLITE_SQL_MAX);
     for (MergePart part = MERGE_INDEX; part <= MERGE_INSERT; part++) {
-        if (part == MERGE_UPDATE && !has_compared(self)) continue;
+        if (!part_runs(self, part)) continue;
         TRY(merge_text(self, part, &sql, err));
         TRY(sink_plan_add(plan, PLAN_SQL, err, "%.*s", (int)sql.len, sql.data));
     }
@@ -246,10 +252,22 @@ static Status refuse_row(Merge *m, int64_t ord, const Err *cause, Err *err)
         .reason = str_from(cause->message),
         .sqlstate = str_from(cause->sqlstate),
         .data = str_from((const char *)sqlite3_column_text(statement, 1)),
-        .key = str_from((const char *)sqlite3_column_text(statement, 2)),
+        .key = str_from(self->keyed ? (const char *)sqlite3_column_text(statement, 2) : NULL),
     };
     m->counts->rejected++;
     return reject_writer_row(m->rejects, &reject, err);
+}
+
+/* Foreign keys that SQLite would judge at COMMIT only, where nobody can tell which row it was. */
+static Status judge_foreign_keys(SqliteSink *self, Err *err)
+{
+    int broken = 0, highest = 0;
+    if (!self->sink.req->rejects) return OK;
+    (void)sqlite3_db_status(self->db, SQLITE_DBSTATUS_DEFERRED_FKS, &broken, &highest, 0);
+    if (!broken) return OK;
+    (void)err_set(err, ERR_CONSTRAINT, "sqlite: FOREIGN KEY constraint failed");
+    memcpy(err->sqlstate, "23503", 6);
+    return FAIL;
 }
 
 /* Merge the rows [from, to]; where the database refuses, halve until the row is found. */
@@ -261,6 +279,7 @@ static Status merge_range(Merge *m, int64_t from, int64_t to, Err *err)
     TRY(sqlite_db_exec(self->db, "SAVEPOINT neuron_merge", err));
     Status status = run_range(self, m->update, from, to, &updated, err);
     if (status == OK) status = run_range(self, m->insert, from, to, &inserted, err);
+    if (status == OK) status = judge_foreign_keys(self, err);
     if (status == OK) {
         m->counts->updated += updated;
         m->counts->inserted += inserted;
@@ -306,11 +325,13 @@ static Status merge_prepare(Merge *m, Err *err)
 {
     SqliteSink *self = m->self;
     int64_t ignored = 0;
-    TRY(merge_text(self, MERGE_INDEX, &self->sql, err));
-    TRY(run(self, buf_str(&self->sql), &ignored, err));
-    TRY(merge_text(self, MERGE_SUPERSEDE, &self->sql, err));
-    TRY(run(self, buf_str(&self->sql), &m->counts->superseded, err));
-    if (has_compared(self)) {
+    if (self->keyed) {
+        TRY(merge_text(self, MERGE_INDEX, &self->sql, err));
+        TRY(run(self, buf_str(&self->sql), &ignored, err));
+        TRY(merge_text(self, MERGE_SUPERSEDE, &self->sql, err));
+        TRY(run(self, buf_str(&self->sql), &m->counts->superseded, err));
+    }
+    if (part_runs(self, MERGE_UPDATE)) {
         TRY(merge_text(self, MERGE_UPDATE, &self->sql, err));
         TRY(sqlite_db_prepare(self->db, buf_str(&self->sql), &m->update, err));
     }

@@ -35,7 +35,7 @@ static Status plan_types(const SqliteTable *table, SinkPlan *plan, Err *err)
 
 static Status plan_key_index(SqliteSink *self, SinkPlan *plan, Err *err)
 {
-    if (!self->out.exists || !self->staged) return OK;
+    if (!self->out.exists || !self->keyed) return OK;
     buf_clear(&self->sql);
     TRY(buf_append(&self->sql,
                    STR("SELECT count(*) FROM pragma_index_list(?1) AS l JOIN pragma_index_info("
@@ -88,7 +88,10 @@ Status sqlite_sink_look(SqliteSink *self, Str name, const Schema *schema, Err *e
     bool again = req->mode == SINK_APPEND && req->key_count > 0 && req->cursor.len > 0;
     bool referred = req->mode == SINK_REPLACE && self->out.referred && req->key_count > 0;
     self->deletes = req->mode == SINK_MIRROR || referred;
-    self->staged = mode_needs_key(req->mode) || again || referred;
+    /* What is judged at COMMIT is judged row by row while a refused row can still be found. */
+    bool late = req->rejects && self->out.deferrable;
+    self->keyed = mode_needs_key(req->mode) || again || referred;
+    self->staged = self->keyed || late;
     return OK;
 }
 
@@ -357,7 +360,7 @@ static Status row_write(RowWrite *w, int64_t row, Err *err)
     SqliteSink *self = w->self;
     bool go = true;
     bool stage = w->table == &self->out && self->staged;
-    if (stage) TRY(key_check(w, row, &go, err));
+    if (stage && self->keyed) TRY(key_check(w, row, &go, err));
     if (go) TRY(row_bind(w, row, &go, err));
     if (!go) return OK;
     if (stage) {

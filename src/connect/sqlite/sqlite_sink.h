@@ -12,6 +12,7 @@ typedef struct SqliteTable {
     int64_t version;      /* of the database's schema when the plan was made */
     bool exists;          /* before this run */
     bool referred;        /* other tables have foreign keys to it */
+    bool deferrable;      /* foreign keys may be judged as late as at COMMIT */
     int32_t *new_columns; /* fields that the table lacks */
     int32_t new_count;
     SqliteAffinity *affinity; /* per field */
@@ -29,6 +30,7 @@ typedef struct SqliteSink {
     SinkParts parts; /* of a stream's topic: those that are ours */
     SqliteTable out, reject;
     bool has_out, has_reject;
+    bool keyed; /* rows of a key replace each other */
     bool staged;
     bool deletes; /* what was not staged is deleted at the end */
     bool open;    /* in a transaction */

@@ -75,6 +75,24 @@ static Status find_references(SqliteSink *self, SqliteTable *table, Err *err)
     return sqlite_db_step(self->db, statement, &table->referred, err);
 }
 
+/* The keys of the table itself, and of whatever its triggers may write to. SQLite says it in the
+ * text of the definition alone. */
+static Status find_deferrable(SqliteSink *self, SqliteTable *table, Err *err)
+{
+    Str text = buf_str(&table->name);
+    Str name = str_slice(text, str_find_char(text, '.') + 1, text.len);
+    CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
+    TRY(sqlite_db_prepare(
+        self->db,
+        STR("SELECT 1 FROM sqlite_master AS m WHERE m.type = 'table' AND m.sql LIKE '%deferr%'"
+            " AND (m.name = ?1 COLLATE NOCASE OR EXISTS (SELECT 1 FROM sqlite_master AS t"
+            " WHERE t.type = 'trigger' AND t.tbl_name = ?1 COLLATE NOCASE))"),
+        &statement, err));
+    (void)sqlite3_bind_text64(statement, 1, name.ptr, (sqlite3_uint64)name.len, SQLITE_STATIC,
+                              SQLITE_UTF8);
+    return sqlite_db_step(self->db, statement, &table->deferrable, err);
+}
+
 static Status table_missing(Str name, Err *err)
 {
     (void)err_set(err, ERR_SCHEMA, "no table \"%.*s\" in the target, and `create: false`",
@@ -115,6 +133,7 @@ Status sqlite_table_inspect(SqliteSink *self, SqliteTable *table, Str name, cons
     if (status == OK) status = sqlite_db_has_table(self->db, name, &table->exists, err);
     if (status == OK && table->exists) status = inspect_columns(self, table, found, err);
     if (status == OK && table->exists) status = find_references(self, table, err);
+    if (status == OK && table->exists) status = find_deferrable(self, table, err);
     if (status == OK && !table->exists && !create) status = table_missing(name, err);
     for (int32_t i = 0; i < schema->count && status == OK; i++) {
         if (found[i]) continue;
