@@ -41,10 +41,16 @@ def loaded(neuron, table="t"):
             return None
 
 
-def test_warn_only_tells(neuron):
-    make(neuron, "check: people")
-    result = neuron.result("etl", "p")
+@pytest.mark.parametrize("step", ["check: people", "{ check: people, on_fail: warn }"])
+def test_warn_publishes_with_a_warning(neuron, step):
+    make(neuron, step)
+    done = neuron("etl", "p", "--json")
+    result = json.loads(done.stdout)
     assert loaded(neuron) == [-4, 1, 2, 3, 5]
+    assert result["warnings"] == [
+        'check people: the rule "ids" fails: 1 of 5 rows fails this rule',
+        'check people: the rule "email.format" fails: 1 of 4 rows fails this rule']
+    assert "email.format" in done.stderr
     (check,) = result["checks"]
     assert check["verdict"] == "fail" and check["total_records"] == 5 and check["rejected"] == 0
     assert {i["rule"]: i["failed_rows"] for i in check["issues"]} == {"ids": 1, "email.format": 1}

@@ -119,7 +119,12 @@ static const char STEPS_SCHEMA[] =
     "\"drop_nulls\":{\"anyOf\":[{\"const\":\"all\"},{\"type\":\"array\",\"items\":{\"type\":"
     "\"string\"}}]},\"drop_duplicates\":{\"anyOf\":[{\"const\":\"all\"},{\"type\":\"object\","
     "\"additionalProperties\":false,\"properties\":{\"by\":{\"type\":\"array\",\"items\":{"
-    "\"type\":\"string\"}},\"keep\":{\"enum\":[\"first\",\"last\"]}}}]},\"check\":{},\"on_fail\":{"
+    "\"type\":\"string\"}},\"keep\":{\"enum\":[\"first\",\"last\"]}}}]},\"check\":{"
+    "\"description\":\"A set of rules under quality, judged before the rows are published.\"},"
+    "\"on_fail\":{\"description\":\"Beside check: what a failed rule does that doesn't say its "
+    "own. "
+    "warn: the rows are published, and the result has a warning; reject: rows that fail a row rule "
+    "go to rejects; stop: the run fails and nothing is published.\",\"default\":\"warn\","
     "\"enum\":[\"stop\",\"reject\",\"warn\"]}}}}";
 
 static const Option PIPELINE_OPTIONS[] = {

@@ -108,7 +108,9 @@ static const Option RULE_OPTIONS[] = {
      .offset = FIELD(RuleOptions, on_fail),
      .choices = ON_FAILS,
      .otherwise = "default",
-     .summary = "What a failure does to rows before they are published."},
+     .summary =
+         "In a `check` step, what a failure does to rows before they are published; default: "
+         "as the step says, and warn where it says nothing."},
     {.name = "evidence",
      .type = OPTION_INT,
      .offset = FIELD(RuleOptions, evidence),

@@ -74,7 +74,7 @@ static Status result_checks(const Assembly *a, RunResult *result, Err *err)
     return OK;
 }
 
-/* What the source has to say about this attempt. */
+/* What the source and the checks have to say about this attempt. */
 static Status result_warnings(const Assembly *a, RunResult *result, Err *err)
 {
     buf_clear(&result->warnings);
@@ -82,6 +82,9 @@ static Status result_warnings(const Assembly *a, RunResult *result, Err *err)
     for (int32_t i = 0; i < notes->count; i++) {
         if (i) TRY(buf_append_char(&result->warnings, '\n', err));
         TRY(buf_append(&result->warnings, notes->texts[i], err));
+    }
+    for (int32_t i = 0; i < a->step_count; i++) {
+        TRY(step_check_warnings(a->steps[i], &result->warnings, err));
     }
     return OK;
 }

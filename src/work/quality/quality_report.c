@@ -143,15 +143,20 @@ Status report_headline(const QualityReport *report, Buf *out, Err *err)
 Status report_why(const RuleResult *r, Buf *out, Err *err)
 {
     bool wrong = r->verdict == VERDICT_FAIL || r->verdict == VERDICT_WARN;
-    if (wrong && r->threshold.len) {
-        TRY(buf_printf(out, err, "%s %.*s", r->must ? "should be" : "it is",
-                       STR_ARG(r->threshold)));
+    /* Of a rule about rows nothing else is expected. */
+    bool none = r->must && rule_counts_rows(r->rule->kind) && str_eq(r->threshold, STR("= 0"));
+    if (wrong && r->threshold.len && !none) {
+        TRY(buf_printf(out, err, "%s %.*s", r->must ? "expected" : "is", STR_ARG(r->threshold)));
     }
     if (wrong && r->failed_rows > 0) {
         TRY(buf_append(out, out->len ? STR(", ") : STR(""), err));
         TRY(report_number(r->failed_rows, out, err));
         TRY(buf_append(out, STR(" of "), err));
         TRY(report_number(r->considered, out, err));
+        if (rule_counts_rows(r->rule->kind)) {
+            TRY(buf_printf(out, err, " row%s fail%s this rule", r->considered == 1 ? "" : "s",
+                           r->failed_rows == 1 ? "s" : ""));
+        }
     }
     if (!r->error.len) return OK;
     if (out->len) TRY(buf_append(out, STR("; "), err));

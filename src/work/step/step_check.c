@@ -185,6 +185,36 @@ static void write_issue(JsonWriter *w, const RuleResult *r)
     json_object_end(w);
 }
 
+/* "1 of 5 rows fails this rule", "91.7 %, expected >= 95". */
+static Status put_warning(const CheckStep *self, const RuleResult *r, Buf *lines, Err *err)
+{
+    CLEANUP(buf_done) Buf why = buf_make(1 << 20);
+    TRY(report_why(r, &why, err));
+    if (lines->len) TRY(buf_append_char(lines, '\n', err));
+    TRY(buf_printf(lines, err, "check %.*s: the rule \"%.*s\" %s: ", STR_ARG(self->set.name),
+                   STR_ARG(r->rule->name),
+                   r->verdict == VERDICT_ERROR  ? "can't be evaluated"
+                   : r->verdict == VERDICT_WARN ? "warns"
+                                                : "fails"));
+    if (r->has_value && !rule_counts_rows(r->rule->kind)) {
+        TRY(report_value(r, lines, err));
+        TRY(buf_append(lines, STR(", "), err));
+    }
+    return buf_append(lines, buf_str(&why), err);
+}
+
+Status step_check_warnings(const Step *step, Buf *lines, Err *err)
+{
+    const CheckStep *self = (const CheckStep *)step;
+    if (step->ops != &CHECK_OPS || !self->report) return OK;
+    for (int32_t i = 0; i < self->report->rule_count; i++) {
+        const RuleResult *r = &self->report->rules[i];
+        bool only_told = r->verdict == VERDICT_WARN || r->rule->on_fail == ON_FAIL_WARN;
+        if (r->verdict >= VERDICT_WARN && only_told) TRY(put_warning(self, r, lines, err));
+    }
+    return OK;
+}
+
 Status step_check_result(const Step *step, bool *ret_is, Buf *out, Err *err)
 {
     const CheckStep *self = (const CheckStep *)step;

@@ -24,5 +24,9 @@ MUST_USE Status step_check_new(int32_t number, const StepCheckOptions *options, 
  * rejected, issues[]. *ret_is false, and nothing written, when the step is no check or has not
  * ended. */
 MUST_USE Status step_check_result(const Step *step, bool *ret_is, Buf *out, Err *err);
+/* A line for each rule that warned, or that failed or couldn't be evaluated under on_fail warn:
+ * rows are published although it did. Nothing is appended when the step is no check or has not
+ * ended. */
+MUST_USE Status step_check_warnings(const Step *step, Buf *lines, Err *err);
 
 #endif
