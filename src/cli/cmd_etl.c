@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "connect/query_params.h"
 #include "foundation/base/number.h"
 #include "foundation/codec/json_writer.h"
 #include "service/setup/configuration.h"
@@ -20,6 +21,15 @@ Status configuration_open(const Program *program, const Args *args, Configuratio
     return configuration_load(program->registry, path, &FROM, c, err);
 }
 
+static Status param_unknown(const PipelineConfig *p, Str name, Err *err)
+{
+    Str near = query_nearest(p->query, name);
+    (void)err_set(err, ERR_USAGE, "--param: the query of \"%.*s\" has no parameter :%.*s",
+                  STR_ARG(p->name), STR_ARG(name));
+    if (near.len) return err_hint(err, "did you mean :%.*s?", STR_ARG(near));
+    return p->query.len ? FAIL : err_hint(err, "the pipeline has no `query`");
+}
+
 /* --param name=value takes the place of the configured one, or is added. */
 static Status apply_params(Configuration *c, const Args *args, PipelineConfig *p, Err *err)
 {
@@ -33,6 +43,7 @@ static Status apply_params(Configuration *c, const Args *args, PipelineConfig *p
         int64_t at = str_find_char(text, '=');
         if (at <= 0) return err_set(err, ERR_USAGE, "--param must be name=value");
         Str name = str_slice(text, 0, at), value = str_slice(text, at + 1, text.len);
+        if (!query_uses(p->query, name)) return param_unknown(p, name, err);
         int32_t place = 0;
         while (place < p->param_count && !str_eq(params[place].name, name)) place++;
         int64_t integer;

@@ -128,11 +128,24 @@ def test_a_parameter_on_the_command_line(shop):
     assert shop.result("etl", "sales", "--param", "region=us")["inserted"] == 1
 
 
+def test_a_parameter_that_the_query_lacks(shop):
+    said = shop("etl", "sales", "--param", "regoin=us", code=2).stderr
+    assert 'the query of "sales" has no parameter :regoin' in said and "did you mean :region?" in said
+    assert not os.path.exists(os.path.join(shop.folder, "target.db"))
+    shop.write("neuron.yaml", "pipelines: { p: { from: in.csv, to: out.csv } }\n")
+    assert "has no parameter :x" in shop("etl", "p", "--param", "x=3", code=2).stderr
+
+
+def test_a_parameter_without_use(shop):
+    shop.write("neuron.yaml", (CONFIG % "stop").replace(":region", ":regin"))
+    assert "9:15: the query has no parameter `:region` (regin)" in shop("validate", code=2).stderr
+
+
 @pytest.mark.parametrize("change, code, message", [
     (("FROM raw", "FROM rawr"), 1, "no such table: rawr"), (("sqlite:///source.db", "sqlite:///none.db"), 1, "none.db"),
     (("SELECT id, amount", "SELECT idd, amount"), 1, "no such column: idd"), (("key: [id]", "key: [idd]"), 2, "idd"),
     (("cursor: at", "cursor: att"), 2, "att"), (("amount > 0", "amuont > 0"), 2, "did you mean \"amount\""),
-    (("region: eu", "regoin: eu"), 2, ":region has no value"), (("sqlite:///target.db", "sqlite:////nowhere/t.db"), 1, "t.db"),
+    (("region: eu", "regoin: eu"), 2, "the query has no parameter `:regoin` (region)"), (("sqlite:///target.db", "sqlite:////nowhere/t.db"), 1, "t.db"),
 ])
 def test_what_is_wrong_is_said_with_its_mend(shop, change, code, message):
     shop.write("neuron.yaml", (CONFIG % "stop").replace(*change))

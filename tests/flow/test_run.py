@@ -268,6 +268,19 @@ def test_errors_are_problems(neuron):
         assert "s3cret" not in config + one.log() and json.loads(config)["token"] == "***"
 
 
+def test_members_that_a_body_must_not_have(neuron):
+    make(neuron)
+    with running(neuron) as one:
+        def refused(path, body, said):
+            status, text, _ = one.ask(f"/api/v1/{path}", "POST", body=body)
+            assert status == 400 and said in json.loads(text)["detail"], text
+        refused("pipelines/good/runs", b'{"limt": 3}', "takes no `limt`")
+        refused("alerts/0123456789abcdef/silence", b'{"duraton": "4h"}', "did you mean `duration`?")
+        refused("alerts/0123456789abcdef/silence", b'{"duration": 4}', "`duration` must be a text")
+        refused("reload", b'[]', "no JSON object")
+        assert one.get("/api/v1/pipelines/good/runs", "POST", code=202, body=b"{}")["run_id"]
+
+
 def test_foreign_host_is_refused(neuron):
     make(neuron)
     with running(neuron) as one:

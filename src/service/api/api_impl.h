@@ -109,6 +109,9 @@ typedef struct Route {
     Status (*run)(Request *request, Err *err);
     const char *summary;
     const char *query; /* names of query parameters, with commas between; NULL: none */
+    /* Of a body that is a JSON object: its members, texts, with commas between; NULL: none of them
+     * (a form, messages, no body). */
+    const char *members;
 } Route;
 extern const Route API_ROUTES[];
 extern const int32_t API_ROUTE_COUNT;
@@ -182,6 +185,8 @@ MUST_USE Status request_number(const Request *request, const char *name, int64_t
 /* ---- routes.c ---- */
 /* The route for method and path. NULL: *ret_allow has the methods that the path has (404 when
  * empty). */
+/* The request's work. ERR_USAGE for a member of its body that the route doesn't know. */
+MUST_USE Status route_run(Request *request, Err *err);
 const Route *route_find(Str method, Str path, Str *ret_name, char ret_allow[32]);
 
 /* ---- access.c, under api->lock ---- */

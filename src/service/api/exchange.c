@@ -269,7 +269,7 @@ static enum MHD_Result work_now(Request *r)
     pthread_mutex_lock(&r->api->lock);
     r->control = r->api->options.control;
     r->answer.status = r->route->status;
-    if (r->route->run(r, &err) != OK) request_failed(r, &err);
+    if (route_run(r, &err) != OK) request_failed(r, &err);
     pthread_mutex_unlock(&r->api->lock);
     return send_or_hold(r, false);
 }

@@ -40,6 +40,27 @@ static void write_parameters(JsonWriter *w, const Route *route)
     json_array_end(w);
 }
 
+static void write_body(JsonWriter *w, const Route *route)
+{
+    Str rest = str_from(route->members), name;
+    if (!rest.len) return;
+    static const char *const OPEN[] = {"requestBody", "content", "application/json", "schema"};
+    for (int32_t i = 0; i < COUNT_OF(OPEN); i++) {
+        json_key(w, OPEN[i]);
+        json_object_begin(w);
+    }
+    write_text(w, "type", "object");
+    json_key(w, "additionalProperties");
+    json_write_bool(w, false);
+    json_key(w, "properties");
+    json_object_begin(w);
+    while (rest.len && str_next_part(&rest, ',', &name)) {
+        json_key_str(w, name);
+        json_write_raw(w, STR("{\"type\":\"string\"}"));
+    }
+    for (int32_t i = 0; i <= COUNT_OF(OPEN); i++) json_object_end(w);
+}
+
 static void write_answers(JsonWriter *w, const Route *route)
 {
     json_key(w, "responses");
@@ -63,6 +84,7 @@ static void write_operation(JsonWriter *w, const Route *route)
     json_object_begin(w);
     write_text(w, "summary", route->summary);
     write_parameters(w, route);
+    write_body(w, route);
     write_answers(w, route);
     if (route->access == ACCESS_OPEN) {
         json_key(w, "security");

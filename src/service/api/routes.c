@@ -190,61 +190,115 @@ enum { FORM_MAX = 16 << 10, JSON_MAX = 64 << 10 };
 
 const Route API_ROUTES[] = {
     {"GET", "/", ACCESS_PAGE, LANE_NONE, 0, 200, get_page,
-     "The status page, or a form for the token.", NULL},
+     "The status page, or a form for the token.", NULL, NULL},
     {"POST", "/login", ACCESS_PAGE, LANE_NONE, FORM_MAX, 303, login_post,
-     "The token as a form; sets a cookie.", NULL},
+     "The token as a form; sets a cookie.", NULL, NULL},
     {"POST", "/logout", ACCESS_PAGE, LANE_NONE, FORM_MAX, 303, logout_post,
-     "Takes the cookie back.", NULL},
+     "Takes the cookie back.", NULL, NULL},
     {"GET", "/health", ACCESS_OPEN, LANE_HEALTH, 0, 200, get_health,
-     "Health of every part; without the token status and kind alone.", NULL},
-    {"GET", "/livez", ACCESS_LIVE, LANE_NONE, 0, 200, get_live, "The process is alive.", NULL},
+     "Health of every part; without the token status and kind alone.", NULL, NULL},
+    {"GET", "/livez", ACCESS_LIVE, LANE_NONE, 0, 200, get_live, "The process is alive.", NULL,
+     NULL},
     {"GET", "/readyz", ACCESS_LIVE, LANE_NONE, 0, 200, get_ready,
-     "Ready to work; 503 while ending.", NULL},
+     "Ready to work; 503 while ending.", NULL, NULL},
     {"GET", "/metrics", ACCESS_METRICS, LANE_LOCAL, 0, 200, get_metrics, "Prometheus metrics.",
-     NULL},
+     NULL, NULL},
     {"GET", "/openapi.json", ACCESS_TOKEN, LANE_NONE, 0, 200, get_openapi, "This description.",
-     NULL},
+     NULL, NULL},
     {"GET", "/api/v1/status", ACCESS_TOKEN, LANE_LOCAL, 0, 200, get_status,
-     "Everything at a glance.", NULL},
+     "Everything at a glance.", NULL, NULL},
     {"GET", "/api/v1/config", ACCESS_TOKEN, LANE_LOCAL, 0, 200, get_config,
-     "The configuration, secrets masked.", NULL},
+     "The configuration, secrets masked.", NULL, NULL},
     {"POST", "/api/v1/reload", ACCESS_TOKEN, LANE_STORE, JSON_MAX, 202, post_reload,
-     "Read the configuration again.", NULL},
+     "Read the configuration again.", NULL, ""},
     {"GET", "/api/v1/pipelines", ACCESS_TOKEN, LANE_LOCAL, 0, 200, get_pipelines, "All pipelines.",
-     NULL},
+     NULL, NULL},
     {"GET", "/api/v1/pipelines/{name}", ACCESS_TOKEN, LANE_LOCAL, 0, 200, get_pipeline,
-     "One pipeline.", NULL},
+     "One pipeline.", NULL, NULL},
     {"POST", "/api/v1/pipelines/{name}/runs", ACCESS_TOKEN, LANE_STORE, JSON_MAX, 202, post_run,
-     "Start a run.", NULL},
+     "Start a run.", NULL, ""},
     {"GET", "/api/v1/runs", ACCESS_TOKEN, LANE_STORE, 0, 200, get_runs, "Runs, newest first.",
-     "pipeline,status,limit,before"},
-    {"GET", "/api/v1/runs/{name}", ACCESS_TOKEN, LANE_STORE, 0, 200, get_run, "One run.", NULL},
-    {"POST", "/api/v1/runs/{name}/cancel", ACCESS_TOKEN, LANE_STORE, JSON_MAX, 202, post_cancel,
-     "Cancel a run.", NULL},
-    {"GET", "/api/v1/streams", ACCESS_TOKEN, LANE_LOCAL, 0, 200, get_streams, "All streams.", NULL},
-    {"GET", "/api/v1/streams/{name}", ACCESS_TOKEN, LANE_LOCAL, 0, 200, get_stream, "One stream.",
+     "pipeline,status,limit,before", NULL},
+    {"GET", "/api/v1/runs/{name}", ACCESS_TOKEN, LANE_STORE, 0, 200, get_run, "One run.", NULL,
      NULL},
+    {"POST", "/api/v1/runs/{name}/cancel", ACCESS_TOKEN, LANE_STORE, JSON_MAX, 202, post_cancel,
+     "Cancel a run.", NULL, ""},
+    {"GET", "/api/v1/streams", ACCESS_TOKEN, LANE_LOCAL, 0, 200, get_streams, "All streams.", NULL,
+     NULL},
+    {"GET", "/api/v1/streams/{name}", ACCESS_TOKEN, LANE_LOCAL, 0, 200, get_stream, "One stream.",
+     NULL, NULL},
     {"POST", "/api/v1/streams/{name}/pause", ACCESS_TOKEN, LANE_STORE, JSON_MAX, 202, post_pause,
-     "Pause a stream.", NULL},
+     "Pause a stream.", NULL, ""},
     {"POST", "/api/v1/streams/{name}/resume", ACCESS_TOKEN, LANE_STORE, JSON_MAX, 202, post_resume,
-     "Resume a stream.", NULL},
+     "Resume a stream.", NULL, ""},
     {"GET", "/api/v1/streams/{name}/dead-letters", ACCESS_TOKEN, LANE_REMOTE, 0, 200, get_letters,
-     "Dead letters, newest first.", "limit"},
+     "Dead letters, newest first.", "limit", NULL},
     {"POST", "/api/v1/streams/{name}/messages", ACCESS_TOKEN, LANE_REMOTE, API_BODY_MAX, 202,
-     post_messages, "Send JSON lines to the stream's topic.", NULL},
+     post_messages, "Send JSON lines to the stream's topic.", NULL, NULL},
     {"GET", "/api/v1/quality", ACCESS_TOKEN, LANE_LOCAL, 0, 200, get_quality,
-     "Datasets with their last report.", NULL},
+     "Datasets with their last report.", NULL, NULL},
     {"GET", "/api/v1/quality/trends", ACCESS_TOKEN, LANE_STORE, 0, 200, get_trends,
-     "Scores over some days.", "days,dataset"},
+     "Scores over some days.", "days,dataset", NULL},
     {"GET", "/api/v1/quality/{name}/reports", ACCESS_TOKEN, LANE_STORE, 0, 200, get_reports,
-     "Reports of a dataset.", "limit"},
+     "Reports of a dataset.", "limit", NULL},
     {"POST", "/api/v1/quality/{name}/checks", ACCESS_TOKEN, LANE_STORE, JSON_MAX, 202, post_check,
-     "Check now.", NULL},
-    {"GET", "/api/v1/alerts", ACCESS_TOKEN, LANE_LOCAL, 0, 200, get_alerts, "Alerts.", NULL},
+     "Check now.", NULL, ""},
+    {"GET", "/api/v1/alerts", ACCESS_TOKEN, LANE_LOCAL, 0, 200, get_alerts, "Alerts.", NULL, NULL},
     {"POST", "/api/v1/alerts/{name}/silence", ACCESS_TOKEN, LANE_STORE, JSON_MAX, 200, post_silence,
-     "Silence an alert.", NULL},
+     "Silence an alert.", NULL, "duration,by,comment"},
 };
 const int32_t API_ROUTE_COUNT = COUNT_OF(API_ROUTES);
+
+/* ---- bodies ---- */
+
+static Status member_unknown(const Route *route, Str key, Err *err)
+{
+    Str rest = str_from(route->members), name, near = STR_NULL;
+    (void)err_set(err, ERR_USAGE, "this route takes no `%.*s`", STR_ARG(key));
+    while (!near.len && rest.len && str_next_part(&rest, ',', &name)) {
+        near = str_nearest(key, &name, 1);
+    }
+    if (near.len) return err_hint(err, "did you mean `%.*s`?", STR_ARG(near));
+    if (!route->members[0]) return err_hint(err, "it takes no body");
+    return err_hint(err, "it takes %s", route->members);
+}
+
+static bool is_member(const Route *route, Str key)
+{
+    Str rest = str_from(route->members), name;
+    while (rest.len && str_next_part(&rest, ',', &name)) {
+        if (str_eq(name, key)) return true;
+    }
+    return false;
+}
+
+static Status body_check(const Route *route, Str text, Arena *arena, Err *err)
+{
+    JsonValue *body = NULL;
+    if (json_parse(text, arena, &body, err) != OK) {
+        if (err) err->kind = ERR_USAGE;
+        return FAIL;
+    }
+    if (body->kind != JSON_OBJECT) return err_set(err, ERR_USAGE, "the body is no JSON object");
+    for (const JsonValue *at = body->first; at; at = at->next) {
+        if (!is_member(route, at->key)) return member_unknown(route, at->key, err);
+        if (at->kind != JSON_STRING) {
+            return err_set(err, ERR_USAGE, "`%.*s` must be a text", STR_ARG(at->key));
+        }
+    }
+    return OK;
+}
+
+Status route_run(Request *r, Err *err)
+{
+    if (r->route->members && str_trim(buf_str(&r->body)).len) {
+        Arena arena = arena_make(1 << 20);
+        Status status = body_check(r->route, buf_str(&r->body), &arena, err);
+        arena_done(&arena);
+        TRY(status);
+    }
+    return r->route->run(r, err);
+}
 
 /* ---- finding ---- */
 

@@ -65,7 +65,7 @@ static void run_one(Request *r)
         return;
     }
     r->answer.status = r->route->status;
-    if (r->route->run(r, &err) != OK) request_failed(r, &err);
+    if (route_run(r, &err) != OK) request_failed(r, &err);
 }
 
 /* Comes and goes with the lock held. */

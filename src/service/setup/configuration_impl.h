@@ -24,6 +24,8 @@ MUST_USE Status quality_make(Configuration *configuration, Err *err);
 /* The location under a key: a connection's name or a location as it is. */
 void location_settle(Configuration *configuration, const OptionHead *head, const char *key,
                      Str text, Location *location);
+/* Each of them must stand in the query. */
+void params_check(Configuration *configuration, const YamlNode *node, Str query);
 /* The map under `params:`; may be NULL. */
 MUST_USE Status params_make(Configuration *configuration, const YamlNode *node,
                             const SourceParam **ret_params, int32_t *ret_count, Err *err);

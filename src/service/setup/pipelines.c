@@ -1,4 +1,5 @@
 /* Pipelines as configured: connections looked up, parameters typed, rejects and modes settled. */
+#include "connect/query_params.h"
 #include "foundation/base/decimal.h"
 #include "foundation/base/hash.h"
 #include "foundation/base/number.h"
@@ -90,6 +91,20 @@ Status params_make(Configuration *c, const YamlNode *node, const SourceParam **r
     }
     *ret_params = params;
     return OK;
+}
+
+void params_check(Configuration *c, const YamlNode *node, Str query)
+{
+    for (const YamlNode *at = node && node->kind == YAML_MAP ? node->first : NULL; at;
+         at = at->next) {
+        if (query_uses(query, at->key)) continue;
+        Str near = query_nearest(query, at->key);
+        mistake_add(&c->mistakes, at->key_line, at->key_column,
+                    near.len ? near : STR("take it out, or use it"),
+                    query.len ? "the query has no parameter `:%.*s`"
+                              : "the parameter `%.*s` has no query that takes it",
+                    STR_ARG(at->key));
+    }
 }
 
 /* ---- the rest ---- */
@@ -257,6 +272,7 @@ static Status pipeline_make(Configuration *c, const PipelineOptions *o, Pipeline
     location_settle(c, &o->head, "to", o->to, &p->to);
     if (!p->table.len && p->from_table.len && p->to.kind != LOCATION_FILE) p->table = p->from_table;
     TRY(params_make(c, o->params, &p->params, &p->param_count, err));
+    params_check(c, o->params, o->query);
     TRY(csv_make(c, o->csv, p, err));
     TRY(steps_make(c, o->steps, p, err));
     rejects_make(c, o, p);

@@ -49,6 +49,7 @@ static Status set_make(Configuration *c, const QualityOptions *o, QualitySet *se
                     "`table` and `query` exclude each other");
     }
     TRY(params_make(c, o->params, &set->params, &set->param_count, err));
+    params_check(c, o->params, o->query);
     check_schedule(c, o);
     check_score(c, o);
     return quality_rules_make(c, o, set, err);
