@@ -245,7 +245,7 @@ static bool real_to_float(double real, float *ret_value)
 {
     *ret_value = (float)real;
     if ((double)*ret_value == real || isnan(real)) return true;
-    if (isinf(*ret_value)) return false;
+    if (isinf(*ret_value) || *ret_value == 0) return false; /* out of its range */
     char text[32];
     (void)snprintf(text, sizeof text, "%.6g", real);
     return strtod(text, NULL) == real;

@@ -191,7 +191,7 @@ static Status put_from(PostgresSource *self, Buf *out, Err *err)
 {
     TRY(buf_append(out, STR(" FROM "), err));
     TRY(postgres_source_from(self, out, err));
-    return buf_append(out, buf_str(&self->where), err);
+    return buf_append(out, buf_str(&self->query.where), err);
 }
 
 Status postgres_fingerprint_span(Source *source, int32_t column, SourceSpan *ret_span, Err *err)
@@ -226,7 +226,7 @@ static Status fingerprint_sql(PostgresSource *self, const SourceFingerprintReq *
     TRY(put_hash(self, req->columns, req->column_count, 0, out, err));
     TRY(buf_append_char(out, ')', err));
     TRY(put_from(self, out, err));
-    Str sep = self->where.len ? STR(" AND ") : STR(" WHERE ");
+    Str sep = self->query.where.len ? STR(" AND ") : STR(" WHERE ");
     if (req->within.count) {
         TRY(buf_append(out, sep, err));
         TRY(postgres_fingerprint_within(self, &req->within, out, err));

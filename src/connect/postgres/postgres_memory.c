@@ -8,22 +8,23 @@
 static Status step_back(PostgresSource *self, int64_t low_us, bool *ret_void, Err *err)
 {
     TypeId type = self->columns.schema->fields[self->cursor].type;
-    const PostgresServer *server = &self->seen.server;
+    const PostgresServer *server = &self->watermark.seen.server;
     int64_t watermark = 0;
     bool zone = false;
     if (type == TYPE_INT64) low_us = INT64_MIN; /* what its numbers mean isn't known */
     *ret_void = false;
-    if (type != TYPE_INT64 && !datetime_cast_timestamp(buf_str(&self->stable), &watermark, &zone))
+    if (type != TYPE_INT64 &&
+        !datetime_cast_timestamp(buf_str(&self->watermark.stable), &watermark, &zone))
         return OK;
     bool known = low_us != INT64_MIN;
     if (known && type != TYPE_TIMESTAMPTZ) low_us += server->local_us - server->clock_us;
     if (known && low_us >= watermark) return OK;
     *ret_void = true;
-    buf_clear(&self->stable);
+    buf_clear(&self->watermark.stable);
     if (!known) return OK;
     PostgresCursor low = {.some = true, .number = low_us};
     if (type == TYPE_DATE) low.number = low_us / DATETIME_DAY_US - 1;
-    return postgres_cursor_format(&low, type, &self->stable, err);
+    return postgres_cursor_format(&low, type, &self->watermark.stable, err);
 }
 
 static const char *change_text(PostgresChange change)
@@ -58,26 +59,28 @@ static Status read_again(PostgresSource *self, PostgresChange change, Err *err)
 {
     const SourceReq *req = self->source.req;
     if (!req->rows_keyed) return refuse(self, change, err);
-    postgres_samples_forget(&self->samples);
-    self->above = false;
-    self->inclusive = true;
-    buf_clear(&self->low);
-    TRY(buf_append(&self->low, self->stable.len ? buf_str(&self->stable) : req->cursor_start, err));
-    self->from = buf_str(&self->low);
+    postgres_samples_forget(&self->watermark.samples);
+    self->watermark.above = false;
+    self->begin.inclusive = true;
+    buf_clear(&self->begin.low);
+    TRY(buf_append(
+        &self->begin.low,
+        self->watermark.stable.len ? buf_str(&self->watermark.stable) : req->cursor_start, err));
+    self->begin.from = buf_str(&self->begin.low);
     return source_note(&self->source, err, "%s: %s", change_text(change),
-                       self->stable.len ? "rows since then are read again"
-                                        : "all rows are read again");
+                       self->watermark.stable.len ? "rows since then are read again"
+                                                  : "all rows are read again");
 }
 
 static Status judge(PostgresSource *self, const PostgresSeen *before, Err *err)
 {
     TypeId type = self->columns.schema->fields[self->cursor].type;
     int64_t low_us = INT64_MIN;
-    bool times = type != TYPE_INT64 || self->clocked;
-    PostgresChange change = postgres_server_change(before, &self->seen, times, &low_us);
+    bool times = type != TYPE_INT64 || self->watermark.clocked;
+    PostgresChange change = postgres_server_change(before, &self->watermark.seen, times, &low_us);
     bool is_void = change != POSTGRES_SAME;
     if (change == POSTGRES_CLOCK_BACK) TRY(step_back(self, low_us, &is_void, err));
-    else if (is_void) buf_clear(&self->stable);
+    else if (is_void) buf_clear(&self->watermark.stable);
     return is_void ? read_again(self, change, err) : OK;
 }
 
@@ -89,14 +92,14 @@ Status postgres_memory_load(PostgresSource *self, const Position *from, Err *err
     PostgresSeen before;
     Str json = buf_str(&from->samples);
     bool watermark = from->cursor.len > 0;
-    TRY(buf_append(&self->stable, buf_str(&from->cursor), err));
+    TRY(buf_append(&self->watermark.stable, buf_str(&from->cursor), err));
     /* A stable cursor has no rows to come, not even equal ones. */
-    self->above = watermark && json.len > 0 && !self->source.req->overlaps;
+    self->watermark.above = watermark && json.len > 0 && !self->source.req->overlaps;
     bool some = json.len > 0 && json_scan(json, &root, NULL) && root.kind == JSON_OBJECT;
     if (!some) return OK;
     JsonSlot samples = json_get_key(&root, STR("samples"));
     JsonSlot server = json_get_key(&root, STR("server"));
-    TRY(postgres_samples_load(&self->samples, &samples, err));
+    TRY(postgres_samples_load(&self->watermark.samples, &samples, err));
     bool known = postgres_seen_load(&server, &before);
     return watermark && known ? judge(self, &before, err) : OK;
 }
@@ -105,13 +108,13 @@ Status postgres_memory_save(const PostgresSource *self, Position *position, Err 
 {
     buf_clear(&position->cursor);
     buf_clear(&position->samples);
-    TRY(buf_append(&position->cursor, buf_str(&self->stable), err));
+    TRY(buf_append(&position->cursor, buf_str(&self->watermark.stable), err));
     JsonWriter w = json_writer_make(&position->samples, err);
     json_object_begin(&w);
     json_key(&w, "server");
-    postgres_seen_save(&self->seen, &w);
+    postgres_seen_save(&self->watermark.seen, &w);
     json_key(&w, "samples");
-    postgres_samples_save(&self->samples, &w);
+    postgres_samples_save(&self->watermark.samples, &w);
     json_object_end(&w);
     return json_writer_end(&w);
 }

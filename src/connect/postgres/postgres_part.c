@@ -92,7 +92,7 @@ static Status part_start(PostgresSource *self, PostgresPart *part, bool *ret_som
  * from it. Its ranges are for those that stay. */
 static bool is_one_too_many(const PostgresSource *self, const PostgresPart *part)
 {
-    if (part == &self->parts[0] || !part->started_ns) return false;
+    if (part == &self->readers.parts[0] || !part->started_ns) return false;
     int64_t took_ns = clock_mono_ns() - part->started_ns;
     return part->held_up_ns > took_ns / 3;
 }
@@ -157,15 +157,17 @@ static void give_whole(const PostgresPart *part, Batch *batch)
 static Status note_cursor(PostgresSource *self, Batch *batch, Err *err)
 {
     if (self->cursor < 0) return OK;
-    if (self->settling) {
-        return arena_copy(&batch->arena, buf_str(&self->stable), &batch->span.cursor, err);
+    if (self->watermark.settling) {
+        return arena_copy(&batch->arena, buf_str(&self->watermark.stable), &batch->span.cursor,
+                          err);
     }
     CLEANUP(buf_done) Buf text = buf_make(1 << 21);
     TypeId type = self->columns.schema->fields[self->cursor].type;
-    pthread_mutex_lock(&self->mutex);
-    Status status = postgres_cursor_note(&self->highest, &batch->columns[self->cursor], err);
-    if (status == OK) status = postgres_cursor_format(&self->highest, type, &text, err);
-    pthread_mutex_unlock(&self->mutex);
+    pthread_mutex_lock(&self->watermark.mutex);
+    Status status =
+        postgres_cursor_note(&self->watermark.highest, &batch->columns[self->cursor], err);
+    if (status == OK) status = postgres_cursor_format(&self->watermark.highest, type, &text, err);
+    pthread_mutex_unlock(&self->watermark.mutex);
     TRY(status);
     return arena_copy(&batch->arena, buf_str(&text), &batch->span.cursor, err);
 }

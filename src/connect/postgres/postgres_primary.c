@@ -22,9 +22,10 @@ static Status check(const PostgresServer *standby, const PostgresServer *primary
 static Status open_checked(PostgresSource *self, Err *err)
 {
     PostgresSeen standby, primary;
-    TRY(postgres_open(self->source.req->primary, self->source.req->stop, &self->primary, err));
-    postgres_db_stop_on(self->primary, self->source.req->stop);
-    TRY(postgres_server_ask(self->primary, &primary, err));
+    TRY(postgres_open(self->source.req->primary, self->source.req->stop, &self->watermark.primary,
+                      err));
+    postgres_db_stop_on(self->watermark.primary, self->source.req->stop);
+    TRY(postgres_server_ask(self->watermark.primary, &primary, err));
     TRY(postgres_server_ask(self->db, &standby, err));
     return check(&standby.server, &primary.server, err);
 }
@@ -32,7 +33,7 @@ static Status open_checked(PostgresSource *self, Err *err)
 Status postgres_primary_open(PostgresSource *self, Err *err)
 {
     const SourceReq *req = self->source.req;
-    if (self->primary) return OK;
+    if (self->watermark.primary) return OK;
     if (req->primary) return open_checked(self, err) == OK ? OK : err_prefix(err, "primary: ");
     if (req->order_said) return OK;
     (void)err_set(err, ERR_CONFIG,

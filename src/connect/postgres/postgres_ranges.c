@@ -12,17 +12,18 @@ enum {
 
 static Status range_add(PostgresSource *self, Str table, int64_t from, int64_t to, Err *err)
 {
-    if (self->range_count == self->range_capacity) {
-        int32_t capacity = self->range_capacity ? self->range_capacity * 2 : 16;
-        PostgresRange *ranges = mem_realloc(self->ranges, capacity * (int64_t)sizeof *ranges);
+    if (self->readers.range_count == self->readers.range_capacity) {
+        int32_t capacity = self->readers.range_capacity ? self->readers.range_capacity * 2 : 16;
+        PostgresRange *ranges =
+            mem_realloc(self->readers.ranges, capacity * (int64_t)sizeof *ranges);
         if (!ranges) return err_memory(err);
-        self->ranges = ranges;
-        self->range_capacity = capacity;
+        self->readers.ranges = ranges;
+        self->readers.range_capacity = capacity;
     }
-    if (self->range_count >= RANGES_MAX) return err_set(err, ERR_LIMIT, "too many ranges");
-    PostgresRange *range = &self->ranges[self->range_count++];
+    if (self->readers.range_count >= RANGES_MAX) return err_set(err, ERR_LIMIT, "too many ranges");
+    PostgresRange *range = &self->readers.ranges[self->readers.range_count++];
     *range = (PostgresRange){.from_page = from, .to_page = to};
-    return arena_copy(&self->range_arena, table, &range->table, err);
+    return arena_copy(&self->readers.range_arena, table, &range->table, err);
 }
 
 /* The last range is open: pages that come while we read belong to no snapshot of ours anyway. */
@@ -103,11 +104,11 @@ static Status reader_open(PostgresSource *self, PostgresPart *part, Str snapshot
 Status postgres_ranges_readers(PostgresSource *self, Err *err)
 {
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
-    if (self->part_count < 2) return OK;
+    if (self->readers.part_count < 2) return OK;
     TRY(postgres_db_query(self->db, "SELECT pg_catalog.pg_export_snapshot()", NULL, 0, &result,
                           err));
-    for (int32_t i = 1; i < self->part_count; i++) {
-        TRY(reader_open(self, &self->parts[i], postgres_db_text(result, 0, 0), err));
+    for (int32_t i = 1; i < self->readers.part_count; i++) {
+        TRY(reader_open(self, &self->readers.parts[i], postgres_db_text(result, 0, 0), err));
     }
     return OK;
 }

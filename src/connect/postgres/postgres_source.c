@@ -10,14 +10,14 @@ enum { POSTGRES_PARTS_MAX = 64 };
 static Status base_sql(PostgresSource *self, Err *err)
 {
     const SourceReq *req = self->source.req;
-    buf_clear(&self->base);
+    buf_clear(&self->query.base);
     if (req->query.len) {
-        TRY(postgres_query_bind(self->db, req, &self->base, err));
+        TRY(postgres_query_bind(self->db, req, &self->query.base, err));
     } else {
-        TRY(buf_append(&self->base, STR("SELECT * FROM "), err));
-        TRY(postgres_db_quote_table(&self->base, req->table, err));
+        TRY(buf_append(&self->query.base, STR("SELECT * FROM "), err));
+        TRY(postgres_db_quote_table(&self->query.base, req->table, err));
     }
-    return buf_terminate(&self->base, err);
+    return buf_terminate(&self->query.base, err);
 }
 
 Status postgres_source_from(PostgresSource *self, Buf *out, Err *err)
@@ -25,7 +25,7 @@ Status postgres_source_from(PostgresSource *self, Buf *out, Err *err)
     const SourceReq *req = self->source.req;
     if (!req->query.len) return postgres_db_quote_table(out, req->table, err);
     TRY(buf_append_char(out, '(', err));
-    TRY(buf_append(out, buf_str(&self->base), err));
+    TRY(buf_append(out, buf_str(&self->query.base), err));
     return buf_append(out, STR("\n) AS neuron_rows"), err);
 }
 
@@ -41,10 +41,10 @@ Status postgres_source_bound(PostgresSource *self, const char *op, Str value, Bu
 /* Nothing past the stable cursor, where a row must not come again in a later run. */
 static Status stable_condition(PostgresSource *self, Buf *out, Err *err)
 {
-    if (self->stable.len == 0) return buf_append(out, STR("false"), err);
-    bool first = self->from.len == 0;
+    if (self->watermark.stable.len == 0) return buf_append(out, STR("false"), err);
+    bool first = self->begin.from.len == 0;
     TRY(buf_append_char(out, '(', err));
-    TRY(postgres_source_bound(self, "<=", buf_str(&self->stable), out, err));
+    TRY(postgres_source_bound(self, "<=", buf_str(&self->watermark.stable), out, err));
     if (first) {
         TRY(buf_append(out, STR(" OR "), err));
         TRY(postgres_db_quote(out, self->source.req->cursor, err));
@@ -59,13 +59,13 @@ static Status conditions(PostgresSource *self, Buf *out, Err *err)
 {
     const SourceReq *req = self->source.req;
     Str sep = STR(" WHERE ");
-    if (self->cursor >= 0 && self->from.len) {
-        const char *op = self->inclusive && !self->above ? ">=" : ">";
+    if (self->cursor >= 0 && self->begin.from.len) {
+        const char *op = self->begin.inclusive && !self->watermark.above ? ">=" : ">";
         TRY(buf_append(out, sep, err));
-        TRY(postgres_source_bound(self, op, self->from, out, err));
+        TRY(postgres_source_bound(self, op, self->begin.from, out, err));
         sep = STR(" AND ");
     }
-    if (self->settling && req->rows_once) {
+    if (self->watermark.settling && req->rows_once) {
         TRY(buf_append(out, sep, err));
         TRY(stable_condition(self, out, err));
         sep = STR(" AND ");
@@ -80,15 +80,15 @@ static Status select_sql(PostgresSource *self, const PostgresRange *range, Buf *
 {
     const SourceReq *req = self->source.req;
     bool plain = !self->columns.cast && self->cursor < 0 && !req->rows_max && !req->within;
-    if (plain && req->query.len) return buf_append(out, buf_str(&self->base), err);
+    if (plain && req->query.len) return buf_append(out, buf_str(&self->query.base), err);
     TRY(buf_append(out, STR("SELECT "), err));
     TRY(postgres_columns_list(&self->columns, out, err));
     TRY(buf_append(out, STR(" FROM "), err));
     if (range) TRY(buf_append(out, range->table, err));
     else TRY(postgres_source_from(self, out, err));
-    TRY(buf_append(out, buf_str(&self->where), err));
+    TRY(buf_append(out, buf_str(&self->query.where), err));
     if (range) {
-        TRY(buf_append(out, self->where.len ? STR(" AND ") : STR(" WHERE "), err));
+        TRY(buf_append(out, self->query.where.len ? STR(" AND ") : STR(" WHERE "), err));
         TRY(postgres_ranges_condition(range, out, err));
     }
     if (!req->rows_max) return OK;
@@ -101,12 +101,13 @@ static Status select_sql(PostgresSource *self, const PostgresRange *range, Buf *
 
 Status postgres_source_statement(PostgresSource *self, bool *ret_some, Buf *out, Err *err)
 {
-    int32_t count = self->range_count ? self->range_count : 1;
-    int32_t index = atomic_fetch_add(&self->next_statement, 1);
+    int32_t count = self->readers.range_count ? self->readers.range_count : 1;
+    int32_t index = atomic_fetch_add(&self->readers.next_statement, 1);
     *ret_some = index < count;
     if (!*ret_some) return OK;
     TRY(buf_append(out, STR("COPY ("), err));
-    TRY(select_sql(self, self->range_count ? &self->ranges[index] : NULL, out, err));
+    TRY(select_sql(self, self->readers.range_count ? &self->readers.ranges[index] : NULL, out,
+                   err));
     TRY(buf_append(out, STR("\n) TO STDOUT (FORMAT binary)"), err));
     return buf_terminate(out, err);
 }
@@ -149,7 +150,7 @@ static Status find_cursor(PostgresSource *self, Err *err)
 static Status describe_columns(PostgresSource *self, PostgresColumns *columns, Err *err)
 {
     const SourceReq *req = self->source.req;
-    if (postgres_columns_describe(self->db, self->base.data, columns, err) == OK) return OK;
+    if (postgres_columns_describe(self->db, self->query.base.data, columns, err) == OK) return OK;
     if (err && !err->where[0]) {
         (void)err_where(err, "%.*s", STR_ARG(req->table.len ? req->table : STR("query")));
     }
@@ -158,11 +159,11 @@ static Status describe_columns(PostgresSource *self, PostgresColumns *columns, E
 
 static Status sql_make(PostgresSource *self, Err *err)
 {
-    buf_clear(&self->where);
-    TRY(conditions(self, &self->where, err));
-    buf_clear(&self->sql);
-    TRY(select_sql(self, NULL, &self->sql, err));
-    return buf_terminate(&self->sql, err);
+    buf_clear(&self->query.where);
+    TRY(conditions(self, &self->query.where, err));
+    buf_clear(&self->query.sql);
+    TRY(select_sql(self, NULL, &self->query.sql, err));
+    return buf_terminate(&self->query.sql, err);
 }
 
 static Status begin(PostgresSource *self, Err *err)
@@ -185,8 +186,8 @@ static Status prepare(PostgresSource *self, Err *err)
     if (!self->db)
         TRY(postgres_open(self->source.req->location, self->source.req->stop, &self->db, err));
     postgres_db_stop_on(self->db, self->source.req->stop);
-    self->from = self->source.req->cursor_from;
-    self->inclusive = self->source.req->cursor_inclusive;
+    self->begin.from = self->source.req->cursor_from;
+    self->begin.inclusive = self->source.req->cursor_inclusive;
     TRY(begin(self, err));
     TRY(base_sql(self, err));
     TRY(describe_columns(self, &self->columns, err));
@@ -204,7 +205,7 @@ static Status postgres_source_describe(Source *source, SourceInfo *info, Err *er
     bool plain = !self->columns.cast && self->cursor < 0;
     info->wire = plain ? STR(POSTGRES_WIRE) : STR_NULL;
     TRY(postgres_warnings_describe(self, info, err));
-    return arena_copy(&info->arena, buf_str(&self->sql), &info->sql, err);
+    return arena_copy(&info->arena, buf_str(&self->query.sql), &info->sql, err);
 }
 
 /* ---- opening ---- */
@@ -214,7 +215,7 @@ static Status postgres_source_describe(Source *source, SourceInfo *info, Err *er
 static Status settle_watermark(PostgresSource *self, const Position *from, Err *err)
 {
     TRY(end(self, err));
-    self->settling = true;
+    self->watermark.settling = true;
     TRY(postgres_watermark_settle(self, from, err));
     TRY(begin(self, err));
     PostgresColumns again = {0};
@@ -226,7 +227,7 @@ static Status settle_watermark(PostgresSource *self, const Position *from, Err *
     postgres_columns_done(&again);
     if (!same) return err_set(err, ERR_SCHEMA, "the query's columns changed in this moment");
     /* Everything that this snapshot sees is in the log up to here. */
-    TRY(postgres_server_log(self->db, &self->seen.server.lsn, err));
+    TRY(postgres_server_log(self->db, &self->watermark.seen.server.lsn, err));
     return sql_make(self, err);
 }
 
@@ -234,15 +235,16 @@ static Status readers_make(PostgresSource *self, Err *err)
 {
     const SourceReq *req = self->source.req;
     TRY(postgres_ranges_make(self, err));
-    int32_t wished = self->range_count ? req->parallel : 1;
-    if (wished > self->range_count && self->range_count) wished = self->range_count;
+    int32_t wished = self->readers.range_count ? req->parallel : 1;
+    if (wished > self->readers.range_count && self->readers.range_count)
+        wished = self->readers.range_count;
     if (wished > POSTGRES_PARTS_MAX) wished = POSTGRES_PARTS_MAX;
-    self->parts = mem_array(wished, (int64_t)sizeof *self->parts);
-    if (!self->parts) return err_memory(err);
-    self->part_count = wished;
-    self->parts[0].db = self->db;
+    self->readers.parts = mem_array(wished, (int64_t)sizeof *self->readers.parts);
+    if (!self->readers.parts) return err_memory(err);
+    self->readers.part_count = wished;
+    self->readers.parts[0].db = self->db;
     TRY(postgres_ranges_readers(self, err));
-    return postgres_part_start(self, &self->parts[0], err);
+    return postgres_part_start(self, &self->readers.parts[0], err);
 }
 
 static Status postgres_source_open(Source *source, const Position *from, Budget *budget, Err *err)
@@ -255,7 +257,8 @@ static Status postgres_source_open(Source *source, const Position *from, Budget 
         TypeId type = self->columns.schema->fields[self->cursor].type;
         bool settles = req->settle && postgres_watermark_settles(req, type);
         if (settles) TRY(settle_watermark(self, from, err));
-        if (from) TRY(postgres_cursor_parse(&self->highest, type, buf_str(&from->cursor), err));
+        if (from)
+            TRY(postgres_cursor_parse(&self->watermark.highest, type, buf_str(&from->cursor), err));
     }
     if (req->within) TRY(sql_make(self, err)); /* set after describe */
     return readers_make(self, err);
@@ -263,14 +266,15 @@ static Status postgres_source_open(Source *source, const Position *from, Budget 
 
 static int32_t postgres_source_parts(const Source *source)
 {
-    return ((const PostgresSource *)source)->part_count;
+    return ((const PostgresSource *)source)->readers.part_count;
 }
 
 static Status postgres_source_next(Source *source, int32_t part, int64_t deadline_ns,
                                    SourceEvent *ret_event, Err *err)
 {
     PostgresSource *self = (PostgresSource *)source;
-    if (postgres_part_next(self, &self->parts[part], part, deadline_ns, ret_event, err) == OK) {
+    if (postgres_part_next(self, &self->readers.parts[part], part, deadline_ns, ret_event, err) ==
+        OK) {
         return OK;
     }
     return err_prefix(err, "read: ");
@@ -279,40 +283,40 @@ static Status postgres_source_next(Source *source, int32_t part, int64_t deadlin
 static Status postgres_source_observe(Source *source, Position *position, Err *err)
 {
     PostgresSource *self = (PostgresSource *)source;
-    return self->settling ? postgres_memory_save(self, position, err) : OK;
+    return self->watermark.settling ? postgres_memory_save(self, position, err) : OK;
 }
 
 static void postgres_source_cancel(Source *source)
 {
     PostgresSource *self = (PostgresSource *)source;
     if (self->db) postgres_db_cancel(self->db);
-    if (self->primary) postgres_db_cancel(self->primary);
-    for (int32_t i = 1; i < self->part_count; i++) {
-        if (self->parts[i].db) postgres_db_cancel(self->parts[i].db);
+    if (self->watermark.primary) postgres_db_cancel(self->watermark.primary);
+    for (int32_t i = 1; i < self->readers.part_count; i++) {
+        if (self->readers.parts[i].db) postgres_db_cancel(self->readers.parts[i].db);
     }
 }
 
 static void postgres_source_close(Source *source)
 {
     PostgresSource *self = (PostgresSource *)source;
-    for (int32_t i = 0; i < self->part_count; i++) {
-        if (i > 0) postgres_db_close(self->parts[i].db);
-        postgres_part_done(&self->parts[i]);
+    for (int32_t i = 0; i < self->readers.part_count; i++) {
+        if (i > 0) postgres_db_close(self->readers.parts[i].db);
+        postgres_part_done(&self->readers.parts[i]);
     }
-    mem_free(self->parts);
-    mem_free(self->ranges);
-    arena_done(&self->range_arena);
+    mem_free(self->readers.parts);
+    mem_free(self->readers.ranges);
+    arena_done(&self->readers.range_arena);
     postgres_db_close(self->db);
-    postgres_db_close(self->primary);
+    postgres_db_close(self->watermark.primary);
     postgres_columns_done(&self->columns);
-    postgres_samples_done(&self->samples);
-    buf_done(&self->highest.text);
-    buf_done(&self->stable);
-    buf_done(&self->low);
-    buf_done(&self->base);
-    buf_done(&self->where);
-    buf_done(&self->sql);
-    pthread_mutex_destroy(&self->mutex);
+    postgres_samples_done(&self->watermark.samples);
+    buf_done(&self->watermark.highest.text);
+    buf_done(&self->watermark.stable);
+    buf_done(&self->begin.low);
+    buf_done(&self->query.base);
+    buf_done(&self->query.where);
+    buf_done(&self->query.sql);
+    pthread_mutex_destroy(&self->watermark.mutex);
     mem_free(self);
 }
 
@@ -340,14 +344,14 @@ Status postgres_source_new(const SourceReq *req, Source **ret_source, Err *err)
     PostgresSource *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
     self->source = (Source){.ops = &POSTGRES_SOURCE_OPS, .req = req};
-    self->base = buf_make(POSTGRES_SQL_MAX);
-    self->sql = buf_make(POSTGRES_SQL_MAX);
-    self->where = buf_make(POSTGRES_SQL_MAX);
-    self->stable = buf_make(1 << 16);
-    self->low = buf_make(1 << 16);
-    self->range_arena = arena_make(POSTGRES_SQL_MAX);
-    postgres_samples_init(&self->samples);
-    pthread_mutex_init(&self->mutex, NULL);
+    self->query.base = buf_make(POSTGRES_SQL_MAX);
+    self->query.sql = buf_make(POSTGRES_SQL_MAX);
+    self->query.where = buf_make(POSTGRES_SQL_MAX);
+    self->watermark.stable = buf_make(1 << 16);
+    self->begin.low = buf_make(1 << 16);
+    self->readers.range_arena = arena_make(POSTGRES_SQL_MAX);
+    postgres_samples_init(&self->watermark.samples);
+    pthread_mutex_init(&self->watermark.mutex, NULL);
     *ret_source = &self->source;
     return OK;
 }

@@ -35,37 +35,52 @@ typedef struct PostgresPart {
     int32_t refusals;            /* times in a row that the budget had no room */
 } PostgresPart;
 
-typedef struct PostgresSource {
-    Source source;
-    PostgresDb *db;
-    bool in_transaction, standby;
-    PostgresColumns columns;
-    Buf base;       /* the query with its parameters, or SELECT * FROM table */
-    int32_t cursor; /* column index, -1: none */
-    Buf sql;        /* the SELECT that runs */
-    Buf where;      /* its conditions, without those of a range */
-    Budget *budget;
-    /* where to read from: the request's cursor_from, or below it (postgres_memory.c) */
+/* The texts that are sent. */
+typedef struct PostgresQuery {
+    Buf base;  /* the query with its parameters, or SELECT * FROM table */
+    Buf sql;   /* the SELECT that runs */
+    Buf where; /* its conditions, without those of a range */
+} PostgresQuery;
+
+/* Where to read from: the request's cursor_from, or below it (postgres_memory.c). */
+typedef struct PostgresBegin {
     Str from;
     Buf low;        /* `from`, where it isn't the request's */
     bool inclusive; /* >= instead of > */
-    /* the watermark */
-    PostgresDb *primary;     /* of a standby; NULL: sessions are asked over `db` */
-    bool clocked;            /* a clock fills it, not a sequence */
+} PostgresBegin;
+
+typedef struct PostgresWatermark {
+    PostgresDb *primary;     /* of a standby; NULL: sessions are asked over the source's own */
+    bool clocked;            /* a clock fills the cursor, not a sequence */
     bool settling;           /* it is the stable one, not the highest cursor */
+    bool above;              /* the cursor condition is > whatever the request says */
     PostgresSamples samples; /* not stable yet */
     PostgresSeen seen;       /* the server whose sessions are asked, as it was last */
     Buf stable;              /* empty: none yet */
-    bool above;              /* the cursor condition is > whatever the request says */
     PostgresCursor highest;
     pthread_mutex_t mutex; /* guards `highest` */
-    /* readers */
+} PostgresWatermark;
+
+typedef struct PostgresReaders {
     PostgresPart *parts;
     int32_t part_count;
     PostgresRange *ranges; /* none: one statement reads all */
     int32_t range_count, range_capacity;
     Arena range_arena;
     _Atomic int32_t next_statement;
+} PostgresReaders;
+
+typedef struct PostgresSource {
+    Source source;
+    PostgresDb *db;
+    bool in_transaction, standby;
+    PostgresColumns columns;
+    int32_t cursor; /* column index, -1: none */
+    Budget *budget;
+    PostgresQuery query;
+    PostgresBegin begin;
+    PostgresWatermark watermark;
+    PostgresReaders readers;
 } PostgresSource;
 
 /* "table", or (query) AS neuron_rows. */

@@ -33,7 +33,7 @@ static Status estimate(PostgresSource *self, SourceInfo *info, Err *err)
     CLEANUP(buf_done) Buf sql = buf_make(POSTGRES_SQL_MAX);
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
     TRY(buf_append(&sql, STR("EXPLAIN (FORMAT JSON) "), err));
-    TRY(buf_append(&sql, buf_str(&self->sql), err));
+    TRY(buf_append(&sql, buf_str(&self->query.sql), err));
     TRY(buf_terminate(&sql, err));
     if (postgres_db_query(self->db, sql.data, NULL, 0, &result, err) != OK) {
         return explain_cursor(self, err);
@@ -78,9 +78,9 @@ static Status warn_of_hidden(PostgresSource *self, SourceInfo *info, Err *err)
 {
     CLEANUP(postgres_sessions_done) PostgresSessions sessions = {0};
     CLEANUP(buf_done) Buf text = buf_make(1 << 16);
-    PostgresDb *db = self->primary ? self->primary : self->db;
+    PostgresDb *db = self->watermark.primary ? self->watermark.primary : self->db;
     TypeId type = self->columns.schema->fields[self->cursor].type;
-    bool alone = self->standby && !self->primary;
+    bool alone = self->standby && !self->watermark.primary;
     if (alone || !postgres_watermark_settles(self->source.req, type)) return OK;
     TRY(postgres_sessions_look(db, false, &sessions, err));
     TRY(postgres_sessions_hidden(&sessions, db, &text, err));
@@ -127,7 +127,7 @@ Status postgres_warnings_describe(PostgresSource *self, SourceInfo *info, Err *e
     PostgresOrder order;
     TRY(postgres_order_ask(self, &info->arena, &order, err));
     self->standby = order.standby;
-    self->clocked = postgres_order_is_clocked(&order);
+    self->watermark.clocked = postgres_order_is_clocked(&order);
     if (order.standby && self->source.req->settle) {
         TRY(postgres_primary_open(self, err));
         TRY(warn_of_standby(self, info, err));

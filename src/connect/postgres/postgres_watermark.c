@@ -60,13 +60,13 @@ static Status cursor_text(TypeId type, int64_t number, Buf *out, Err *err)
 
 static PostgresDb *asked(const PostgresSource *self)
 {
-    return self->primary ? self->primary : self->db;
+    return self->watermark.primary ? self->watermark.primary : self->db;
 }
 
 static Status ask(PostgresSource *self, Err *err)
 {
-    if (postgres_server_ask(asked(self), &self->seen, err) == OK) return OK;
-    return self->primary ? err_prefix(err, "primary: ") : FAIL;
+    if (postgres_server_ask(asked(self), &self->watermark.seen, err) == OK) return OK;
+    return self->watermark.primary ? err_prefix(err, "primary: ") : FAIL;
 }
 
 /* ---- the highest cursor ---- */
@@ -74,7 +74,7 @@ static Status ask(PostgresSource *self, Err *err)
 /* The latest time that counts: rows of later ones have their turn later. */
 static bool latest(const PostgresSource *self, TypeId type, int64_t *ret_number)
 {
-    const PostgresServer *server = &self->seen.server;
+    const PostgresServer *server = &self->watermark.seen.server;
     int64_t lag_us = self->source.req->lag_us;
     int64_t as_of_us = postgres_server_as_of_us(server);
     int64_t local_us = server->local_us - server->clock_us;
@@ -93,9 +93,10 @@ static Status highest_sql(PostgresSource *self, const int64_t *latest_number, Bu
     TRY(buf_append(sql, STR(")::text FROM "), err));
     TRY(postgres_source_from(self, sql, err));
     Str sep = STR(" WHERE ");
-    if (self->from.len) {
+    if (self->begin.from.len) {
         TRY(buf_append(sql, sep, err));
-        TRY(postgres_source_bound(self, self->inclusive ? ">=" : ">", self->from, sql, err));
+        TRY(postgres_source_bound(self, self->begin.inclusive ? ">=" : ">", self->begin.from, sql,
+                                  err));
         sep = STR(" AND ");
     }
     if (is_time(cursor_type(self))) {
@@ -166,7 +167,7 @@ static int64_t stamp_us(const PostgresSource *self, int64_t cursor, int64_t now_
 {
     TypeId type = cursor_type(self);
     if (type == TYPE_DATE) return 0;
-    if (type == TYPE_INT64) return self->clocked ? now_us + WATERMARK_STAMP_US : 0;
+    if (type == TYPE_INT64) return self->watermark.clocked ? now_us + WATERMARK_STAMP_US : 0;
     if (type == TYPE_TIMESTAMPTZ) return cursor + WATERMARK_STAMP_US;
     return now_us - cursor > WATERMARK_ZONES_US ? 0 : now_us + WATERMARK_STAMP_US;
 }
@@ -175,21 +176,23 @@ static int64_t stamp_us(const PostgresSource *self, int64_t cursor, int64_t now_
 static Status stamp_wait(PostgresSource *self, int64_t cursor, bool *ret_good, Err *err)
 {
     int64_t deadline_ns = clock_mono_ns() + WATERMARK_WAIT_NS;
-    int64_t until_us = stamp_us(self, cursor, self->seen.server.clock_us);
-    while (self->seen.server.clock_us < until_us && clock_mono_ns() < deadline_ns) {
-        int64_t left_us = int64_min(until_us - self->seen.server.clock_us, WATERMARK_STAMP_US);
+    int64_t until_us = stamp_us(self, cursor, self->watermark.seen.server.clock_us);
+    while (self->watermark.seen.server.clock_us < until_us && clock_mono_ns() < deadline_ns) {
+        int64_t left_us =
+            int64_min(until_us - self->watermark.seen.server.clock_us, WATERMARK_STAMP_US);
         TRY(pause_until(self, clock_mono_ns() + left_us * 1000, err));
         TRY(ask(self, err));
     }
-    *ret_good = self->seen.server.clock_us >= until_us;
+    *ret_good = self->watermark.seen.server.clock_us >= until_us;
     return OK;
 }
 
 /* Samples that wait for nothing more are known on the primary; a standby must have got that far. */
 static Status samples_free(PostgresSource *self, Err *err)
 {
-    if (self->primary) TRY(ask(self, err));
-    postgres_samples_free(&self->samples, self->primary ? self->seen.server.lsn : 0);
+    if (self->watermark.primary) TRY(ask(self, err));
+    postgres_samples_free(&self->watermark.samples,
+                          self->watermark.primary ? self->watermark.seen.server.lsn : 0);
     return OK;
 }
 
@@ -197,11 +200,12 @@ static Status samples_free(PostgresSource *self, Err *err)
 static Status look(PostgresSource *self, PostgresSessions *sessions, Err *err)
 {
     bool freed = false;
-    if (self->standby && !self->primary) return OK;
-    if (postgres_sessions_look(asked(self), self->seen.server.prepares, sessions, err) != OK) {
-        return self->primary ? err_prefix(err, "primary: ") : FAIL;
+    if (self->standby && !self->watermark.primary) return OK;
+    if (postgres_sessions_look(asked(self), self->watermark.seen.server.prepares, sessions, err) !=
+        OK) {
+        return self->watermark.primary ? err_prefix(err, "primary: ") : FAIL;
     }
-    TRY(postgres_samples_pass(&self->samples, &sessions->look, &freed, err));
+    TRY(postgres_samples_pass(&self->watermark.samples, &sessions->look, &freed, err));
     return freed ? samples_free(self, err) : OK;
 }
 
@@ -215,11 +219,11 @@ static Status sample_take(PostgresSource *self, PostgresSessions *sessions, Err 
     if (some) TRY(stamp_wait(self, cursor, &good, err));
     TRY(look(self, sessions, err));
     if (!good) return OK;
-    int64_t as_of_us = postgres_server_as_of_us(&self->seen.server);
+    int64_t as_of_us = postgres_server_as_of_us(&self->watermark.seen.server);
     bool waits = req->lag_us && !is_time(cursor_type(self));
     int64_t ripe_us = waits ? as_of_us + req->lag_us : 0;
     if (waits && as_of_us <= 0) return OK;
-    TRY(postgres_samples_add(&self->samples, cursor, ripe_us, &sessions->look, err));
+    TRY(postgres_samples_add(&self->watermark.samples, cursor, ripe_us, &sessions->look, err));
     return samples_free(self, err);
 }
 
@@ -228,16 +232,16 @@ static bool is_held(const PostgresSource *self, int64_t lsn, bool *ret_replay)
 {
     bool held = false;
     *ret_replay = false;
-    for (int32_t i = 0; i < self->samples.count; i++) {
-        held = held || self->samples.items[i].lsn < 0;
-        *ret_replay = *ret_replay || self->samples.items[i].lsn > lsn;
+    for (int32_t i = 0; i < self->watermark.samples.count; i++) {
+        held = held || self->watermark.samples.items[i].lsn < 0;
+        *ret_replay = *ret_replay || self->watermark.samples.items[i].lsn > lsn;
     }
     return held;
 }
 
 static Status note_replay(PostgresSource *self, int64_t lsn, Err *err)
 {
-    int64_t behind = self->seen.server.lsn - lsn;
+    int64_t behind = self->watermark.seen.server.lsn - lsn;
     return source_note(&self->source, err,
                        "the standby is %lld bytes of log behind its primary: the watermark "
                        "advances when it has replayed them",
@@ -253,9 +257,9 @@ static Status sample_wait(PostgresSource *self, PostgresSessions *sessions, bool
     while (true) {
         int64_t lsn = INT64_MAX, cursor = 0;
         bool replay = false;
-        if (self->primary) TRY(postgres_server_log(self->db, &lsn, err));
-        int64_t as_of_us = postgres_server_as_of_us(&self->seen.server);
-        if (postgres_samples_decide(&self->samples, as_of_us, lsn, &cursor)) {
+        if (self->watermark.primary) TRY(postgres_server_log(self->db, &lsn, err));
+        int64_t as_of_us = postgres_server_as_of_us(&self->watermark.seen.server);
+        if (postgres_samples_decide(&self->watermark.samples, as_of_us, lsn, &cursor)) {
             *ret_cursor = cursor;
             *ret_some = true;
         }
@@ -276,8 +280,9 @@ static Status note_holder(PostgresSource *self, const PostgresSessions *sessions
 {
     CLEANUP(buf_done) Buf who = buf_make(1 << 16);
     int64_t age_us = -1;
-    if (self->samples.count == 0) return OK;
-    const PostgresSample *newest = &self->samples.items[self->samples.count - 1];
+    if (self->watermark.samples.count == 0) return OK;
+    const PostgresSample *newest =
+        &self->watermark.samples.items[self->watermark.samples.count - 1];
     TRY(postgres_sessions_holder(sessions, newest, &who, &age_us, err));
     if (who.len == 0 || (age_us >= 0 && age_us < WATERMARK_HELD_US)) return OK;
     return source_note(&self->source, err, "the watermark waits for %.*s: %s",
@@ -299,8 +304,9 @@ static Status stable_note(PostgresSource *self, int64_t cursor, Err *err)
 {
     TypeId type = cursor_type(self);
     int64_t before = 0;
-    if (cursor_number(type, buf_str(&self->stable), &before) && before > cursor) return OK;
-    return cursor_text(type, cursor, &self->stable, err);
+    if (cursor_number(type, buf_str(&self->watermark.stable), &before) && before > cursor)
+        return OK;
+    return cursor_text(type, cursor, &self->watermark.stable, err);
 }
 
 Status postgres_watermark_settle(PostgresSource *self, const Position *from, Err *err)

@@ -36,7 +36,8 @@ static Status kernel_check_float4(KernelCall *call, Err *err UNUSED)
     FOR_ACTIVE (call, row) {
         double value = kernel_double(call, 0, row);
         float small = (float)value;
-        if (isinf(small) && !isinf(value)) out_of_range(call, row, "real");
+        if ((isinf(small) && !isinf(value)) || (small == 0 && value != 0))
+            out_of_range(call, row, "real");
         else vector_double(call->result)[row] = (double)small;
     }
     return OK;
