@@ -300,7 +300,7 @@ class World:
         found = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
         if not found:
             self.missing.append("a clock that is stepped (libfaketime)")
-        self.faketime = found[0] if found else None
+        self.faketime = f"{self.timed_waits()} {found[0]}" if found else None
         try:
             self.source, self.target = self.part(Server(seed)), self.part(Server(seed + 1))
             self.broker = self.part(Broker(seed + 2))
@@ -329,6 +329,12 @@ class World:
         config = common.format(http=http, source=self.source.proxy.own_port, target=self.target.proxy.own_port,
                                kafka=self.broker.proxy.own_port, **values) + rest
         self.nodes.append(Node(self.folder, name, config, http, self.faketime))
+
+    def timed_waits(self):
+        library = os.path.join(self.folder, "timed_waits.so")
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "timed_waits.c")
+        subprocess.run(["gcc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", library, source], check=True)
+        return library
 
     def start(self):
         for node in self.nodes:

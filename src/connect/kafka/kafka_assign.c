@@ -515,5 +515,7 @@ void kafka_leave(KafkaSource *self)
     if (self->control) rd_kafka_queue_destroy(self->control);
     if (self->data) rd_kafka_queue_destroy(self->data);
     /* A consumer that doesn't let go is left to the end of the process: freeing it could hang. */
-    if (!left) self->client.rk = NULL;
+    if (left) return;
+    self->client.rk = NULL;
+    self->client.left_behind = true;
 }

@@ -5,9 +5,12 @@
 #include <stdio.h>
 
 #include "foundation/base/clock.h"
+#include "foundation/base/mem.h"
+#include "foundation/base/thread.h"
 #include "foundation/net/resolver.h"
 
 #define OPTION_PREFIX STR("rdkafka.")
+#define DESTROY_NS INT64_C(5000000000)
 enum { METADATA_TICK_MS = 500, TLS_TRIES = 2 };
 
 /* Options on which a promise rests; each with what to write instead. */
@@ -31,11 +34,77 @@ void kafka_client_init(KafkaClient *client, const KafkaPlace *place, void *owner
     pthread_mutex_init(&client->mutex, NULL);
 }
 
-void kafka_client_done(KafkaClient *client)
+/* ---- the end ---- */
+
+typedef struct Ending {
+    rd_kafka_t *rk;
+    pthread_mutex_t mutex;
+    pthread_cond_t cond;
+    bool ended, unwatched;
+} Ending;
+
+static void ending_free(Ending *ending)
 {
-    if (client->rk) rd_kafka_destroy(client->rk);
+    pthread_mutex_destroy(&ending->mutex);
+    pthread_cond_destroy(&ending->cond);
+    mem_free(ending);
+}
+
+static void ending_run(void *arg)
+{
+    Ending *ending = arg;
+    rd_kafka_destroy(ending->rk);
+    pthread_mutex_lock(&ending->mutex);
+    bool unwatched = ending->unwatched;
+    ending->ended = true;
+    pthread_cond_signal(&ending->cond);
+    pthread_mutex_unlock(&ending->mutex);
+    if (unwatched) ending_free(ending);
+}
+
+static bool ending_wait(Ending *ending)
+{
+    int64_t deadline_ns = clock_mono_ns() + DESTROY_NS;
+    bool in_time = true;
+    pthread_mutex_lock(&ending->mutex);
+    while (!ending->ended && in_time) {
+        in_time = thread_cond_wait(&ending->cond, &ending->mutex, deadline_ns);
+    }
+    bool ended = ending->ended;
+    ending->unwatched = !ended;
+    pthread_mutex_unlock(&ending->mutex);
+    if (ended) ending_free(ending);
+    return ended;
+}
+
+void kafka_client_free_handle(KafkaClient *client)
+{
+    static const _Atomic bool STOPPED = true;
+    rd_kafka_t *rk = client->rk;
     client->rk = NULL;
-    pthread_mutex_destroy(&client->mutex);
+    if (!rk) return;
+    Err ignored = {0};
+    Ending *ending = mem_zalloc((int64_t)sizeof *ending);
+    if (ending) {
+        ending->rk = rk;
+        pthread_mutex_init(&ending->mutex, NULL);
+        thread_cond_init(&ending->cond);
+    }
+    if (!ending || thread_detached("kafka-end", ending_run, ending, &ignored) != OK) {
+        if (ending) ending_free(ending);
+        rd_kafka_destroy(rk);
+        return;
+    }
+    if (ending_wait(ending)) return;
+    client->left_behind = true;
+    client->stop = &STOPPED; /* the request's ends before the handle's threads do */
+}
+
+bool kafka_client_done(KafkaClient *client)
+{
+    kafka_client_free_handle(client);
+    if (!client->left_behind) pthread_mutex_destroy(&client->mutex);
+    return !client->left_behind;
 }
 
 /* ---- what librdkafka says by itself ---- */

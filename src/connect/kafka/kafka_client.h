@@ -15,6 +15,7 @@ typedef struct KafkaClient {
     void *owner; /* for callbacks: ((KafkaClient *)rd_kafka_opaque(rk))->owner */
     rd_kafka_t *rk;
     const _Atomic bool *stop; /* of the request: brokers are waited for no longer; may be NULL */
+    bool left_behind;         /* an rk of it lives on to the end of the process */
     bool wrong_user;          /* the broker refused name or password */
     int32_t wrong_tls;        /* handshakes that failed */
     pthread_mutex_t mutex;
@@ -22,8 +23,13 @@ typedef struct KafkaClient {
 } KafkaClient;
 
 void kafka_client_init(KafkaClient *client, const KafkaPlace *place, void *owner);
-/* Also frees the handle (after close and flush, which are the owner's). */
-void kafka_client_done(KafkaClient *client);
+/* Frees the handle (after close and flush, which are the owner's), and waits some seconds at most:
+ * librdkafka's threads may wait for an answer that never comes, or, by the wall clock, until an
+ * hour that was set back comes again. */
+void kafka_client_free_handle(KafkaClient *client);
+/* The same, and the end of the client. False: a handle was left to the end of the process, and with
+ * it what its callbacks may look at: the owner must not be freed. */
+MUST_USE bool kafka_client_done(KafkaClient *client);
 
 /* One option of our own. */
 typedef struct KafkaOption {

@@ -50,7 +50,8 @@ typedef struct KafkaProducer {
 } KafkaProducer;
 
 void kafka_producer_init(KafkaProducer *producer, KafkaPlace *place);
-void kafka_producer_done(KafkaProducer *producer);
+/* False, with the producer as it is: see kafka_client_done. */
+MUST_USE bool kafka_producer_done(KafkaProducer *producer);
 /* Connects, with batches and messages as large as the topics take (empty names are left out).
  * `transactional_id` NULL: none; it is borrowed; how long its transactions may take. FAIL: also
  * when no broker answers. */

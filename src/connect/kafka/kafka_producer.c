@@ -32,14 +32,15 @@ static void drop_handles(KafkaProducer *producer)
     }
 }
 
-void kafka_producer_done(KafkaProducer *producer)
+bool kafka_producer_done(KafkaProducer *producer)
 {
     drop_handles(producer);
-    kafka_client_done(&producer->client);
+    if (!kafka_client_done(&producer->client)) return false;
     kafka_refusals_done(&producer->refusals);
     buf_done(&producer->value);
     buf_done(&producer->key);
     buf_done(&producer->text);
+    return true;
 }
 
 /* ---- start ---- */
@@ -114,8 +115,7 @@ static Status connect_producer(KafkaProducer *producer, Err *err)
 static void disconnect(KafkaProducer *producer)
 {
     drop_handles(producer);
-    if (producer->client.rk) rd_kafka_destroy(producer->client.rk);
-    producer->client.rk = NULL;
+    kafka_client_free_handle(&producer->client);
 }
 
 /* What the topics take, as far as they are there and say so. True: it is not what we began with. */

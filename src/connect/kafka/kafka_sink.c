@@ -509,7 +509,7 @@ static void kafka_sink_close(Sink *sink)
 {
     KafkaSink *self = (KafkaSink *)sink;
     for (int32_t i = 0; i < self->port_count; i++) json_encoder_free(self->ports[i].encoder);
-    kafka_producer_done(&self->producer);
+    if (!kafka_producer_done(&self->producer)) return;
     reject_list_done(&self->refused);
     position_done(&self->sent);
     kafka_place_done(&self->place);

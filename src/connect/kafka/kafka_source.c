@@ -369,7 +369,7 @@ static void kafka_source_close(Source *source)
     if (self->messages) kafka_drop_messages(self);
     kafka_leave(self);
     if (self->rows_ready) kafka_rows_done(&self->rows);
-    kafka_client_done(&self->client);
+    if (!kafka_client_done(&self->client)) return;
     kafka_parts_done(&self->parts);
     pthread_cond_destroy(&self->pump.cond);
     pthread_mutex_destroy(&self->pump.mutex);

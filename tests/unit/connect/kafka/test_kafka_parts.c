@@ -101,7 +101,7 @@ static void test_options(void **state)
         if (!strstr(err.message, WRONG[i][1])) fail_msg("%s: %s", WRONG[i][0], err.message);
         bool shown = strstr(err.message, "password=geheim") || strstr(err.hint, "geheim");
         assert_true(err.hint[0] && !shown);
-        kafka_client_done(&client);
+        assert_true(kafka_client_done(&client));
         kafka_place_done(&place);
         arena_done(&arena);
     }
