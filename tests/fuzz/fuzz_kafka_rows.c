@@ -131,7 +131,7 @@ static void run(Input in, const SourceReq *req)
 {
     Err err = {0};
     KafkaRows rows;
-    if (kafka_rows_init(&rows, req, STR("t"), NULL, &err) != OK) abort();
+    if (kafka_rows_init(&rows, req, &message_codec_json, STR("t"), NULL, &err) != OK) abort();
     int64_t count = 0, offset = 0;
     while (in.at < in.end && count < MESSAGES_MAX) {
         Message message;

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "engine/format/json_write.h"
 #include "foundation/codec/base64.h"
 #include "foundation/codec/json_walk.h"
 #include "foundation/codec/json_writer.h"
@@ -136,7 +137,7 @@ static Status make_message(KafkaProducer *producer, const KafkaPort *port, const
         return OK;
     }
     buf_clear(&producer->value);
-    TRY(json_encoder_row(port->encoder, batch, row, &producer->value, err));
+    TRY(message_encoder_row(port->encoder, batch, row, &producer->value, err));
     *ret_message = (Message){.value = buf_str(&producer->value)};
     return row_key(producer, port, batch, row, &ret_message->key, err);
 }

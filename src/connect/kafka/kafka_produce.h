@@ -5,7 +5,6 @@
 #include "connect/kafka/kafka_impl.h"
 #include "connect/kafka/kafka_limits.h"
 #include "connect/kafka/kafka_refusals.h"
-#include "engine/format/json_write.h"
 #include "engine/format/message.h"
 
 enum { KAFKA_PORTS_MAX = 16, KAFKA_TOPICS_MAX = 256 };
@@ -19,10 +18,10 @@ typedef struct KafkaTopic {
 typedef struct KafkaPort {
     int32_t number;
     KafkaTopic *topic;
-    bool out;             /* its rows count as loaded */
-    bool messages;        /* the message schema; else a JSON object per row */
-    JsonEncoder *encoder; /* rows */
-    const Str *key;       /* rows: columns of the key */
+    bool out;                /* its rows count as loaded */
+    bool messages;           /* the message schema; else a value per row */
+    MessageEncoder *encoder; /* rows */
+    const Str *key;          /* rows: columns of the key */
     int32_t key_count;
 } KafkaPort;
 

@@ -1,7 +1,5 @@
-/* Builds batches from messages: the JSON object of each, where it came from, what was refused. */
+/* Builds batches from messages: the row of each, where it came from, what was refused. */
 #include "connect/kafka/kafka_rows.h"
-
-#include <stdio.h>
 
 #include "engine/format/message.h"
 #include "foundation/base/mem.h"
@@ -30,7 +28,8 @@ Status kafka_rows_schema(const SourceReq *req, Schema **ret_schema, Err *err)
     return pathset_schema(paths_of(req), with_metadata(req), ret_schema, err);
 }
 
-Status kafka_rows_init(KafkaRows *rows, const SourceReq *req, Str topic, Budget *budget, Err *err)
+Status kafka_rows_init(KafkaRows *rows, const SourceReq *req, const MessageCodec *codec, Str topic,
+                       Budget *budget, Err *err)
 {
     *rows = (KafkaRows){.req = req,
                         .topic = topic,
@@ -42,12 +41,12 @@ Status kafka_rows_init(KafkaRows *rows, const SourceReq *req, Str topic, Budget 
     rows->offsets = mem_array(KAFKA_ROWS_MAX, (int64_t)sizeof *rows->offsets);
     if (!rows->offsets) return err_memory(err);
     TRY(reject_writer_init(&rows->rejects, NULL, 0, err));
-    return json_reader_open(paths_of(req), with_metadata(req), budget, &rows->reader, err);
+    return codec->decoder_new(paths_of(req), with_metadata(req), budget, &rows->decoder, err);
 }
 
 void kafka_rows_done(KafkaRows *rows)
 {
-    json_reader_free(rows->reader);
+    message_decoder_free(rows->decoder);
     reject_writer_done(&rows->rejects);
     mem_free(rows->offsets);
     buf_done(&rows->key);
@@ -107,22 +106,22 @@ static Status add_headers(KafkaRows *rows, const rd_kafka_message_t *message, Er
     bool any = false;
     buf_clear(&rows->headers);
     TRY(put_headers(&rows->headers, message, &any, err));
-    Builder *builder = json_reader_builder(rows->reader, ROW_HEADERS);
+    Builder *builder = message_decoder_builder(rows->decoder, ROW_HEADERS);
     return any ? builder_text(builder, buf_str(&rows->headers), err) : builder_null(builder, err);
 }
 
 static Status add_metadata(KafkaRows *rows, const rd_kafka_message_t *message, Err *err)
 {
-    JsonReader *reader = rows->reader;
-    TRY(builder_text(json_reader_builder(reader, ROW_TOPIC), rows->topic, err));
-    TRY(builder_int64(json_reader_builder(reader, ROW_PARTITION), message->partition, err));
-    TRY(builder_int64(json_reader_builder(reader, ROW_OFFSET), message->offset, err));
-    Builder *key = json_reader_builder(reader, ROW_KEY);
+    MessageDecoder *decoder = rows->decoder;
+    TRY(builder_text(message_decoder_builder(decoder, ROW_TOPIC), rows->topic, err));
+    TRY(builder_int64(message_decoder_builder(decoder, ROW_PARTITION), message->partition, err));
+    TRY(builder_int64(message_decoder_builder(decoder, ROW_OFFSET), message->offset, err));
+    Builder *key = message_decoder_builder(decoder, ROW_KEY);
     Str bytes = message_key(message);
     /* A key that is no text has no value as a text: it is left out rather than changed. */
     if (bytes.ptr && str_is_utf8(bytes)) TRY(builder_text(key, bytes, err));
     else TRY(builder_null(key, err));
-    Builder *timestamp = json_reader_builder(reader, ROW_TIMESTAMP);
+    Builder *timestamp = message_decoder_builder(decoder, ROW_TIMESTAMP);
     int64_t time_us = kafka_rows_time_us(message);
     if (time_us >= 0) TRY(builder_int64(timestamp, time_us, err));
     else TRY(builder_null(timestamp, err));
@@ -181,15 +180,10 @@ static Status add_value(KafkaRows *rows, const rd_kafka_message_t *message, Err 
     if (!message->payload) return refuse(rows, message, "a tombstone: no value", err);
     if (message->len == 0) return refuse(rows, message, "the value is empty", err);
     bool taken = false;
-    JsonRefusal refusal;
-    TRY(json_reader_add(rows->reader, message_value(message), &taken, &refusal, err));
-    if (!taken) {
-        char reason[JSON_REASON_MAX + 64];
-        (void)snprintf(reason, sizeof reason, "%s at byte %lld", refusal.reason,
-                       (long long)refusal.offset + 1);
-        return refuse(rows, message, reason, err);
-    }
-    rows->offsets[json_reader_rows(rows->reader) - 1] = message->offset;
+    char reason[MESSAGE_REASON_MAX];
+    TRY(message_decoder_add(rows->decoder, message_value(message), &taken, reason, err));
+    if (!taken) return refuse(rows, message, reason, err);
+    rows->offsets[message_decoder_rows(rows->decoder) - 1] = message->offset;
     return with_metadata(rows->req) ? add_metadata(rows, message, err) : OK;
 }
 
@@ -217,8 +211,8 @@ Status kafka_rows_take(KafkaRows *rows, int32_t partition, int64_t epoch, Source
 {
     SourceEvent event = {.kind = SOURCE_BATCH, .epoch = epoch};
     CLEANUP(batch_unref_p) Batch *batch = NULL;
-    if (json_reader_rows(rows->reader) > 0) {
-        TRY(json_reader_finish(rows->reader, &batch, err));
+    if (message_decoder_rows(rows->decoder) > 0) {
+        TRY(message_decoder_finish(rows->decoder, &batch, err));
         place_batch(rows, partition, epoch, batch);
         /* Offsets have gaps where messages were refused, compacted away, or mark a transaction's
          * end.

@@ -6,7 +6,7 @@
 #include <librdkafka/rdkafka.h>
 
 #include "connect/source.h"
-#include "engine/format/json_read.h"
+#include "engine/format/message_codec.h"
 #include "engine/format/reject.h"
 
 /* Most messages that one batch is made of. */
@@ -17,7 +17,7 @@ enum { KAFKA_ROWS_MAX = 4096 };
 typedef struct KafkaRows {
     const SourceReq *req;
     Str topic;
-    JsonReader *reader;
+    MessageDecoder *decoder;
     RejectWriter rejects;
     Budget *budget;
     int64_t *offsets; /* of the rows taken */
@@ -27,8 +27,9 @@ typedef struct KafkaRows {
     int64_t seq;
 } KafkaRows;
 
-MUST_USE Status kafka_rows_init(KafkaRows *rows, const SourceReq *req, Str topic, Budget *budget,
-                                Err *err);
+/* `codec`: of the messages' values. */
+MUST_USE Status kafka_rows_init(KafkaRows *rows, const SourceReq *req, const MessageCodec *codec,
+                                Str topic, Budget *budget, Err *err);
 void kafka_rows_done(KafkaRows *rows);
 /* The schema of the batches, as the request asks for. */
 MUST_USE Status kafka_rows_schema(const SourceReq *req, Schema **ret_schema, Err *err);

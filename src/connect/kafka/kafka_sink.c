@@ -274,7 +274,7 @@ static Status kafka_sink_port(Sink *sink, SinkPortKind kind, Str name, const Sch
                        STR_ARG(port.key[i]));
     }
     TRY(kafka_producer_topic(&self->producer, topic, &port.topic, err));
-    if (!port.messages) TRY(json_encoder_new(schema, &port.encoder, err));
+    if (!port.messages) TRY(message_codec_json.encoder_new(schema, &port.encoder, err));
     self->has_out |= port.out;
     *ret_port = self->port_count;
     self->ports[self->port_count++] = port;
@@ -508,7 +508,7 @@ static void kafka_sink_cancel(Sink *sink)
 static void kafka_sink_close(Sink *sink)
 {
     KafkaSink *self = (KafkaSink *)sink;
-    for (int32_t i = 0; i < self->port_count; i++) json_encoder_free(self->ports[i].encoder);
+    for (int32_t i = 0; i < self->port_count; i++) message_encoder_free(self->ports[i].encoder);
     if (!kafka_producer_done(&self->producer)) return;
     reject_list_done(&self->refused);
     position_done(&self->sent);

@@ -78,7 +78,7 @@ static Status kafka_source_open(Source *source, const Position *from, Budget *bu
     self->event_parts = mem_array(KAFKA_PARTS_MAX, (int64_t)sizeof(int32_t));
     if (!self->messages || !self->event_parts) return err_memory(err);
     self->rows_ready = true;
-    TRY(kafka_rows_init(&self->rows, source->req, self->topic, budget, err));
+    TRY(kafka_rows_init(&self->rows, source->req, &message_codec_json, self->topic, budget, err));
     TRY(consumer_start(self, err));
     int32_t partitions = 0;
     TRY(kafka_client_reach(&self->client, self->topic.ptr, KAFKA_REACH_MS, &partitions, err));

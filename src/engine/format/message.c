@@ -1,6 +1,7 @@
 /* Messages as batches of one fixed schema: key, value, headers, timestamp, topic. */
 #include "engine/format/message.h"
 
+#include "engine/format/json_write.h"
 #include "foundation/codec/json_writer.h"
 
 /* Tells the schema from a table's that has the same columns. */
@@ -65,11 +66,11 @@ Status message_writer_add(MessageWriter *writer, const Message *message, Err *er
     return OK;
 }
 
-Status message_writer_row(MessageWriter *writer, JsonEncoder *encoder, const Batch *batch,
+Status message_writer_row(MessageWriter *writer, MessageEncoder *encoder, const Batch *batch,
                           int64_t row, const Column *key, Buf *text, Err *err)
 {
     buf_clear(text);
-    TRY(json_encoder_row(encoder, batch, row, text, err));
+    TRY(message_encoder_row(encoder, batch, row, text, err));
     int64_t value_len = text->len;
     bool has_key = key && !column_is_null(key, row);
     if (has_key) TRY(json_write_plain(key, row, text, err));

@@ -4,7 +4,7 @@
 
 #include "engine/column/batch.h"
 #include "engine/column/builder.h"
-#include "engine/format/json_write.h"
+#include "engine/format/message_codec.h"
 
 /* The message schema, columns in this order: key BYTES (NULL: none), value BYTES (NULL: a
  * tombstone), headers JSON (an object of names to texts; NULL: none), timestamp TIMESTAMPTZ (NULL:
@@ -45,11 +45,12 @@ MUST_USE Status message_writer_init(MessageWriter *writer, Budget *budget, Err *
 void message_writer_done(MessageWriter *writer);
 /* Copies the bytes. After FAIL the writer can only be freed. */
 MUST_USE Status message_writer_add(MessageWriter *writer, const Message *message, Err *err);
-/* One row as a message: the value is its JSON object (NULLs written), the key the plain text of
- * `key` (a column as long as the batch, NULL where a row has no key; `key` NULL: none has). The
+/* One row as a message: the value is what the encoder makes of it, the key the plain text of `key`
+ * (a column as long as the batch, NULL where a row has no key; `key` NULL: none has). The
  * batch has the encoder's schema. `text` is room that is used again. */
-MUST_USE Status message_writer_row(MessageWriter *writer, JsonEncoder *encoder, const Batch *batch,
-                                   int64_t row, const Column *key, Buf *text, Err *err);
+MUST_USE Status message_writer_row(MessageWriter *writer, MessageEncoder *encoder,
+                                   const Batch *batch, int64_t row, const Column *key, Buf *text,
+                                   Err *err);
 /* What was collected since the last take (also when that is nothing); span and the like are the
  * caller's. */
 MUST_USE Status message_writer_take(MessageWriter *writer, Batch **ret_batch, Err *err);

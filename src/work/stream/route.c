@@ -80,7 +80,7 @@ static Status compile_case(Compiling *c, const StreamCase *from, RouteCase *to, 
     if (!to->select) return OK;
     if (!c->route->config->to_messages) return OK;
     TRY(compile_key(c, to, err));
-    return json_encoder_new(select_schema(to->select), &to->encoder, err);
+    return message_codec_json.encoder_new(select_schema(to->select), &to->encoder, err);
 }
 
 static Status compile_processor(Compiling *c, const StreamProcessor *from, RouteProcessor *to,
@@ -259,7 +259,7 @@ void route_done(Route *route)
             RouteCase *made = &route->processors[p].cases[i];
             expr_free(made->where);
             expr_free(made->key);
-            json_encoder_free(made->encoder);
+            message_encoder_free(made->encoder);
             select_free(made->select);
         }
     }

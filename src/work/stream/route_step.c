@@ -2,6 +2,7 @@
  */
 #include <stdio.h>
 
+#include "engine/format/json_write.h"
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
 #include "foundation/base/redact.h"

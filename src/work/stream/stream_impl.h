@@ -14,8 +14,8 @@ typedef struct RouteCase {
     Str stage;   /* "transaction/1": the processor, and which of its cases from 1 */
     Expr *where; /* NULL: always */
     Select *select;
-    Expr *key;            /* messages; NULL: none */
-    JsonEncoder *encoder; /* messages */
+    Expr *key;               /* messages; NULL: none */
+    MessageEncoder *encoder; /* messages */
     int32_t *columns; /* rows: which column of the case goes into each of the table's, -1: none */
 } RouteCase;
 

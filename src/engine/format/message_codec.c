@@ -1,0 +1,119 @@
+/* What all codecs of messages share, and the one of JSON. */
+#include "engine/format/message_codec.h"
+
+#include <stdio.h>
+
+#include "engine/format/json_read.h"
+#include "engine/format/json_write.h"
+#include "foundation/base/mem.h"
+
+void message_decoder_free(MessageDecoder *decoder)
+{
+    if (decoder) decoder->ops->free(decoder);
+}
+
+void message_encoder_free(MessageEncoder *encoder)
+{
+    if (encoder) encoder->ops->free(encoder);
+}
+
+/* ---- JSON ---- */
+
+typedef struct JsonDecoder {
+    MessageDecoder decoder;
+    JsonReader *reader;
+} JsonDecoder;
+
+static Status json_decoder_add(MessageDecoder *decoder, Str value, bool *ret_taken,
+                               char ret_reason[MESSAGE_REASON_MAX], Err *err)
+{
+    JsonRefusal refusal;
+    TRY(json_reader_add(((JsonDecoder *)decoder)->reader, value, ret_taken, &refusal, err));
+    if (*ret_taken) return OK;
+    (void)snprintf(ret_reason, MESSAGE_REASON_MAX, "%s at byte %lld", refusal.reason,
+                   (long long)refusal.offset + 1);
+    return OK;
+}
+
+static Builder *json_decoder_builder(MessageDecoder *decoder, int32_t field)
+{
+    return json_reader_builder(((JsonDecoder *)decoder)->reader, field);
+}
+
+static int64_t json_decoder_rows(const MessageDecoder *decoder)
+{
+    return json_reader_rows(((const JsonDecoder *)decoder)->reader);
+}
+
+static Status json_decoder_finish(MessageDecoder *decoder, Batch **ret_batch, Err *err)
+{
+    return json_reader_finish(((JsonDecoder *)decoder)->reader, ret_batch, err);
+}
+
+static void json_decoder_free(MessageDecoder *decoder)
+{
+    json_reader_free(((JsonDecoder *)decoder)->reader);
+    mem_free(decoder);
+}
+
+static const MessageDecoderOps JSON_DECODER_OPS = {
+    .add = json_decoder_add,
+    .builder = json_decoder_builder,
+    .rows = json_decoder_rows,
+    .finish = json_decoder_finish,
+    .free = json_decoder_free,
+};
+
+static Status json_decoder_new(const PathSet *paths, bool meta, Budget *budget,
+                               MessageDecoder **ret_decoder, Err *err)
+{
+    JsonDecoder *self = mem_zalloc((int64_t)sizeof *self);
+    if (!self) return err_memory(err);
+    self->decoder.ops = &JSON_DECODER_OPS;
+    if (json_reader_open(paths, meta, budget, &self->reader, err) != OK) {
+        mem_free(self);
+        return FAIL;
+    }
+    *ret_decoder = &self->decoder;
+    return OK;
+}
+
+typedef struct JsonMessageEncoder {
+    MessageEncoder encoder;
+    JsonEncoder *rows;
+} JsonMessageEncoder;
+
+static Status json_message_row(MessageEncoder *encoder, const Batch *batch, int64_t row, Buf *out,
+                               Err *err)
+{
+    return json_encoder_row(((JsonMessageEncoder *)encoder)->rows, batch, row, out, err);
+}
+
+static void json_message_free(MessageEncoder *encoder)
+{
+    json_encoder_free(((JsonMessageEncoder *)encoder)->rows);
+    mem_free(encoder);
+}
+
+static const MessageEncoderOps JSON_ENCODER_OPS = {
+    .row = json_message_row,
+    .free = json_message_free,
+};
+
+static Status json_message_new(const Schema *schema, MessageEncoder **ret_encoder, Err *err)
+{
+    JsonMessageEncoder *self = mem_zalloc((int64_t)sizeof *self);
+    if (!self) return err_memory(err);
+    self->encoder.ops = &JSON_ENCODER_OPS;
+    if (json_encoder_new(schema, &self->rows, err) != OK) {
+        mem_free(self);
+        return FAIL;
+    }
+    *ret_encoder = &self->encoder;
+    return OK;
+}
+
+const MessageCodec message_codec_json = {
+    .decoder_new = json_decoder_new,
+    .encoder_new = json_message_new,
+};
