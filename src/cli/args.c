@@ -155,7 +155,7 @@ Status args_help(const Command *command, Buf *out, Err *err)
     return buf_printf(out, err, "\nExample:\n  %s\n", command->example);
 }
 
-Status output_write(Str text, Err *err)
+Status output_write(const Program *program, Str text, Err *err)
 {
-    return file_write(STDOUT_FILENO, text, err);
+    return file_write_wait(STDOUT_FILENO, text, (FileStop){&program->cancelled, NULL}, err);
 }

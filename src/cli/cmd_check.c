@@ -141,13 +141,15 @@ static Status set_make(const Program *program, const Args *args, Check *check, E
     return rules_apply(program, args, check, err);
 }
 
-static Status put_out(const Args *args, Str text, Err *err)
+static Status put_out(const Program *program, const Args *args, Str text, Err *err)
 {
     Str path = args_get(args, "output", STR_NULL);
-    if (path.len == 0) return output_write(text, err);
+    if (path.len == 0) return output_write(program, text, err);
     CLEANUP(file_close_p) int fd = -1;
-    TRY(file_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666, &fd, err));
-    return file_write(fd, text, err);
+    const FileStop stop = {&program->cancelled, NULL};
+    if (file_is_stream(path)) TRY(file_open_wait(path, O_WRONLY, stop, &fd, err));
+    else TRY(file_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666, &fd, err));
+    return file_write_wait(fd, text, stop, err);
 }
 
 /* Reports of a dataset are kept, those of its own rules and all of its rows. */
@@ -170,7 +172,7 @@ static Status write_report(const Program *program, const Args *args, const Check
     bool color = program->color && isatty(STDOUT_FILENO) && !args_has(args, "output");
     TRY(quality_report_write(report, check->format, color, &out, err));
     if (check->format == REPORT_JSON) TRY(buf_append_char(&out, '\n', err));
-    return put_out(args, buf_str(&out), err);
+    return put_out(program, args, buf_str(&out), err);
 }
 
 static Status check_now(Program *program, const Args *args, Check *check, int *ret_exit, Err *err)

@@ -65,13 +65,13 @@ static Status validate_report(Program *program, const Args *args, Configuration 
     *ret_exit = c->mistakes.count ? 2 : 0;
     if (program->json) {
         TRY(mistakes_json(c, &out, err));
-        return output_write(buf_str(&out), err);
+        return output_write(program, buf_str(&out), err);
     }
     TRY(configuration_print_mistakes(c, &out, err));
     if (c->mistakes.count) return file_write(STDERR_FILENO, buf_str(&out), err);
     TRY(buf_printf(&out, err, "%.*s is valid: %d pipelines, %d streams\n", STR_ARG(c->path),
                    c->pipeline_count, c->stream_count));
-    return output_write(buf_str(&out), err);
+    return output_write(program, buf_str(&out), err);
 }
 
 static Status validate_run(Program *program, const Args *args, int *ret_exit, Err *err)
@@ -111,7 +111,7 @@ static Status schema_run(Program *program UNUSED, const Args *args UNUSED, int *
     CLEANUP(buf_done) Buf out = buf_make(1 << 24);
     TRY(option_schema(&CONFIGURATION_GROUP, &out, err));
     TRY(buf_append_char(&out, '\n', err));
-    return output_write(buf_str(&out), err);
+    return output_write(program, buf_str(&out), err);
 }
 
 const Command COMMAND_SCHEMA = {
@@ -134,7 +134,7 @@ static Status init_run(Program *program UNUSED, const Args *args, int *ret_exit 
         TRY(configuration_guide(NULL, &guide, err));
         text = buf_str(&guide);
     }
-    if (str_eq(path, STR("-"))) return output_write(text, err);
+    if (str_eq(path, STR("-"))) return output_write(program, text, err);
     CLEANUP(file_close_p) int fd = -1;
     if (file_exists(path)) {
         (void)err_set(err, ERR_USAGE, "%.*s is there already", STR_ARG(path));
@@ -144,7 +144,7 @@ static Status init_run(Program *program UNUSED, const Args *args, int *ret_exit 
     TRY(file_write(fd, text, err));
     CLEANUP(buf_done) Buf out = buf_make(8192);
     TRY(buf_printf(&out, err, "%.*s written; `neuron validate` checks it\n", STR_ARG(path)));
-    return output_write(buf_str(&out), err);
+    return output_write(program, buf_str(&out), err);
 }
 
 static const ArgOption INIT_OPTIONS[] = {
@@ -164,7 +164,7 @@ const Command COMMAND_INIT = {
 
 /* ---- state ---- */
 
-static Status state_show(const PipelineConfig *p, Sink *sink, Err *err)
+static Status state_show(const Program *program, const PipelineConfig *p, Sink *sink, Err *err)
 {
     LoadState state;
     load_state_init(&state);
@@ -186,7 +186,7 @@ static Status state_show(const PipelineConfig *p, Sink *sink, Err *err)
         status = json_writer_end(&w);
     }
     if (status == OK) status = buf_append_char(&out, '\n', err);
-    if (status == OK) status = output_write(buf_str(&out), err);
+    if (status == OK) status = output_write(program, buf_str(&out), err);
     load_state_done(&state);
     return status;
 }
@@ -222,7 +222,7 @@ static Status state_pipeline(Program *program, const Args *args, Configuration *
     } else if (set) {
         status = state_set(sink, args->positional[2], err);
     }
-    if (status == OK) status = state_show(p, sink, err);
+    if (status == OK) status = state_show(program, p, sink, err);
     sink_close(sink);
     return status;
 }

@@ -111,7 +111,7 @@ static Status copy_now(Program *program, const Args *args, const Copy *copy, Err
     if (args_has(args, "dry-run")) {
         TRY(pipeline_plan(&copy->config, &options, &env, program->json, &out, err));
         if (program->json) TRY(buf_append_char(&out, '\n', err));
-        return output_write(buf_str(&out), err);
+        return output_write(program, buf_str(&out), err);
     }
     RunResult result;
     run_result_init(&result);

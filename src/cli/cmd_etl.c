@@ -71,7 +71,7 @@ static Status run_pipeline(Program *program, const Args *args, const Configurati
     if (args_has(args, "dry-run")) {
         TRY(pipeline_plan(pipeline, options, &env, program->json, &out, err));
         if (program->json) TRY(buf_append_char(&out, '\n', err));
-        return output_write(buf_str(&out), err);
+        return output_write(program, buf_str(&out), err);
     }
     RunResult result;
     run_result_init(&result);

@@ -53,7 +53,7 @@ static Status put_rejects(EvalRun *e, const Batch *batch, Err *err)
 
 static Status flush(EvalRun *e, Err *err)
 {
-    TRY(output_write(buf_str(&e->out), err));
+    TRY(output_write(e->program, buf_str(&e->out), err));
     TRY(file_write(STDERR_FILENO, buf_str(&e->errors), err));
     buf_clear(&e->out);
     buf_clear(&e->errors);
@@ -159,10 +159,10 @@ static Status eval_explain(const EvalRun *e, Err *err)
 {
     CLEANUP(buf_done) Buf out = buf_make(1 << 24);
     TRY(select_explain(e->select, &out, err));
-    return output_write(buf_str(&out), err);
+    return output_write(e->program, buf_str(&out), err);
 }
 
-static Status eval_functions(const Args *args, Err *err)
+static Status eval_functions(const Program *program, const Args *args, Err *err)
 {
     CLEANUP(buf_done) Buf out = buf_make(1 << 24);
     Str format = args_get(args, "format", args_has(args, "json") ? STR("json") : STR("text"));
@@ -171,7 +171,7 @@ static Status eval_functions(const Args *args, Err *err)
                                                         : FUNCTION_TEXT;
     TRY(function_list(as, &out, err));
     if (as == FUNCTION_JSON) TRY(buf_append_char(&out, '\n', err));
-    return output_write(buf_str(&out), err);
+    return output_write(program, buf_str(&out), err);
 }
 
 static void eval_done(EvalRun *e)
@@ -189,7 +189,7 @@ static void eval_done(EvalRun *e)
 
 static Status eval_run(Program *program, const Args *args, int *ret_exit, Err *err)
 {
-    if (args_has(args, "functions")) return eval_functions(args, err);
+    if (args_has(args, "functions")) return eval_functions(program, args, err);
     if (args->positional_count == 0) {
         (void)err_set(err, ERR_USAGE, "eval needs a select list");
         return err_hint(err, "usage: neuron eval SELECT");

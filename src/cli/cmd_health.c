@@ -74,7 +74,7 @@ static Status tell(const Program *program, const HttpReply *reply, int *ret_exit
         status = err_set(err, ERR_CONNECT, "the answer is not that of a neuron");
     }
     if (status == OK) status = buf_append_char(&out, '\n', err);
-    if (status == OK) status = output_write(buf_str(&out), err);
+    if (status == OK) status = output_write(program, buf_str(&out), err);
     arena_done(&arena);
     return status;
 }

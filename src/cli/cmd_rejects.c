@@ -397,7 +397,7 @@ static Status rejects_run(Program *program, const Args *args, int *ret_exit, Err
     Rejects r = {.program = program, .args = args, .config = &c, .out = buf_make(OUT_MAX)};
     Status status = configuration_open(program, args, &c, err);
     if (status == OK) status = rejects_configured(&r, err);
-    if (status == OK) status = output_write(buf_str(&r.out), err);
+    if (status == OK) status = output_write(program, buf_str(&r.out), err);
     if (status == OK && r.failed) *ret_exit = 1;
     state_store_close(r.store);
     buf_done(&r.out);

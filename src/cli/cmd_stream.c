@@ -6,13 +6,14 @@
 /* How long a system that can't be reached is waited for, unless --patience says. */
 #define PATIENCE_US INT64_C(60000000)
 
-static Status stream_print(const StreamConfig *stream, StreamStats *stats, Err *err)
+static Status stream_print(const Program *program, const StreamConfig *stream, StreamStats *stats,
+                           Err *err)
 {
     progress_clear();
     CLEANUP(buf_done) Buf out = buf_make(1 << 24);
     TRY(stream_stats_json(stats, stream, &out, err));
     TRY(buf_append_char(&out, '\n', err));
-    return output_write(buf_str(&out), err);
+    return output_write(program, buf_str(&out), err);
 }
 
 /* A person or a supervisor sees why nothing comes out. */
@@ -62,7 +63,8 @@ static Status stream_configured(Program *program, const Args *args, const Config
         Err ignored = {0};
         /* Where outputs go to standard output, nothing else does. */
         bool data = str_eq(stream->to.path, STR("-"));
-        Status printed = data ? OK : stream_print(stream, &stats, status == OK ? err : &ignored);
+        Status printed =
+            data ? OK : stream_print(program, stream, &stats, status == OK ? err : &ignored);
         if (status == OK) status = printed;
     }
     stream_stats_done(&stats);

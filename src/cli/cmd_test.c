@@ -19,7 +19,7 @@ static Status test_all(Program *program, Configuration *c, int *ret_exit, Err *e
         TRY(buf_printf(&out, err, "%d passed, %d failed\n", count - failed, failed));
     }
     *ret_exit = failed > 0;
-    return output_write(buf_str(&out), err);
+    return output_write(program, buf_str(&out), err);
 }
 
 static Status test_run(Program *program, const Args *args, int *ret_exit, Err *err)

@@ -77,7 +77,7 @@ static Status show(const Program *program, const PipelineConfig *p, const Verify
     CLEANUP(buf_done) Buf out = buf_make(4 << 20);
     if (program->json) TRY(write_json(p, r, repaired, &out, err));
     else TRY(write_text(p, r, &out, err));
-    return output_write(buf_str(&out), err);
+    return output_write(program, buf_str(&out), err);
 }
 
 /* An upsert takes only the ranges that differ, where those are known; all else everything again.

@@ -74,8 +74,8 @@ extern const Command COMMAND_EVAL, COMMAND_COPY, COMMAND_ETL, COMMAND_VALIDATE, 
 MUST_USE Status args_parse(const Command *command, int argc, char **argv, Args *ret_args,
                            bool *ret_help, Err *err);
 MUST_USE Status args_help(const Command *command, Buf *out, Err *err);
-/* Write to standard output, whole. */
-MUST_USE Status output_write(Str text, Err *err);
+/* Write to standard output, whole; a signal ends the wait for whoever reads it. */
+MUST_USE Status output_write(const Program *program, Str text, Err *err);
 
 /* Shared by commands that run a pipeline: progress line on a terminal, result object or a line. */
 struct RunResult;

@@ -148,10 +148,10 @@ static Status run_command(Program *program, int argc, char **argv, int *ret_exit
     Str name = str_from(argv[1]);
     if (str_eq(name, STR("--help")) || str_eq(name, STR("-h")) || str_eq(name, STR("help"))) {
         TRY(print_usage(&help, err));
-        return output_write(buf_str(&help), err);
+        return output_write(program, buf_str(&help), err);
     }
     if (str_eq(name, STR("--version")))
-        return output_write(STR("neuron " NEURON_VERSION "\n"), err);
+        return output_write(program, STR("neuron " NEURON_VERSION "\n"), err);
     const Command *command = NULL;
     TRY(command_find(name, &command, err));
     Args args;
@@ -161,7 +161,7 @@ static Status run_command(Program *program, int argc, char **argv, int *ret_exit
     program->log_json = str_eq(args_get(&args, "log-format", STR("text")), STR("json"));
     if (wants_help) {
         TRY(args_help(command, &help, err));
-        return output_write(buf_str(&help), err);
+        return output_write(program, buf_str(&help), err);
     }
     atomic_store(&program->passive, command->passive);
     return command->run(program, &args, ret_exit, err);

@@ -37,5 +37,5 @@ Status result_print(const Program *program UNUSED, const RunResult *result, Err 
     CLEANUP(buf_done) Buf out = buf_make(1 << 24);
     TRY(run_result_json(result, false, &out, err));
     TRY(buf_append_char(&out, '\n', err));
-    return output_write(buf_str(&out), err);
+    return output_write(program, buf_str(&out), err);
 }

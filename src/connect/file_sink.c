@@ -64,9 +64,7 @@ Status file_sink_new(const SinkReq *req, FileSink **ret_sink, Err *err)
         return err_set(err, ERR_NOT_FOUND, "the path is too long");
     }
     (void)snprintf(s->path, sizeof s->path, "%.*s", STR_ARG(location->path));
-    struct stat info;
-    s->is_device = !s->is_stdout && stat(s->path, &info) == 0 && !S_ISREG(info.st_mode) &&
-                   !S_ISDIR(info.st_mode);
+    s->is_device = !s->is_stdout && file_is_stream(location->path);
     if (s->is_device) s->append = false;
     *ret_sink = s;
     return OK;
@@ -107,6 +105,11 @@ void file_sink_share(FileSink *s)
 void file_sink_cancel(FileSink *s)
 {
     atomic_store(&s->cancelled, true);
+}
+
+static FileStop stop_of(const FileSink *s)
+{
+    return (FileStop){s->req->stop, &s->cancelled};
 }
 
 static Status name_error(const FileSink *s, Err *err)
@@ -220,7 +223,8 @@ Status file_sink_begin(FileSink *s, int64_t cycle, Str header, Err *err)
     s->cycle = cycle;
     atomic_store(&s->cancelled, false);
     if (s->is_stdout) s->fd = STDOUT_FILENO;
-    else if (s->is_device) status = file_open(str_from(s->path), O_WRONLY, 0, &s->fd, err);
+    else if (s->is_device)
+        status = file_open_wait(str_from(s->path), O_WRONLY, stop_of(s), &s->fd, err);
     else
         status = s->append ? begin_append(s, err)
                            : file_temporary_make(s->path, s->temporary, &s->fd, err);
@@ -240,7 +244,7 @@ static Status flush(FileSink *s, Err *err)
 {
     Status status = OK;
     if (s->append && s->fd < 0) status = file_temporary(folder_of(s->path), &s->fd, err);
-    if (status == OK) status = file_write(s->fd, buf_str(&s->out), err);
+    if (status == OK) status = file_write_wait(s->fd, buf_str(&s->out), stop_of(s), err);
     if (status != OK) return name_error(s, err);
     if (s->append) s->staged += s->out.len;
     buf_clear(&s->out);

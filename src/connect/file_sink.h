@@ -56,7 +56,8 @@ MUST_USE Status file_sink_outcome(FileSink *sink, Str run_id, int64_t cycle, Out
 MUST_USE Status file_sink_rejects_settle(FileSink *sink, const RejectsAsk *ask, Err *err);
 /* Nothing of the cycle stays. */
 MUST_USE Status file_sink_abort(FileSink *sink, Err *err);
-/* From any thread: until the next begin a wait for the lock ends with ERR_CANCELLED. */
+/* From any thread: until the next begin a wait for the lock, or for whoever reads a pipe, ends with
+ * ERR_CANCELLED. */
 void file_sink_cancel(FileSink *sink);
 
 #endif

@@ -1,7 +1,6 @@
 /* Bytes of the files that a location names: one, several by a pattern, or standard input. */
 #include "connect/file_source.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
@@ -15,7 +14,7 @@
 #include "foundation/codec/compress.h"
 
 enum { ROW_LEAST = 1 << 20, ROW_MAX = 256 << 20 };
-enum { SPOOL_CHUNK = 1 << 20, READ_TICK_MS = 100 };
+enum { SPOOL_CHUNK = 1 << 20 };
 
 struct FileSource {
     const Location *location;
@@ -23,10 +22,10 @@ struct FileSource {
     const _Atomic bool *stop;
     glob_t names;
     bool globbed;
-    bool is_stdin;
+    bool piped; /* standard input, or a FIFO: can be read once */
     int64_t count, next;
     int fd;
-    int spool; /* standard input put aside, -1: not */
+    int spool; /* what came out of a pipe, put aside; -1: not */
     int64_t spool_at;
     Decompressor *decompressor;
     int64_t bytes;
@@ -36,6 +35,16 @@ int64_t file_source_row_max(int64_t memory_bytes)
 {
     if (memory_bytes <= 0) return ROW_MAX;
     return int64_max(ROW_LEAST, int64_min(memory_bytes / 8, ROW_MAX));
+}
+
+static bool is_stdin(const FileSource *s)
+{
+    return str_eq(s->location->path, STR("-"));
+}
+
+static FileStop stop_of(const FileSource *s)
+{
+    return (FileStop){.stop = s->stop};
 }
 
 static Status find_files(FileSource *s, Err *err)
@@ -59,7 +68,8 @@ static Status find_files(FileSource *s, Err *err)
         (void)err_where(err, "%.*s", STR_ARG(name));
         return err_hint(err, "paths are relative to the folder that neuron is started in");
     }
-    for (int64_t i = 0; i < s->count; i++) {
+    s->piped = s->count == 1 && file_is_stream(str_from(s->names.gl_pathv[0]));
+    for (int64_t i = 0; i < s->count && !s->piped; i++) {
         CLEANUP(file_close_p) int fd = -1;
         int64_t size = 0;
         TRY(file_open(str_from(s->names.gl_pathv[i]), O_RDONLY, 0, &fd, err));
@@ -79,14 +89,14 @@ Status file_source_new(const Location *location, Str spool_folder, const _Atomic
     s->stop = stop;
     s->fd = -1;
     s->spool = -1;
-    s->is_stdin = str_eq(location->path, STR("-"));
-    if (s->is_stdin) {
+    if (is_stdin(s)) {
+        s->piped = true;
         s->count = 1;
-        s->bytes = -1;
     } else if (find_files(s, err) != OK) {
         file_source_free(s);
         return FAIL;
     }
+    if (s->piped) s->bytes = -1;
     *ret_source = s;
     return OK;
 }
@@ -108,28 +118,23 @@ void file_source_free(FileSource *s)
     mem_free(s);
 }
 
-/* Waits where the other end of a pipe has nothing to say. */
-static Status read_some(const FileSource *s, int fd, void *buffer, int64_t size, int64_t *ret_len,
-                        Err *err)
-{
-    int ready = 0;
-    struct pollfd one = {.fd = fd, .events = POLLIN};
-    do {
-        if (s->stop && atomic_load(s->stop)) return err_set(err, ERR_CANCELLED, "cancelled");
-        ready = poll(&one, 1, READ_TICK_MS);
-    } while (ready == 0 || (ready < 0 && errno == EINTR));
-    return file_read(fd, buffer, size, ret_len, err);
-}
-
 static Status read_raw(void *source, void *buffer, int64_t size, int64_t *ret_len, Err *err)
 {
     FileSource *s = source;
-    if (s->is_stdin && s->spool >= 0) {
+    if (s->spool >= 0) {
         TRY(file_read_at(s->spool, buffer, size, s->spool_at, ret_len, err));
         s->spool_at += *ret_len;
         return OK;
     }
-    return read_some(s, s->fd, buffer, size, ret_len, err);
+    if (s->stop && atomic_load(s->stop)) return err_set(err, ERR_CANCELLED, "cancelled");
+    return file_read_wait(s->fd, buffer, size, stop_of(s), ret_len, err);
+}
+
+static Status open_file(FileSource *s, Err *err)
+{
+    s->fd = STDIN_FILENO;
+    if (is_stdin(s)) return OK;
+    return file_open_wait(str_from(s->names.gl_pathv[s->next]), O_RDONLY, stop_of(s), &s->fd, err);
 }
 
 Status file_source_next(FileSource *s, bool *ret_more, Err *err)
@@ -137,9 +142,8 @@ Status file_source_next(FileSource *s, bool *ret_more, Err *err)
     close_file(s);
     *ret_more = s->next < s->count;
     if (!*ret_more) return OK;
-    if (s->is_stdin) s->fd = STDIN_FILENO;
-    else TRY(file_open(str_from(s->names.gl_pathv[s->next]), O_RDONLY, 0, &s->fd, err));
-    if (!s->is_stdin) (void)posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    if (s->spool < 0) TRY(open_file(s, err));
+    if (!s->piped) (void)posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     s->next++;
     if (s->location->compression.len == 0) return OK;
     return decompressor_new(s->location->compression, read_raw, s, &s->decompressor, err);
@@ -157,26 +161,29 @@ Status file_source_read(void *source, void *buffer, int64_t size, int64_t *ret_l
 
 Status file_source_spool(FileSource *s, Err *err)
 {
-    if (!s->is_stdin || s->spool >= 0) return OK;
-    TRY(file_temporary(s->spool_folder, &s->spool, err));
+    if (!s->piped || s->spool >= 0) return OK;
+    int spool = -1;
+    TRY(file_temporary(s->spool_folder, &spool, err));
     char *chunk = mem_alloc(SPOOL_CHUNK);
-    if (!chunk) return err_memory(err);
     int64_t len = 0, at = 0;
-    Status status = OK;
+    Status status = chunk ? open_file(s, err) : err_memory(err);
     do {
-        status = read_some(s, STDIN_FILENO, chunk, SPOOL_CHUNK, &len, err);
-        if (status == OK) status = file_write_at(s->spool, str_make(chunk, len), at, err);
+        if (status == OK) status = read_raw(s, chunk, SPOOL_CHUNK, &len, err);
+        if (status == OK) status = file_write_at(spool, str_make(chunk, len), at, err);
         at += len;
     } while (status == OK && len > 0);
     mem_free(chunk);
+    close_file(s);
+    s->spool = spool;
     s->bytes = at;
-    return status == OK ? OK : err_prefix(err, "standard input, put aside on disk: ");
+    if (status == OK) return OK;
+    return err_prefix(err, "%.*s, put aside on disk: ", STR_ARG(file_source_name(s)));
 }
 
 Status file_source_rewind(FileSource *s, Err *err)
 {
-    if (s->is_stdin && s->spool < 0 && s->next > 0) {
-        return err_set(err, ERR_INTERNAL, "standard input can't be read twice");
+    if (s->piped && s->spool < 0 && s->next > 0) {
+        return err_set(err, ERR_INTERNAL, "a pipe can't be read twice");
     }
     close_file(s);
     s->next = 0;
@@ -186,15 +193,15 @@ Status file_source_rewind(FileSource *s, Err *err)
 
 bool file_source_ready(const FileSource *s, int64_t deadline_ns)
 {
-    if (!s->is_stdin || s->spool >= 0) return true;
+    if (!s->piped || s->spool >= 0 || s->fd < 0) return true;
     int64_t wait_ms = (deadline_ns - clock_mono_ns()) / 1000000;
-    struct pollfd stdin_fd = {.fd = STDIN_FILENO, .events = POLLIN};
-    return poll(&stdin_fd, 1, wait_ms > 0 ? (int)int64_min(wait_ms, 1000) : 0) > 0;
+    struct pollfd one = {.fd = s->fd, .events = POLLIN};
+    return poll(&one, 1, wait_ms > 0 ? (int)int64_min(wait_ms, 1000) : 0) > 0;
 }
 
 Str file_source_name(const FileSource *s)
 {
-    if (s->is_stdin) return STR("standard input");
+    if (is_stdin(s)) return STR("standard input");
     int64_t at = s->next > 0 ? s->next - 1 : 0;
     return str_from(s->names.gl_pathv[at]);
 }
@@ -202,7 +209,7 @@ Str file_source_name(const FileSource *s)
 void file_source_describe(const FileSource *s, SourceInfo *info)
 {
     info->bytes_estimate = s->bytes;
-    info->replayable = !s->is_stdin;
+    info->replayable = !s->piped;
 }
 
 Status file_source_check(const SourceReq *req, Err *err)

@@ -12,7 +12,7 @@ typedef struct FileSource FileSource;
 
 /* Finds the files (a pattern's in their names' order); none is ERR_NOT_FOUND. Opens nothing yet.
  * `stop` (NULL: never): once it is true reads end with ERR_CANCELLED, also one that waits for a
- * pipe. */
+ * pipe or for whoever opens its other end. */
 MUST_USE Status file_source_new(const Location *location, Str spool_folder,
                                 const _Atomic bool *stop, FileSource **ret_source, Err *err);
 void file_source_free(FileSource *source);
@@ -21,12 +21,12 @@ MUST_USE Status file_source_next(FileSource *source, bool *ret_more, Err *err);
 /* Decompressed bytes of the file at hand; *ret_len 0 at its end. `source` is a FileSource. */
 MUST_USE Status file_source_read(void *source, void *buffer, int64_t size, int64_t *ret_len,
                                  Err *err);
-/* Standard input goes to an unlinked file first, so that it can be read twice; nothing for files.
- */
+/* What is piped (standard input, a FIFO) goes to an unlinked file first, so that it can be read
+ * twice; nothing for files. */
 MUST_USE Status file_source_spool(FileSource *source, Err *err);
-/* Before the first file again. Standard input that was not spooled: ERR_INTERNAL once read from. */
+/* Before the first file again. A pipe that was not spooled: ERR_INTERNAL once read from. */
 MUST_USE Status file_source_rewind(FileSource *source, Err *err);
-/* False when reading now would wait for somebody who writes to standard input, also after waiting
+/* False when reading now would wait for somebody who writes to the pipe, also after waiting
  * until clock_mono_ns() reaches the deadline (0: don't wait). */
 bool file_source_ready(const FileSource *source, int64_t deadline_ns);
 /* The name of the file at hand, for messages. */

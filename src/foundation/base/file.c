@@ -5,11 +5,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdatomic.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+/* How long a wait for the other end of a pipe goes on without a look at what ends it. */
+enum { TURN_MS = 100 };
+static const struct timespec OPEN_NAP = {.tv_nsec = 20000000};
 
 static _Atomic int64_t fail_at;
 
@@ -48,6 +53,58 @@ Status file_open(Str path, int flags, int mode, int *ret_fd, Err *err)
     return OK;
 }
 
+static Status check_stop(FileStop stop, Err *err)
+{
+    bool stopped =
+        (stop.stop && atomic_load(stop.stop)) || (stop.cancelled && atomic_load(stop.cancelled));
+    return stopped ? err_set(err, ERR_CANCELLED, "cancelled") : OK;
+}
+
+/* A FIFO that nobody reads can't be opened for writing yet. */
+static bool lacks_reader(const char *name, int code)
+{
+    struct stat info;
+    return code == ENXIO && stat(name, &info) == 0 && S_ISFIFO(info.st_mode);
+}
+
+Status file_open_wait(Str path, int flags, FileStop stop, int *ret_fd, Err *err)
+{
+    char name[PATH_MAX];
+    TRY(path_copy(path, name, err));
+    for (;;) {
+        *ret_fd = open(name, flags | O_CLOEXEC | O_NONBLOCK);
+        if (*ret_fd >= 0) return OK;
+        if (errno != EINTR && !lacks_reader(name, errno)) {
+            return err_errno(err, errno, "can't open %s", name);
+        }
+        TRY(check_stop(stop, err));
+        (void)nanosleep(&OPEN_NAP, NULL);
+    }
+}
+
+/* Until it can be read or written, or has ended. */
+static Status wait_ready(int fd, short events, FileStop stop, Err *err)
+{
+    struct pollfd one = {.fd = fd, .events = events};
+    for (;;) {
+        int ready = poll(&one, 1, TURN_MS);
+        if (ready > 0) return OK;
+        if (ready < 0 && errno != EINTR) return err_errno(err, errno, "poll");
+        TRY(check_stop(stop, err));
+    }
+}
+
+Status file_read_wait(int fd, void *buffer, int64_t size, FileStop stop, int64_t *ret_len, Err *err)
+{
+    if (file_must_fail()) return err_errno(err, EIO, "read");
+    for (;;) {
+        TRY(wait_ready(fd, POLLIN, stop, err));
+        *ret_len = read(fd, buffer, (size_t)size);
+        if (*ret_len >= 0) return OK;
+        if (errno != EINTR && errno != EAGAIN) return err_errno(err, errno, "read");
+    }
+}
+
 Status file_read(int fd, void *buffer, int64_t size, int64_t *ret_len, Err *err)
 {
     if (file_must_fail()) return err_errno(err, EIO, "read");
@@ -83,6 +140,23 @@ Status file_write(int fd, Str bytes, Err *err)
         if (put < 0 && errno == EINTR) continue;
         if (put < 0) return err_errno(err, errno, "write");
         bytes = str_make(bytes.ptr + put, bytes.len - put);
+    }
+    return OK;
+}
+
+/* What poll says a pipe has room for is PIPE_BUF: more would wait in write(2), as the descriptor
+ * may be somebody else's too and is left as it is. */
+Status file_write_wait(int fd, Str bytes, FileStop stop, Err *err)
+{
+    struct stat info;
+    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) return file_write(fd, bytes, err);
+    if (file_must_fail()) return err_errno(err, EIO, "write");
+    while (bytes.len > 0) {
+        TRY(wait_ready(fd, POLLOUT, stop, err));
+        ssize_t put = write(fd, bytes.ptr, (size_t)int64_min(bytes.len, PIPE_BUF));
+        if (put < 0 && errno != EINTR && errno != EAGAIN) return err_errno(err, errno, "write");
+        if (put < 0) TRY(check_stop(stop, err));
+        else bytes = str_make(bytes.ptr + put, bytes.len - put);
     }
     return OK;
 }
@@ -185,4 +259,12 @@ bool file_exists(Str path)
     char name[PATH_MAX];
     struct stat info;
     return path_copy(path, name, NULL) == OK && stat(name, &info) == 0;
+}
+
+bool file_is_stream(Str path)
+{
+    char name[PATH_MAX];
+    struct stat info;
+    return path_copy(path, name, NULL) == OK && stat(name, &info) == 0 && !S_ISREG(info.st_mode) &&
+           !S_ISDIR(info.st_mode);
 }
