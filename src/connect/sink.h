@@ -80,6 +80,8 @@ typedef struct SinkCounts {
     int64_t loaded; /* = inserted + updated + unchanged */
     int64_t inserted, updated, unchanged, deleted;
     int64_t superseded; /* rows of a key that came again in the same run */
+    int64_t discarded;  /* neither kept nor refused by the target: its triggers, rules or policies
+                           left them out */
     int64_t rejected;   /* refused by the target */
 } SinkCounts;
 

@@ -117,7 +117,7 @@ def test_without_rejects_the_first_bad_row_stops_the_run_and_nothing_stays(shop)
 
 def test_the_plan_writes_nothing_and_tells_all(shop):
     plan = json.loads(shop("etl", "sales", "--dry-run", "--json").stdout)
-    assert "CREATE TABLE" in plan["ddl"][0] and any("UPDATE" in sql for sql in plan["sql"])
+    assert "CREATE TABLE" in plan["ddl"][0] and any("INSERT INTO" in sql for sql in plan["sql"])
     assert "exactly once" in plan["promise"] and plan["first_rows"][0]["usd"] == 15
     assert "FROM (SELECT id" in plan["read_sql"]
     assert not os.path.exists(os.path.join(shop.folder, "target.db"))

@@ -21,8 +21,8 @@ def db(server, request):
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory):
-    rooms = ("connect", "connect_postgres", "store_db", "engine_column", "engine_expr", "engine_format",
-             "foundation_base", "foundation_codec", "foundation_obs", "foundation_net", "foundation_config")
+    rooms = ("connect", "connect_table", "connect_postgres", "store_db", "engine_column", "engine_expr",
+             "engine_format", "engine_sql", "foundation_base", "foundation_codec", "foundation_obs", "foundation_net", "foundation_config")
     return build_driver(tmp_path_factory.mktemp("driver"), "postgres_cycles", rooms, ["pq", "sqlite3"])
 
 

@@ -101,7 +101,7 @@ def test_replace_where_other_tables_refer(neuron, db):
           CREATE TABLE child (id bigint REFERENCES t); INSERT INTO child VALUES (1)""")
     neuron.write("in.csv", "id,v\n1,a\n2,B\n4,d\n")
     neuron.write("neuron.yaml", config(db, key="", mode="replace"))
-    error = json.loads(neuron("etl", "p", "--json", code=1).stdout)["error"]
+    error = json.loads(neuron("etl", "p", "--json", code=2).stdout)["error"]
     assert "key" in error["hint"] and db("SELECT count(*) FROM t") == "3"
     neuron.write("neuron.yaml", config(db, mode="replace"))
     result = neuron.result("etl", "p")

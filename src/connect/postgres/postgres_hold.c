@@ -39,7 +39,7 @@ static Status hold_error(const PostgresTable *table, Err *err)
 static Status hold(PostgresSink *self, const PostgresTable *table, Err *err)
 {
     if (!table->exists) return OK;
-    Buf *sql = &self->sql;
+    Buf *sql = &self->core.sql;
     buf_clear(sql);
     TRY(buf_append(sql,
                    STR("SELECT pg_catalog.set_config('lock_timeout', '60s', true)"
@@ -128,7 +128,7 @@ static Status altered_error(const PostgresTable *table, const PGresult *now, Err
 /* The rows stay as they are: only what says how they get in may change. */
 static Status take_look(PostgresSink *self, PostgresTable *table, Err *err)
 {
-    const SinkReq *req = self->sink.req;
+    const SinkReq *req = self->core.sink.req;
     bool out = table == &self->out;
     PostgresTable now = {.prefix = table->prefix};
     Status status = postgres_table_inspect(self, &now, buf_str(&table->name), table->schema,

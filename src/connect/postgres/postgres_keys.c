@@ -33,8 +33,8 @@ static bool is_ordered(TypeId type, PostgresKind kind)
 void postgres_keys_begin(PostgresSink *self)
 {
     PostgresKeys *keys = &self->keys;
-    const SinkReq *req = self->sink.req;
-    *keys = (PostgresKeys){.ascend = self->keyed && req->key_count <= POSTGRES_KEYS_MAX};
+    const SinkReq *req = self->core.sink.req;
+    *keys = (PostgresKeys){.ascend = self->core.keyed && req->key_count <= POSTGRES_KEYS_MAX};
     for (int32_t i = 0; i < req->key_count && keys->ascend; i++) {
         int32_t field = schema_find(self->out.schema, req->key[i]);
         keys->fields[keys->count++] = field;
@@ -77,8 +77,8 @@ static Status lock_empty(PostgresSink *self, bool *ret_empty, Err *err)
 {
     CLEANUP(buf_done) Buf name = buf_make(1 << 16);
     TRY(postgres_db_quote_table(&name, buf_str(&self->out.name), err));
-    buf_clear(&self->sql);
-    TRY(buf_printf(&self->sql, err,
+    buf_clear(&self->core.sql);
+    TRY(buf_printf(&self->core.sql, err,
                    "SAVEPOINT neuron_lock; LOCK TABLE %.*s IN SHARE ROW EXCLUSIVE"
                    " MODE NOWAIT",
                    STR_ARG(buf_str(&name))));
@@ -88,11 +88,11 @@ static Status lock_empty(PostgresSink *self, bool *ret_empty, Err *err)
         return postgres_db_exec(self->db, "ROLLBACK TO neuron_lock; RELEASE neuron_lock", err);
     }
     int64_t some = 0;
-    buf_clear(&self->sql);
-    TRY(buf_printf(&self->sql, err, "SELECT count(*) FROM (SELECT FROM %.*s LIMIT 1) AS one",
+    buf_clear(&self->core.sql);
+    TRY(buf_printf(&self->core.sql, err, "SELECT count(*) FROM (SELECT FROM %.*s LIMIT 1) AS one",
                    STR_ARG(buf_str(&name))));
-    TRY(buf_terminate(&self->sql, err));
-    TRY(postgres_db_int64(self->db, self->sql.data, NULL, 0, &some, err));
+    TRY(buf_terminate(&self->core.sql, err));
+    TRY(postgres_db_int64(self->db, self->core.sql.data, NULL, 0, &some, err));
     *ret_empty = some == 0;
     if (*ret_empty) return postgres_db_exec(self->db, "RELEASE neuron_lock", err);
     return postgres_db_exec(self->db, "ROLLBACK TO neuron_lock; RELEASE neuron_lock", err);
@@ -100,9 +100,10 @@ static Status lock_empty(PostgresSink *self, bool *ret_empty, Err *err)
 
 Status postgres_fresh_try(PostgresSink *self, Err *err)
 {
-    self->fresh = false;
-    bool late = self->sink.req->rejects && self->out.deferrable;
-    if (!self->keys.ascend || self->out.cast || late || self->cycle != 0) return OK;
-    self->fresh = !self->out.exists;
-    return self->out.exists ? lock_empty(self, &self->fresh, err) : OK;
+    self->core.fresh = false;
+    bool late = self->core.sink.req->rejects && self->out.deferrable;
+    if (!self->keys.ascend || self->out.cast || self->out.differs || late || self->core.cycle != 0)
+        return OK;
+    self->core.fresh = !self->out.exists;
+    return self->out.exists ? lock_empty(self, &self->core.fresh, err) : OK;
 }

@@ -97,7 +97,7 @@ static Status fenced(PostgresSink *self, Err *err)
 {
     (void)err_set(err, ERR_FENCED,
                   "another run of \"%.*s\" published meanwhile (this run began at epoch %lld)",
-                  STR_ARG(self->sink.req->pipeline), (long long)self->epoch);
+                  STR_ARG(self->core.sink.req->pipeline), (long long)self->core.epoch);
     return err_hint(err, "nothing of this run was published; the next run takes up from there");
 }
 
@@ -119,10 +119,10 @@ static const char FENCE_NEXT[] =
 Status postgres_loads_fence(PostgresSink *self, Str run_id, Err *err)
 {
     Int64Text epoch, cycle;
-    Str params[] = {self->sink.req->pipeline, run_id, int64_text(self->epoch, &epoch),
-                    int64_text(self->cycle, &cycle)};
+    Str params[] = {self->core.sink.req->pipeline, run_id, int64_text(self->core.epoch, &epoch),
+                    int64_text(self->core.cycle, &cycle)};
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
-    const char *sql = self->cycle == 0 ? FENCE_FIRST : FENCE_NEXT;
+    const char *sql = self->core.cycle == 0 ? FENCE_FIRST : FENCE_NEXT;
     if (postgres_db_query(self->db, sql, params, 4, &result, err) != OK) {
         return strcmp(err->sqlstate, "23505") == 0 ? fenced(self, err) : FAIL;
     }
@@ -170,17 +170,17 @@ static Status record(PostgresSink *self, const Position *position, const SinkRun
                               run->counts.updated, run->counts.unchanged, run->counts.deleted};
     Int64Text epoch, started, cycle, texts[COUNT_OF(counts)];
     Str params[18] = {
-        self->sink.req->pipeline,
-        int64_text(self->epoch + 1, &epoch),
+        self->core.sink.req->pipeline,
+        int64_text(self->core.epoch + 1, &epoch),
         run->advance ? STR("advance") : STR("stay"),
         buf_str(&json),
         position->cursor.len ? buf_str(&position->cursor) : STR_NULL,
         int64_text(run->started_us, &started),
-        self->sink.req->config_hash,
+        self->core.sink.req->config_hash,
     };
     for (int64_t i = 0; i < COUNT_OF(counts); i++) params[7 + i] = int64_text(counts[i], &texts[i]);
     params[16] = run->run_id;
-    params[17] = int64_text(self->cycle, &cycle);
+    params[17] = int64_text(self->core.cycle, &cycle);
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
     TRY(postgres_db_query(self->db, RECORD, params, COUNT_OF(params), &result, err));
     *ret_rows = PQntuples(result);
@@ -208,12 +208,12 @@ static const char COUNT_FIRST[] =
  */
 static Status count_first(PostgresSink *self, Str run_id, Err *err)
 {
-    Str params[] = {self->sink.req->pipeline, run_id};
+    Str params[] = {self->core.sink.req->pipeline, run_id};
     for (int i = 0; i < COUNT_TRIES; i++) {
         CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
         TRY(postgres_db_query(self->db, COUNT_FIRST, params, 2, &result, err));
         if (PQntuples(result) == 0) continue;
-        self->epoch = field_int64(result, 0) - 1;
+        self->core.epoch = field_int64(result, 0) - 1;
         return OK;
     }
     return err_set(err, ERR_DEADLOCK, "postgresql: no number is to be had in neuron_loads");
@@ -290,7 +290,7 @@ Status postgres_loads_outcome(PostgresSink *self, Str run_id, int64_t cycle, Out
                               SinkCounts *ret_counts, Err *err)
 {
     bool has = false;
-    Str pipeline = self->sink.req->pipeline;
+    Str pipeline = self->core.sink.req->pipeline;
     *ret_outcome = OUTCOME_NOT_COMMITTED;
     TRY(postgres_loads_has(self->db, &has, err));
     if (!has) return OK;

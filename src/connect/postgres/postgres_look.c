@@ -114,6 +114,8 @@ enum {
     LOOK_RULED,
     LOOK_FOREIGN,
     LOOK_DEFERRABLE,
+    LOOK_DIFFERS,
+    LOOK_UNIQUE,
     LOOK_NAME, /* NULL where the table has no column */
     LOOK_NUMBER,
     LOOK_TYPE, /* of a domain, what it is over */
@@ -129,9 +131,13 @@ enum {
     LOOK_DEMANDED, /* NOT NULL without a default */
 };
 
+/* Of the table, its partitions and heirs. A unique index may be over fewer columns than the key. */
 static const char LOOK[] =
-    "SELECT c.*, a.* FROM (SELECT c.oid, EXISTS (SELECT FROM pg_catalog.pg_trigger g"
-    " WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgtype & 3 = 3),"
+    "WITH RECURSIVE tree AS (SELECT pg_catalog.to_regclass($1)::oid AS oid UNION"
+    " SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid)"
+    " SELECT c.*, a.* FROM (SELECT c.oid, EXISTS (SELECT FROM pg_catalog.pg_trigger g"
+    " WHERE g.tgrelid IN (SELECT oid FROM tree) AND NOT g.tgisinternal AND g.tgtype & 1 = 1"
+    " AND g.tgtype & 66 <> 0),"
     " EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.confrelid = c.oid"
     " AND k.contype = 'f' AND k.conrelid <> c.oid),"
     " c.relkind IN ('r', 'p', 'f') AND NOT c.relhasrules"
@@ -142,7 +148,18 @@ static const char LOOK[] =
     " EXISTS (SELECT FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid"
     " AND w.ev_type IN ('2', '3')), c.relkind = 'f',"
     " EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.condeferrable"
-    " AND c.oid IN (k.conrelid, k.confrelid))"
+    " AND c.oid IN (k.conrelid, k.confrelid)),"
+    " EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid IN (SELECT oid FROM tree)"
+    " AND NOT g.tgisinternal AND g.tgtype & 1 = 1 AND g.tgtype & 66 <> 0)"
+    " OR EXISTS (SELECT FROM pg_catalog.pg_class p WHERE p.oid IN (SELECT oid FROM tree)"
+    " AND p.relkind NOT IN ('r', 'p')) OR c.relhasrules"
+    " OR pg_catalog.row_security_active(c.oid),"
+    " (c.relkind = 'p' OR NOT c.relhassubclass) AND EXISTS (SELECT FROM pg_catalog.pg_index i"
+    " WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL"
+    " AND i.indexprs IS NULL AND NOT EXISTS (SELECT FROM"
+    " unnest(i.indkey[0:i.indnkeyatts - 1]) AS k JOIN pg_catalog.pg_attribute a"
+    " ON a.attrelid = i.indrelid AND a.attnum = k WHERE a.attname::text NOT IN"
+    " (SELECT pg_catalog.json_array_elements_text($2::json))))"
     " FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1) OFFSET 0) AS c"
     " LEFT JOIN LATERAL (SELECT a.attname, a.attnum, b.oid,"
     " CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END,"
@@ -179,8 +196,10 @@ Status postgres_look(PostgresSink *self, Str table, PGresult **ret_look, Err *er
 {
     CLEANUP(buf_done) Buf name = buf_make(1 << 16);
     TRY(postgres_db_quote_table(&name, table, err));
-    Str quoted = buf_str(&name);
-    return postgres_db_query(self->db, LOOK, &quoted, 1, ret_look, err);
+    CLEANUP(buf_done) Buf key = buf_make(1 << 16);
+    TRY(table_key_json(self->core.sink.req, &key, err));
+    Str params[] = {buf_str(&name), buf_str(&key)};
+    return postgres_db_query(self->db, LOOK, params, 2, ret_look, err);
 }
 
 static Status read_column(PostgresTable *table, const PGresult *look, int row,
@@ -219,6 +238,8 @@ Status postgres_look_read(PostgresTable *table, const PGresult *look, bool *foun
     table->ruled = cell_true(look, 0, LOOK_RULED);
     table->deferrable = cell_true(look, 0, LOOK_DEFERRABLE);
     table->foreign = cell_true(look, 0, LOOK_FOREIGN);
+    table->differs = cell_true(look, 0, LOOK_DIFFERS);
+    table->unique = !table->exists || cell_true(look, 0, LOOK_UNIQUE);
     for (int row = 0; row < PQntuples(look); row++) {
         Str name = postgres_db_text(look, row, LOOK_NAME);
         int32_t field = name.ptr ? schema_find(table->schema, name) : -1;

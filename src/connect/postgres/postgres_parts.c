@@ -31,7 +31,7 @@ static int64_t field_int64(const PGresult *result, int row, int column)
 static Status read_parts(PostgresSink *self, Position *position, bool *ret_any, Err *err)
 {
     int64_t there = 0;
-    Str params[] = {self->sink.req->pipeline, self->sink.req->topic};
+    Str params[] = {self->core.sink.req->pipeline, self->core.sink.req->topic};
     TRY(postgres_db_int64(self->db, "SELECT count(to_regclass('" SINK_PARTS_TABLE "'))", NULL, 0,
                           &there, err));
     *ret_any = false;
@@ -81,7 +81,7 @@ static const char TAKE[] =
 
 static Status take_all(PostgresSink *self, Str parts, Position *ret_from, Err *err)
 {
-    Str params[] = {self->sink.req->pipeline, self->sink.req->topic, parts};
+    Str params[] = {self->core.sink.req->pipeline, self->core.sink.req->topic, parts};
     CLEANUP(postgres_db_clear_p) PGresult *old = NULL;
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
     /* Who is about to commit one of them holds its row, and not for long. */
@@ -91,7 +91,7 @@ static Status take_all(PostgresSink *self, Str parts, Position *ret_from, Err *e
     for (int i = 0; i < PQntuples(result); i++) {
         int32_t part = (int32_t)field_int64(result, i, 0);
         int64_t next = field_int64(result, i, 1);
-        TRY(sink_parts_put(&self->parts, part, next, field_int64(result, i, 2), err));
+        TRY(sink_parts_put(&self->core.parts, part, next, field_int64(result, i, 2), err));
         TRY(position_put(ret_from, part, next, err));
     }
     return OK;
@@ -122,7 +122,7 @@ Status postgres_parts_take(Sink *sink, const int32_t *parts, int32_t count, Posi
 
 bool postgres_parts_holds(const Sink *sink, int32_t part)
 {
-    return sink_parts_hold(&((const PostgresSink *)sink)->parts, part);
+    return sink_parts_hold(&((const PostgresSink *)sink)->core.parts, part);
 }
 
 Status postgres_parts_claim(Sink *sink, const Position *position, const SinkRun *run,
@@ -171,13 +171,13 @@ static void note_moved(SinkParts *parts, const PGresult *result)
 
 static Status move_rows(PostgresSink *self, Buf arrays[4], bool *ret_held, Err *err)
 {
-    TRY(move_params(&self->parts, arrays, err));
-    Str params[6] = {self->sink.req->pipeline, self->sink.req->topic};
+    TRY(move_params(&self->core.parts, arrays, err));
+    Str params[6] = {self->core.sink.req->pipeline, self->core.sink.req->topic};
     for (int32_t i = 0; i < 4; i++) params[2 + i] = buf_str(&arrays[i]);
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
     TRY(postgres_db_query(self->db, MOVE, params, COUNT_OF(params), &result, err));
-    note_moved(&self->parts, result);
-    *ret_held = PQntuples(result) == self->parts.moving;
+    note_moved(&self->core.parts, result);
+    *ret_held = PQntuples(result) == self->core.parts.moving;
     return OK;
 }
 
@@ -185,9 +185,9 @@ Status postgres_parts_move(PostgresSink *self, const Position *position, const S
                            bool *ret_held, Err *err)
 {
     *ret_held = true;
-    if (self->parts.moving > 0) return OK;
-    *ret_held = sink_parts_move(&self->parts, run->from, position);
-    if (!*ret_held || self->parts.moving == 0) return OK;
+    if (self->core.parts.moving > 0) return OK;
+    *ret_held = sink_parts_move(&self->core.parts, run->from, position);
+    if (!*ret_held || self->core.parts.moving == 0) return OK;
     Buf arrays[4];
     for (int32_t i = 0; i < 4; i++) arrays[i] = buf_make(ARRAY_MAX);
     Status status = move_rows(self, arrays, ret_held, err);

@@ -1,8 +1,6 @@
 /* What a load into PostgreSQL would do: exact statements, types with their losses, warnings. */
 #include "connect/postgres/postgres_plan.h"
 
-#include "foundation/codec/json_writer.h"
-
 static Status plan_ddl(void *arg, Str sql, Err *err)
 {
     return sink_plan_add(arg, PLAN_DDL, err, "%.*s", (int)sql.len, sql.ptr);
@@ -67,7 +65,7 @@ static Status plan_types(const PostgresTable *table, SinkPlan *plan, Err *err)
 static Status plan_loads(const PostgresSink *self, PostgresLoadsSql which, const char *when,
                          SinkPlan *plan, Err *err)
 {
-    if (!self->sink.req->pipeline.len) return OK;
+    if (!self->core.sink.req->pipeline.len) return OK;
     return sink_plan_add(plan, PLAN_SQL, err, "%s -- %s", postgres_loads_sql(which), when);
 }
 
@@ -95,7 +93,7 @@ static const char FENCE_WHEN[] = "one row, or the run is fenced off";
 /* Rows that keys may meet go to a stage first, and are merged. */
 static Status plan_staged(const PostgresSink *self, Str table, SinkPlan *plan, Err *err)
 {
-    if (self->keys.ascend && !self->out.cast) {
+    if (self->keys.ascend && !self->out.cast && !self->out.differs) {
         if (self->out.exists) {
             TRY(sink_plan_add(plan, PLAN_SQL, err,
                               "LOCK TABLE %.*s IN SHARE ROW EXCLUSIVE MODE NOWAIT -- given back "
@@ -106,21 +104,21 @@ static Status plan_staged(const PostgresSink *self, Str table, SinkPlan *plan, E
                       err));
     }
     CLEANUP(buf_done) Buf stage = buf_make(POSTGRES_SQL_MAX);
-    TRY(postgres_stage_sql(self, &stage, err));
+    TRY(sql_merge_put(&self->core.merge, SQL_MERGE_STAGE, false, &stage, err));
     TRY(sink_plan_add(plan, PLAN_SQL, err, "%.*s", STR_ARG(buf_str(&stage))));
     TRY(plan_copy(self, POSTGRES_STAGE, "", plan, err));
     TRY(plan_loads(self, POSTGRES_LOADS_FENCE, FENCE_WHEN, plan, err));
     TRY(plan_hold(self, plan, err));
-    return postgres_merge_sql(self, plan, err);
+    return table_merge_plan(&self->core, plan, err);
 }
 
 static Status plan_sql(const PostgresSink *self, Str table, SinkPlan *plan, Err *err)
 {
     TRY(sink_plan_add(plan, PLAN_SQL, err, "BEGIN ISOLATION LEVEL READ COMMITTED"));
-    if (self->staged) {
+    if (self->core.staged) {
         TRY(plan_staged(self, table, plan, err));
     } else {
-        bool deletes = self->sink.req->mode == SINK_REPLACE && self->out.exists;
+        bool deletes = self->core.sink.req->mode == SINK_REPLACE && self->out.exists;
         TRY(plan_loads(self, POSTGRES_LOADS_FENCE, FENCE_WHEN, plan, err));
         TRY(plan_hold(self, plan, err));
         if (deletes) TRY(sink_plan_add(plan, PLAN_SQL, err, "DELETE FROM %.*s", STR_ARG(table)));
@@ -130,46 +128,21 @@ static Status plan_sql(const PostgresSink *self, Str table, SinkPlan *plan, Err 
     return sink_plan_add(plan, PLAN_SQL, err, "COMMIT");
 }
 
-/* The key as a JSON array of names. */
-static Status key_json(const PostgresSink *self, Buf *out, Err *err)
-{
-    JsonWriter w = json_writer_make(out, err);
-    json_array_begin(&w);
-    for (int32_t i = 0; i < self->sink.req->key_count; i++) {
-        json_write_text(&w, self->sink.req->key[i]);
-    }
-    json_array_end(&w);
-    return json_writer_end(&w);
-}
-
-static const char UNIQUE_INDEX[] =
-    "SELECT count(*) FROM pg_index AS i WHERE i.indrelid = to_regclass($1) AND i.indisunique"
-    " AND i.indpred IS NULL AND i.indexprs IS NULL AND"
-    " (SELECT array_agg(a.attname::text COLLATE \"C\" ORDER BY a.attname::text COLLATE \"C\")"
-    " FROM unnest(i.indkey[0:i.indnkeyatts - 1]) AS k JOIN pg_attribute AS a"
-    " ON a.attrelid = i.indrelid AND a.attnum = k) ="
-    " (SELECT array_agg(x COLLATE \"C\" ORDER BY x COLLATE \"C\")"
-    " FROM json_array_elements_text($2::json) AS x)";
-
 static const char PARTITIONED[] =
     "SELECT count(*) FROM pg_class WHERE oid = to_regclass($1) AND relkind = 'p'";
 
 static Status plan_key_index(PostgresSink *self, SinkPlan *plan, Err *err)
 {
-    if (!self->out.exists || !self->keyed) return OK;
+    if (!self->out.exists || !self->core.keyed || self->out.unique) return OK;
     CLEANUP(buf_done) Buf name = buf_make(1 << 16);
-    CLEANUP(buf_done) Buf key = buf_make(1 << 16);
     CLEANUP(buf_done) Buf columns = buf_make(1 << 16);
     TRY(postgres_db_quote_table(&name, buf_str(&self->out.name), err));
-    TRY(key_json(self, &key, err));
-    Str params[] = {buf_str(&name), buf_str(&key)};
-    int64_t count = 0, partitioned = 0;
-    TRY(postgres_db_int64(self->db, UNIQUE_INDEX, params, 2, &count, err));
-    if (count > 0) return OK;
-    TRY(postgres_db_int64(self->db, PARTITIONED, params, 1, &partitioned, err));
-    for (int32_t i = 0; i < self->sink.req->key_count; i++) {
+    Str param = buf_str(&name);
+    int64_t partitioned = 0;
+    TRY(postgres_db_int64(self->db, PARTITIONED, &param, 1, &partitioned, err));
+    for (int32_t i = 0; i < self->core.sink.req->key_count; i++) {
         if (i) TRY(buf_append(&columns, STR(", "), err));
-        TRY(postgres_db_quote(&columns, self->sink.req->key[i], err));
+        TRY(postgres_db_quote(&columns, self->core.sink.req->key[i], err));
     }
     return sink_plan_add(plan, PLAN_WARNING, err,
                          "no unique index on the key of \"%.*s\": merging scans the table, and"
@@ -189,8 +162,8 @@ static Status plan_rights(PostgresSink *self, SinkPlan *plan, Err *err)
     if (!self->out.exists) return OK;
     CLEANUP(buf_done) Buf name = buf_make(1 << 16);
     TRY(postgres_db_quote_table(&name, buf_str(&self->out.name), err));
-    bool deletes = self->deletes || self->sink.req->mode == SINK_REPLACE;
-    Str params[] = {buf_str(&name), deletes ? STR("4") : self->keyed ? STR("3") : STR("2")};
+    bool deletes = self->core.deletes || self->core.sink.req->mode == SINK_REPLACE;
+    Str params[] = {buf_str(&name), deletes ? STR("4") : self->core.keyed ? STR("3") : STR("2")};
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
     TRY(postgres_db_query(self->db, MISSING_RIGHTS, params, 2, &result, err));
     Str missing = postgres_db_text(result, 0, 0);
@@ -203,11 +176,12 @@ static Status plan_rights(PostgresSink *self, SinkPlan *plan, Err *err)
 static Status plan_locks(const PostgresSink *self, Str table, SinkPlan *plan, Err *err)
 {
     if (!self->out.exists) return OK; /* nobody else sees it before COMMIT */
-    bool fresh = self->staged && self->keys.ascend && !self->out.cast;
-    const char *writes = !self->staged   ? "COPY"
-                         : self->deletes ? "UPDATE, INSERT, DELETE of what changed"
-                                         : "UPDATE, INSERT of what changed";
-    if (!self->staged && self->sink.req->mode == SINK_REPLACE) writes = "DELETE of all rows, COPY";
+    bool fresh = self->core.staged && self->keys.ascend && !self->out.cast && !self->out.differs;
+    const char *writes = !self->core.staged   ? "COPY"
+                         : self->core.deletes ? "UPDATE, INSERT, DELETE of what changed"
+                                              : "UPDATE, INSERT of what changed";
+    if (!self->core.staged && self->core.sink.req->mode == SINK_REPLACE)
+        writes = "DELETE of all rows, COPY";
     TRY(sink_plan_add(plan, PLAN_LOCK, err,
                       "%.*s: ROW EXCLUSIVE (%s): readers and writers go on; who writes a row that"
                       " the run writes waits for its COMMIT",
@@ -223,7 +197,7 @@ static Status plan_locks(const PostgresSink *self, Str table, SinkPlan *plan, Er
         plan, PLAN_LOCK, err,
         "%.*s: ACCESS EXCLUSIVE (ALTER TABLE), from %s on: readers and writers wait for"
         " the COMMIT",
-        STR_ARG(table), self->staged ? "the merge" : "the first row"));
+        STR_ARG(table), self->core.staged ? "the merge" : "the first row"));
     return sink_plan_add(
         plan, PLAN_WARNING, err,
         "adding columns locks \"%.*s\" against readers (ACCESS EXCLUSIVE) until the"
@@ -233,7 +207,8 @@ static Status plan_locks(const PostgresSink *self, Str table, SinkPlan *plan, Er
 
 static Status plan_references(const PostgresSink *self, SinkPlan *plan, Err *err)
 {
-    bool replace = self->sink.req->mode == SINK_REPLACE && self->out.referred && !self->deletes;
+    bool replace =
+        self->core.sink.req->mode == SINK_REPLACE && self->out.referred && !self->core.deletes;
     if (!replace) return OK;
     return sink_plan_add(plan, PLAN_WARNING, err,
                          "other tables refer to \"%.*s\": replacing it needs a key",
@@ -243,7 +218,7 @@ static Status plan_references(const PostgresSink *self, SinkPlan *plan, Err *err
 static Status plan_ddls(const PostgresSink *self, SinkPlan *plan, Err *err)
 {
     TRY(postgres_table_ddl(self, &self->out, plan_ddl, plan, err));
-    if (!self->sink.req->pipeline.len) return OK;
+    if (!self->core.sink.req->pipeline.len) return OK;
     bool has = false;
     TRY(postgres_loads_has(self->db, &has, err));
     return has ? OK : plan_ddl(plan, str_from(postgres_loads_sql(POSTGRES_LOADS_CREATE)), err);
@@ -251,7 +226,7 @@ static Status plan_ddls(const PostgresSink *self, SinkPlan *plan, Err *err)
 
 Status postgres_plan(PostgresSink *self, SinkPlan *plan, Err *err)
 {
-    plan->exactly_once = self->sink.req->pipeline.len > 0;
+    plan->exactly_once = self->core.sink.req->pipeline.len > 0;
     plan->promise = plan->exactly_once
                         ? STR("exactly once: rows, watermark and run record in one transaction")
                         : STR("all rows or none: one transaction");

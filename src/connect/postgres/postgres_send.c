@@ -2,6 +2,8 @@
  */
 #include "connect/postgres/postgres_sink.h"
 #include "foundation/base/mem.h"
+#include "foundation/base/number.h"
+#include "store/db/postgres_error.h"
 
 #define ROWS_BYTES_MAX (INT64_C(1) << 34)
 
@@ -61,10 +63,10 @@ static Status put_prefix(PostgresSink *self, const PostgresTable *table, const B
     out->len += 2;
     switch (table->prefix) {
     case POSTGRES_PREFIX_STAGE:
-        TRY(postgres_put_int64(out, self->next_ord, err));
+        TRY(postgres_put_int64(out, self->core.next_ord, err));
         return postgres_put_int64(out, batch_ordinal(batch, row), err);
     case POSTGRES_PREFIX_REJECT:
-        TRY(postgres_put_bytes(out, self->run_id.data, self->run_id.len, err));
+        TRY(postgres_put_bytes(out, self->core.run_id.data, self->core.run_id.len, err));
         return postgres_put_int64(out, self->reject_seq, err);
     case POSTGRES_PREFIX_NONE:
         break;
@@ -103,8 +105,8 @@ static Status row_encode(PostgresSink *self, PostgresTable *table, const Batch *
 static int32_t null_key(const PostgresSink *self, const PostgresTable *table, const Batch *batch,
                         int64_t row)
 {
-    const SinkReq *req = self->sink.req;
-    if (!self->keyed || table != &self->out) return -1;
+    const SinkReq *req = self->core.sink.req;
+    if (!self->core.keyed || table != &self->out) return -1;
     for (int32_t i = 0; i < req->key_count; i++) {
         int32_t column = schema_find(table->schema, req->key[i]);
         if (column >= 0 && column_is_null(&batch->columns[column], row)) return column;
@@ -129,16 +131,16 @@ static Status rows_one_by_one(PostgresSink *self, PostgresTable *table, const Ba
         rows->ends[rows->count] = rows->bytes.len;
         rows->rows[rows->count++] = row;
         if (table->prefix == POSTGRES_PREFIX_REJECT) self->reject_seq++;
-        else self->next_ord++;
+        else self->core.next_ord++;
     }
     return OK;
 }
 
 static bool has_null_key(const PostgresSink *self, const PostgresTable *table, const Batch *batch)
 {
-    const SinkReq *req = self->sink.req;
+    const SinkReq *req = self->core.sink.req;
     bool nullable = false;
-    for (int32_t i = 0; i < req->key_count && self->keyed; i++) {
+    for (int32_t i = 0; i < req->key_count && self->core.keyed; i++) {
         int32_t column = schema_find(table->schema, req->key[i]);
         nullable |= column >= 0 && batch->columns[column].valid;
     }
@@ -154,12 +156,12 @@ static Status rows_together(PostgresSink *self, PostgresTable *table, const Batc
 {
     *ret_done = false;
     if (table->prefix == POSTGRES_PREFIX_REJECT || has_null_key(self, table, batch)) return OK;
-    PostgresRowHead head = {table->prefix == POSTGRES_PREFIX_STAGE, self->next_ord};
+    PostgresRowHead head = {table->prefix == POSTGRES_PREFIX_STAGE, self->core.next_ord};
     TRY(postgres_encode_rows(&self->encoder, table->columns, batch, &head, rows->ends + rows->count,
                              ret_done, err));
     if (!*ret_done) return OK;
     for (int64_t row = 0; row < batch->rows; row++) rows->rows[rows->count++] = row;
-    self->next_ord += batch->rows;
+    self->core.next_ord += batch->rows;
     return OK;
 }
 
@@ -193,20 +195,36 @@ Status postgres_copy_sql(const PostgresTable *table, const char *stage, Buf *sql
 static Status copy_begin(PostgresSink *self, const PostgresTable *table, const char *stage,
                          Err *err)
 {
-    buf_clear(&self->sql);
-    TRY(postgres_copy_sql(table, stage, &self->sql, err));
-    TRY(buf_terminate(&self->sql, err));
-    TRY(postgres_db_copy_in(self->db, self->sql.data, err));
+    buf_clear(&self->core.sql);
+    TRY(postgres_copy_sql(table, stage, &self->core.sql, err));
+    TRY(buf_terminate(&self->core.sql, err));
+    TRY(postgres_db_copy_in(self->db, self->core.sql.data, err));
     return postgres_db_copy_put(self->db, str_make(HEADER, HEADER_LEN), err);
 }
 
-static Status copy_end(PostgresSink *self, Err *err)
+/* *ret_taken: rows that the server says it took. */
+static Status copy_end(PostgresSink *self, int64_t *ret_taken, Err *err)
 {
     static const char TRAILER[] = "\377\377";
     /* When the put fails, the end says why. */
     Err ignored = {0};
     IGNORE(postgres_db_copy_put(self->db, str_make(TRAILER, 2), &ignored));
-    return postgres_db_copy_end(self->db, NULL, err);
+    return postgres_db_copy_end(self->db, ret_taken, err);
+}
+
+/* The same of `sent` rows into the target or its stage: those that the target left out are
+ * counted. */
+static Status copy_end_counted(PostgresSink *self, int64_t sent, Err *err)
+{
+    int64_t taken = sent;
+    TRY(copy_end(self, &taken, err));
+    bool fits = self->out.prefix == POSTGRES_PREFIX_STAGE ? taken == sent : taken <= sent;
+    if (fits) {
+        self->core.discarded += sent - taken;
+        return OK;
+    }
+    return err_set(err, ERR_INTERNAL, "postgresql: COPY of %lld rows wrote %lld", (long long)sent,
+                   (long long)taken);
 }
 
 static Str rows_slice(const PostgresRowsOut *rows, int64_t from, int64_t to)
@@ -225,12 +243,12 @@ static Status copy_range(PostgresSink *self, int64_t from, int64_t to, Err *err)
     TRY(copy_begin(self, &self->out, stage_name(self), err));
     Err ignored = {0};
     IGNORE(postgres_db_copy_put(self->db, rows_slice(&self->rows, from, to), &ignored));
-    return copy_end(self, err);
+    return copy_end_counted(self, to - from, err);
 }
 
 static bool is_refusal(const Err *err)
 {
-    return err->kind == ERR_CONSTRAINT || err->kind == ERR_DATA;
+    return postgres_error_in_write(err) != WRITE_ERROR_RUN;
 }
 
 /* The column that the server's error names. */
@@ -247,6 +265,7 @@ typedef struct Sending {
     RejectList refused;
     int32_t batch; /* that `refused` is of */
     int64_t total;
+    TableSearch search;
 } Sending;
 
 static Status refused_write(Sending *s, Err *err)
@@ -264,12 +283,13 @@ static Status refuse_sent(Sending *s, int64_t at, const Err *cause, Err *err)
 {
     const PostgresRowsOut *rows = &s->self->rows;
     int32_t batch = 0;
+    TRY(table_search_refused(&s->search, postgres_error_in_write(cause), cause, err));
     while (at >= rows->held_ends[batch]) batch++;
     if (batch != s->batch) TRY(refused_write(s, err));
     s->batch = batch;
     s->total++;
-    s->self->written--;
-    if (!stage_name(s->self)) s->self->direct--;
+    s->self->core.written--;
+    if (!stage_name(s->self)) s->self->core.direct--;
     return refuse(&s->refused, rows->rows[at], cause->kind, cause->sqlstate, error_column(cause),
                   str_from(cause->message), err);
 }
@@ -280,7 +300,7 @@ static Status send_halves(Sending *s, int64_t from, int64_t to, Err *err)
 {
     int64_t middle = from + (to - from) / 2;
     TRY(send_range(s, from, middle, err));
-    if (s->total && !s->self->sink.req->rejects) return OK; /* one is enough to end the run */
+    if (s->total && !s->self->core.sink.req->rejects) return OK; /* one is enough to end the run */
     return send_range(s, middle, to, err);
 }
 
@@ -291,6 +311,7 @@ static Status send_range(Sending *s, int64_t from, int64_t to, Err *err)
     if (from == to) return OK;
     TRY(postgres_db_exec(self->db, "SAVEPOINT neuron_copy", err));
     if (copy_range(self, from, to, err) == OK) {
+        s->search.taken = true;
         return postgres_db_exec(self->db, "RELEASE neuron_copy", err);
     }
     if (!is_refusal(err)) return FAIL;
@@ -311,12 +332,14 @@ static Status unopened_refused(const PostgresSink *self, Err *err)
 }
 
 /* Nothing can refuse these rows: one COPY for the whole cycle. */
-static Status send_stream(PostgresSink *self, Str rows, Err *err)
+static Status send_stream(PostgresSink *self, Str rows, int64_t count, Err *err)
 {
     if (!self->copying) {
         TRY(copy_begin(self, &self->out, stage_name(self), err));
         self->copying = true;
+        self->sent = 0;
     }
+    self->sent += count;
     if (postgres_db_copy_put(self->db, rows, err) == OK) return OK;
     self->copying = false;
     if (postgres_db_copy_end(self->db, NULL, err) == OK) return OK;
@@ -336,7 +359,7 @@ int32_t postgres_wire_differs(const PostgresSink *self, const Schema *schema)
 static Status wire_check(const PostgresSink *self, const Schema *schema, Err *err)
 {
     int32_t other = postgres_wire_differs(self, schema);
-    if (self->out.bare && !self->staged && other < 0) return OK;
+    if (self->out.bare && !self->core.staged && other < 0) return OK;
     Str name = buf_str(&self->out.name);
     if (other < 0) {
         (void)err_set(err, ERR_DEADLOCK, "table \"%.*s\" was altered meanwhile", STR_ARG(name));
@@ -354,10 +377,11 @@ static Status wire_check(const PostgresSink *self, const Schema *schema, Err *er
 Status postgres_wire_send(PostgresSink *self, const Batch *batch, Err *err)
 {
     if (!self->unopened) TRY(wire_check(self, batch->schema, err));
-    self->written += batch->rows;
-    self->direct = self->written;
+    self->core.written += batch->rows;
+    self->core.direct = self->core.written;
     self->unopened = true;
-    return send_stream(self, str_make((const char *)batch->wire->data, batch->wire_bytes), err);
+    return send_stream(self, str_make((const char *)batch->wire->data, batch->wire_bytes),
+                       batch->rows, err);
 }
 
 /* Rows go on their way at once, so that the server works on them while the next are made; they are
@@ -380,7 +404,7 @@ static Status send_guarded(PostgresSink *self, int64_t first, Err *err)
 static Status guarded_stop(PostgresSink *self, Err *err)
 {
     self->copying = self->guarded = false;
-    if (copy_end(self, err) == OK) {
+    if (copy_end_counted(self, self->rows.count, err) == OK) {
         postgres_rows_clear_out(&self->rows);
         return postgres_db_exec(self->db, "RELEASE neuron_copy", err);
     }
@@ -398,6 +422,9 @@ Status postgres_rows_flush(PostgresSink *self, RejectWriter *rejects, Err *err)
     reject_list_init(&sending.refused);
     Status status =
         count == 1 ? send_range(&sending, 0, 1, err) : send_halves(&sending, 0, count, err);
+    if (status == OK && self->core.sink.req->rejects) {
+        status = table_search_end(&sending.search, err);
+    }
     if (status == OK) status = refused_write(&sending, err);
     reject_list_done(&sending.refused);
     postgres_rows_clear_out(&self->rows);
@@ -410,12 +437,12 @@ Status postgres_rows_send(PostgresSink *self, Batch *batch, RejectWriter *reject
     bool stage = stage_name(self) != NULL;
     int64_t first = rows->held_count ? rows->held_ends[rows->held_count - 1] : 0;
     if (rows->count == first) return OK;
-    if (stage && !self->staging) TRY(postgres_stage_create(self, err));
-    self->written += rows->count - first;
-    if (!stage) self->direct = self->written;
-    bool bare = self->out.bare && !self->sink.req->rejects;
+    if (stage && !self->core.staging) TRY(table_stage_create(&self->core, err));
+    self->core.written += rows->count - first;
+    if (!stage) self->core.direct = self->core.written;
+    bool bare = self->out.bare && !self->core.sink.req->rejects;
     if (!self->out.checked && (stage || bare)) {
-        Status status = send_stream(self, buf_str(&rows->bytes), err);
+        Status status = send_stream(self, buf_str(&rows->bytes), rows->count, err);
         postgres_rows_clear_out(rows);
         return status;
     }
@@ -432,14 +459,14 @@ Status postgres_copy_stop(PostgresSink *self, Err *err)
     if (self->guarded) return guarded_stop(self, err);
     if (!self->copying) return OK;
     self->copying = false;
-    return copy_end(self, err) == OK ? OK : unopened_refused(self, err);
+    return copy_end_counted(self, self->sent, err) == OK ? OK : unopened_refused(self, err);
 }
 
 /* ---- rejects ---- */
 
 static Status reject_stage(PostgresSink *self, Err *err)
 {
-    Buf *sql = &self->sql;
+    Buf *sql = &self->core.sql;
     buf_clear(sql);
     TRY(buf_append(sql,
                    STR("CREATE TEMP TABLE IF NOT EXISTS neuron_reject_stage (run_id text,"
@@ -455,9 +482,12 @@ static Status reject_stage(PostgresSink *self, Err *err)
     return postgres_sink_run(self, err);
 }
 
-static Status reject_insert(PostgresSink *self, Err *err)
+/* Nothing keeps refused rows that this table doesn't keep. */
+static Status reject_insert(PostgresSink *self, int64_t rows, Err *err)
 {
-    Buf *sql = &self->sql;
+    CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
+    Buf *sql = &self->core.sql;
+    int64_t kept = 0;
     buf_clear(sql);
     TRY(buf_append(sql, STR("INSERT INTO "), err));
     TRY(postgres_db_quote_table(sql, buf_str(&self->reject.name), err));
@@ -466,7 +496,10 @@ static Status reject_insert(PostgresSink *self, Err *err)
     TRY(buf_append(sql, STR(") SELECT run_id, seq, "), err));
     TRY(postgres_table_names(&self->reject, "", sql, err));
     TRY(buf_append(sql, STR(" FROM pg_temp.neuron_reject_stage"), err));
-    return postgres_sink_run(self, err);
+    TRY(buf_terminate(sql, err));
+    TRY(postgres_db_query(self->db, sql->data, NULL, 0, &result, err));
+    (void)number_parse_int64(str_from(PQcmdTuples(result)), &kept);
+    return kept == rows ? OK : table_rejects_lost(buf_str(&self->reject.name), rows, kept, err);
 }
 
 static Status clear_error(Err *err)
@@ -483,9 +516,9 @@ static Status rejects_clear(PostgresSink *self, Err *err)
     if (!self->stale || self->cleared || self->has_out) return OK;
     char seq[24];
     int len = snprintf(seq, sizeof seq, "%lld", (long long)self->cycle_seq);
-    Str params[] = {buf_str(&self->run_id), str_make(seq, len)};
+    Str params[] = {buf_str(&self->core.run_id), str_make(seq, len)};
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
-    Buf *sql = &self->sql;
+    Buf *sql = &self->core.sql;
     buf_clear(sql);
     TRY(buf_append(sql, STR("DELETE FROM "), err));
     TRY(postgres_db_quote_table(sql, buf_str(&self->reject.name), err));
@@ -501,6 +534,7 @@ static Status rejects_clear(PostgresSink *self, Err *err)
 Status postgres_rejects_flush(PostgresSink *self, Err *err)
 {
     PostgresTable *table = &self->reject;
+    int64_t taken = 0;
     if (!self->has_reject) return OK;
     TRY(postgres_copy_stop(self, err));
     TRY(postgres_table_hold(self, table, err));
@@ -511,17 +545,17 @@ Status postgres_rejects_flush(PostgresSink *self, Err *err)
     TRY(copy_begin(self, table, "pg_temp.neuron_reject_stage", err));
     Err ignored = {0};
     IGNORE(postgres_db_copy_put(self->db, buf_str(&self->rejects.bytes), &ignored));
-    TRY(copy_end(self, err));
+    TRY(copy_end(self, &taken, err));
     postgres_rows_clear_out(&self->rejects);
-    return reject_insert(self, err);
+    return reject_insert(self, taken, err);
 }
 
 Status postgres_rejects_leave(PostgresSink *self, Err *err)
 {
-    Str places = self->sink.req->replayed;
+    Str places = self->core.sink.req->replayed;
     int64_t missing = 0;
     if (!places.len || !self->has_reject) return OK;
-    Buf *sql = &self->sql;
+    Buf *sql = &self->core.sql;
     buf_clear(sql);
     TRY(buf_append(sql, STR("WITH gone AS (DELETE FROM "), err));
     TRY(postgres_db_quote_table(sql, buf_str(&self->reject.name), err));

@@ -19,9 +19,9 @@ Status postgres_session_open(PostgresSink *self, Err *err)
 {
     if (self->db) return OK;
     PostgresDb *db = NULL;
-    TRY(postgres_open(self->sink.req->location, self->sink.req->stop, &db, err));
+    TRY(postgres_open(self->core.sink.req->location, self->core.sink.req->stop, &db, err));
     /* Before the first cycle nothing is lost: a cycle that has begun is ended by cancel alone. */
-    if (!self->begun) postgres_db_stop_on(db, self->sink.req->stop);
+    if (!self->begun) postgres_db_stop_on(db, self->core.sink.req->stop);
     pthread_mutex_lock(&self->mutex);
     self->db = db;
     pthread_mutex_unlock(&self->mutex);
@@ -68,7 +68,7 @@ static const char SETTINGS[] = "SELECT pg_backend_pid(), now(), set_config('jit'
 /* Whoever sleeps in its cycle holds rows that its successor is to write: the server undoes that. */
 static Str patience(const PostgresSink *self, char text[32])
 {
-    int64_t cycle_ms = self->sink.req->cycle_us / 1000;
+    int64_t cycle_ms = self->core.sink.req->cycle_us / 1000;
     if (!postgres_sink_is_shared(self) || cycle_ms <= 0) return STR_NULL;
     int64_t ms = int64_max(PATIENCE_CYCLES * cycle_ms, PATIENCE_MS);
     int len = snprintf(text, 32, "%lld", (long long)int64_min(ms, INT32_MAX));
@@ -78,7 +78,7 @@ static Str patience(const PostgresSink *self, char text[32])
 Status postgres_session_transaction(PostgresSink *self, Err *err)
 {
     TRY(postgres_db_begin(self->db, "ISOLATION LEVEL READ COMMITTED", POSTGRES_ZONE_UTC, err));
-    self->open = true;
+    self->core.open = true;
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
     char text[32];
     Str param = patience(self, text);

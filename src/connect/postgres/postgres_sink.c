@@ -12,42 +12,16 @@ enum { REJECTS_WAIT_MAX = 1 << 20 }; /* bytes of rejects that wait for the end o
 
 Status postgres_sink_run(PostgresSink *self, Err *err)
 {
-    TRY(buf_terminate(&self->sql, err));
-    return postgres_db_exec(self->db, self->sql.data, err);
+    TRY(buf_terminate(&self->core.sql, err));
+    return postgres_db_exec(self->db, self->core.sql.data, err);
 }
 
 /* ---- what to do with rows ---- */
 
-static bool mode_needs_key(SinkMode mode)
-{
-    return mode == SINK_UPSERT || mode == SINK_MIRROR;
-}
-
-static Status check_key(const PostgresSink *self, const Schema *schema, Err *err)
-{
-    const SinkReq *req = self->sink.req;
-    if (mode_needs_key(req->mode) && req->key_count == 0) {
-        (void)err_set(err, ERR_CONFIG, "mode upsert needs a key");
-        return err_hint(err, "name its columns: `key: [id]` or --key id");
-    }
-    for (int32_t i = 0; i < req->key_count; i++) {
-        if (schema_find(schema, req->key[i]) >= 0) continue;
-        (void)err_set(err, ERR_CONFIG, "the key column \"%.*s\" is not among the columns to load",
-                      STR_ARG(req->key[i]));
-        Str near = schema_nearest(schema, req->key[i]);
-        if (near.len) return err_hint(err, "did you mean \"%.*s\"?", STR_ARG(near));
-        return FAIL;
-    }
-    if (schema->open) {
-        return err_set(err, ERR_CONFIG, "a table needs known columns; name them in a select");
-    }
-    return OK;
-}
-
 static Status check_key_types(const PostgresSink *self, Err *err)
 {
-    const SinkReq *req = self->sink.req;
-    for (int32_t i = 0; i < req->key_count && self->keyed; i++) {
+    const SinkReq *req = self->core.sink.req;
+    for (int32_t i = 0; i < req->key_count && self->core.keyed; i++) {
         const PostgresColumn *column =
             &self->out.columns[schema_find(self->out.schema, req->key[i])];
         if (column->kind != POSTGRES_KIND_JSON) continue;
@@ -59,28 +33,17 @@ static Status check_key_types(const PostgresSink *self, Err *err)
     return OK;
 }
 
-/* Replace deletes all and writes anew; where other tables refer to the rows, it merges and deletes
- * what is missing, so that what they refer to stays. */
 Status postgres_sink_look(PostgresSink *self, Str name, const Schema *schema, Err *err)
 {
-    const SinkReq *req = self->sink.req;
-    TRY(check_key(self, schema, err));
+    TableSink *core = &self->core;
+    const SinkReq *req = core->sink.req;
+    TRY(table_check_key(req, schema, err));
     TRY(postgres_table_inspect(self, &self->out, name, schema, req->create, req->evolve, err));
-    /* An incremental append with a key reads the rows at the watermark again: they are merged too.
-     */
-    bool again = req->mode == SINK_APPEND && req->key_count > 0 && req->cursor.len > 0;
-    bool referred = req->mode == SINK_REPLACE && self->out.referred && req->key_count > 0;
-    self->keyed = mode_needs_key(req->mode) || again || referred;
-    self->deletes = req->mode == SINK_MIRROR || referred;
+    table_decide(core, self->out.referred);
     /* Rows may refer to later ones of the cycle: those are judged together, in one statement. */
-    self->staged = self->keyed || self->out.cast || (req->rejects && self->out.deferrable);
-    return check_key_types(self, err);
-}
-
-static bool deletes_first(const PostgresSink *self)
-{
-    return self->sink.req->mode == SINK_REPLACE && !self->deletes && self->cycle == 0 &&
-           self->out.exists;
+    core->staged = core->staged || self->out.cast || (req->rejects && self->out.deferrable);
+    TRY(check_key_types(self, err));
+    return postgres_merge_describe(self, err);
 }
 
 /* ---- state ---- */
@@ -105,7 +68,7 @@ static Status postgres_sink_takes(Sink *sink, const Schema *schema, Str wire, bo
     TRY(postgres_session_open(self, err));
     TRY(postgres_sink_look(self, req->table, schema, err));
     const PostgresTable *out = &self->out;
-    bool same = out->bare && out->exists && !self->staged && out->new_count == 0;
+    bool same = out->bare && out->exists && !self->core.staged && out->new_count == 0;
     *ret_takes = same && postgres_wire_differs(self, schema) < 0;
     postgres_table_done(&self->out);
     return OK;
@@ -127,14 +90,14 @@ static Status set_state(PostgresSink *self, const Position *position, Err *err)
     load_state_init(&state);
     TRY(postgres_loads_create(self->db, false, err));
     TRY(postgres_session_transaction(self, err));
-    TRY(postgres_loads_state(self->db, self->sink.req->pipeline, &state, err));
-    self->epoch = state.epoch;
-    self->cycle = 0;
+    TRY(postgres_loads_state(self->db, self->core.sink.req->pipeline, &state, err));
+    self->core.epoch = state.epoch;
+    self->core.cycle = 0;
     SinkRun run = {.run_id = STR("set by hand"), .started_us = clock_now_us(), .advance = true};
     TRY(postgres_loads_fence(self, run.run_id, err));
     TRY(postgres_loads_record(self, position, &run, err));
     TRY(postgres_db_exec(self->db, "COMMIT", err));
-    self->open = false;
+    self->core.open = false;
     return OK;
 }
 
@@ -153,10 +116,10 @@ static Status postgres_sink_open(Sink *sink, Str run_id, int64_t epoch, Err *err
     TRY(postgres_session_open(self, err));
     if (sink->req->pipeline.len)
         TRY(postgres_loads_create(self->db, postgres_sink_is_shared(self), err));
-    buf_clear(&self->run_id);
-    self->epoch = epoch;
-    self->cycle = -1;
-    return buf_append(&self->run_id, run_id, err);
+    buf_clear(&self->core.run_id);
+    self->core.epoch = epoch;
+    self->core.cycle = -1;
+    return buf_append(&self->core.run_id, run_id, err);
 }
 
 static Status postgres_sink_port(Sink *sink, SinkPortKind kind, Str name, const Schema *schema,
@@ -179,25 +142,15 @@ static Status postgres_sink_port(Sink *sink, SinkPortKind kind, Str name, const 
 
 static Status fence(PostgresSink *self, Err *err)
 {
-    bool guarded = self->sink.req->pipeline.len && self->has_out && !postgres_sink_is_shared(self);
+    bool guarded =
+        self->core.sink.req->pipeline.len && self->has_out && !postgres_sink_is_shared(self);
     if (!guarded || self->fenced) return OK;
-    return postgres_loads_fence(self, buf_str(&self->run_id), err);
-}
-
-static Status delete_all(PostgresSink *self, Err *err)
-{
-    buf_clear(&self->sql);
-    TRY(buf_append(&self->sql, STR("DELETE FROM "), err));
-    TRY(postgres_db_quote_table(&self->sql, buf_str(&self->out.name), err));
-    if (postgres_sink_run(self, err) == OK) return OK;
-    if (strcmp(err->sqlstate, "23503") != 0) return FAIL;
-    return err_hint(err, "other tables refer to these rows: name the key (`key: [id]`), so that "
-                         "rows are merged and only those that are missing are deleted");
+    return postgres_loads_fence(self, buf_str(&self->core.run_id), err);
 }
 
 static bool goes_straight(const PostgresSink *self)
 {
-    return !self->staged || deletes_first(self);
+    return !self->core.staged || table_deletes_first(&self->core);
 }
 
 /* The plan is that of the table as it is now. What goes straight in has the table held from here
@@ -207,7 +160,7 @@ static Status out_renew(PostgresSink *self, Err *err)
 {
     bool was_straight = goes_straight(self);
     if (was_straight) TRY(fence(self, err));
-    bool soon = self->sink.req->cycle_us > 0 && self->out.new_count == 0;
+    bool soon = self->core.sink.req->cycle_us > 0 && self->out.new_count == 0;
     TRY(postgres_table_renew(self, &self->out, was_straight || soon, err));
     if (was_straight || !goes_straight(self)) return OK;
     TRY(fence(self, err));
@@ -218,13 +171,15 @@ static Status out_renew(PostgresSink *self, Err *err)
 static Status out_begin(PostgresSink *self, Err *err)
 {
     TRY(out_renew(self, err));
+    self->core.exists = self->out.exists;
     postgres_keys_begin(self);
     TRY(postgres_fresh_try(self, err));
-    if (!goes_straight(self) && !self->fresh) return OK;
+    if (!goes_straight(self) && !self->core.fresh) return OK;
     TRY(fence(self, err));
     TRY(postgres_table_hold(self, &self->out, err));
     TRY(postgres_table_prepare(self, &self->out, err));
-    return deletes_first(self) ? delete_all(self, err) : OK;
+    return table_deletes_first(&self->core) ? table_clear(&self->core, self->out.referred, err)
+                                            : OK;
 }
 
 /* Errors that don't know their place get it: the table, and what was being done with it. */
@@ -240,17 +195,18 @@ static Status postgres_sink_begin(Sink *sink, int64_t cycle, Err *err)
     self->begun = true;
     if (self->db) postgres_db_stop_on(self->db, NULL);
     TRY(postgres_session_begin(self, postgres_session_transaction, err));
-    if (cycle == self->cycle) self->reject_seq = self->cycle_seq; /* once more */
-    else self->stale = self->sink.req->again;
+    if (cycle == self->core.cycle) self->reject_seq = self->cycle_seq; /* once more */
+    else self->stale = self->core.sink.req->again;
     self->cycle_seq = self->reject_seq;
     self->cleared = false;
-    self->cycle = cycle;
-    self->written = 0;
-    self->next_ord = 1;
+    self->core.cycle = cycle;
+    self->core.written = 0;
+    self->core.next_ord = 1;
     self->fenced = false;
-    self->copying = self->guarded = self->staging = self->fresh = self->unopened = false;
+    self->copying = self->guarded = self->unopened = false;
+    self->core.staging = self->core.fresh = self->core.distinct = false;
     self->out.held = self->reject.held = false;
-    self->direct = 0;
+    self->core.direct = self->core.discarded = 0;
     postgres_rows_clear_out(&self->rows);
     postgres_rows_clear_out(&self->rejects);
     if (self->has_out) TRY(placed(self, "preparing", out_begin(self, err), err));
@@ -277,19 +233,25 @@ static Status write_rejects(PostgresSink *self, const Batch *batch, Err *err)
     return self->rejects.bytes.len > REJECTS_WAIT_MAX ? postgres_rejects_flush(self, err) : OK;
 }
 
+static Status rows_end(PostgresSink *self, RejectWriter *rejects, Err *err)
+{
+    TRY(postgres_rows_flush(self, rejects, err));
+    return postgres_copy_stop(self, err);
+}
+
 static Status write_rows(PostgresSink *self, Batch *batch, RejectWriter *rejects, Err *err)
 {
     if (batch->wire) return postgres_wire_send(self, batch, err);
     RejectList refused;
     reject_list_init(&refused);
     postgres_keys_note(self, batch);
-    bool stage = self->staged && !(self->fresh && self->keys.ascend);
+    bool stage = self->core.staged && !(self->core.fresh && self->keys.ascend);
     PostgresPrefix prefix = stage ? POSTGRES_PREFIX_STAGE : POSTGRES_PREFIX_NONE;
-    if (self->out.prefix != prefix) TRY(postgres_rows_flush(self, rejects, err));
+    if (self->out.prefix != prefix) TRY(rows_end(self, rejects, err));
     self->out.prefix = prefix;
     Status status = postgres_rows_encode(self, &self->out, batch, &self->rows, &refused, err);
     if (status == OK) status = write_refused(rejects, batch, &refused, err);
-    bool stop = refused.count > 0 && !self->sink.req->rejects;
+    bool stop = refused.count > 0 && !self->core.sink.req->rejects;
     reject_list_done(&refused);
     return status == OK && !stop ? postgres_rows_send(self, batch, rejects, err) : status;
 }
@@ -307,20 +269,13 @@ static Status postgres_sink_write(Sink *sink, int32_t port, Batch *batch, Reject
     return placed(self, writing(self), write_rows(self, batch, rejects, err), err);
 }
 
-static Status rows_end(PostgresSink *self, RejectWriter *rejects, Err *err)
-{
-    TRY(postgres_rows_flush(self, rejects, err));
-    return postgres_copy_stop(self, err);
-}
-
 static Status publish(PostgresSink *self, RejectWriter *rejects, SinkCounts *ret_counts, Err *err)
 {
     TRY(fence(self, err));
     TRY(postgres_table_hold(self, &self->out, err));
     TRY(postgres_table_prepare(self, &self->out, err));
-    if (self->staged) return postgres_merge(self, rejects, ret_counts, err);
-    ret_counts->loaded = self->written;
-    ret_counts->inserted = self->written;
+    if (self->core.staged) return postgres_merge(self, rejects, ret_counts, err);
+    *ret_counts = table_straight_counts(&self->core);
     return OK;
 }
 
@@ -345,11 +300,11 @@ static void table_committed(PostgresTable *table)
 /* The next cycle sees the tables as this one left them. */
 static void cycle_end(PostgresSink *self)
 {
-    self->open = false;
+    self->core.open = false;
     self->unknown = false;
-    if (self->fenced) self->epoch++;
+    if (self->fenced) self->core.epoch++;
     self->fenced = false;
-    sink_parts_end(&self->parts, true);
+    sink_parts_end(&self->core.parts, true);
     table_committed(&self->out);
     table_committed(&self->reject);
 }
@@ -429,7 +384,7 @@ static Status postgres_sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outco
     *ret_outcome = OUTCOME_UNKNOWN;
     bool known = sink->req->pipeline.len > 0 || (self->unknown && !self->has_out);
     if (!known) return OK;
-    if (self->open || postgres_session_is_lost(self)) postgres_session_close(self);
+    if (self->core.open || postgres_session_is_lost(self)) postgres_session_close(self);
     if (outcome_ask(self, run_id, cycle, ret_outcome, ret_counts, err) != OK) {
         if (!err_is_retriable(err)) return FAIL;
         err_clear(err);
@@ -438,15 +393,15 @@ static Status postgres_sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outco
         return OK;
     }
     if (self->unknown && *ret_outcome == OUTCOME_COMMITTED) cycle_end(self);
-    if (*ret_outcome != OUTCOME_UNKNOWN) self->open = false;
+    if (*ret_outcome != OUTCOME_UNKNOWN) self->core.open = false;
     return OK;
 }
 
 static Status sink_abort_open(Sink *sink, Err *err UNUSED)
 {
     PostgresSink *self = (PostgresSink *)sink;
-    self->open = self->unknown = self->fenced = false;
-    sink_parts_end(&self->parts, false);
+    self->core.open = self->unknown = self->fenced = false;
+    sink_parts_end(&self->core.parts, false);
     self->out.prepared = self->reject.prepared = false;
     postgres_rows_clear_out(&self->rows);
     postgres_rows_clear_out(&self->rejects);
@@ -482,11 +437,12 @@ static void postgres_sink_close(Sink *sink)
     postgres_table_done(&self->reject);
     postgres_rows_out_done(&self->rows);
     postgres_rows_out_done(&self->rejects);
-    sink_parts_done(&self->parts);
+    sink_parts_done(&self->core.parts);
+    mem_free(self->core.columns);
     buf_done(&self->encoder.scratch);
     buf_done(&self->encoder.cells);
-    buf_done(&self->run_id);
-    buf_done(&self->sql);
+    buf_done(&self->core.run_id);
+    buf_done(&self->core.sql);
     pthread_mutex_destroy(&self->mutex);
     mem_free(self);
 }
@@ -519,16 +475,17 @@ Status postgres_sink_new(const SinkReq *req, Sink **ret_sink, Err *err)
     }
     PostgresSink *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
-    self->sink = (Sink){&POSTGRES_SINK_OPS, req};
+    self->core.sink = (Sink){&POSTGRES_SINK_OPS, req};
+    self->core.driver = &POSTGRES_TABLE_DRIVER;
     pthread_mutex_init(&self->mutex, NULL);
-    self->run_id = buf_make(256);
-    self->sql = buf_make(POSTGRES_SQL_MAX);
+    self->core.run_id = buf_make(256);
+    self->core.sql = buf_make(POSTGRES_SQL_MAX);
     self->encoder.scratch = buf_make(INT64_C(1) << 30);
     self->encoder.cells = buf_make(INT64_C(1) << 34);
     postgres_rows_out_done(&self->rows);
     postgres_rows_out_done(&self->rejects);
     postgres_table_done(&self->out);
     postgres_table_done(&self->reject);
-    *ret_sink = &self->sink;
+    *ret_sink = &self->core.sink;
     return OK;
 }

@@ -4,7 +4,7 @@
 
 #include "connect/postgres/postgres_encode.h"
 #include "connect/postgres/postgres_impl.h"
-#include "connect/sink_parts.h"
+#include "connect/table/table_sink.h"
 #include "foundation/base/thread.h"
 
 /* What stands in front of the fields in a row that is sent. */
@@ -31,6 +31,9 @@ typedef struct PostgresTable {
     bool checked; /* the server may refuse values in a column */
     bool ruled;   /* rules rewrite its INSERT or UPDATE: each has to be a statement of its own */
     bool bare;    /* nothing but the types of its columns and NOT NULL can refuse a row */
+    bool differs; /* it may hold other rows than it was given: triggers, rules, policies, and those
+                     of its partitions; a foreign table */
+    bool unique;  /* no two of its rows have the same key */
     bool cast;    /* COPY can't write it: a column is staged as text, or it is a view, has rules or
                      row security */
     PostgresPrefix prefix;
@@ -64,25 +67,17 @@ typedef struct PostgresKeys {
 /* Staged: rows go to pg_temp.neuron_stage (neuron_ord, neuron_row, columns…), apply merges them.
  * Otherwise COPY goes straight into the target. All in one transaction per cycle. */
 typedef struct PostgresSink {
-    Sink sink;
+    TableSink core;
     PostgresDb *db;        /* NULL: not connected */
     pthread_mutex_t mutex; /* guards db against the thread that cancels */
     bool cancelled;        /* db was told to stop: it is of no more use */
-    Buf run_id;
-    int64_t epoch;   /* of the last published run or cycle */
-    SinkParts parts; /* of a stream's topic: those that are ours */
     PostgresTable out, reject;
     bool has_out, has_reject;
-    bool staged;
-    bool keyed;    /* rows of a key replace each other */
-    bool deletes;  /* what was not staged is deleted at the end */
     bool begun;    /* the first cycle has begun */
-    bool open;     /* in a transaction */
     bool copying;  /* COPY into the stage or the target is under way */
     bool guarded;  /* … after a savepoint, and its rows are kept */
+    int64_t sent;  /* rows of it */
     bool unopened; /* its rows are as the source's wire had them */
-    bool staging;  /* the stage is there */
-    bool fresh;    /* the target is empty and ours alone: rows whose keys ascend go straight in */
     bool fenced;   /* this cycle's epoch is taken */
     bool unknown;  /* the answer to COMMIT got lost */
     char xid[24];  /* of the last COMMIT without an OUT port or of a shared stream: what it came to
@@ -90,10 +85,6 @@ typedef struct PostgresSink {
     char pid[16]; /* of the open transaction's backend, and when it began: what tells it from all */
     char began[40]; /* others when it has to be ended */
     PostgresKeys keys;
-    int64_t cycle;
-    int64_t written;         /* rows of this cycle */
-    int64_t direct;          /* those of them that went straight into a fresh target */
-    int64_t next_ord;        /* number of the next row staged in this cycle, from 1 */
     int64_t reject_seq;      /* rejects written in this run */
     int64_t cycle_seq;       /* … before this cycle was first begun */
     bool stale;              /* without an OUT port: a try of this cycle may have left some */
@@ -101,15 +92,14 @@ typedef struct PostgresSink {
     PostgresRowsOut rows;    /* the batch being written */
     PostgresRowsOut rejects; /* rejects that wait for the end of COPY */
     PostgresEncoder encoder;
-    Buf sql; /* scratch */
 } PostgresSink;
 
 /* The target is a stream's, which several processes may share part by part. */
 static inline bool postgres_sink_is_shared(const PostgresSink *self)
 {
-    return sink_keeps_parts(&self->sink) && self->sink.req->table.len > 0;
+    return sink_keeps_parts(&self->core.sink) && self->core.sink.req->table.len > 0;
 }
-/* Run what stands in self->sql. */
+/* Run what stands in self->core.sql. */
 MUST_USE Status postgres_sink_run(PostgresSink *self, Err *err);
 
 /* ---- the session (postgres_session.c) ---- */
@@ -193,13 +183,11 @@ MUST_USE Status postgres_fresh_try(PostgresSink *self, Err *err);
 /* ---- merge (postgres_merge.c) ---- */
 
 #define POSTGRES_STAGE "pg_temp.neuron_stage"
-/* CREATE TEMP TABLE …, appended. */
-MUST_USE Status postgres_stage_sql(const PostgresSink *self, Buf *sql, Err *err);
-MUST_USE Status postgres_stage_create(PostgresSink *self, Err *err);
+extern const TableDriver POSTGRES_TABLE_DRIVER;
+/* Describe the merge by the plan of the target. */
+MUST_USE Status postgres_merge_describe(PostgresSink *self, Err *err);
 MUST_USE Status postgres_merge(PostgresSink *self, RejectWriter *rejects, SinkCounts *counts,
                                Err *err);
-/* The exact statements of the merge, for the plan. */
-MUST_USE Status postgres_merge_sql(const PostgresSink *self, SinkPlan *plan, Err *err);
 
 /* ---- neuron_loads (postgres_loads.c) ---- */
 

@@ -53,11 +53,7 @@ static bool native_is_kept(const Field *field)
 
 static bool declared_has(Str declared, const char *part)
 {
-    Str needle = str_from(part);
-    for (int64_t i = 0; i + needle.len <= declared.len; i++) {
-        if (str_eq_nocase(str_slice(declared, i, i + needle.len), needle)) return true;
-    }
-    return false;
+    return str_find_nocase(declared, str_from(part)) >= 0;
 }
 
 /* Values of many types in one column (SQLite's): what it was declared as there. */
@@ -200,8 +196,8 @@ Status postgres_table_inspect(PostgresSink *self, PostgresTable *table, Str name
 static bool is_key(const PostgresSink *self, const PostgresTable *table, Str name)
 {
     if (table != &self->out) return false;
-    for (int32_t i = 0; i < self->sink.req->key_count; i++) {
-        if (str_eq(self->sink.req->key[i], name)) return true;
+    for (int32_t i = 0; i < self->core.sink.req->key_count; i++) {
+        if (str_eq(self->core.sink.req->key[i], name)) return true;
     }
     return false;
 }
@@ -222,7 +218,7 @@ static Status primary_key(const PostgresSink *self, const PostgresTable *table, 
     if (table->prefix == POSTGRES_PREFIX_REJECT) {
         return buf_append(sql, STR(", PRIMARY KEY (run_id, seq, \"row\")"), err);
     }
-    const SinkReq *req = self->sink.req;
+    const SinkReq *req = self->core.sink.req;
     for (int32_t i = 0; i < req->key_count; i++) {
         TRY(buf_append(sql, i ? STR(", ") : STR(", PRIMARY KEY ("), err));
         TRY(postgres_db_quote(sql, req->key[i], err));

@@ -62,10 +62,10 @@ static Status bind_record(SqliteSink *self, sqlite3_stmt *st, const Position *po
                           const SinkRun *run, Err *err)
 {
     CLEANUP(buf_done) Buf json = buf_make(1 << 24);
-    if (!self->sink.req->topic.len) TRY(position_format(position, &json, err));
-    TRY(sqlite_bind_str(st, 1, self->sink.req->pipeline, err));
+    if (!self->core.sink.req->topic.len) TRY(position_format(position, &json, err));
+    TRY(sqlite_bind_str(st, 1, self->core.sink.req->pipeline, err));
     TRY(sqlite_bind_str(st, 2, run->run_id, err));
-    (void)sqlite3_bind_int64(st, 3, self->epoch + 1);
+    (void)sqlite3_bind_int64(st, 3, self->core.epoch + 1);
     if (position->cursor.len) TRY(sqlite_bind_str(st, 4, buf_str(&position->cursor), err));
     if (json.len) TRY(sqlite_bind_str(st, 5, buf_str(&json), err));
     TRY(bind_time(st, 6, run->started_us, err));
@@ -74,7 +74,7 @@ static Status bind_record(SqliteSink *self, sqlite3_stmt *st, const Position *po
                               run->rejected,       run->counts.loaded,    run->counts.inserted,
                               run->counts.updated, run->counts.unchanged, run->counts.deleted};
     for (int i = 0; i < COUNT_OF(counts); i++) (void)sqlite3_bind_int64(st, 8 + i, counts[i]);
-    return sqlite_bind_str(st, 17, self->sink.req->config_hash, err);
+    return sqlite_bind_str(st, 17, self->core.sink.req->config_hash, err);
 }
 
 /* Nobody else may have published since this run began: the epoch must still be the one it saw.
@@ -83,26 +83,26 @@ static Status epoch_check(SqliteSink *self, Err *err)
 {
     CLEANUP(load_state_done) LoadState now;
     load_state_init(&now);
-    TRY(sqlite_loads_state(self->db, self->sink.req->pipeline, &now, err));
-    if (self->sink.req->topic.len) self->epoch = now.epoch;
-    if (now.epoch == self->epoch) return OK;
+    TRY(sqlite_loads_state(self->db, self->core.sink.req->pipeline, &now, err));
+    if (self->core.sink.req->topic.len) self->core.epoch = now.epoch;
+    if (now.epoch == self->core.epoch) return OK;
     return err_set(
         err, ERR_FENCED,
         "another run of \"%.*s\" published meanwhile (epoch %lld, this run began at %lld)",
-        STR_ARG(self->sink.req->pipeline), (long long)now.epoch, (long long)self->epoch);
+        STR_ARG(self->core.sink.req->pipeline), (long long)now.epoch, (long long)self->core.epoch);
 }
 
 /* A stream commits many times a second: only its last records are kept. */
 static Status loads_trim(SqliteSink *self, Err *err)
 {
-    const SinkReq *req = self->sink.req;
+    const SinkReq *req = self->core.sink.req;
     if (req->loads_max <= 0) return OK;
     CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
     TRY(sqlite_db_prepare(self->db,
                           STR("DELETE FROM neuron_loads WHERE pipeline = ?1 AND epoch <= ?2"),
                           &statement, err));
     TRY(sqlite_bind_str(statement, 1, req->pipeline, err));
-    (void)sqlite3_bind_int64(statement, 2, self->epoch + 1 - req->loads_max);
+    (void)sqlite3_bind_int64(statement, 2, self->core.epoch + 1 - req->loads_max);
     bool row = false;
     return sqlite_db_step(self->db, statement, &row, err);
 }
@@ -114,7 +114,7 @@ Status sqlite_loads_record(SqliteSink *self, const Position *position, const Sin
     CLEANUP(load_state_done) LoadState last;
     load_state_init(&last);
     if (!run->advance) {
-        TRY(sqlite_loads_state(self->db, self->sink.req->pipeline, &last, err));
+        TRY(sqlite_loads_state(self->db, self->core.sink.req->pipeline, &last, err));
     }
     CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
     TRY(sqlite_db_prepare(

@@ -83,9 +83,9 @@ static Status take_old(SqliteSink *self, sqlite3_stmt *statement, Err *err)
     load_state_init(&old);
     SinkPart part;
     bool any = false;
-    TRY(has_any(self->db, self->sink.req, &any, err));
+    TRY(has_any(self->db, self->core.sink.req, &any, err));
     if (any) return OK;
-    TRY(sqlite_loads_state(self->db, self->sink.req->pipeline, &old, err));
+    TRY(sqlite_loads_state(self->db, self->core.sink.req->pipeline, &old, err));
     for (int32_t i = 0; i < old.position.count; i++) {
         const PartPosition *at = &old.position.parts[i];
         TRY(take_one(self, statement, at->part, at->next, 0, &part, err));
@@ -98,12 +98,12 @@ static Status take_all(SqliteSink *self, const int32_t *parts, int32_t count, Po
 {
     CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
     TRY(sqlite_db_exec(self->db, SINK_PARTS_CREATE, err));
-    TRY(prepare(self->db, TAKE, self->sink.req, &statement, err));
+    TRY(prepare(self->db, TAKE, self->core.sink.req, &statement, err));
     TRY(take_old(self, statement, err));
     for (int32_t i = 0; i < count; i++) {
         SinkPart part;
         TRY(take_one(self, statement, parts[i], -1, 1, &part, err));
-        TRY(sink_parts_put(&self->parts, parts[i], part.next, part.fence, err));
+        TRY(sink_parts_put(&self->core.parts, parts[i], part.next, part.fence, err));
         TRY(position_put(ret_from, parts[i], part.next, err));
     }
     return OK;
@@ -128,11 +128,11 @@ Status sqlite_parts_move(SqliteSink *self, const Position *position, const SinkR
                          bool *ret_held, Err *err)
 {
     CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
-    *ret_held = sink_parts_move(&self->parts, run->from, position);
-    if (!*ret_held || self->parts.moving == 0) return OK;
-    TRY(prepare(self->db, MOVE, self->sink.req, &statement, err));
-    for (int32_t i = 0; i < self->parts.count; i++) {
-        SinkPart *part = &self->parts.items[i];
+    *ret_held = sink_parts_move(&self->core.parts, run->from, position);
+    if (!*ret_held || self->core.parts.moving == 0) return OK;
+    TRY(prepare(self->db, MOVE, self->core.sink.req, &statement, err));
+    for (int32_t i = 0; i < self->core.parts.count; i++) {
+        SinkPart *part = &self->core.parts.items[i];
         bool row = false;
         if (part->moves < 0) continue;
         (void)sqlite3_bind_int(statement, 3, part->part);

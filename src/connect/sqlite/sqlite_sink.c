@@ -8,11 +8,6 @@
 
 enum { PORT_NUMBER_OUT = 0, PORT_NUMBER_REJECT = 1 };
 
-static bool mode_needs_key(SinkMode mode)
-{
-    return mode == SINK_UPSERT || mode == SINK_MIRROR;
-}
-
 /* ---- plan ---- */
 
 static Status plan_ddl(void *arg, Str sql, Err *err)
@@ -35,16 +30,16 @@ static Status plan_types(const SqliteTable *table, SinkPlan *plan, Err *err)
 
 static Status plan_key_index(SqliteSink *self, SinkPlan *plan, Err *err)
 {
-    if (!self->out.exists || !self->keyed) return OK;
-    buf_clear(&self->sql);
-    TRY(buf_append(&self->sql,
+    if (!self->out.exists || !self->core.keyed) return OK;
+    buf_clear(&self->core.sql);
+    TRY(buf_append(&self->core.sql,
                    STR("SELECT count(*) FROM pragma_index_list(?1) AS l JOIN pragma_index_info("
                        "l.name) AS i WHERE i.seqno = 0 AND i.name = ?2"),
                    err));
     CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
-    TRY(sqlite_db_prepare(self->db, buf_str(&self->sql), &statement, err));
+    TRY(sqlite_db_prepare(self->db, buf_str(&self->core.sql), &statement, err));
     Str name = buf_str(&self->out.name);
-    Str key = self->sink.req->key[0];
+    Str key = self->core.sink.req->key[0];
     (void)sqlite3_bind_text(statement, 1, name.ptr, (int)name.len, SQLITE_STATIC);
     (void)sqlite3_bind_text(statement, 2, key.ptr, (int)key.len, SQLITE_STATIC);
     bool row = false;
@@ -55,54 +50,25 @@ static Status plan_key_index(SqliteSink *self, SinkPlan *plan, Err *err)
                          STR_ARG(name), STR_ARG(key));
 }
 
-static Status check_key(const SqliteSink *self, const Schema *schema, Err *err)
-{
-    const SinkReq *req = self->sink.req;
-    if (mode_needs_key(req->mode) && req->key_count == 0) {
-        (void)err_set(err, ERR_CONFIG, "mode upsert needs a key");
-        return err_hint(err, "name its columns: `key: [id]` or --key id");
-    }
-    for (int32_t i = 0; i < req->key_count; i++) {
-        if (schema_find(schema, req->key[i]) >= 0) continue;
-        (void)err_set(err, ERR_CONFIG, "the key column \"%.*s\" is not among the columns to load",
-                      STR_ARG(req->key[i]));
-        Str near = schema_nearest(schema, req->key[i]);
-        if (near.len) return err_hint(err, "did you mean \"%.*s\"?", STR_ARG(near));
-        return FAIL;
-    }
-    if (schema->open) {
-        return err_set(err, ERR_CONFIG, "a table needs known columns; name them in a select");
-    }
-    return OK;
-}
-
-/* Replace deletes all and writes anew; where other tables refer to the rows, it merges and deletes
- * what is missing, so that what they refer to stays. */
 Status sqlite_sink_look(SqliteSink *self, Str name, const Schema *schema, Err *err)
 {
-    const SinkReq *req = self->sink.req;
-    TRY(check_key(self, schema, err));
+    const SinkReq *req = self->core.sink.req;
+    TRY(table_check_key(req, schema, err));
     TRY(sqlite_table_inspect(self, &self->out, name, schema, req->create, req->evolve, err));
-    /* An incremental append with a key reads the rows at the watermark again: they are merged too.
-     */
-    bool again = req->mode == SINK_APPEND && req->key_count > 0 && req->cursor.len > 0;
-    bool referred = req->mode == SINK_REPLACE && self->out.referred && req->key_count > 0;
-    self->deletes = req->mode == SINK_MIRROR || referred;
-    /* What is judged at COMMIT is judged row by row while a refused row can still be found. */
-    bool late = req->rejects && self->out.deferrable;
-    self->keyed = mode_needs_key(req->mode) || again || referred;
-    self->staged = self->keyed || late;
-    return OK;
+    table_decide(&self->core, self->out.referred);
+    /* What is judged at COMMIT is judged while a refused row can still be found. */
+    self->core.staged = self->core.staged || (req->rejects && self->out.deferrable);
+    return sqlite_merge_describe(self, err);
 }
 
 static Status open_db(SqliteSink *self, SqliteOpen how, Err *err)
 {
     if (self->db) return OK;
-    Str path = self->sink.req->location->path;
+    Str path = self->core.sink.req->location->path;
     if (sqlite_db_open(path, how, &self->db, err) != OK) {
         return err_where(err, "%.*s", STR_ARG(path));
     }
-    self->stop.stop = self->sink.req->stop;
+    self->stop.stop = self->core.sink.req->stop;
     sqlite_db_stop_on(self->db, &self->stop);
     return OK;
 }
@@ -119,7 +85,7 @@ static Status sqlite_sink_describe(Sink *sink, const Schema *schema, SinkPlan *p
     Status status = sqlite_sink_look(self, sink->req->table, schema, err);
     if (status == OK) status = sqlite_table_ddl(self, &self->out, plan_ddl, plan, err);
     if (status == OK) status = plan_types(&self->out, plan, err);
-    if (status == OK && self->staged) status = sqlite_merge_sql(self, plan, err);
+    if (status == OK && self->core.staged) status = table_merge_plan(&self->core, plan, err);
     if (status == OK) status = plan_key_index(self, plan, err);
     sqlite_table_done(&self->out);
     sqlite_db_close(self->db);
@@ -160,7 +126,7 @@ static Status sqlite_sink_take(Sink *sink, const int32_t *parts, int32_t count, 
 
 static bool sqlite_sink_holds(const Sink *sink, int32_t part)
 {
-    return sink_parts_hold(&((const SqliteSink *)sink)->parts, part);
+    return sink_parts_hold(&((const SqliteSink *)sink)->core.parts, part);
 }
 
 /* The cycle's transaction keeps all others out already. */
@@ -168,7 +134,7 @@ static Status sqlite_sink_claim(Sink *sink, const Position *position, const Sink
                                 bool *ret_held, Err *err)
 {
     SqliteSink *self = (SqliteSink *)sink;
-    if (self->parts.moving > 0) return OK;
+    if (self->core.parts.moving > 0) return OK;
     return sqlite_parts_move(self, position, run, ret_held, err);
 }
 
@@ -180,7 +146,7 @@ static Status sqlite_sink_state_set(Sink *sink, const Position *position, Err *e
     TRY(open_db(self, SQLITE_DB_CREATE, err));
     TRY(sqlite_db_exec(self->db, "BEGIN IMMEDIATE", err));
     Status status = sqlite_loads_state(self->db, sink->req->pipeline, &state, err);
-    self->epoch = state.epoch;
+    self->core.epoch = state.epoch;
     SinkRun run = {.run_id = STR("set by hand"), .advance = true};
     if (status == OK) status = sqlite_loads_record(self, position, &run, err);
     if (status == OK) return sqlite_db_exec(self->db, "COMMIT", err);
@@ -195,9 +161,9 @@ static Status sqlite_sink_open(Sink *sink, Str run_id, int64_t epoch, Err *err)
     /* Readers of the same file, our own source among them, and this writer don't block each other.
      */
     TRY(sqlite_db_exec(self->db, "PRAGMA journal_mode=WAL", err));
-    buf_clear(&self->run_id);
-    self->epoch = epoch;
-    return buf_append(&self->run_id, run_id, err);
+    buf_clear(&self->core.run_id);
+    self->core.epoch = epoch;
+    return buf_append(&self->core.run_id, run_id, err);
 }
 
 static Status sqlite_sink_port(Sink *sink, SinkPortKind kind, Str name, const Schema *schema,
@@ -236,24 +202,17 @@ static Status put_names(const SqliteTable *table, Buf *sql, Err *err)
 static Status stage_create(SqliteSink *self, Err *err)
 {
     TRY(sqlite_db_exec(self->db, "DROP TABLE IF EXISTS temp.neuron_stage", err));
-    Buf *sql = &self->sql;
-    buf_clear(sql);
-    TRY(buf_append(sql,
-                   STR("CREATE TABLE temp.neuron_stage (neuron_ord INTEGER PRIMARY KEY,"
-                       " neuron_row INTEGER, "),
-                   err));
-    TRY(put_names(&self->out, sql, err));
-    TRY(buf_append(sql, STR(")"), err));
-    TRY(buf_terminate(sql, err));
-    return sqlite_db_exec(self->db, sql->data, err);
+    return table_stage_create(&self->core, err);
 }
 
 static Status insert_prepare(SqliteSink *self, SqliteTable *table, Err *err)
 {
-    Buf *sql = &self->sql;
+    Buf *sql = &self->core.sql;
     buf_clear(sql);
-    bool stage = table == &self->out && self->staged;
-    TRY(buf_append(sql, STR("INSERT INTO "), err));
+    bool stage = table == &self->out && self->core.staged;
+    TRY(buf_append(sql, STR("INSERT"), err));
+    if (!stage) TRY(buf_append(sql, str_from(table->conflict), err));
+    TRY(buf_append(sql, STR(" INTO "), err));
     if (stage) TRY(buf_append(sql, STR("temp.neuron_stage"), err));
     else TRY(sqlite_db_quote_table(sql, buf_str(&table->name), err));
     TRY(buf_append(sql, STR(" ("), err));
@@ -265,48 +224,41 @@ static Status insert_prepare(SqliteSink *self, SqliteTable *table, Err *err)
     return sqlite_db_prepare(self->db, buf_str(sql), &table->insert, err);
 }
 
-/* Rows that others refer to must not take those along (ON DELETE CASCADE). */
-static Status delete_all(SqliteSink *self, Err *err)
-{
-    int64_t some = 0;
-    buf_clear(&self->sql);
-    TRY(buf_append(&self->sql, STR("SELECT EXISTS (SELECT 1 FROM "), err));
-    TRY(sqlite_db_quote_table(&self->sql, buf_str(&self->out.name), err));
-    TRY(buf_append_char(&self->sql, ')', err));
-    if (self->out.exists) TRY(sqlite_db_int64(self->db, buf_str(&self->sql), &some, err));
-    if (self->out.referred && some) {
-        (void)err_set(err, ERR_CONFIG, "other tables refer to rows of \"%.*s\"",
-                      STR_ARG(buf_str(&self->out.name)));
-        return err_hint(err, "name the key (`key: [id]`), so that rows are merged and only those"
-                             " that are missing are deleted");
-    }
-    buf_clear(&self->sql);
-    TRY(buf_append(&self->sql, STR("DELETE FROM "), err));
-    TRY(sqlite_db_quote_table(&self->sql, buf_str(&self->out.name), err));
-    TRY(buf_terminate(&self->sql, err));
-    return sqlite_db_exec(self->db, self->sql.data, err);
-}
-
+/* Nobody else writes from here to the end of the cycle. */
 static Status table_begin(SqliteSink *self, SqliteTable *table, Err *err)
 {
-    /* Nobody else writes from here to the end of the cycle. */
     TRY(sqlite_table_renew(self, table, err));
-    TRY(sqlite_table_prepare(self, table, err));
-    if (table == &self->out && self->staged) TRY(stage_create(self, err));
-    bool replace = self->sink.req->mode == SINK_REPLACE && !self->deletes && self->cycle == 0;
-    if (table == &self->out && replace) TRY(delete_all(self, err));
-    return insert_prepare(self, table, err);
+    return sqlite_table_prepare(self, table, err);
+}
+
+static Status out_begin(SqliteSink *self, Err *err)
+{
+    TableSink *core = &self->core;
+    TableRange all = {0};
+    TRY(table_begin(self, &self->out, err));
+    TRY(sqlite_merge_describe(self, err));
+    sqlite_merge_forget(self);
+    if (core->staged) TRY(stage_create(self, err));
+    if (table_deletes_first(core)) TRY(table_clear(core, self->out.referred, err));
+    TRY(insert_prepare(self, &self->out, err));
+    if (!core->uncounted || core->staged) return OK;
+    return core->driver->run(core, SQL_MERGE_COUNT, all, &self->rows_before, 1, err);
 }
 
 static Status sqlite_sink_begin(Sink *sink, int64_t cycle, Err *err)
 {
     SqliteSink *self = (SqliteSink *)sink;
+    TableSink *core = &self->core;
     TRY(sqlite_db_exec(self->db, "BEGIN IMMEDIATE", err));
-    self->open = true;
-    self->cycle = cycle;
-    self->written = 0;
-    if (self->has_out) TRY(table_begin(self, &self->out, err));
-    return self->has_reject ? table_begin(self, &self->reject, err) : OK;
+    core->open = true;
+    core->cycle = cycle;
+    core->written = core->direct = core->discarded = 0;
+    core->next_ord = 1;
+    core->staging = false;
+    if (self->has_out) TRY(out_begin(self, err));
+    if (!self->has_reject) return OK;
+    TRY(table_begin(self, &self->reject, err));
+    return insert_prepare(self, &self->reject, err);
 }
 
 typedef struct RowWrite {
@@ -314,6 +266,9 @@ typedef struct RowWrite {
     SqliteTable *table;
     const Batch *batch;
     RejectList refused;
+    TableSearch search;
+    int64_t discarded;
+    bool saves; /* a statement that fails may leave something behind */
 } RowWrite;
 
 static Status refuse(RowWrite *w, int64_t row, ErrKind kind, const char *sqlstate, Str column,
@@ -344,7 +299,7 @@ static Status row_bind(RowWrite *w, int64_t row, bool *ret_bound, Err *err)
 
 static Status key_check(RowWrite *w, int64_t row, bool *ret_whole, Err *err)
 {
-    const SinkReq *req = w->self->sink.req;
+    const SinkReq *req = w->self->core.sink.req;
     *ret_whole = true;
     for (int32_t i = 0; i < req->key_count; i++) {
         int32_t column = schema_find(w->table->schema, req->key[i]);
@@ -355,66 +310,122 @@ static Status key_check(RowWrite *w, int64_t row, bool *ret_whole, Err *err)
     return OK;
 }
 
+/* Run the INSERT that is bound. */
+static Status row_insert(RowWrite *w, int64_t row, Err *err)
+{
+    SqliteSink *self = w->self;
+    if (w->saves) TRY(sqlite_save(self, TABLE_SAVE_BEGIN, err));
+    int code = sqlite3_step(w->table->insert);
+    if (LIKELY(code == SQLITE_DONE)) {
+        (void)sqlite3_reset(w->table->insert);
+        w->search.taken = true;
+        w->discarded += sqlite3_changes64(self->db) == 0;
+        return w->saves ? sqlite_save(self, TABLE_SAVE_KEEP, err) : OK;
+    }
+    IGNORE(sqlite_write_error(self, err));
+    (void)sqlite3_reset(w->table->insert);
+    WriteError what = sqlite_db_error_in_write(err);
+    if (what == WRITE_ERROR_RUN) return FAIL;
+    Err cause = *err;
+    err_clear(err);
+    if (w->saves) TRY(sqlite_save(self, TABLE_SAVE_UNDO, err));
+    TRY(table_search_refused(&w->search, what, &cause, err));
+    return refuse(w, row, cause.kind, cause.sqlstate, STR_NULL, str_from(cause.message), err);
+}
+
 static Status row_write(RowWrite *w, int64_t row, Err *err)
 {
     SqliteSink *self = w->self;
     bool go = true;
-    bool stage = w->table == &self->out && self->staged;
-    if (stage && self->keyed) TRY(key_check(w, row, &go, err));
+    bool stage = w->table == &self->out && self->core.staged;
+    if (stage && self->core.keyed) TRY(key_check(w, row, &go, err));
     if (go) TRY(row_bind(w, row, &go, err));
     if (!go) return OK;
     if (stage) {
         (void)sqlite3_bind_int64(w->table->insert, w->table->schema->count + 1,
                                  batch_ordinal(w->batch, row));
     }
-    int code = sqlite3_step(w->table->insert);
-    (void)sqlite3_reset(w->table->insert);
-    if (LIKELY(code == SQLITE_DONE)) return OK;
-    Status status = sqlite_db_error(self->db, err);
-    if (!sqlite_sink_may_refuse(self, err)) return status;
-    Err cause = *err;
-    err_clear(err);
-    return refuse(w, row, cause.kind, cause.sqlstate, STR_NULL, str_from(cause.message), err);
+    return row_insert(w, row, err);
+}
+
+/* Where no row may be refused, the first one ends the run. */
+static Status rows_write(RowWrite *w, bool may_refuse, Err *err)
+{
+    TRY(sqlite_db_check(&w->self->stop, err));
+    for (int64_t row = 0; row < w->batch->rows; row++) {
+        TRY(row_write(w, row, err));
+        if (w->refused.count && !may_refuse) return OK;
+    }
+    return table_search_end(&w->search, err);
+}
+
+static Status write_rejects(RowWrite *w, Err *err)
+{
+    TRY(rows_write(w, false, err));
+    Str table = buf_str(&w->table->name);
+    int64_t rows = w->batch->rows;
+    if (w->refused.count > 0) {
+        const Reject *first = &w->refused.items[0];
+        return err_set(err, first->kind, "the table of refused rows \"%.*s\" refuses one: %.*s",
+                       STR_ARG(table), STR_ARG(first->reason));
+    }
+    if (w->discarded == 0 || w->table->view) return OK;
+    return table_rejects_lost(table, rows, rows - w->discarded, err);
+}
+
+static Status write_out(RowWrite *w, RejectWriter *rejects, Err *err)
+{
+    TableSink *core = &w->self->core;
+    TRY(rows_write(w, core->sink.req->rejects, err));
+    int64_t rows = w->batch->rows - w->refused.count;
+    core->written += rows;
+    if (core->staged) core->next_ord += rows;
+    else core->direct += rows;
+    if (!core->staged && !core->uncounted) core->discarded += w->discarded;
+    if (w->refused.count == 0) return OK;
+    if (rejects) return reject_writer_add(rejects, STR("load"), w->batch, &w->refused, err);
+    return err_set(err, w->refused.items[0].kind, "%.*s", STR_ARG(w->refused.items[0].reason));
 }
 
 static Status sqlite_sink_write(Sink *sink, int32_t port, Batch *batch, RejectWriter *rejects,
                                 Err *err)
 {
     SqliteSink *self = (SqliteSink *)sink;
-    RowWrite w = {.self = self,
-                  .table = port == PORT_NUMBER_REJECT ? &self->reject : &self->out,
-                  .batch = batch};
+    bool out = port == PORT_NUMBER_OUT;
+    RowWrite w = {.self = self, .table = out ? &self->out : &self->reject, .batch = batch};
+    w.saves = out && !self->core.staged && self->out.halfway;
     reject_list_init(&w.refused);
-    Status status = sqlite_db_check(&self->stop, err);
-    /* Where no row may be refused, the first one ends the run. */
-    for (int64_t row = 0; row < batch->rows && status == OK; row++) {
-        status = row_write(&w, row, err);
-        if (w.refused.count && !self->sink.req->rejects) break;
-    }
-    int64_t refused = w.refused.count;
-    if (status == OK && refused > 0 && rejects) {
-        status = reject_writer_add(rejects, STR("load"), batch, &w.refused, err);
-    } else if (status == OK && refused > 0) {
-        status = err_set(err, w.refused.items[0].kind, "%.*s", STR_ARG(w.refused.items[0].reason));
-    }
+    Status status = out ? write_out(&w, rejects, err) : write_rejects(&w, err);
     reject_list_done(&w.refused);
-    if (port == PORT_NUMBER_OUT) self->written += batch->rows - refused;
     return status;
+}
+
+/* A view doesn't say how many rows it took: how many it shows more does. */
+static Status count_view(SqliteSink *self, Err *err)
+{
+    TableSink *core = &self->core;
+    TableRange all = {0};
+    int64_t rows = 0;
+    TRY(core->driver->run(core, SQL_MERGE_COUNT, all, &rows, 1, err));
+    core->discarded = int64_max(core->written - (rows - self->rows_before), 0);
+    return OK;
 }
 
 static Status sqlite_sink_apply(Sink *sink, RejectWriter *rejects, SinkCounts *ret_counts, Err *err)
 {
     SqliteSink *self = (SqliteSink *)sink;
+    TableSink *core = &self->core;
     *ret_counts = (SinkCounts){0};
-    if (self->staged) return sqlite_merge(self, rejects, ret_counts, err);
-    ret_counts->loaded = self->written;
-    ret_counts->inserted = self->written;
+    if (!self->has_out) return OK;
+    if (core->staged) return table_merge(core, rejects, ret_counts, err);
+    if (core->uncounted) TRY(count_view(self, err));
+    *ret_counts = table_straight_counts(core);
     return OK;
 }
 
 static void cycle_end(SqliteSink *self)
 {
-    self->open = false;
+    self->core.open = false;
     /* The next cycle sees the tables as this one left them. */
     self->out.exists = true;
     self->out.new_count = 0;
@@ -426,11 +437,11 @@ static void cycle_end(SqliteSink *self)
 static Status replayed_leave(SqliteSink *self, Err *err)
 {
     CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
-    Str places = self->sink.req->replayed;
+    Str places = self->core.sink.req->replayed;
     int64_t wanted = 0;
     bool row = false;
     if (!places.len || !self->has_reject) return OK;
-    Buf *sql = &self->sql;
+    Buf *sql = &self->core.sql;
     buf_clear(sql);
     TRY(buf_append(sql, STR("DELETE FROM "), err));
     TRY(sqlite_db_quote_table(sql, buf_str(&self->reject.name), err));
@@ -468,8 +479,8 @@ static Status sqlite_sink_commit(Sink *sink, const Position *position, const Sin
         TRY(sqlite_loads_record(self, position, run, err));
     }
     TRY(sqlite_db_exec(self->db, "COMMIT", err));
-    self->epoch++;
-    sink_parts_end(&self->parts, true);
+    self->core.epoch++;
+    sink_parts_end(&self->core.parts, true);
     cycle_end(self);
     *ret_result = COMMIT_DONE;
     return OK;
@@ -495,9 +506,9 @@ static Status sqlite_sink_abort(Sink *sink, Err *err)
 {
     SqliteSink *self = (SqliteSink *)sink;
     atomic_store(&self->stop.cancelled, false);
-    sink_parts_end(&self->parts, false);
-    if (!self->open) return OK;
-    self->open = false;
+    sink_parts_end(&self->core.parts, false);
+    if (!self->core.open) return OK;
+    self->core.open = false;
     if (sqlite3_get_autocommit(self->db)) return OK;
     return sqlite_db_exec(self->db, "ROLLBACK", err);
 }
@@ -511,12 +522,15 @@ static void sqlite_sink_cancel(Sink *sink)
 static void sqlite_sink_close(Sink *sink)
 {
     SqliteSink *self = (SqliteSink *)sink;
+    sqlite_merge_forget(self);
+    for (int32_t i = 0; i <= TABLE_SAVE_UNDO; i++) sqlite3_finalize(self->save[i]);
     sqlite_table_done(&self->out);
     sqlite_table_done(&self->reject);
     if (self->db) sqlite_db_close(self->db);
-    sink_parts_done(&self->parts);
-    buf_done(&self->run_id);
-    buf_done(&self->sql);
+    sink_parts_done(&self->core.parts);
+    mem_free(self->core.columns);
+    buf_done(&self->core.run_id);
+    buf_done(&self->core.sql);
     mem_free(self);
 }
 
@@ -547,11 +561,12 @@ Status sqlite_sink_new(const SinkReq *req, Sink **ret_sink, Err *err)
     }
     SqliteSink *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
-    self->sink = (Sink){&SQLITE_SINK_OPS, req};
-    self->run_id = buf_make(256);
-    self->sql = buf_make(SQLITE_SQL_MAX);
+    self->core.sink = (Sink){&SQLITE_SINK_OPS, req};
+    self->core.driver = &SQLITE_TABLE_DRIVER;
+    self->core.run_id = buf_make(256);
+    self->core.sql = buf_make(SQLITE_SQL_MAX);
     self->out.name = buf_make(4096);
     self->reject.name = buf_make(4096);
-    *ret_sink = &self->sink;
+    *ret_sink = &self->core.sink;
     return OK;
 }

@@ -2,8 +2,8 @@
 #ifndef NEURON_SQLITE_SINK_H
 #define NEURON_SQLITE_SINK_H
 
-#include "connect/sink_parts.h"
 #include "connect/sqlite/sqlite_impl.h"
+#include "connect/table/table_sink.h"
 
 /* One written table: the target itself, or the table for rejects. */
 typedef struct SqliteTable {
@@ -13,37 +13,33 @@ typedef struct SqliteTable {
     bool exists;          /* before this run */
     bool referred;        /* other tables have foreign keys to it */
     bool deferrable;      /* foreign keys may be judged as late as at COMMIT */
+    bool view;            /* it doesn't say how many rows it took */
+    bool differs;         /* it may leave rows out: triggers, ON CONFLICT IGNORE */
+    bool halfway;         /* a trigger may fail a statement and keep a part of it */
+    bool unique;          /* no two of its rows have the same key */
+    const char *conflict; /* SqlMerge.conflict: a conflict is a refused row, and no row of the
+                             target goes for another */
     int32_t *new_columns; /* fields that the table lacks */
     int32_t new_count;
     SqliteAffinity *affinity; /* per field */
     sqlite3_stmt *insert;     /* into the target, or into the stage */
 } SqliteTable;
 
-/* Upsert, mirror: rows go to temp.neuron_stage (ord, columns…) first; apply merges them. Append and
- * replace write into the target at once. All in one transaction. */
+/* Upsert, mirror: rows go to temp.neuron_stage (neuron_ord, neuron_row, columns…) first; apply
+ * merges them. Append and replace write into the target at once. All in one transaction. */
 typedef struct SqliteSink {
-    Sink sink;
+    TableSink core;
     sqlite3 *db;
     SqliteStop stop; /* what was cancelled ends until the cycle is undone */
-    Buf run_id;
-    int64_t epoch;   /* of the last published run */
-    SinkParts parts; /* of a stream's topic: those that are ours */
     SqliteTable out, reject;
     bool has_out, has_reject;
-    bool keyed; /* rows of a key replace each other */
-    bool staged;
-    bool deletes; /* what was not staged is deleted at the end */
-    bool open;    /* in a transaction */
-    int64_t cycle;
-    int64_t written; /* rows of this cycle */
-    Buf sql;         /* scratch */
+    int64_t rows_before;                     /* of a view, when the cycle began */
+    sqlite3_stmt *merge[SQL_MERGE_PARTS][2]; /* of all that is staged, and of a range */
+    sqlite3_stmt *save[TABLE_SAVE_UNDO + 1];
 } SqliteSink;
 
 enum { SQLITE_SQL_MAX = 4 << 20 };
 
-/* After an error: is it of a row, which may be rejected while the transaction goes on? Where the
- * table has it that such a row undoes the whole transaction, the error says so. */
-bool sqlite_sink_may_refuse(const SqliteSink *self, Err *err);
 /* Does the target exist, which of the schema's columns does it lack, what are the affinities.
  * ERR_SCHEMA where the request forbids what would be needed. */
 MUST_USE Status sqlite_table_inspect(SqliteSink *self, SqliteTable *table, Str name,
@@ -60,10 +56,24 @@ MUST_USE Status sqlite_table_ddl(const SqliteSink *self, const SqliteTable *tabl
                                  Status (*each)(void *arg, Str sql, Err *err), void *arg, Err *err);
 void sqlite_table_done(SqliteTable *table);
 
-/* Merge temp.neuron_stage into the target. */
-MUST_USE Status sqlite_merge(SqliteSink *self, RejectWriter *rejects, SinkCounts *counts, Err *err);
-/* The exact statements of the merge, for the plan. */
-MUST_USE Status sqlite_merge_sql(const SqliteSink *self, SinkPlan *plan, Err *err);
+/* ---- merge (sqlite_merge.c) ---- */
+
+extern const TableDriver SQLITE_TABLE_DRIVER;
+/* Describe the merge by the plan of the target. */
+MUST_USE Status sqlite_merge_describe(SqliteSink *self, Err *err);
+/* The statements of the merge are made anew when they run next. */
+void sqlite_merge_forget(SqliteSink *self);
+/* FAIL with the connection's error of a statement that wrote. Where that ended the transaction it
+ * is the run's error. */
+Status sqlite_write_error(SqliteSink *self, Err *err);
+/* Begin, keep or undo what can be undone by itself. A statement is that already, unless triggers
+ * may end it halfway, or foreign keys are judged after it: then it is TableSink.together. */
+MUST_USE Status sqlite_save(SqliteSink *self, TableSave what, Err *err);
+
+/* ---- the catalog (sqlite_look.c) ---- */
+
+/* What the table's definition, its triggers and indexes say, into the table. */
+MUST_USE Status sqlite_look(SqliteSink *self, SqliteTable *table, Err *err);
 
 /* neuron_positions, of SinkReq.topic: SinkOps of these names. The others inside the open cycle. */
 MUST_USE Status sqlite_parts_take(SqliteSink *self, const int32_t *parts, int32_t count,

@@ -9,24 +9,24 @@ void sqlite_table_done(SqliteTable *table)
     buf_done(&table->name);
     mem_free(table->new_columns);
     mem_free(table->affinity);
-    *table = (SqliteTable){.name = buf_make(4096)};
+    *table = (SqliteTable){.name = buf_make(4096), .unique = true, .conflict = ""};
 }
 
 static Status pragma_begin(SqliteSink *self, Str table, const char *pragma, Err *err)
 {
     int64_t dot = str_find_char(table, '.');
     Str schema = dot < 0 ? STR("main") : str_slice(table, 0, dot);
-    buf_clear(&self->sql);
-    TRY(buf_append(&self->sql, STR("PRAGMA "), err));
-    TRY(sqlite_db_quote(&self->sql, schema, err));
-    return buf_append(&self->sql, str_from(pragma), err);
+    buf_clear(&self->core.sql);
+    TRY(buf_append(&self->core.sql, STR("PRAGMA "), err));
+    TRY(sqlite_db_quote(&self->core.sql, schema, err));
+    return buf_append(&self->core.sql, str_from(pragma), err);
 }
 
 /* A number that each change of the schema makes another one. */
 static Status schema_version(SqliteSink *self, Str table, int64_t *ret_version, Err *err)
 {
     TRY(pragma_begin(self, table, ".schema_version", err));
-    return sqlite_db_int64(self->db, buf_str(&self->sql), ret_version, err);
+    return sqlite_db_int64(self->db, buf_str(&self->core.sql), ret_version, err);
 }
 
 static Status pragma_columns(SqliteSink *self, Str table, sqlite3_stmt **ret_statement, Err *err)
@@ -34,9 +34,9 @@ static Status pragma_columns(SqliteSink *self, Str table, sqlite3_stmt **ret_sta
     int64_t dot = str_find_char(table, '.');
     Str name = str_slice(table, dot + 1, table.len);
     TRY(pragma_begin(self, table, ".table_xinfo(", err));
-    TRY(sqlite_db_quote(&self->sql, name, err));
-    TRY(buf_append(&self->sql, STR(")"), err));
-    return sqlite_db_prepare(self->db, buf_str(&self->sql), ret_statement, err);
+    TRY(sqlite_db_quote(&self->core.sql, name, err));
+    TRY(buf_append(&self->core.sql, STR(")"), err));
+    return sqlite_db_prepare(self->db, buf_str(&self->core.sql), ret_statement, err);
 }
 
 /* Affinities of the columns that are there already. */
@@ -73,24 +73,6 @@ static Status find_references(SqliteSink *self, SqliteTable *table, Err *err)
     (void)sqlite3_bind_text64(statement, 1, name.ptr, (sqlite3_uint64)name.len, SQLITE_STATIC,
                               SQLITE_UTF8);
     return sqlite_db_step(self->db, statement, &table->referred, err);
-}
-
-/* The keys of the table itself, and of whatever its triggers may write to. SQLite says it in the
- * text of the definition alone. */
-static Status find_deferrable(SqliteSink *self, SqliteTable *table, Err *err)
-{
-    Str text = buf_str(&table->name);
-    Str name = str_slice(text, str_find_char(text, '.') + 1, text.len);
-    CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
-    TRY(sqlite_db_prepare(
-        self->db,
-        STR("SELECT 1 FROM sqlite_master AS m WHERE m.type = 'table' AND m.sql LIKE '%deferr%'"
-            " AND (m.name = ?1 COLLATE NOCASE OR EXISTS (SELECT 1 FROM sqlite_master AS t"
-            " WHERE t.type = 'trigger' AND t.tbl_name = ?1 COLLATE NOCASE))"),
-        &statement, err));
-    (void)sqlite3_bind_text64(statement, 1, name.ptr, (sqlite3_uint64)name.len, SQLITE_STATIC,
-                              SQLITE_UTF8);
-    return sqlite_db_step(self->db, statement, &table->deferrable, err);
 }
 
 static Status table_missing(Str name, Err *err)
@@ -133,7 +115,7 @@ Status sqlite_table_inspect(SqliteSink *self, SqliteTable *table, Str name, cons
     if (status == OK) status = sqlite_db_has_table(self->db, name, &table->exists, err);
     if (status == OK && table->exists) status = inspect_columns(self, table, found, err);
     if (status == OK && table->exists) status = find_references(self, table, err);
-    if (status == OK && table->exists) status = find_deferrable(self, table, err);
+    if (status == OK && table->exists) status = sqlite_look(self, table, err);
     if (status == OK && !table->exists && !create) status = table_missing(name, err);
     for (int32_t i = 0; i < schema->count && status == OK; i++) {
         if (found[i]) continue;
@@ -169,8 +151,8 @@ Status sqlite_table_renew(SqliteSink *self, SqliteTable *table, Err *err)
 
 static bool is_key(const SqliteSink *self, Str name)
 {
-    for (int32_t i = 0; i < self->sink.req->key_count; i++) {
-        if (str_eq(self->sink.req->key[i], name)) return true;
+    for (int32_t i = 0; i < self->core.sink.req->key_count; i++) {
+        if (str_eq(self->core.sink.req->key[i], name)) return true;
     }
     return false;
 }
@@ -191,7 +173,7 @@ static Status column_definition(const SqliteSink *self, const SqliteTable *table
 static Status primary_key(const SqliteSink *self, const SqliteTable *table, Buf *sql, Err *err)
 {
     if (table != &self->out) return OK;
-    const SinkReq *req = self->sink.req;
+    const SinkReq *req = self->core.sink.req;
     for (int32_t i = 0; i < req->key_count; i++) {
         TRY(buf_append(sql, i ? STR(", ") : STR(", PRIMARY KEY ("), err));
         TRY(sqlite_db_quote(sql, req->key[i], err));

@@ -6,11 +6,7 @@
 
 static bool declared_has(Str declared, const char *part)
 {
-    Str needle = str_from(part);
-    for (int64_t i = 0; i + needle.len <= declared.len; i++) {
-        if (str_eq_nocase(str_slice(declared, i, i + needle.len), needle)) return true;
-    }
-    return false;
+    return str_find_nocase(declared, str_from(part)) >= 0;
 }
 
 SqliteLogical sqlite_logical(Str declared)

@@ -74,6 +74,14 @@ int64_t str_find(Str s, Str needle)
     return at ? at - s.ptr : -1;
 }
 
+int64_t str_find_nocase(Str s, Str needle)
+{
+    for (int64_t i = 0; i + needle.len <= s.len; i++) {
+        if (str_eq_nocase(str_slice(s, i, i + needle.len), needle)) return i;
+    }
+    return -1;
+}
+
 bool str_next_part(Str *rest, char sep, Str *ret_part)
 {
     if (!rest->ptr) return false;

@@ -52,6 +52,7 @@ bool str_starts_nocase(Str s, Str prefix);
 /* Index of the first byte or of the first occurrence; -1 when absent. */
 int64_t str_find_char(Str s, char c);
 int64_t str_find(Str s, Str needle);
+int64_t str_find_nocase(Str s, Str needle); /* ASCII case is free */
 
 /* Split off the part before the next `sep`; *rest becomes what follows (STR_NULL at the end).
  * Returns false when *rest was already exhausted (ptr NULL). */

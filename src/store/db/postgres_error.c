@@ -39,6 +39,50 @@ ErrKind postgres_error_kind(const char *sqlstate, bool cancelled)
     return ERR_SCHEMA;
 }
 
+static bool state_in(const char *sqlstate, const char *const *classes)
+{
+    for (; *classes; classes++) {
+        if (strncmp(sqlstate, *classes, strlen(*classes)) == 0) return true;
+    }
+    return false;
+}
+
+/* States that say nothing about rows. */
+static const char *const ENVIRONMENT[] = {"08", "25", "28", "40", "53", "55P03", "57",
+                                          "58", "72", "F0", "HV", "XX", NULL};
+/* States of a statement that is wrong whatever its rows are, missing rights and objects among
+ * them. */
+static const char *const STATEMENT[] = {"03", "0B", "24", "26", "2D", "34",
+                                        "3B", "3D", "3F", "42", NULL};
+
+static bool is_from(const PGresult *result, const char *name)
+{
+    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+    return function && strcmp(function, name) == 0;
+}
+
+static bool is_raised(const PGresult *result)
+{
+    return is_from(result, "exec_stmt_raise");
+}
+
+static ErrKind result_kind(const PGresult *result, const char *sqlstate, bool cancelled)
+{
+    bool policy = strcmp(sqlstate, "42501") == 0 && is_from(result, "ExecWithCheckOptions");
+    bool raised = is_raised(result) && sqlstate[0] && !state_in(sqlstate, ENVIRONMENT);
+    return policy || raised ? ERR_CONSTRAINT : postgres_error_kind(sqlstate, cancelled);
+}
+
+WriteError postgres_error_in_write(const Err *err)
+{
+    if (err->kind == ERR_CONSTRAINT || err->kind == ERR_DATA) return WRITE_ERROR_ROW;
+    /* An index entry, a tsvector, a row that is too long. */
+    if (strcmp(err->sqlstate, "54000") == 0) return WRITE_ERROR_ROW;
+    bool other = !err->sqlstate[0] || state_in(err->sqlstate, ENVIRONMENT) ||
+                 state_in(err->sqlstate, STATEMENT);
+    return other ? WRITE_ERROR_RUN : WRITE_ERROR_UNSURE;
+}
+
 static const char FULL[] =
     "make room on the database server's disk, then run again: what wasn't committed is undone";
 static const char LOST[] = "what wasn't committed is undone: run again when the server is back";
@@ -61,7 +105,7 @@ static Status put_hint(const char *sqlstate, Err *err)
     if (strncmp(sqlstate, "57P", 3) == 0 || strncmp(sqlstate, "08", 2) == 0) {
         return err_hint(err, "%s", LOST);
     }
-    if (strcmp(sqlstate, "42501") == 0) {
+    if (strcmp(sqlstate, "42501") == 0 && (!err || err->kind == ERR_PERMISSION)) {
         return err_hint(err, "the database's owner must GRANT it to the user of the URL");
     }
     if (strncmp(sqlstate, "28", 2) == 0) {
@@ -99,8 +143,7 @@ static bool text_is_fit(const PGresult *result, const char *sqlstate)
 {
     static const char *const CLASSES[] = {"08", "0A", "23", "25", "28", "3D", "3F", "40",
                                           "42", "53", "54", "55", "57", "58", ""};
-    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
-    if (function && strcmp(function, "exec_stmt_raise") == 0) return false;
+    if (is_raised(result)) return false;
     for (int64_t i = 0; i < COUNT_OF(CLASSES); i++) {
         if (CLASSES[i][0] ? strncmp(sqlstate, CLASSES[i], 2) == 0 : !sqlstate[0]) return true;
     }
@@ -141,7 +184,7 @@ Status postgres_error_result(const PGresult *result, bool cancelled, Err *err)
         if (!fit) hint = NULL;
         detail = NULL;
     }
-    (void)err_set(err, postgres_error_kind(sqlstate, cancelled), "postgresql: %s%s%s%s", message,
+    (void)err_set(err, result_kind(result, sqlstate, cancelled), "postgresql: %s%s%s%s", message,
                   detail_is_fit(detail) ? " (" : "", detail_is_fit(detail) ? detail : "",
                   detail_is_fit(detail) ? ")" : "");
     if (err && strlen(sqlstate) == 5) memcpy(err->sqlstate, sqlstate, 6);

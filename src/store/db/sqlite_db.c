@@ -86,6 +86,16 @@ Status sqlite_db_error(sqlite3 *db, Err *err)
     return FAIL;
 }
 
+/* A statement that was made and fails all the same (ERR_SCHEMA) may do so for one row: a function
+ * of a CHECK or a generated column doesn't take a value. */
+WriteError sqlite_db_error_in_write(const Err *err)
+{
+    bool run = strncmp(err->sqlstate, "40", 2) == 0 || strncmp(err->sqlstate, "42", 2) == 0;
+    if (run) return WRITE_ERROR_RUN;
+    if (err->kind == ERR_CONSTRAINT || err->kind == ERR_DATA) return WRITE_ERROR_ROW;
+    return err->kind == ERR_SCHEMA ? WRITE_ERROR_UNSURE : WRITE_ERROR_RUN;
+}
+
 /* Where it fails, *ret_half is true when what a killed writer had begun is to be undone first. */
 static Status open_once(const char *name, int flags, sqlite3 **ret_db, bool *ret_half, Err *err)
 {

@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 
 #include "foundation/base/buf.h"
+#include "store/db/write_error.h"
 
 /* Waits this long for another writer before the database counts as locked. */
 enum { SQLITE_DB_BUSY_MS = 10000 };
@@ -33,6 +34,8 @@ MUST_USE Status sqlite_db_check(const SqliteStop *stop, Err *err);
 
 /* FAIL with the connection's last error: kind, SQLSTATE where one fits, SQLite's message. */
 MUST_USE Status sqlite_db_error(sqlite3 *db, Err *err);
+/* Of an error that ended INSERT or UPDATE. */
+WriteError sqlite_db_error_in_write(const Err *err);
 MUST_USE Status sqlite_db_exec(sqlite3 *db, const char *sql, Err *err);
 /* Persistent statement; the text need not end in NUL. More than one statement is ERR_CONFIG. */
 MUST_USE Status sqlite_db_prepare(sqlite3 *db, Str sql, sqlite3_stmt **ret_statement, Err *err);

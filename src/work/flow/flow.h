@@ -119,7 +119,7 @@ typedef struct FlowSpec {
 struct FlowLedger {
     int64_t extracted;   /* rows read, malformed ones included */
     int64_t transformed; /* rows that reached the sink */
-    int64_t dropped;     /* by steps, and superseded in the sink */
+    int64_t dropped;     /* by steps; superseded or discarded in the sink */
     int64_t rejected;
     int64_t loaded;
     int64_t bytes;

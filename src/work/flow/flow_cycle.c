@@ -274,6 +274,7 @@ static void result_add(FlowResult *result, const FlowLedger *ledger, const SinkC
     result->counts.unchanged += counts->unchanged;
     result->counts.deleted += counts->deleted;
     result->counts.superseded += counts->superseded;
+    result->counts.discarded += counts->discarded;
     result->counts.rejected += counts->rejected;
     result->cycles++;
 }
@@ -284,7 +285,7 @@ static Status cycle_apply(Writer *self, SinkCounts *ret_counts, Err *err)
     int64_t refused = 0;
     TRY(flow_rejects_take(&self->rejects, self->cycle, &refused, err));
     self->ledger.rejected += refused;
-    self->ledger.dropped += ret_counts->superseded;
+    self->ledger.dropped += ret_counts->superseded + ret_counts->discarded;
     self->ledger.loaded = ret_counts->loaded;
     return ledger_check(self, err);
 }

@@ -29,6 +29,14 @@ static Status run_id_new(char run_id[40], Err *err)
     return OK;
 }
 
+static void add_drop(RunResult *result, Str reason, int64_t rows)
+{
+    if (rows == 0) return;
+    RunDrop *drop = &result->drops[result->drop_count++];
+    copy_text(drop->step, sizeof drop->step, reason);
+    drop->rows = rows;
+}
+
 static void result_counts(const FlowResult *flow, const Assembly *a, RunResult *result)
 {
     const FlowLedger *l = &flow->ledger;
@@ -47,16 +55,10 @@ static void result_counts(const FlowResult *flow, const Assembly *a, RunResult *
     result->publish_ns = flow->publish_ns;
     result->drop_count = 0;
     for (int32_t i = 0; i < a->step_count; i++) {
-        if (step_dropped(a->steps[i]) == 0) continue;
-        RunDrop *drop = &result->drops[result->drop_count++];
-        copy_text(drop->step, sizeof drop->step, str_from(a->steps[i]->name));
-        drop->rows = step_dropped(a->steps[i]);
+        add_drop(result, str_from(a->steps[i]->name), step_dropped(a->steps[i]));
     }
-    if (flow->counts.superseded) {
-        RunDrop *drop = &result->drops[result->drop_count++];
-        copy_text(drop->step, sizeof drop->step, STR("superseded"));
-        drop->rows = flow->counts.superseded;
-    }
+    add_drop(result, STR("superseded"), flow->counts.superseded);
+    add_drop(result, STR("discarded"), flow->counts.discarded);
 }
 
 /* What check steps found, also where that is why the run failed. */

@@ -90,11 +90,12 @@ typedef struct PipelineEnv {
 typedef enum RunStatus { RUN_SUCCESS, RUN_FAILED, RUN_SKIPPED, RUN_CANCELLED } RunStatus;
 
 typedef struct RunDrop {
-    char step[64]; /* "superseded" for rows of a key that came again */
+    char step[64]; /* "superseded" for rows of a key that came again, "discarded" for those that the
+                      target's triggers, rules or policies left out */
     int64_t rows;
 } RunDrop;
 
-enum { RUN_DROPS_MAX = 33 };
+enum { RUN_DROPS_MAX = 34 };
 
 /* The result object of SPEC section 5. */
 typedef struct RunResult {

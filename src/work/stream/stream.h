@@ -92,7 +92,8 @@ const char *stream_state_name(StreamState state);
 /* Outlives the configuration's stream: init … done. */
 typedef struct StreamStats {
     /* What committed cycles did: consumed = emitted + filtered + dead_lettered + ledger_gap, the
-     * gap being 0. `filtered` includes dropped messages of unknown type and superseded rows. */
+     * gap being 0. `filtered` includes dropped messages of unknown type, and rows
+     * that were superseded in the target or discarded by it. */
     _Atomic int64_t consumed, emitted, filtered, dead_lettered, ledger_gap;
     _Atomic int64_t in_flight;       /* read, and not committed yet */
     _Atomic int64_t messages_failed; /* = dead_lettered, by the guide's name */

@@ -26,6 +26,8 @@ static void cuts_and_finds(void **state)
     assert_int_equal(str_find(s, STR("zz")), -1);
     assert_int_equal(str_find(s, STR_NULL), 0);
     assert_true(str_starts(s, STR("  a")) && str_ends(s, STR("c ")));
+    assert_int_equal(str_find_nocase(STR("on Conflict"), STR("CONFLICT")), 3);
+    assert_int_equal(str_find_nocase(STR("conflic"), STR("CONFLICT")), -1);
     assert_true(str_starts_nocase(STR("ABC"), STR("aB")) && str_eq_nocase(STR("xY"), STR("Xy")));
     assert_true(str_compare(STR("a"), STR("ab")) < 0 && str_compare(STR("b"), STR("ab")) > 0);
     assert_true(str_eq(STR_NULL, STR("")));

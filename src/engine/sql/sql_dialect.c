@@ -1,0 +1,103 @@
+/* What differs between databases in the statements that a table is written with. */
+#include "engine/sql/sql_dialect.h"
+
+#include "engine/sql/sql_merge.h"
+
+/* ---- PostgreSQL ---- */
+
+/* A temporary table has no statistics by itself. */
+static Status postgres_ready(const SqlMerge *merge, Buf *sql, Err *err)
+{
+    TRY(buf_append(sql, STR("ANALYZE pg_temp.neuron_stage (neuron_ord"), err));
+    if (merge->keyed) {
+        TRY(buf_append(sql, STR(", "), err));
+        TRY(sql_put_columns(merge, "", true, sql, err));
+    }
+    return buf_append_char(sql, ')', err);
+}
+
+static Status postgres_object(const SqlMerge *merge, int32_t from UNUSED, int32_t to UNUSED,
+                              bool key, Buf *sql, Err *err)
+{
+    TRY(buf_append(sql, STR("(SELECT row_to_json(d) FROM (SELECT "), err));
+    TRY(sql_put_columns(merge, "s.", key, sql, err));
+    return buf_append(sql, STR(") AS d)"), err);
+}
+
+const SqlDialect SQL_POSTGRES = {
+    .name = "PostgreSQL",
+    .quote = '"',
+    .parameter = '$',
+    .stage = "pg_temp.neuron_stage",
+    .stage_create = "CREATE TEMP TABLE neuron_stage (neuron_ord bigint, neuron_row bigint",
+    .stage_end = ") ON COMMIT DROP",
+    .stage_index = "CREATE UNIQUE INDEX neuron_stage_ord ON pg_temp.neuron_stage (neuron_ord);"
+                   " ANALYZE pg_temp.neuron_stage",
+    .differs = " IS DISTINCT FROM ",
+    .as_text = "::text",
+    .cast = "::",
+    .given_identity = " OVERRIDING SYSTEM VALUE",
+    .writes_together = true,
+    .readies_all = true,
+    .put_ready = postgres_ready,
+    .put_object = postgres_object,
+};
+
+/* ---- SQLite ---- */
+
+static Status sqlite_ready(const SqlMerge *merge, Buf *sql, Err *err)
+{
+    TRY(buf_append(sql, STR("CREATE INDEX temp.neuron_stage_key ON neuron_stage ("), err));
+    TRY(sql_put_columns(merge, "", true, sql, err));
+    return buf_append_char(sql, ')', err);
+}
+
+static Status put_literal(Str text, Buf *sql, Err *err)
+{
+    TRY(buf_append_char(sql, '\'', err));
+    for (int64_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '\'') TRY(buf_append_char(sql, '\'', err));
+        TRY(buf_append_char(sql, text.ptr[i], err));
+    }
+    return buf_append_char(sql, '\'', err);
+}
+
+/* JSON has no bytes: they are hexadecimal digits. */
+static Status sqlite_object(const SqlMerge *merge, int32_t from, int32_t to, bool key, Buf *sql,
+                            Err *err)
+{
+    const SqlDialect *dialect = merge->dialect;
+    bool first = true;
+    TRY(buf_append(sql, STR("json_object("), err));
+    for (int32_t i = from; i < to; i++) {
+        const SqlColumn *column = &merge->columns[i];
+        if (key && !column->key) continue;
+        if (!first) TRY(buf_append(sql, STR(", "), err));
+        first = false;
+        TRY(put_literal(column->name, sql, err));
+        TRY(buf_append(sql, STR(", CASE typeof(s."), err));
+        TRY(sql_put_name(dialect, column->name, sql, err));
+        TRY(buf_append(sql, STR(") WHEN 'blob' THEN hex(s."), err));
+        TRY(sql_put_name(dialect, column->name, sql, err));
+        TRY(buf_append(sql, STR(") ELSE s."), err));
+        TRY(sql_put_name(dialect, column->name, sql, err));
+        TRY(buf_append(sql, STR(" END"), err));
+    }
+    return buf_append_char(sql, ')', err);
+}
+
+const SqlDialect SQL_SQLITE = {
+    .name = "SQLite",
+    .quote = '"',
+    .parameter = '?',
+    .stage = "temp.neuron_stage",
+    .stage_create = "CREATE TABLE temp.neuron_stage (neuron_ord INTEGER PRIMARY KEY,"
+                    " neuron_row INTEGER",
+    .stage_end = ")",
+    .differs = " IS NOT ",
+    .as_text = "",
+    .cast = "",
+    .in_object = 60, /* a function takes 127 arguments */
+    .put_ready = sqlite_ready,
+    .put_object = sqlite_object,
+};
