@@ -13,7 +13,7 @@ static void write_text(JsonWriter *w, const char *key, Str text)
 static CheckNote *find(Daemon *d, Str id)
 {
     for (int32_t i = 0; i < CHECK_NOTES_MAX; i++) {
-        if (id.len && str_eq(str_from(d->check_notes[i].id), id)) return &d->check_notes[i];
+        if (id.len && str_eq(str_from(d->notes.items[i].id), id)) return &d->notes.items[i];
     }
     return NULL;
 }
@@ -21,7 +21,7 @@ static CheckNote *find(Daemon *d, Str id)
 /* The oldest one's place. Under the lock. */
 static CheckNote *make(Daemon *d, Str id, const Job *job)
 {
-    CheckNote *note = &d->check_notes[d->check_note_count++ % CHECK_NOTES_MAX];
+    CheckNote *note = &d->notes.items[d->notes.count++ % CHECK_NOTES_MAX];
     mem_free(note->result);
     *note = (CheckNote){.job = job};
     copy_text(note->id, sizeof note->id, id);
@@ -76,7 +76,7 @@ void check_note_end(Daemon *d, Str id, const Job *job, const QualityReport *repo
 
 void check_notes_done(Daemon *d)
 {
-    for (int32_t i = 0; i < CHECK_NOTES_MAX; i++) mem_free(d->check_notes[i].result);
+    for (int32_t i = 0; i < CHECK_NOTES_MAX; i++) mem_free(d->notes.items[i].result);
 }
 
 Status control_check_get(void *arg, Str check_id, Buf *out, Err *err)

@@ -17,30 +17,30 @@ typedef struct Link {
 Status links_make(Daemon *d, Err *err)
 {
     const Configuration *c = d->config;
-    d->links = mem_array(c->connection_count + 1, (int64_t)sizeof *d->links);
-    if (!d->links) return err_memory(err);
+    d->links.items = mem_array(c->connection_count + 1, (int64_t)sizeof *d->links.items);
+    if (!d->links.items) return err_memory(err);
     for (int32_t i = 0; i < c->connection_count; i++) {
         const ConnectionOptions *o = &c->connections[i];
         Location location = {0};
         if (location_parse(c->registry, o->url, &d->config->arena, &location, NULL) != OK) continue;
-        d->links[d->link_count++] = (Link){.name = o->head.name, .text = location.text};
+        d->links.items[d->links.count++] = (Link){.name = o->head.name, .text = location.text};
     }
     return OK;
 }
 
 void links_done(Daemon *d)
 {
-    mem_free(d->links);
-    d->links = NULL;
-    d->link_count = 0;
+    mem_free(d->links.items);
+    d->links.items = NULL;
+    d->links.count = 0;
 }
 
 void links_clock_set(Daemon *d, int64_t step_us)
 {
     int64_t now_us = clock_now_us();
     pthread_mutex_lock(&d->lock);
-    for (int32_t i = 0; i < d->link_count; i++) {
-        Link *link = &d->links[i];
+    for (int32_t i = 0; i < d->links.count; i++) {
+        Link *link = &d->links.items[i];
         link->checked_us = clock_moment_move(link->checked_us, step_us, now_us);
         link->since_us = clock_moment_move(link->since_us, step_us, now_us);
     }
@@ -51,8 +51,8 @@ void links_clock_set(Daemon *d, int64_t step_us)
 static void set(Daemon *d, Str text, const Err *why)
 {
     int64_t now_us = clock_now_us();
-    for (int32_t i = 0; i < d->link_count; i++) {
-        Link *link = &d->links[i];
+    for (int32_t i = 0; i < d->links.count; i++) {
+        Link *link = &d->links.items[i];
         if (!str_eq(link->text, text)) continue;
         LinkState state = why ? LINK_BAD : LINK_GOOD;
         if (link->state != state) link->since_us = now_us;
@@ -85,9 +85,9 @@ void links_note(Daemon *d, Str from, Str to, const Err *why)
 /* Streams tell of their systems all the time. */
 static void look_at_streams(Daemon *d)
 {
-    for (int32_t i = 0; i < d->stream_count; i++) {
-        const StreamConfig *c = stream_config(d->streams[i]);
-        StreamStats *stats = stream_stats(d->streams[i]);
+    for (int32_t i = 0; i < d->streams.count; i++) {
+        const StreamConfig *c = stream_config(d->streams.items[i]);
+        StreamStats *stats = stream_stats(d->streams.items[i]);
         int state = atomic_load(&stats->state);
         if (state == STREAM_RUNNING) links_note(d, c->from.text, c->to.text, NULL);
         if (state != STREAM_WAITING && state != STREAM_FAILED) continue;
@@ -122,9 +122,9 @@ bool links_write(Daemon *d, bool detail, JsonWriter *w)
     bool good = true;
     look_at_streams(d);
     pthread_mutex_lock(&d->lock);
-    for (int32_t i = 0; i < d->link_count; i++) {
-        write_link(&d->links[i], detail, w);
-        good = good && d->links[i].state != LINK_BAD;
+    for (int32_t i = 0; i < d->links.count; i++) {
+        write_link(&d->links.items[i], detail, w);
+        good = good && d->links.items[i].state != LINK_BAD;
     }
     pthread_mutex_unlock(&d->lock);
     return good;

@@ -30,26 +30,26 @@ static void write_dataset(Daemon *d, const Job *job, JsonWriter *w)
     write_text(w, "name", job->name);
     write_text(w, "from", set->from.text);
     write_text(w, "table", set->table);
-    write_text(w, "schedule", job->schedule_text);
-    write_time(w, "next_check", job->next_us);
+    write_text(w, "schedule", job->ticks.text);
+    write_time(w, "next_check", job->ticks.next_us);
     write_bool(w, "paused", job->paused);
     write_text(w, "state", str_from(job_state(d, job)));
     write_bool(w, "running", job->running);
     json_key(w, "queued");
     json_write_int64(w, job->queued);
     json_key(w, "quality_score");
-    if (job->has_report) json_write_double(w, job->last_score);
+    if (job->report.has) json_write_double(w, job->report.score);
     else json_write_null(w);
     json_key(w, "min_score");
     json_write_double(w, set->min_score);
-    write_text(w, "verdict", str_from(job->last_status));
-    write_time(w, "last_check", job->last_run_us);
-    write_int(w, "total_records", job->last_rows, job->has_report);
-    write_int(w, "issues_count", job->last_issues, job->has_report);
+    write_text(w, "verdict", str_from(job->last.status));
+    write_time(w, "last_check", job->last.run_us);
+    write_int(w, "total_records", job->report.rows, job->report.has);
+    write_int(w, "issues_count", job->report.issues, job->report.has);
     json_key(w, "rules");
     json_write_int64(w, set->rule_count);
-    write_time(w, "failing_since", job->failing_since_us);
-    write_text(w, "last_error", str_from(job->last_error));
+    write_time(w, "failing_since", job->last.failing_since_us);
+    write_text(w, "last_error", str_from(job->last.error));
     json_object_end(w);
 }
 
@@ -61,8 +61,8 @@ Status control_quality_list(void *arg, Buf *out, Err *err)
     json_key(&w, "quality");
     json_array_begin(&w);
     pthread_mutex_lock(&d->lock);
-    for (int32_t i = 0; i < d->job_count; i++) {
-        if (d->jobs[i].kind == JOB_DATASET) write_dataset(d, &d->jobs[i], &w);
+    for (int32_t i = 0; i < d->table.job_count; i++) {
+        if (d->table.jobs[i].kind == JOB_DATASET) write_dataset(d, &d->table.jobs[i], &w);
     }
     pthread_mutex_unlock(&d->lock);
     json_array_end(&w);

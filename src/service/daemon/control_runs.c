@@ -43,19 +43,19 @@ static void write_pipeline(Daemon *d, const Job *job, JsonWriter *w)
     const PipelineConfig *p = &d->config->pipelines[job->index];
     json_object_begin(w);
     write_text(w, "name", job->name);
-    write_text(w, "schedule", job->schedule_text);
-    write_time(w, "next_run", job->next_us);
+    write_text(w, "schedule", job->ticks.text);
+    write_time(w, "next_run", job->ticks.next_us);
     write_bool(w, "paused", job->paused);
     write_text(w, "state", str_from(job_state(d, job)));
     write_bool(w, "running", job->running);
     write_text(w, "run_id", job->running ? str_from(job->run_id) : STR_NULL);
     json_key(w, "queued");
     json_write_int64(w, job->queued);
-    write_text(w, "last_status", str_from(job->last_status));
-    write_time(w, "last_run", job->last_run_us);
-    write_time(w, "last_success", job->last_success_us);
-    write_time(w, "failing_since", job->failing_since_us);
-    write_text(w, "last_error", str_from(job->last_error));
+    write_text(w, "last_status", str_from(job->last.status));
+    write_time(w, "last_run", job->last.run_us);
+    write_time(w, "last_success", job->last.success_us);
+    write_time(w, "failing_since", job->last.failing_since_us);
+    write_text(w, "last_error", str_from(job->last.error));
     write_text(w, "from", p->from.text);
     write_text(w, "to", p->to.text);
     write_text(w, "table", p->table);
@@ -68,8 +68,8 @@ void write_pipelines(Daemon *d, JsonWriter *w)
 {
     json_array_begin(w);
     pthread_mutex_lock(&d->lock);
-    for (int32_t i = 0; i < d->job_count; i++) {
-        if (d->jobs[i].kind == JOB_PIPELINE) write_pipeline(d, &d->jobs[i], w);
+    for (int32_t i = 0; i < d->table.job_count; i++) {
+        if (d->table.jobs[i].kind == JOB_PIPELINE) write_pipeline(d, &d->table.jobs[i], w);
     }
     pthread_mutex_unlock(&d->lock);
     json_array_end(w);
@@ -161,8 +161,8 @@ Status control_run_get(void *arg, Str run_id, Buf *out, Err *err)
 
 static bool cancel_running(Daemon *d, Str run_id)
 {
-    for (int32_t i = 0; i < d->job_count; i++) {
-        Job *job = &d->jobs[i];
+    for (int32_t i = 0; i < d->table.job_count; i++) {
+        Job *job = &d->table.jobs[i];
         if (!job->running || !str_eq(str_from(job->run_id), run_id)) continue;
         atomic_store(&job->cancelled, true);
         return true;

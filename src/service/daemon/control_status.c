@@ -34,11 +34,11 @@ static void write_store(const StoreHealth *store, bool detail, JsonWriter *w)
 /* False: the job is failing. */
 static bool write_job(const Job *job, bool detail, JsonWriter *w)
 {
-    bool good = job->failing_since_us == 0;
+    bool good = job->last.failing_since_us == 0;
     PartHealth part = {.status = good ? STR("healthy") : STR("unhealthy"),
-                       .kind = job->last_kind,
-                       .since_us = job->failing_since_us};
-    if (!good) part.error = job->last_error[0] ? str_from(job->last_error) : STR("it fails");
+                       .kind = job->last.kind,
+                       .since_us = job->last.failing_since_us};
+    if (!good) part.error = job->last.error[0] ? str_from(job->last.error) : STR("it fails");
     json_key_str(w, job->tick_name);
     json_object_begin(w);
     part_health_write(&part, detail, w);
@@ -56,7 +56,8 @@ static Health write_dependencies(Daemon *d, bool detail, JsonWriter *w)
     write_store(&store, detail, w);
     pthread_mutex_lock(&d->lock);
     jobs = workers_health(d, detail, w);
-    for (int32_t i = 0; i < d->job_count; i++) jobs = write_job(&d->jobs[i], detail, w) && jobs;
+    for (int32_t i = 0; i < d->table.job_count; i++)
+        jobs = write_job(&d->table.jobs[i], detail, w) && jobs;
     pthread_mutex_unlock(&d->lock);
     jobs = streams_health(d, detail, w) == HEALTH_HEALTHY && jobs;
     jobs = links_write(d, detail, w) && jobs;
@@ -70,18 +71,18 @@ static Health write_dependencies(Daemon *d, bool detail, JsonWriter *w)
 static void write_head(Daemon *d, JsonWriter *w)
 {
     const NeuronOptions *o = &d->config->options.neuron;
-    write_text(w, "id", d->identity);
+    write_text(w, "id", d->self.identity);
     write_text(w, "name", o->name);
     write_text(w, "type", o->type);
     write_text(w, "version", STR(NEURON_VERSION));
-    write_time(w, "started_at", d->started_us);
-    double uptime = (double)(clock_mono_ns() - d->started_ns) / 1e9;
+    write_time(w, "started_at", d->life.started_us);
+    double uptime = (double)(clock_mono_ns() - d->life.started_ns) / 1e9;
     json_key(w, "uptime");
     json_write_double(w, uptime);
     json_key(w, "uptime_seconds");
     json_write_double(w, uptime);
     json_key(w, "draining");
-    json_write_bool(w, atomic_load(&d->draining));
+    json_write_bool(w, atomic_load(&d->life.draining));
 }
 
 Status control_health(void *arg, bool detail, Health *ret_health, Buf *out, Err *err)
@@ -101,7 +102,7 @@ Status control_health(void *arg, bool detail, Health *ret_health, Buf *out, Err 
 static bool control_ready(void *arg)
 {
     Daemon *d = arg;
-    return atomic_load(&d->ready);
+    return atomic_load(&d->life.ready);
 }
 
 /* ---- status, metrics, configuration ---- */
@@ -178,7 +179,7 @@ Status control_config(void *arg, Buf *out, Err *err)
     JsonWriter w = json_writer_make(out, err);
     json_object_begin(&w);
     write_text(&w, "file", d->config->path);
-    write_text(&w, "id", d->identity);
+    write_text(&w, "id", d->self.identity);
     write_text(&w, "state", state_url_is_file(o->state) ? o->state : STR("***"));
     json_key(&w, "memory_bytes");
     json_write_int64(&w, o->memory_bytes);

@@ -41,7 +41,7 @@ Status control_stream_list(void *arg, Buf *out, Err *err)
     json_object_begin(&w);
     json_key(&w, "streams");
     json_array_begin(&w);
-    for (int32_t i = 0; i < d->stream_count; i++) write_stream(d->streams[i], &w);
+    for (int32_t i = 0; i < d->streams.count; i++) write_stream(d->streams.items[i], &w);
     json_array_end(&w);
     json_object_end(&w);
     return json_writer_end(&w);
@@ -180,10 +180,10 @@ static Str trouble_of(StreamStats *stats, char text[ERR_MESSAGE_MAX], ErrKind *r
 Health streams_health(Daemon *d, bool detail, JsonWriter *w)
 {
     Health health = HEALTH_HEALTHY;
-    for (int32_t i = 0; i < d->stream_count; i++) {
+    for (int32_t i = 0; i < d->streams.count; i++) {
         char text[ERR_MESSAGE_MAX], key[256];
-        StreamStats *stats = stream_stats(d->streams[i]);
-        Str name = stream_config(d->streams[i])->name;
+        StreamStats *stats = stream_stats(d->streams.items[i]);
+        Str name = stream_config(d->streams.items[i])->name;
         PartHealth part = {.since_us = atomic_load(&stats->trouble_since_us)};
         part.error = trouble_of(stats, text, &part.kind);
         part.status = part.error.len ? STR("unhealthy") : STR("healthy");

@@ -76,8 +76,8 @@ static Status update_member(Daemon *d, const JsonValue *at, Update *u, Err *err)
 static Status set_paused(Daemon *d, const JsonValue *at, Err *err UNUSED)
 {
     pthread_mutex_lock(&d->lock);
-    for (int32_t i = 0; i < d->job_count; i++) {
-        if (str_eq(d->jobs[i].name, at->key)) d->jobs[i].paused = at->boolean;
+    for (int32_t i = 0; i < d->table.job_count; i++) {
+        if (str_eq(d->table.jobs[i].name, at->key)) d->table.jobs[i].paused = at->boolean;
     }
     pthread_mutex_unlock(&d->lock);
     Stream *stream = stream_find(d, at->key);

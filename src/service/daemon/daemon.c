@@ -30,13 +30,13 @@ void copy_text(char *to, int64_t size, Str text)
 void daemon_wake(Daemon *d)
 {
     uint64_t one = 1;
-    IGNORE(write(d->event_fd, &one, sizeof one)); /* full is as good as written */
+    IGNORE(write(d->life.event_fd, &one, sizeof one)); /* full is as good as written */
 }
 
 void daemon_end(Daemon *d, DaemonEnd how)
 {
     int none = END_NONE;
-    (void)atomic_compare_exchange_strong(&d->end, &none, (int)how);
+    (void)atomic_compare_exchange_strong(&d->life.end, &none, (int)how);
     daemon_wake(d);
 }
 
@@ -77,9 +77,9 @@ static Status descriptors_open(Daemon *d, Err *err)
     (void)sigaddset(&set, SIGINT);
     (void)sigaddset(&set, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
-    d->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    d->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (d->signal_fd >= 0 && d->event_fd >= 0) return OK;
+    d->life.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    d->life.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (d->life.signal_fd >= 0 && d->life.event_fd >= 0) return OK;
     return err_errno(err, errno, "signals can't be watched");
 }
 
@@ -141,7 +141,7 @@ static Status parts_start(Daemon *d, Err *err)
 static void metrics_begin(const Daemon *d)
 {
     metrics_set(METRIC_BUILD_INFO, 1, LABELS(STR(NEURON_VERSION)));
-    metrics_set(METRIC_UP_SINCE, (double)d->started_us / 1e6, NO_LABELS);
+    metrics_set(METRIC_UP_SINCE, (double)d->life.started_us / 1e6, NO_LABELS);
 }
 
 /* ---- the main loop ---- */
@@ -150,7 +150,7 @@ static void metrics_begin(const Daemon *d)
 static void read_signals(Daemon *d, int *ret_signal)
 {
     struct signalfd_siginfo info;
-    while (read(d->signal_fd, &info, sizeof info) == sizeof info) {
+    while (read(d->life.signal_fd, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGHUP) {
             Err err = {0};
             CLEANUP(buf_done) Buf out = buf_make(1 << 20);
@@ -166,12 +166,12 @@ static void read_signals(Daemon *d, int *ret_signal)
 
 static void wait_events(Daemon *d, int64_t timeout_ns, int *ret_signal)
 {
-    struct pollfd fds[] = {{.fd = d->signal_fd, .events = POLLIN},
-                           {.fd = d->event_fd, .events = POLLIN}};
+    struct pollfd fds[] = {{.fd = d->life.signal_fd, .events = POLLIN},
+                           {.fd = d->life.event_fd, .events = POLLIN}};
     int64_t ms = timeout_ns < 0 ? 0 : (timeout_ns + 999999) / 1000000;
     (void)poll(fds, COUNT_OF(fds), (int)int64_min(ms, LOOK_IDLE_NS / 1000000));
     uint64_t count;
-    IGNORE(read(d->event_fd, &count, sizeof count)); /* only empties it */
+    IGNORE(read(d->life.event_fd, &count, sizeof count)); /* only empties it */
     read_signals(d, ret_signal);
 }
 
@@ -185,10 +185,10 @@ static int64_t watchdog_ns(void)
  * others share has a clock of its own, which was not set. */
 static void watch_clock(Daemon *d)
 {
-    int64_t step_us = clock_watch_step(&d->clock);
+    int64_t step_us = clock_watch_step(&d->time.clock);
     if (!step_us) return;
     LOG(LOG_WARN, "daemon", "the clock was set", log_int("seconds", step_us / 1000000));
-    if (d->replica) atomic_fetch_sub(&d->offset_us, step_us);
+    if (d->self.number) atomic_fetch_sub(&d->time.offset_us, step_us);
     jobs_clock_set(d, step_us);
     links_clock_set(d, step_us);
     streams_clock_set(d, step_us);
@@ -200,8 +200,8 @@ static int64_t dispatch(Daemon *d)
 {
     pthread_mutex_lock(&d->lock);
     workers_dispatch(d);
-    int64_t wake_ns = d->wake_ns;
-    if (d->first && wake_ns < 0) wake_ns = clock_mono_ns() + LOOK_NS;
+    int64_t wake_ns = d->queue.wake_ns;
+    if (d->queue.first && wake_ns < 0) wake_ns = clock_mono_ns() + LOOK_NS;
     pthread_mutex_unlock(&d->lock);
     return wake_ns < 0 ? INT64_MAX : wake_ns;
 }
@@ -209,8 +209,8 @@ static int64_t dispatch(Daemon *d)
 static void main_loop(Daemon *d, int64_t end_ns, int *ret_signal)
 {
     int64_t beat_ns = watchdog_ns();
-    (void)clock_watch_step(&d->clock);
-    while (atomic_load(&d->end) == END_NONE) {
+    (void)clock_watch_step(&d->time.clock);
+    while (atomic_load(&d->life.end) == END_NONE) {
         watch_clock(d);
         int64_t wait_us = ticks_fire(d);
         int64_t until_ns = int64_min(dispatch(d), end_ns), now_ns = clock_mono_ns();
@@ -270,17 +270,17 @@ static void parts_stop(Daemon *d)
     links_done(d);
     store_watch_stop(d);
     state_store_close(TAKE(d->store));
-    if (d->signal_fd >= 0) (void)close(d->signal_fd);
-    if (d->event_fd >= 0) (void)close(d->event_fd);
+    if (d->life.signal_fd >= 0) (void)close(d->life.signal_fd);
+    if (d->life.event_fd >= 0) (void)close(d->life.event_fd);
     pthread_cond_destroy(&d->changed);
     pthread_mutex_destroy(&d->lock);
 }
 
 static void say_ready(Daemon *d)
 {
-    atomic_store(&d->ready, true);
+    atomic_store(&d->life.ready, true);
     (void)sd_notify(0, "READY=1");
-    LOG(LOG_INFO, "daemon", "ready", log_text("id", d->identity),
+    LOG(LOG_INFO, "daemon", "ready", log_text("id", d->self.identity),
         log_text("version", STR(NEURON_VERSION)),
         log_text("listen", d->config->options.http.listen), log_int("port", api_port(*d->api)),
         log_int("pipelines", d->config->pipeline_count));
@@ -292,8 +292,8 @@ static Status live(Daemon *d, int64_t end_ns, int *ret_signal, Err *err)
     if (status == OK) {
         say_ready(d);
         main_loop(d, end_ns, ret_signal);
-        atomic_store(&d->ready, false);
-        if (atomic_load(&d->end) == END_STOP) (void)sd_notify(0, "STOPPING=1");
+        atomic_store(&d->life.ready, false);
+        if (atomic_load(&d->life.end) == END_STOP) (void)sd_notify(0, "STOPPING=1");
         LOG(LOG_INFO, "daemon", "ending", log_int("signal", *ret_signal));
     }
     workers_drain(d);
@@ -312,12 +312,12 @@ static Status live_once(const DaemonOptions *options, bool reloaded, Api **api, 
     Configuration config;
     Daemon d = {.options = options,
                 .config = &config,
-                .reloaded = reloaded,
+                .life.reloaded = reloaded,
                 .api = api,
-                .signal_fd = -1,
-                .event_fd = -1,
-                .started_us = clock_now_us(),
-                .started_ns = clock_mono_ns()};
+                .life.signal_fd = -1,
+                .life.event_fd = -1,
+                .life.started_us = clock_now_us(),
+                .life.started_ns = clock_mono_ns()};
     pthread_mutex_init(&d.lock, NULL);
     thread_cond_init(&d.changed);
     Status status = daemon_load(options, &config, err);
@@ -327,7 +327,7 @@ static Status live_once(const DaemonOptions *options, bool reloaded, Api **api, 
         tell_left_out(options);
         status = live(&d, end_ns, ret_signal, err);
     }
-    *ret_end = (DaemonEnd)atomic_load(&d.end);
+    *ret_end = (DaemonEnd)atomic_load(&d.life.end);
     configuration_done(&config);
     return status;
 }

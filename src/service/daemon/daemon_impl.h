@@ -29,40 +29,55 @@ typedef enum JobKind { JOB_PIPELINE, JOB_DATASET, JOB_KINDS } JobKind;
 typedef enum CatchUp { CATCH_UP_NONE, CATCH_UP_LAST, CATCH_UP_ALL } CatchUp;
 typedef enum Overlap { OVERLAP_SKIP, OVERLAP_QUEUE } Overlap;
 
+/* When a job runs. What is below the line belongs to the daemon's lock. */
+typedef struct JobTicks {
+    struct Job **after; /* its ticks wait until these have succeeded since their last tick */
+    int32_t after_count;
+    bool at_start; /* it also runs when the neuron starts */
+    CatchUp catch_up;
+    Overlap overlap;
+
+    Schedule schedule;
+    bool scheduled;
+    Str text;        /* of the schedule */
+    int64_t next_us; /* INT64_MAX: no tick */
+    /* catch_up: all: the oldest missed tick that is not made up for (INT64_MAX: none), the last. */
+    int64_t missed_us, missed_end_us;
+    bool fails; /* a tick could not be taken, and that was said */
+    bool fresh; /* the job has succeeded since its last tick */
+} JobTicks;
+
+/* How its last run ended. */
+typedef struct JobLast {
+    int64_t run_us, success_us, failing_since_us;
+    char status[16];
+    char error[512];
+    ErrKind kind; /* of the error */
+} JobLast;
+
+/* Datasets: of the last report. */
+typedef struct JobReport {
+    bool has;
+    double score;
+    int64_t rows, issues;
+} JobReport;
+
 /* Something that runs at its ticks. What is below the line belongs to the daemon's lock. */
 typedef struct Job {
     JobKind kind;
     Str name;
-    Str tick_name;      /* in the state store: "pipeline:sales" */
-    int32_t index;      /* into the configuration's pipelines or datasets */
-    struct Job **after; /* its ticks wait until these have succeeded since their last tick */
-    int32_t after_count;
+    Str tick_name;                  /* in the state store: "pipeline:sales" */
+    int32_t index;                  /* into the configuration's pipelines or datasets */
     int32_t places[JOB_PLACES_MAX]; /* where it reads and writes: into the daemon's places */
     int32_t place_count;
-    bool at_start; /* it also runs when the neuron starts */
-    CatchUp catch_up;
-    Overlap overlap;
     _Atomic bool cancelled; /* of the run that goes on */
 
-    Schedule schedule;
-    bool scheduled;
-    Str schedule_text;
-    int64_t next_us; /* INT64_MAX: no tick */
-    /* catch_up: all: the oldest missed tick that is not made up for (INT64_MAX: none), the last. */
-    int64_t missed_us, missed_end_us;
-    bool tick_fails; /* it could not be taken, and that was said */
-    bool fresh;      /* has succeeded since its last tick */
+    JobTicks ticks;
     bool paused, running;
     int32_t queued, retrying;
     char run_id[RUN_ID_SIZE]; /* of the run that goes on */
-    int64_t last_run_us, last_success_us, failing_since_us;
-    char last_status[16];
-    char last_error[512];
-    ErrKind last_kind; /* of last_error */
-    /* Datasets: of the last report. */
-    bool has_report;
-    double last_score;
-    int64_t last_rows, last_issues;
+    JobLast last;
+    JobReport report;
 } Job;
 
 /* A run that waits for its turn. */
@@ -113,6 +128,68 @@ typedef struct StoreHealth {
     char error[512];
 } StoreHealth;
 
+/* From start to end; a reload begins another. */
+typedef struct DaemonLife {
+    int signal_fd, event_fd;
+    int64_t started_us, started_ns;
+    bool reloaded; /* this is the life after a reload: no runs at start */
+    _Atomic bool ready, draining;
+    _Atomic int end; /* DaemonEnd */
+} DaemonLife;
+
+/* This neuron among those on one store; replica.c. */
+typedef struct DaemonSelf {
+    Str identity;   /* the neuron's id; of one of several on one store: <id>-<n> */
+    int64_t number; /* n; 0: the store is its own */
+    Thread keeper;
+    bool keeping, ends;
+} DaemonSelf;
+
+typedef struct JobTable {
+    Job *jobs;
+    int32_t job_count;
+    Place *places;
+    int32_t place_count;
+} JobTable;
+
+typedef struct TicketQueue {
+    Ticket *first, *last;
+    int64_t wake_ns; /* when a ticket's wait is over; -1: none waits */
+} TicketQueue;
+
+typedef struct WorkerPool { /* workers.c */
+    struct Worker *workers;
+    int32_t worker_count;
+    int32_t running[JOB_KINDS];
+    char error[256]; /* why no thread could be started; empty: none was refused */
+} WorkerPool;
+
+typedef struct CheckNotes { /* check_notes.c; a ring */
+    CheckNote items[CHECK_NOTES_MAX];
+    int64_t count;
+} CheckNotes;
+
+typedef struct DaemonTime {
+    ClockWatch clock;          /* of the main loop */
+    int64_t seen_us;           /* the latest moment that ticks were looked at, the store's clock */
+    _Atomic int64_t offset_us; /* how far the store's clock is ahead */
+} DaemonTime;
+
+typedef struct Upkeep { /* part_upkeep.c */
+    Thread thread;
+    bool ends;
+} Upkeep;
+
+typedef struct StreamTable { /* part_streams.c; in the configuration's order */
+    Stream **items;
+    int32_t count;
+} StreamTable;
+
+typedef struct LinkTable { /* connections.c */
+    struct Link *items;
+    int32_t count;
+} LinkTable;
+
 struct Api;
 typedef struct Daemon {
     const DaemonOptions *options;
@@ -120,45 +197,23 @@ typedef struct Daemon {
     StateStore *store;
     Budget budget;
     Control control;
-    Str identity;    /* the neuron's id; of one of several on one store: <id>-<n> */
-    int64_t replica; /* n; 0: the store is its own */
-    Thread keeper;   /* replica.c */
-    bool keeping, keeper_ends;
-    Thread upkeep; /* part_upkeep.c */
-    bool upkeep_ends;
+    DaemonLife life;
+    DaemonSelf self;
+    JobTable table;
+    StreamTable streams;
     struct Api **api;                    /* lives over reloads; daemon.c */
     _Atomic(struct Federate *) federate; /* part_federation.c */
-    Stream **streams;                    /* part_streams.c; in the configuration's order */
-    int32_t stream_count;
+    _Atomic(struct Alerts *) alerts;     /* part_alert.c */
+    Upkeep upkeep;
 
-    _Atomic(struct Alerts *) alerts; /* part_alert.c */
-    int signal_fd, event_fd;
-    int64_t started_us, started_ns;
-    bool reloaded; /* this is the life after a reload: no runs at start */
-    _Atomic bool ready, draining;
-    _Atomic int end; /* DaemonEnd */
-
-    Job *jobs;
-    int32_t job_count;
-    Place *places;
-    int32_t place_count;
-
-    pthread_mutex_t lock;
+    pthread_mutex_t lock; /* of what is below */
     pthread_cond_t changed;
-    Ticket *first, *last;
-    CheckNote check_notes[CHECK_NOTES_MAX]; /* check_notes.c; a ring */
-    int64_t check_note_count;
-    struct Worker *workers; /* workers.c */
-    int32_t worker_count;
-    int32_t running[JOB_KINDS];
-    int64_t wake_ns;           /* when a ticket's wait is over; -1: none waits */
-    char worker_error[256];    /* why no thread could be started; empty: none was refused */
-    ClockWatch clock;          /* of the main loop */
-    int64_t seen_us;           /* the latest moment that ticks were looked at, the store's clock */
-    _Atomic int64_t offset_us; /* how far the store's clock is ahead */
-    int64_t heartbeat_us;      /* told from outside; 0: as configured */
-    struct Link *links;        /* connections.c */
-    int32_t link_count;
+    TicketQueue queue;
+    WorkerPool pool;
+    CheckNotes notes;
+    DaemonTime time;
+    int64_t heartbeat_us; /* told from outside; 0: as configured */
+    LinkTable links;
     StoreWatch store_watch;
 } Daemon;
 
@@ -181,8 +236,8 @@ MUST_USE Status job_enqueue_tick(Daemon *d, Job *job, Str trigger, int64_t sched
                                  bool *ret_mine, Err *err);
 /* A ticket as it is (a retry, a resume); owns it. */
 void ticket_push(Daemon *d, Ticket *ticket);
-/* The oldest one that may run now, taken out; NULL when there is none. Sets d->wake_ns. Under the
- * lock. */
+/* The oldest one that may run now, taken out; NULL when there is none. Sets d->queue.wake_ns. Under
+ * the lock. */
 Ticket *ticket_take(Daemon *d);
 /* Take a waiting one out of the queue; NULL when it does not wait. Under the lock. */
 Ticket *ticket_withdraw(Daemon *d, Str run_id);
@@ -215,7 +270,7 @@ bool workers_health(const Daemon *d, bool detail, JsonWriter *w);
 void workers_metrics(Daemon *d);
 
 /* ---- replica.c: this neuron among those that share its state store ---- */
-/* Settles d->identity, before anything else asks the store. */
+/* Settles d->self.identity, before anything else asks the store. */
 MUST_USE Status replica_begin(Daemon *d, Err *err);
 /* Asks the store for its clock. */
 void replica_clock(Daemon *d);

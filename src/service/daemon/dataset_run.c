@@ -26,13 +26,13 @@ static Status take_last(void *arg, const StateReport *report, Err *err UNUSED)
     Job *job = arg;
     Arena arena = arena_make(64 << 20);
     JsonValue *root = NULL;
-    job->has_report = true;
-    job->last_score = report->score;
-    job->last_run_us = report->at_us;
-    copy_text(job->last_status, sizeof job->last_status, report->verdict);
+    job->report.has = true;
+    job->report.score = report->score;
+    job->last.run_us = report->at_us;
+    copy_text(job->last.status, sizeof job->last.status, report->verdict);
     if (json_parse(report->report, &arena, &root, NULL) == OK) {
-        (void)json_int64(json_member(root, STR("total_records")), &job->last_rows);
-        (void)json_int64(json_member(root, STR("issues_count")), &job->last_issues);
+        (void)json_int64(json_member(root, STR("total_records")), &job->report.rows);
+        (void)json_int64(json_member(root, STR("issues_count")), &job->report.issues);
     }
     arena_done(&arena);
     return OK;
@@ -47,9 +47,9 @@ Status dataset_restore(Daemon *d, Job *job, Err *err)
     for (int32_t i = 0; i < set->rule_count; i++) {
         metrics_add(METRIC_QUALITY_FAILED_ROWS, 0, LABELS(job->name, set->rules[i].name));
     }
-    if (!job->has_report) return OK;
-    metrics_set(METRIC_QUALITY_SCORE, job->last_score, LABELS(job->name));
-    metrics_set(METRIC_QUALITY_LAST, (double)job->last_run_us / 1e6, LABELS(job->name));
+    if (!job->report.has) return OK;
+    metrics_set(METRIC_QUALITY_SCORE, job->report.score, LABELS(job->name));
+    metrics_set(METRIC_QUALITY_LAST, (double)job->last.run_us / 1e6, LABELS(job->name));
     return OK;
 }
 
@@ -117,15 +117,15 @@ static Status letter_write(const QualityReport *report, Buf *body, Err *err)
 static void remember(Daemon *d, Job *job, const QualityReport *report)
 {
     pthread_mutex_lock(&d->lock);
-    job->has_report = true;
-    job->last_score = report->score;
-    job->last_rows = report->total_records;
-    job->last_issues = quality_report_issues(report);
-    job->last_run_us = report->at_us;
-    job->last_success_us = report->at_us;
-    job->failing_since_us = 0;
-    job->last_error[0] = 0;
-    copy_text(job->last_status, sizeof job->last_status, str_from(verdict_name(report->verdict)));
+    job->report.has = true;
+    job->report.score = report->score;
+    job->report.rows = report->total_records;
+    job->report.issues = quality_report_issues(report);
+    job->last.run_us = report->at_us;
+    job->last.success_us = report->at_us;
+    job->last.failing_since_us = 0;
+    job->last.error[0] = 0;
+    copy_text(job->last.status, sizeof job->last.status, str_from(verdict_name(report->verdict)));
     pthread_mutex_unlock(&d->lock);
 }
 
@@ -149,10 +149,10 @@ static void tell_failure(Daemon *d, Job *job, const Err *why)
     if (cancelled) return;
     metrics_add(METRIC_ERRORS, 1, LABELS(STR("quality"), str_from(err_kind_name(why->kind))));
     pthread_mutex_lock(&d->lock);
-    if (!job->failing_since_us) job->failing_since_us = clock_now_us();
-    copy_text(job->last_error, sizeof job->last_error, str_from(why->message));
-    job->last_kind = why->kind;
-    copy_text(job->last_status, sizeof job->last_status, STR("error"));
+    if (!job->last.failing_since_us) job->last.failing_since_us = clock_now_us();
+    copy_text(job->last.error, sizeof job->last.error, str_from(why->message));
+    job->last.kind = why->kind;
+    copy_text(job->last.status, sizeof job->last.status, STR("error"));
     pthread_mutex_unlock(&d->lock);
 }
 

@@ -28,15 +28,15 @@ static void remember(Daemon *d, Job *job, Str status, const Err *err)
     int64_t now_us = clock_now_us();
     bool good = str_eq(status, STR("success"));
     pthread_mutex_lock(&d->lock);
-    job->last_run_us = now_us;
-    copy_text(job->last_status, sizeof job->last_status, status);
-    copy_text(job->last_error, sizeof job->last_error, good ? STR_NULL : str_from(err->message));
-    job->last_kind = err->kind;
-    if (good) job->last_success_us = now_us;
-    if (good) job->fresh = true;
-    if (good) job->failing_since_us = 0;
-    else if (str_eq(status, STR("failed")) && !job->failing_since_us)
-        job->failing_since_us = now_us;
+    job->last.run_us = now_us;
+    copy_text(job->last.status, sizeof job->last.status, status);
+    copy_text(job->last.error, sizeof job->last.error, good ? STR_NULL : str_from(err->message));
+    job->last.kind = err->kind;
+    if (good) job->last.success_us = now_us;
+    if (good) job->ticks.fresh = true;
+    if (good) job->last.failing_since_us = 0;
+    else if (str_eq(status, STR("failed")) && !job->last.failing_since_us)
+        job->last.failing_since_us = now_us;
     pthread_mutex_unlock(&d->lock);
 }
 
@@ -141,7 +141,7 @@ static void settle(Daemon *d, Ticket *ticket, const PipelineConfig *pipeline, Ru
     }
     if (failed) note_failure(d, ticket, why);
     /* Cut off by the end of the neuron: it is taken up again at the next start. */
-    bool cut = r->status == RUN_CANCELLED && atomic_load(&d->draining);
+    bool cut = r->status == RUN_CANCELLED && atomic_load(&d->life.draining);
     if (cut) ticket->attempts--;
     if (cut || (failed && err_is_retriable(why) && ticket->attempts < pipeline->retry_attempts)) {
         remember(d, ticket->job, status_text(r->status), why);

@@ -8,7 +8,7 @@ static Status job_init(Daemon *d, Job *job, JobKind kind, Str name, Str schedule
 {
     job->kind = kind;
     job->name = name;
-    job->next_us = job->missed_us = INT64_MAX;
+    job->ticks.next_us = job->ticks.missed_us = INT64_MAX;
     TRY(arena_printf(&d->config->arena, &job->tick_name, err, "%s:%.*s",
                      kind == JOB_PIPELINE ? "pipeline" : "dataset", STR_ARG(name)));
     if (schedule.len == 0) return OK;
@@ -35,13 +35,13 @@ static Status load_last_run(void *arg, const StateRun *run, Err *err UNUSED)
 {
     Job *job = arg;
     if (!run->finished_us) return OK;
-    if (job->last_run_us == 0) {
-        job->last_run_us = run->finished_us;
-        copy_text(job->last_status, sizeof job->last_status, run->status);
+    if (job->last.run_us == 0) {
+        job->last.run_us = run->finished_us;
+        copy_text(job->last.status, sizeof job->last.status, run->status);
     }
-    if (job->last_success_us == 0 && str_eq(run->status, STR("success"))) {
-        job->last_success_us = run->finished_us;
-        job->fresh = true;
+    if (job->last.success_us == 0 && str_eq(run->status, STR("success"))) {
+        job->last.success_us = run->finished_us;
+        job->ticks.fresh = true;
     }
     return OK;
 }
@@ -67,9 +67,9 @@ static int64_t place_limit(const Daemon *d, const Location *location)
 static void job_add_place(Daemon *d, Job *job, const Location *location)
 {
     int32_t at = 0;
-    while (at < d->place_count && !str_eq(d->places[at].text, location->text)) at++;
-    if (at == d->place_count) {
-        d->places[d->place_count++] =
+    while (at < d->table.place_count && !str_eq(d->table.places[at].text, location->text)) at++;
+    if (at == d->table.place_count) {
+        d->table.places[d->table.place_count++] =
             (Place){.text = location->text, .limit = place_limit(d, location)};
     }
     for (int32_t i = 0; i < job->place_count; i++) {
@@ -96,12 +96,14 @@ static Status job_link(Daemon *d, Job *job, Err *err)
         job->kind == JOB_PIPELINE ? d->config->options.pipelines.items[job->index] : NULL;
     if (o && o->after.count == 0) return OK;
     int32_t count = 0;
-    for (int32_t i = 0; i < d->job_count; i++) count += is_after(d, job, o, &d->jobs[i]);
+    for (int32_t i = 0; i < d->table.job_count; i++)
+        count += is_after(d, job, o, &d->table.jobs[i]);
     if (count == 0) return OK;
-    job->after = ARENA_ARRAY(&d->config->arena, Job *, count);
-    if (!job->after) return err_memory(err);
-    for (int32_t i = 0; i < d->job_count; i++) {
-        if (is_after(d, job, o, &d->jobs[i])) job->after[job->after_count++] = &d->jobs[i];
+    job->ticks.after = ARENA_ARRAY(&d->config->arena, Job *, count);
+    if (!job->ticks.after) return err_memory(err);
+    for (int32_t i = 0; i < d->table.job_count; i++) {
+        if (is_after(d, job, o, &d->table.jobs[i]))
+            job->ticks.after[job->ticks.after_count++] = &d->table.jobs[i];
     }
     return OK;
 }
@@ -111,9 +113,9 @@ static Status job_link(Daemon *d, Job *job, Err *err)
 static Status tables_new(Daemon *d, Err *err)
 {
     int64_t count = d->config->pipeline_count + d->config->quality_count;
-    d->jobs = mem_array(count + 1, (int64_t)sizeof *d->jobs);
-    d->places = mem_array(JOB_PLACES_MAX * count + 1, (int64_t)sizeof *d->places);
-    return d->jobs && d->places ? OK : err_memory(err);
+    d->table.jobs = mem_array(count + 1, (int64_t)sizeof *d->table.jobs);
+    d->table.places = mem_array(JOB_PLACES_MAX * count + 1, (int64_t)sizeof *d->table.places);
+    return d->table.jobs && d->table.places ? OK : err_memory(err);
 }
 
 Status jobs_make(Daemon *d, Err *err)
@@ -121,12 +123,12 @@ Status jobs_make(Daemon *d, Err *err)
     const Configuration *c = d->config;
     TRY(tables_new(d, err));
     for (int32_t i = 0; i < c->pipeline_count; i++) {
-        Job *job = &d->jobs[d->job_count++];
+        Job *job = &d->table.jobs[d->table.job_count++];
         const PipelineOptions *o = c->options.pipelines.items[i];
         job->index = i;
-        job->at_start = o->at_start;
-        job->catch_up = (CatchUp)o->catch_up;
-        job->overlap = (Overlap)o->overlap;
+        job->ticks.at_start = o->at_start;
+        job->ticks.catch_up = (CatchUp)o->catch_up;
+        job->ticks.overlap = (Overlap)o->overlap;
         TRY(job_init(d, job, JOB_PIPELINE, c->pipelines[i].name, o->schedule, err));
         job_add_place(d, job, &c->pipelines[i].from);
         job_add_place(d, job, &c->pipelines[i].to);
@@ -137,22 +139,23 @@ Status jobs_make(Daemon *d, Err *err)
     for (int32_t i = 0; i < c->quality_count; i++) {
         const QualitySet *set = &c->quality[i];
         if (!set->from.connector) continue; /* a set for `check` steps only */
-        Job *job = &d->jobs[d->job_count++];
+        Job *job = &d->table.jobs[d->table.job_count++];
         job->index = i;
-        job->at_start = set->at_start;
-        job->catch_up = CATCH_UP_LAST;
+        job->ticks.at_start = set->at_start;
+        job->ticks.catch_up = CATCH_UP_LAST;
         TRY(job_init(d, job, JOB_DATASET, set->name, set->schedule, err));
         job_add_place(d, job, &set->from);
         TRY(dataset_restore(d, job, err));
     }
-    for (int32_t i = 0; i < d->job_count; i++) TRY(job_link(d, &d->jobs[i], err));
+    for (int32_t i = 0; i < d->table.job_count; i++) TRY(job_link(d, &d->table.jobs[i], err));
     return OK;
 }
 
 Job *job_find(Daemon *d, JobKind kind, Str name)
 {
-    for (int32_t i = 0; i < d->job_count; i++) {
-        if (d->jobs[i].kind == kind && str_eq(d->jobs[i].name, name)) return &d->jobs[i];
+    for (int32_t i = 0; i < d->table.job_count; i++) {
+        if (d->table.jobs[i].kind == kind && str_eq(d->table.jobs[i].name, name))
+            return &d->table.jobs[i];
     }
     return NULL;
 }
@@ -166,12 +169,13 @@ Status job_set_schedule(Daemon *d, Job *job, Str text, Err *err)
     pthread_mutex_lock(&d->lock);
     Status status = arena_copy(&d->config->arena, text, &copy, err);
     if (status == OK) {
-        schedule_done(&job->schedule);
-        job->schedule = schedule;
-        job->scheduled = text.len > 0;
-        job->schedule_text = copy;
-        job->next_us = job->scheduled ? schedule_next(&schedule, ticks_now(d)) : INT64_MAX;
-        job->missed_us = INT64_MAX;
+        schedule_done(&job->ticks.schedule);
+        job->ticks.schedule = schedule;
+        job->ticks.scheduled = text.len > 0;
+        job->ticks.text = copy;
+        job->ticks.next_us =
+            job->ticks.scheduled ? schedule_next(&schedule, ticks_now(d)) : INT64_MAX;
+        job->ticks.missed_us = INT64_MAX;
     }
     pthread_mutex_unlock(&d->lock);
     if (status != OK) schedule_done(&schedule);
@@ -183,7 +187,7 @@ const char *job_state(const Daemon *d, const Job *job)
     if (job->running) return "running";
     if (job->queued == 0) return job->paused ? "paused" : "idle";
     if (job->retrying > 0) return "retrying";
-    for (const Ticket *t = d->first; t; t = t->next) {
+    for (const Ticket *t = d->queue.first; t; t = t->next) {
         if (t->job == job && t->waits_ns) return "waiting";
     }
     return "queued";
@@ -193,10 +197,11 @@ void jobs_clock_set(Daemon *d, int64_t step_us)
 {
     int64_t now_us = clock_now_us();
     pthread_mutex_lock(&d->lock);
-    d->started_us = clock_moment_move(d->started_us, step_us, now_us);
-    for (int32_t i = 0; i < d->job_count; i++) {
-        Job *job = &d->jobs[i];
-        int64_t *moments[] = {&job->last_run_us, &job->last_success_us, &job->failing_since_us};
+    d->life.started_us = clock_moment_move(d->life.started_us, step_us, now_us);
+    for (int32_t i = 0; i < d->table.job_count; i++) {
+        Job *job = &d->table.jobs[i];
+        int64_t *moments[] = {&job->last.run_us, &job->last.success_us,
+                              &job->last.failing_since_us};
         for (int32_t k = 0; k < COUNT_OF(moments); k++) {
             *moments[k] = clock_moment_move(*moments[k], step_us, now_us);
         }
@@ -206,10 +211,11 @@ void jobs_clock_set(Daemon *d, int64_t step_us)
 
 void jobs_done(Daemon *d)
 {
-    for (int32_t i = 0; i < d->job_count; i++) schedule_done(&d->jobs[i].schedule);
-    mem_free(d->jobs);
-    mem_free(d->places);
-    d->jobs = NULL;
-    d->places = NULL;
-    d->job_count = d->place_count = 0;
+    for (int32_t i = 0; i < d->table.job_count; i++)
+        schedule_done(&d->table.jobs[i].ticks.schedule);
+    mem_free(d->table.jobs);
+    mem_free(d->table.places);
+    d->table.jobs = NULL;
+    d->table.places = NULL;
+    d->table.job_count = d->table.place_count = 0;
 }

@@ -84,8 +84,8 @@ static Status last_report(void *arg, const StateReport *report, Err *err UNUSED)
 /* What another neuron with the same store did last is true here as well. */
 static void shared_gauges(Daemon *d)
 {
-    for (int32_t i = 0; d->replica && i < d->job_count; i++) {
-        Job *job = &d->jobs[i];
+    for (int32_t i = 0; d->self.number && i < d->table.job_count; i++) {
+        Job *job = &d->table.jobs[i];
         StateRunFilter filter = {
             .pipeline = job->name, .status = STR("success"), .limit = 1, .brief = true};
         Status status = job->kind == JOB_PIPELINE
@@ -109,7 +109,7 @@ static bool leads(void *arg)
 {
     const Daemon *d = arg;
     bool mine = false;
-    if (!d->replica) return true;
+    if (!d->self.number) return true;
     int64_t hold_us = LEAD_HOLD_US + 3 * d->config->alerts.interval_us;
     return state_lease_take(d->store, STR("alerts"), hold_us, &mine, NULL) == OK && mine;
 }
@@ -127,7 +127,7 @@ static bool exact(void *arg, Metric metric, const Str *labels, int64_t since_us,
 
 Status part_alert_start(Daemon *d, Err *err)
 {
-    AlertOptions options = {.neuron_id = d->identity,
+    AlertOptions options = {.neuron_id = d->self.identity,
                             .shared_id = d->config->options.neuron.id,
                             .leads = leads,
                             .settings = &d->config->alerts,
@@ -145,7 +145,7 @@ void part_alert_stop(Daemon *d)
 {
     Alerts *alerts = atomic_exchange(&d->alerts, NULL);
     alerts_stop(alerts);
-    if (alerts && d->replica) IGNORE(state_lease_drop(d->store, STR("alerts"), NULL));
+    if (alerts && d->self.number) IGNORE(state_lease_drop(d->store, STR("alerts"), NULL));
 }
 
 Status control_alert_list(void *arg, Buf *out, Err *err)

@@ -31,7 +31,7 @@ Status part_federation_start(Daemon *d, Err *err)
     pthread_mutex_unlock(&d->lock);
     FederateOptions options = {.url = o->federation.url,
                                .former_url = o->federation.former_url,
-                               .id = d->identity,
+                               .id = d->self.identity,
                                .name = o->neuron.name,
                                .type = o->neuron.type,
                                .heartbeat_us = heartbeat_us,
@@ -62,8 +62,8 @@ bool federation_health(Daemon *d, bool detail, JsonWriter *w)
     if (d->config->options.federation.url.len == 0) return true;
     if (federate) {
         federate_state(federate, &state);
-    } else if (atomic_load(&d->ready)) {
-        state.since_us = d->started_us;
+    } else if (atomic_load(&d->life.ready)) {
+        state.since_us = d->life.started_us;
         state.kind = ERR_INTERNAL;
         (void)snprintf(state.trouble, sizeof state.trouble, "it did not start; the log says why");
     }

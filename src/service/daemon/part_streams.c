@@ -29,8 +29,8 @@ static void on_changed(void *arg, StreamState state, const Err *why)
 Status streams_new(Daemon *d, Err *err)
 {
     int32_t count = d->config->stream_count;
-    d->streams = mem_array(count + 1, (int64_t)sizeof *d->streams);
-    if (!d->streams) return err_memory(err);
+    d->streams.items = mem_array(count + 1, (int64_t)sizeof *d->streams.items);
+    if (!d->streams.items) return err_memory(err);
     for (int32_t i = 0; i < count; i++) {
         StreamConfig *config = &d->config->streams[i];
         StreamOptionsRun options = {.config = config,
@@ -38,38 +38,38 @@ Status streams_new(Daemon *d, Err *err)
                                             .stop_us = d->config->options.drain_us * 2 / 3,
                                             .changed = on_changed,
                                             .changed_arg = config}};
-        TRY(stream_new(&options, &d->streams[d->stream_count], err));
-        d->stream_count++;
+        TRY(stream_new(&options, &d->streams.items[d->streams.count], err));
+        d->streams.count++;
     }
     return OK;
 }
 
 Status part_streams_start(Daemon *d, Err *err)
 {
-    for (int32_t i = 0; i < d->stream_count; i++) TRY(stream_start(d->streams[i], err));
+    for (int32_t i = 0; i < d->streams.count; i++) TRY(stream_start(d->streams.items[i], err));
     return OK;
 }
 
 void streams_drain(Daemon *d)
 {
-    for (int32_t i = 0; i < d->stream_count; i++) stream_stop(d->streams[i]);
+    for (int32_t i = 0; i < d->streams.count; i++) stream_stop(d->streams.items[i]);
 }
 
 void part_streams_stop(Daemon *d)
 {
     streams_drain(d);
     streams_metrics_forget(d);
-    for (int32_t i = 0; i < d->stream_count; i++) stream_free(d->streams[i]);
-    d->stream_count = 0;
-    mem_free(d->streams);
-    d->streams = NULL;
+    for (int32_t i = 0; i < d->streams.count; i++) stream_free(d->streams.items[i]);
+    d->streams.count = 0;
+    mem_free(d->streams.items);
+    d->streams.items = NULL;
 }
 
 void streams_clock_set(Daemon *d, int64_t step_us)
 {
     int64_t now_us = clock_now_us();
-    for (int32_t i = 0; i < d->stream_count; i++) {
-        _Atomic int64_t *since_us = &stream_stats(d->streams[i])->trouble_since_us;
+    for (int32_t i = 0; i < d->streams.count; i++) {
+        _Atomic int64_t *since_us = &stream_stats(d->streams.items[i])->trouble_since_us;
         int64_t was_us = atomic_load(since_us);
         /* Trouble that begins or ends just now knows the new clock already. */
         (void)atomic_compare_exchange_strong(since_us, &was_us,
@@ -79,8 +79,8 @@ void streams_clock_set(Daemon *d, int64_t step_us)
 
 Stream *stream_find(Daemon *d, Str name)
 {
-    for (int32_t i = 0; i < d->stream_count; i++) {
-        if (str_eq(stream_config(d->streams[i])->name, name)) return d->streams[i];
+    for (int32_t i = 0; i < d->streams.count; i++) {
+        if (str_eq(stream_config(d->streams.items[i])->name, name)) return d->streams.items[i];
     }
     return NULL;
 }

@@ -14,10 +14,10 @@ static bool is_known(void *arg, Str kind, Str name)
 static bool pause_until(Daemon *d, int64_t deadline_ns)
 {
     pthread_mutex_lock(&d->lock);
-    while (!d->upkeep_ends && clock_mono_ns() < deadline_ns) {
+    while (!d->upkeep.ends && clock_mono_ns() < deadline_ns) {
         (void)thread_cond_wait(&d->changed, &d->lock, deadline_ns);
     }
-    bool goes_on = !d->upkeep_ends;
+    bool goes_on = !d->upkeep.ends;
     pthread_mutex_unlock(&d->lock);
     return goes_on;
 }
@@ -26,7 +26,7 @@ static bool pause_until(Daemon *d, int64_t deadline_ns)
 static bool is_ours(Daemon *d)
 {
     bool mine = true;
-    if (!d->replica) return true;
+    if (!d->self.number) return true;
     return state_lease_take(d->store, STR("upkeep"), LEASE_US, &mine, NULL) == OK && mine;
 }
 
@@ -59,14 +59,14 @@ static void keep_small(void *arg)
 
 Status part_upkeep_start(Daemon *d, Err *err)
 {
-    return thread_start(&d->upkeep, "upkeep", keep_small, d, err);
+    return thread_start(&d->upkeep.thread, "upkeep", keep_small, d, err);
 }
 
 void part_upkeep_stop(Daemon *d)
 {
     pthread_mutex_lock(&d->lock);
-    d->upkeep_ends = true;
+    d->upkeep.ends = true;
     pthread_cond_broadcast(&d->changed);
     pthread_mutex_unlock(&d->lock);
-    thread_join(&d->upkeep);
+    thread_join(&d->upkeep.thread);
 }

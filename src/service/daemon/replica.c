@@ -18,7 +18,7 @@ static Status streams_rename(Daemon *d, Err *err)
             Str id = location_option(places[k], STR("id")), other;
             if (!id.len) continue;
             TRY(arena_printf(&d->config->arena, &other, err, "%.*s-%lld", STR_ARG(id),
-                             (long long)d->replica));
+                             (long long)d->self.number));
             TRY(location_set(places[k], &d->config->arena, STR("id"), other, err));
         }
     }
@@ -34,18 +34,18 @@ void replica_clock(Daemon *d)
     if (state_store_offset(d->store, &offset_us, &err) != OK) {
         LOG_ERR(LOG_WARN, "scheduler", "the state store's clock can't be asked", &err);
     } else if (clock_mono_ns() - begun_ns < ANSWER_NS) {
-        atomic_store(&d->offset_us, offset_us);
+        atomic_store(&d->time.offset_us, offset_us);
     }
 }
 
 Status replica_begin(Daemon *d, Err *err)
 {
-    d->identity = d->config->options.neuron.id;
-    TRY(state_scope_take(d->store, HOLD_US, &d->replica, err));
+    d->self.identity = d->config->options.neuron.id;
+    TRY(state_scope_take(d->store, HOLD_US, &d->self.number, err));
     replica_clock(d);
-    if (!d->replica) return OK;
-    TRY(arena_printf(&d->config->arena, &d->identity, err, "%.*s-%lld", STR_ARG(d->identity),
-                     (long long)d->replica));
+    if (!d->self.number) return OK;
+    TRY(arena_printf(&d->config->arena, &d->self.identity, err, "%.*s-%lld",
+                     STR_ARG(d->self.identity), (long long)d->self.number));
     return streams_rename(d, err);
 }
 
@@ -63,7 +63,7 @@ bool replica_take_run(Daemon *d, const Job *job)
     char text[256];
     bool mine = true;
     Err err = {0};
-    if (!d->replica) return true;
+    if (!d->self.number) return true;
     if (state_lease_take(d->store, lease_name(job, text), HOLD_US, &mine, &err) == OK) return mine;
     LOG_ERR(LOG_WARN, "scheduler", "a run goes on without its lease", &err,
             log_text("job", job->tick_name));
@@ -73,7 +73,7 @@ bool replica_take_run(Daemon *d, const Job *job)
 void replica_drop_run(Daemon *d, const Job *job)
 {
     char text[256];
-    if (!d->replica) return;
+    if (!d->self.number) return;
     IGNORE(state_lease_drop(d->store, lease_name(job, text), NULL)); /* it runs out by itself */
 }
 
@@ -81,11 +81,11 @@ void replica_drop_run(Daemon *d, const Job *job)
 
 static void renew_runs(Daemon *d)
 {
-    for (int32_t i = 0; i < d->job_count; i++) {
+    for (int32_t i = 0; i < d->table.job_count; i++) {
         pthread_mutex_lock(&d->lock);
-        bool running = d->jobs[i].running;
+        bool running = d->table.jobs[i].running;
         pthread_mutex_unlock(&d->lock);
-        if (running) (void)replica_take_run(d, &d->jobs[i]);
+        if (running) (void)replica_take_run(d, &d->table.jobs[i]);
     }
 }
 
@@ -102,7 +102,7 @@ static bool renew(Daemon *d)
     if (!mine) {
         LOG(LOG_WARN, "scheduler",
             "the lease ran out and is another's; begun anew under another number",
-            log_text("id", d->identity));
+            log_text("id", d->self.identity));
         return false;
     }
     replica_clock(d);
@@ -119,7 +119,7 @@ static void keep(void *arg)
     Daemon *d = arg;
     int64_t next_ns = clock_mono_ns() + RENEW_NS;
     pthread_mutex_lock(&d->lock);
-    while (!d->keeper_ends) {
+    while (!d->self.ends) {
         if (clock_mono_ns() < next_ns) {
             (void)thread_cond_wait(&d->changed, &d->lock, next_ns);
             continue;
@@ -134,20 +134,20 @@ static void keep(void *arg)
 
 Status part_replica_start(Daemon *d, Err *err)
 {
-    if (!d->replica) return OK;
+    if (!d->self.number) return OK;
     ticks_adopt(d);
-    TRY(thread_start(&d->keeper, "leases", keep, d, err));
-    d->keeping = true;
+    TRY(thread_start(&d->self.keeper, "leases", keep, d, err));
+    d->self.keeping = true;
     return OK;
 }
 
 void part_replica_stop(Daemon *d)
 {
-    if (!d->keeping) return;
+    if (!d->self.keeping) return;
     pthread_mutex_lock(&d->lock);
-    d->keeper_ends = true;
+    d->self.ends = true;
     pthread_cond_broadcast(&d->changed);
     pthread_mutex_unlock(&d->lock);
-    thread_join(&d->keeper);
-    d->keeping = false;
+    thread_join(&d->self.keeper);
+    d->self.keeping = false;
 }

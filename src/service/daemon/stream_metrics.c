@@ -121,9 +121,9 @@ static SourceStats lag_now(StreamStats *stats)
 
 void streams_metrics(Daemon *d)
 {
-    for (int32_t i = 0; i < d->stream_count; i++) {
-        const StreamConfig *config = stream_config(d->streams[i]);
-        StreamStats *stats = stream_stats(d->streams[i]);
+    for (int32_t i = 0; i < d->streams.count; i++) {
+        const StreamConfig *config = stream_config(d->streams.items[i]);
+        StreamStats *stats = stream_stats(d->streams.items[i]);
         for (int32_t k = 0; k < stats->type_count; k++) type_metrics(config, &stats->types[k]);
         metrics_set(METRIC_STREAM_MESSAGES, (double)atomic_load(&stats->dead_lettered),
                     LABELS(config->name, STR(""), STR("dead_letter")));
@@ -144,8 +144,8 @@ void streams_metrics_forget(Daemon *d)
 {
     static const Metric OF_A_STREAM[] = {METRIC_STREAM_RUNNING, METRIC_STREAM_HELD,
                                          METRIC_STREAM_LEDGER_GAP};
-    for (int32_t i = 0; i < d->stream_count; i++) {
-        const StreamConfig *config = stream_config(d->streams[i]);
+    for (int32_t i = 0; i < d->streams.count; i++) {
+        const StreamConfig *config = stream_config(d->streams.items[i]);
         const SourceStats none = {0};
         lag_metrics(config, &none);
         metrics_remove(METRIC_STREAM_LAG_SECONDS,

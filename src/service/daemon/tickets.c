@@ -11,9 +11,9 @@ void ticket_push(Daemon *d, Ticket *ticket)
     pthread_mutex_lock(&d->lock);
     ticket->next = NULL;
     ticket->waits_ns = 0;
-    if (d->last) d->last->next = ticket;
-    else d->first = ticket;
-    d->last = ticket;
+    if (d->queue.last) d->queue.last->next = ticket;
+    else d->queue.first = ticket;
+    d->queue.last = ticket;
     ticket->job->queued++;
     if (ticket->attempts > 0) ticket->job->retrying++;
     workers_dispatch(d);
@@ -51,12 +51,13 @@ static Status ticket_store(Daemon *d, const Ticket *ticket, bool *ret_mine, Err 
     };
     bool tick = ticket->scheduled_us > 0;
     if (job->kind == JOB_PIPELINE) {
-        return tick ? state_tick_run(d->store, job->tick_name, &run, d->identity, ret_mine, err)
-                    : state_run_put(d->store, &run, err);
+        return tick
+                   ? state_tick_run(d->store, job->tick_name, &run, d->self.identity, ret_mine, err)
+                   : state_run_put(d->store, &run, err);
     }
     if (!tick) return OK;
-    return state_tick_take(d->store, job->tick_name, ticket->scheduled_us, d->identity, ret_mine,
-                           err);
+    return state_tick_take(d->store, job->tick_name, ticket->scheduled_us, d->self.identity,
+                           ret_mine, err);
 }
 
 static Status job_has_room(Daemon *d, const Job *job, Err *err)
@@ -64,7 +65,7 @@ static Status job_has_room(Daemon *d, const Job *job, Err *err)
     pthread_mutex_lock(&d->lock);
     bool room = job->queued < TICKETS_OF_JOB_MAX;
     pthread_mutex_unlock(&d->lock);
-    if (atomic_load(&d->draining)) return err_set(err, ERR_LIMIT, "the neuron is ending");
+    if (atomic_load(&d->life.draining)) return err_set(err, ERR_LIMIT, "the neuron is ending");
     if (room) return OK;
     (void)err_set(err, ERR_LIMIT, "too many runs of %.*s wait already", STR_ARG(job->name));
     return err_hint(err, "wait until some are done");
@@ -106,8 +107,8 @@ Status job_enqueue_tick(Daemon *d, Job *job, Str trigger, int64_t scheduled_us, 
 static void take_out(Daemon *d, Ticket *ticket, Ticket *before)
 {
     if (before) before->next = ticket->next;
-    else d->first = ticket->next;
-    if (d->last == ticket) d->last = before;
+    else d->queue.first = ticket->next;
+    if (d->queue.last == ticket) d->queue.last = before;
     ticket->next = NULL;
     ticket->job->queued--;
     if (ticket->attempts > 0) ticket->job->retrying--;
@@ -121,9 +122,9 @@ static bool waits_for_others(const Ticket *ticket)
     bool waits = job->kind == JOB_DATASET
                      ? str_eq(trigger, STR("start"))
                      : !str_eq(trigger, STR("api")) && !str_eq(trigger, STR("federation"));
-    for (int32_t i = 0; waits && i < job->after_count; i++) {
-        const Job *other = job->after[i];
-        bool fresh = other->fresh || job->kind == JOB_DATASET;
+    for (int32_t i = 0; waits && i < job->ticks.after_count; i++) {
+        const Job *other = job->ticks.after[i];
+        bool fresh = other->ticks.fresh || job->kind == JOB_DATASET;
         if (!fresh || other->running || other->queued > 0) return true;
     }
     return false;
@@ -133,10 +134,11 @@ Ticket *ticket_take(Daemon *d)
 {
     int64_t now_ns = clock_mono_ns();
     Ticket *before = NULL, *found = NULL, *found_before = NULL;
-    d->wake_ns = -1;
-    for (Ticket *t = d->first; t; before = t, t = t->next) {
+    d->queue.wake_ns = -1;
+    for (Ticket *t = d->queue.first; t; before = t, t = t->next) {
         if (t->not_before_ns > now_ns) {
-            if (d->wake_ns < 0 || t->not_before_ns < d->wake_ns) d->wake_ns = t->not_before_ns;
+            if (d->queue.wake_ns < 0 || t->not_before_ns < d->queue.wake_ns)
+                d->queue.wake_ns = t->not_before_ns;
         } else if (t->job->running || waits_for_others(t)) {
             t->waits_ns = 0;
         } else if (found || !workers_have_room(d, t->job)) {
@@ -153,7 +155,7 @@ Ticket *ticket_take(Daemon *d)
 Ticket *ticket_withdraw(Daemon *d, Str run_id)
 {
     Ticket *before = NULL;
-    for (Ticket *t = d->first; t; before = t, t = t->next) {
+    for (Ticket *t = d->queue.first; t; before = t, t = t->next) {
         if (!str_eq(str_from(t->run_id), run_id)) continue;
         take_out(d, t, before);
         return t;
@@ -165,7 +167,7 @@ void tickets_void(Daemon *d, int64_t after_us)
 {
     Ticket *gone = NULL;
     pthread_mutex_lock(&d->lock);
-    for (Ticket *t = d->first, *before = NULL, *next; t; t = next) {
+    for (Ticket *t = d->queue.first, *before = NULL, *next; t; t = next) {
         next = t->next;
         if (t->scheduled_us <= after_us || t->attempts > 0) {
             before = t;
@@ -186,7 +188,7 @@ Waiting tickets_waiting(const Daemon *d)
 {
     Waiting all = {0};
     int64_t now_ns = clock_mono_ns(), longest_ns = -1;
-    for (const Ticket *t = d->first; t; t = t->next) {
+    for (const Ticket *t = d->queue.first; t; t = t->next) {
         if (!t->waits_ns) continue;
         JobKind kind = t->job->kind;
         int64_t waits_ns = now_ns - t->waits_ns;
@@ -201,9 +203,9 @@ Waiting tickets_waiting(const Daemon *d)
 /* What still waits stays in the state store and is taken up at the next start. */
 void tickets_done(Daemon *d)
 {
-    for (Ticket *t = d->first, *next; t; t = next) {
+    for (Ticket *t = d->queue.first, *next; t; t = next) {
         next = t->next;
         mem_free(t);
     }
-    d->first = d->last = NULL;
+    d->queue.first = d->queue.last = NULL;
 }

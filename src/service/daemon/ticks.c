@@ -13,14 +13,14 @@ enum {
 
 int64_t ticks_now(const Daemon *d)
 {
-    return clock_now_us() + atomic_load(&d->offset_us);
+    return clock_now_us() + atomic_load(&d->time.offset_us);
 }
 
 /* Said once, not at each try. */
 static void tick_failed(Job *job, const char *what, const Err *err)
 {
     metrics_add(METRIC_ERRORS, 1, LABELS(STR("scheduler"), str_from(err_kind_name(err->kind))));
-    if (job->tick_fails) return;
+    if (job->ticks.fails) return;
     LOG_ERR(LOG_ERROR, "scheduler", what, err, log_text("job", job->tick_name));
 }
 
@@ -116,8 +116,8 @@ static void missed_keep(Daemon *d, Job *job)
     char key[256], value[64];
     Err err = {0};
     pthread_mutex_lock(&d->lock);
-    bool none = job->missed_us == INT64_MAX;
-    int len = snprintf(value, sizeof value, "%lld", (long long)(job->missed_us - 1));
+    bool none = job->ticks.missed_us == INT64_MAX;
+    int len = snprintf(value, sizeof value, "%lld", (long long)(job->ticks.missed_us - 1));
     pthread_mutex_unlock(&d->lock);
     Status status =
         none ? state_value_drop(d->store, missed_key(job, key), &err)
@@ -129,10 +129,11 @@ static void missed_keep(Daemon *d, Job *job)
 static bool missed_begin(Daemon *d, Job *job, int64_t from_us, int64_t to_us)
 {
     pthread_mutex_lock(&d->lock);
-    if (job->missed_us == INT64_MAX) job->missed_us = schedule_next(&job->schedule, from_us);
-    if (job->missed_us > to_us) job->missed_us = INT64_MAX;
-    job->missed_end_us = to_us;
-    bool some = job->missed_us != INT64_MAX;
+    if (job->ticks.missed_us == INT64_MAX)
+        job->ticks.missed_us = schedule_next(&job->ticks.schedule, from_us);
+    if (job->ticks.missed_us > to_us) job->ticks.missed_us = INT64_MAX;
+    job->ticks.missed_end_us = to_us;
+    bool some = job->ticks.missed_us != INT64_MAX;
     pthread_mutex_unlock(&d->lock);
     if (some) missed_keep(d, job);
     return some;
@@ -151,7 +152,7 @@ static int64_t missed_since(Daemon *d, Job *job)
         return 0;
     }
     bool none = number_parse_int64(buf_str(&kept), &kept_us) != NUMBER_OK || kept_us <= 0;
-    if (none || job->catch_up != CATCH_UP_ALL) return last_us;
+    if (none || job->ticks.catch_up != CATCH_UP_ALL) return last_us;
     return last_us ? int64_min(last_us, kept_us) : kept_us;
 }
 
@@ -160,11 +161,11 @@ static bool catch_up(Daemon *d, Job *job, int64_t now_us)
 {
     Err err = {0};
     bool mine = false;
-    if (!job->scheduled || job->catch_up == CATCH_UP_NONE) return false;
+    if (!job->ticks.scheduled || job->ticks.catch_up == CATCH_UP_NONE) return false;
     int64_t since_us = missed_since(d, job);
     if (!since_us) return false;
-    if (job->catch_up == CATCH_UP_ALL) return missed_begin(d, job, since_us, now_us);
-    ScheduleMissed missed = schedule_missed(&job->schedule, since_us, now_us);
+    if (job->ticks.catch_up == CATCH_UP_ALL) return missed_begin(d, job, since_us, now_us);
+    ScheduleMissed missed = schedule_missed(&job->ticks.schedule, since_us, now_us);
     if (missed.count == 0) return false;
     if (job_enqueue_tick(d, job, STR("catch_up"), missed.last_us, &mine, &err) != OK) {
         tick_failed(job, "a tick could not be queued", &err);
@@ -181,18 +182,18 @@ static void store_set_back(Daemon *d)
 
 void ticks_begin(Daemon *d)
 {
-    int64_t now_us = d->seen_us = ticks_now(d);
+    int64_t now_us = d->time.seen_us = ticks_now(d);
     store_set_back(d);
     resume_runs(d);
-    for (int32_t i = 0; i < d->job_count; i++) {
-        Job *job = &d->jobs[i];
+    for (int32_t i = 0; i < d->table.job_count; i++) {
+        Job *job = &d->table.jobs[i];
         bool waits = catch_up(d, job, now_us) || job->queued > 0;
         /* Of several neurons on one store the first runs at its start. */
-        bool first = d->replica <= 1;
-        if (!d->reloaded) job->fresh = false;
+        bool first = d->self.number <= 1;
+        if (!d->life.reloaded) job->ticks.fresh = false;
         /* A dataset without a schedule is checked when somebody asks. */
-        bool starts = job->at_start && (job->kind == JOB_PIPELINE || job->scheduled);
-        if (starts && first && !waits && !d->reloaded && !job->paused) enqueue_start(d, job);
+        bool starts = job->ticks.at_start && (job->kind == JOB_PIPELINE || job->ticks.scheduled);
+        if (starts && first && !waits && !d->life.reloaded && !job->paused) enqueue_start(d, job);
     }
 }
 
@@ -202,8 +203,8 @@ void ticks_begin(Daemon *d)
 static const char *busy_with(const Job *job)
 {
     if (job->paused) return "paused";
-    if (job->overlap == OVERLAP_QUEUE) return NULL;
-    if (job->running || job->retrying > 0 || job->missed_us != INT64_MAX) return "overlap";
+    if (job->ticks.overlap == OVERLAP_QUEUE) return NULL;
+    if (job->running || job->retrying > 0 || job->ticks.missed_us != INT64_MAX) return "overlap";
     return job->queued > 0 ? "waiting" : NULL;
 }
 
@@ -224,16 +225,16 @@ static bool take(Daemon *d, Job *job, Str trigger, int64_t at_us, const char *re
     Err err = {0};
     *ret_mine = false;
     pthread_mutex_lock(&d->lock);
-    bool was_fresh = job->fresh;
-    job->fresh = false; /* before the run is queued, which may end at once */
+    bool was_fresh = job->ticks.fresh;
+    job->ticks.fresh = false; /* before the run is queued, which may end at once */
     pthread_mutex_unlock(&d->lock);
     Status status =
-        reason ? state_tick_take(d->store, job->tick_name, at_us, d->identity, ret_mine, &err)
+        reason ? state_tick_take(d->store, job->tick_name, at_us, d->self.identity, ret_mine, &err)
                : job_enqueue_tick(d, job, trigger, at_us, ret_mine, &err);
     if (status != OK) tick_failed(job, "a tick could not be taken; tried again", &err);
     pthread_mutex_lock(&d->lock);
-    if (!*ret_mine) job->fresh = job->fresh || was_fresh;
-    job->tick_fails = status != OK;
+    if (!*ret_mine) job->ticks.fresh = job->ticks.fresh || was_fresh;
+    job->ticks.fails = status != OK;
     pthread_mutex_unlock(&d->lock);
     return status == OK;
 }
@@ -256,17 +257,17 @@ static int64_t make_up(Daemon *d, Job *job, int64_t now_us)
     bool mine = false;
     for (int32_t i = 0; i < TAKE_AT_ONCE && !mine; i++) {
         pthread_mutex_lock(&d->lock);
-        int64_t at_us = job->missed_us;
+        int64_t at_us = job->ticks.missed_us;
         bool begun = job->running || job->queued > 0 || job->paused;
         pthread_mutex_unlock(&d->lock);
         if (at_us == INT64_MAX || begun) return INT64_MAX;
         if (!take(d, job, STR("catch_up"), at_us, NULL, &mine)) return now_us + AGAIN_US;
         pthread_mutex_lock(&d->lock);
-        if (job->missed_us == at_us) {
-            int64_t next_us = schedule_next(&job->schedule, at_us);
-            job->missed_us = next_us <= job->missed_end_us ? next_us : INT64_MAX;
+        if (job->ticks.missed_us == at_us) {
+            int64_t next_us = schedule_next(&job->ticks.schedule, at_us);
+            job->ticks.missed_us = next_us <= job->ticks.missed_end_us ? next_us : INT64_MAX;
         }
-        bool done = job->missed_us == INT64_MAX;
+        bool done = job->ticks.missed_us == INT64_MAX;
         pthread_mutex_unlock(&d->lock);
         if (mine || done) missed_keep(d, job);
     }
@@ -278,19 +279,19 @@ static int64_t make_up(Daemon *d, Job *job, int64_t now_us)
 static bool take_due(Daemon *d, Job *job, int64_t now_us, int64_t *ret_at_us)
 {
     pthread_mutex_lock(&d->lock);
-    int64_t at_us = job->next_us;
+    int64_t at_us = job->ticks.next_us;
     bool due = at_us <= now_us;
-    int64_t next_us = due ? schedule_next(&job->schedule, at_us) : at_us;
+    int64_t next_us = due ? schedule_next(&job->ticks.schedule, at_us) : at_us;
     bool missed = due && (next_us <= now_us || now_us - at_us > LATE_US);
     if (missed && next_us <= now_us) {
-        *ret_at_us = schedule_missed(&job->schedule, at_us, now_us).last_us;
-        next_us = schedule_next(&job->schedule, now_us);
+        *ret_at_us = schedule_missed(&job->ticks.schedule, at_us, now_us).last_us;
+        next_us = schedule_next(&job->ticks.schedule, now_us);
     } else {
         *ret_at_us = at_us;
     }
-    job->next_us = next_us;
+    job->ticks.next_us = next_us;
     pthread_mutex_unlock(&d->lock);
-    if (!missed || job->catch_up != CATCH_UP_ALL) return due;
+    if (!missed || job->ticks.catch_up != CATCH_UP_ALL) return due;
     (void)missed_begin(d, job, at_us - 1, now_us);
     return false;
 }
@@ -301,13 +302,13 @@ static int64_t job_ticks(Daemon *d, Job *job, int64_t now_us)
     int64_t at_us = 0;
     if (take_due(d, job, now_us, &at_us) && !fire(d, job, at_us)) {
         pthread_mutex_lock(&d->lock);
-        job->next_us = at_us;
+        job->ticks.next_us = at_us;
         pthread_mutex_unlock(&d->lock);
         return now_us + AGAIN_US;
     }
     int64_t again_us = make_up(d, job, now_us);
     pthread_mutex_lock(&d->lock);
-    int64_t next_us = job->next_us;
+    int64_t next_us = job->ticks.next_us;
     pthread_mutex_unlock(&d->lock);
     return int64_min(again_us, next_us);
 }
@@ -315,28 +316,28 @@ static int64_t job_ticks(Daemon *d, Job *job, int64_t now_us)
 /* The clock was ahead: ticks count from now again, and what was taken ahead of time is void. */
 static void set_back(Daemon *d, int64_t now_us)
 {
-    for (int32_t i = 0; i < d->job_count; i++) {
-        Job *job = &d->jobs[i];
+    for (int32_t i = 0; i < d->table.job_count; i++) {
+        Job *job = &d->table.jobs[i];
         pthread_mutex_lock(&d->lock);
-        if (job->scheduled) job->next_us = schedule_next(&job->schedule, now_us);
-        bool missed = job->missed_us != INT64_MAX;
-        job->missed_end_us = int64_min(job->missed_end_us, now_us);
-        if (job->missed_us > now_us) job->missed_us = INT64_MAX;
+        if (job->ticks.scheduled) job->ticks.next_us = schedule_next(&job->ticks.schedule, now_us);
+        bool missed = job->ticks.missed_us != INT64_MAX;
+        job->ticks.missed_end_us = int64_min(job->ticks.missed_end_us, now_us);
+        if (job->ticks.missed_us > now_us) job->ticks.missed_us = INT64_MAX;
         pthread_mutex_unlock(&d->lock);
         if (missed) missed_keep(d, job);
     }
     tickets_void(d, now_us + CLOCK_STEP_US);
     store_set_back(d);
-    d->seen_us = now_us;
+    d->time.seen_us = now_us;
 }
 
 int64_t ticks_fire(Daemon *d)
 {
     int64_t now_us = ticks_now(d), soonest_us = INT64_MAX;
-    if (now_us < d->seen_us - CLOCK_STEP_US) set_back(d, now_us);
-    d->seen_us = int64_max(d->seen_us, now_us);
-    for (int32_t i = 0; i < d->job_count; i++) {
-        soonest_us = int64_min(soonest_us, job_ticks(d, &d->jobs[i], now_us));
+    if (now_us < d->time.seen_us - CLOCK_STEP_US) set_back(d, now_us);
+    d->time.seen_us = int64_max(d->time.seen_us, now_us);
+    for (int32_t i = 0; i < d->table.job_count; i++) {
+        soonest_us = int64_min(soonest_us, job_ticks(d, &d->table.jobs[i], now_us));
     }
     return soonest_us == INT64_MAX ? INT64_MAX : int64_max(soonest_us - ticks_now(d), 0);
 }

@@ -19,9 +19,9 @@ typedef struct Worker {
 
 bool workers_have_room(const Daemon *d, const Job *job)
 {
-    if (d->running[job->kind] >= d->config->options.concurrency) return false;
+    if (d->pool.running[job->kind] >= d->config->options.concurrency) return false;
     for (int32_t i = 0; i < job->place_count; i++) {
-        const Place *place = &d->places[job->places[i]];
+        const Place *place = &d->table.places[job->places[i]];
         if (place->running[job->kind] >= place->limit) return false;
     }
     return true;
@@ -31,9 +31,9 @@ bool workers_have_room(const Daemon *d, const Job *job)
 static void count(Daemon *d, Job *job, int32_t more)
 {
     job->running = more > 0;
-    d->running[job->kind] += more;
+    d->pool.running[job->kind] += more;
     for (int32_t i = 0; i < job->place_count; i++) {
-        d->places[job->places[i]].running[job->kind] += more;
+        d->table.places[job->places[i]].running[job->kind] += more;
     }
 }
 
@@ -55,8 +55,8 @@ static void work(void *arg)
 /* A place for one more thread; there is one more than can be in use. */
 static Worker *worker_free(Daemon *d)
 {
-    for (int32_t i = 0; i < d->worker_count; i++) {
-        Worker *worker = &d->workers[i];
+    for (int32_t i = 0; i < d->pool.worker_count; i++) {
+        Worker *worker = &d->pool.workers[i];
         if (worker->ended) {
             thread_join(&worker->thread); /* it only returns */
             *worker = (Worker){.daemon = d};
@@ -68,11 +68,11 @@ static Worker *worker_free(Daemon *d)
 
 static void start_failed(Daemon *d, const Err *why)
 {
-    if (!d->worker_error[0]) {
+    if (!d->pool.error[0]) {
         LOG_ERR(LOG_ERROR, "daemon", "no thread for a run; it waits", why);
         metrics_add(METRIC_ERRORS, 1, LABELS(STR("daemon"), str_from(err_kind_name(why->kind))));
     }
-    copy_text(d->worker_error, sizeof d->worker_error, str_from(why->message));
+    copy_text(d->pool.error, sizeof d->pool.error, str_from(why->message));
 }
 
 /* Owns the ticket unless it fails. */
@@ -87,7 +87,7 @@ static Status start(Daemon *d, Ticket *ticket, Err *err)
     atomic_store(&job->cancelled, false);
     count(d, job, 1);
     if (thread_start(&worker->thread, KINDS[job->kind], work, worker, err) == OK) {
-        d->worker_error[0] = 0;
+        d->pool.error[0] = 0;
         return OK;
     }
     count(d, job, -1);
@@ -98,10 +98,10 @@ static Status start(Daemon *d, Ticket *ticket, Err *err)
 /* The ticket waits on, before all others. */
 static void push_back(Daemon *d, Ticket *ticket)
 {
-    ticket->next = d->first;
+    ticket->next = d->queue.first;
     ticket->waits_ns = clock_mono_ns();
-    d->first = ticket;
-    if (!d->last) d->last = ticket;
+    d->queue.first = ticket;
+    if (!d->queue.last) d->queue.last = ticket;
     ticket->job->queued++;
     if (ticket->attempts > 0) ticket->job->retrying++;
 }
@@ -109,7 +109,7 @@ static void push_back(Daemon *d, Ticket *ticket)
 void workers_dispatch(Daemon *d)
 {
     Err err = {0};
-    while (d->workers && !atomic_load(&d->draining)) {
+    while (d->pool.workers && !atomic_load(&d->life.draining)) {
         Ticket *ticket = ticket_take(d);
         if (!ticket) return;
         if (start(d, ticket, &err) == OK) continue;
@@ -122,13 +122,13 @@ void workers_dispatch(Daemon *d)
 Status workers_start(Daemon *d, Err *err)
 {
     int64_t count = JOB_KINDS * d->config->options.concurrency + 1;
-    count = int64_min(count, (int64_t)d->job_count + 1);
+    count = int64_min(count, (int64_t)d->table.job_count + 1);
     Worker *workers = mem_array(count, (int64_t)sizeof *workers);
     if (!workers) return err_memory(err);
     for (int64_t i = 0; i < count; i++) workers[i].daemon = d;
     pthread_mutex_lock(&d->lock);
-    d->worker_count = (int32_t)count;
-    d->workers = workers;
+    d->pool.worker_count = (int32_t)count;
+    d->pool.workers = workers;
     workers_dispatch(d);
     pthread_mutex_unlock(&d->lock);
     return OK;
@@ -137,14 +137,14 @@ Status workers_start(Daemon *d, Err *err)
 void workers_drain(Daemon *d)
 {
     pthread_mutex_lock(&d->lock);
-    atomic_store(&d->draining, true);
+    atomic_store(&d->life.draining, true);
     pthread_cond_broadcast(&d->changed);
     pthread_mutex_unlock(&d->lock);
 }
 
 static bool is_idle(const Daemon *d)
 {
-    return d->running[JOB_PIPELINE] + d->running[JOB_DATASET] == 0;
+    return d->pool.running[JOB_PIPELINE] + d->pool.running[JOB_DATASET] == 0;
 }
 
 bool workers_wait(Daemon *d, int64_t deadline_ns)
@@ -160,15 +160,16 @@ bool workers_wait(Daemon *d, int64_t deadline_ns)
 
 void workers_cancel(Daemon *d)
 {
-    for (int32_t i = 0; i < d->job_count; i++) atomic_store(&d->jobs[i].cancelled, true);
+    for (int32_t i = 0; i < d->table.job_count; i++)
+        atomic_store(&d->table.jobs[i].cancelled, true);
 }
 
 void workers_done(Daemon *d)
 {
-    for (int32_t i = 0; i < d->worker_count; i++) thread_join(&d->workers[i].thread);
-    mem_free(d->workers);
-    d->workers = NULL;
-    d->worker_count = 0;
+    for (int32_t i = 0; i < d->pool.worker_count; i++) thread_join(&d->pool.workers[i].thread);
+    mem_free(d->pool.workers);
+    d->pool.workers = NULL;
+    d->pool.worker_count = 0;
 }
 
 /* ---- what is told of them ---- */
@@ -183,12 +184,12 @@ static void write_int(JsonWriter *w, const char *key, int64_t value)
 static void explain(const Daemon *d, const Waiting *all, char *text, size_t size)
 {
     const Job *job = all->job;
-    if (d->worker_error[0]) {
-        (void)snprintf(text, size, "%s", d->worker_error);
+    if (d->pool.error[0]) {
+        (void)snprintf(text, size, "%s", d->pool.error);
         return;
     }
     for (int32_t i = 0; i < job->place_count; i++) {
-        const Place *place = &d->places[job->places[i]];
+        const Place *place = &d->table.places[job->places[i]];
         if (place->running[job->kind] < place->limit) continue;
         (void)snprintf(text, size, "%.*s waits: %lld runs use %.*s already (concurrency)",
                        STR_ARG(job->name), (long long)place->limit, STR_ARG(place->text));
@@ -202,7 +203,7 @@ bool workers_health(const Daemon *d, bool detail, JsonWriter *w)
 {
     Waiting all = tickets_waiting(d);
     int64_t longest_ns = int64_max(all.longest_ns[JOB_PIPELINE], all.longest_ns[JOB_DATASET]);
-    bool good = longest_ns < WAIT_LONG_NS && !d->worker_error[0];
+    bool good = longest_ns < WAIT_LONG_NS && !d->pool.error[0];
     char text[512] = "";
     if (!good && all.job) explain(d, &all, text, sizeof text);
     PartHealth part = {.status = good ? STR("healthy") : STR("unhealthy"),
@@ -213,9 +214,9 @@ bool workers_health(const Daemon *d, bool detail, JsonWriter *w)
     json_object_begin(w);
     part_health_write(&part, detail, w);
     if (detail) {
-        write_int(w, "pipelines_running", d->running[JOB_PIPELINE]);
+        write_int(w, "pipelines_running", d->pool.running[JOB_PIPELINE]);
         write_int(w, "pipelines_waiting", all.count[JOB_PIPELINE]);
-        write_int(w, "checks_running", d->running[JOB_DATASET]);
+        write_int(w, "checks_running", d->pool.running[JOB_DATASET]);
         write_int(w, "checks_waiting", all.count[JOB_DATASET]);
     }
     json_object_end(w);
@@ -228,7 +229,7 @@ void workers_metrics(Daemon *d)
     Waiting all = tickets_waiting(d);
     for (int32_t i = 0; i < JOB_KINDS; i++) {
         Str kind = str_from(KINDS[i]);
-        metrics_set(METRIC_RUNS_RUNNING, d->running[i], LABELS(kind));
+        metrics_set(METRIC_RUNS_RUNNING, d->pool.running[i], LABELS(kind));
         metrics_set(METRIC_RUNS_WAITING, (double)all.count[i], LABELS(kind));
         metrics_set(METRIC_RUNS_WAIT, (double)all.longest_ns[i] / 1e9, LABELS(kind));
     }
