@@ -75,12 +75,12 @@ static Status driver_run(Driver *d, char **argv, FlowResult *result, Err *err)
         .step_count = 1,
         .schema = d->step->schema,
         .run_id = STR("driver"),
-        .cycle_rows_max = strtoll(argv[4], NULL, 10),
-        .cycle_us_max = strtoll(argv[5], NULL, 10),
-        .rejects_allowed = true,
-        .reject_name = STR("dead"),
+        .limits.rows = strtoll(argv[4], NULL, 10),
+        .limits.us = strtoll(argv[5], NULL, 10),
+        .rejects.allowed = true,
+        .rejects.name = STR("dead"),
         .revoke_margin_ns = 1000000000,
-        .stop = &stop,
+        .end.stop = &stop,
     };
     return flow_run(&spec, result, err);
 }

@@ -65,9 +65,9 @@ static void run_trial(const Trial *trial, uint64_t seed, FaultWorld *world)
         .schema = schema,
         .out_name = STR("out"),
         .run_id = STR("trial"),
-        .cycle_rows_max = trial->cycle_rows_max,
-        .rejects_allowed = true,
-        .reject_name = STR("rejects"),
+        .limits.rows = trial->cycle_rows_max,
+        .rejects.allowed = true,
+        .rejects.name = STR("rejects"),
         .queue_bytes = 1 << 14,
         .revoke_margin_ns = 1000000,
         .advance = true,
@@ -168,7 +168,7 @@ static void test_what_the_sink_has_is_a_gap(void **state)
                      .sink = sink,
                      .schema = schema,
                      .out_name = STR("out"),
-                     .cycle_rows_max = 50,
+                     .limits.rows = 50,
                      .asks = true};
     FlowResult result;
     flow_result_init(&result);

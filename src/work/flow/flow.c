@@ -66,7 +66,7 @@ void flow_fail(Flow *flow, const Err *err)
 
 bool flow_is_cancelled(const Flow *flow)
 {
-    return flow->spec->cancelled && atomic_load(flow->spec->cancelled);
+    return flow->spec->end.cancelled && atomic_load(flow->spec->end.cancelled);
 }
 
 void flow_drop_epoch(Flow *flow, const int32_t *parts, int32_t count, int64_t epoch)
@@ -178,8 +178,8 @@ static void steps_reset(const FlowSpec *spec)
 static Status flow_open(const FlowSpec *spec, Err *err)
 {
     TRY(sink_open(spec->sink, spec->run_id, spec->epoch, err));
-    if (spec->reject_sink && spec->reject_sink != spec->sink) {
-        TRY(sink_open(spec->reject_sink, spec->run_id, spec->epoch, err));
+    if (spec->rejects.sink && spec->rejects.sink != spec->sink) {
+        TRY(sink_open(spec->rejects.sink, spec->run_id, spec->epoch, err));
     }
     if (source_open(spec->source, spec->start, spec->budget, err) != OK) return FAIL;
     return OK;
@@ -201,8 +201,8 @@ Status flow_run(const FlowSpec *spec, FlowResult *ret_result, Err *err)
     if (status != OK) {
         Err ignored = {0};
         IGNORE(sink_abort(spec->sink, &ignored));
-        if (spec->reject_sink && spec->reject_sink != spec->sink) {
-            IGNORE(sink_abort(spec->reject_sink, &ignored));
+        if (spec->rejects.sink && spec->rejects.sink != spec->sink) {
+            IGNORE(sink_abort(spec->rejects.sink, &ignored));
         }
         steps_reset(spec);
     }

@@ -68,6 +68,39 @@ typedef struct FlowProgress {
 
 typedef struct FlowLedger FlowLedger;
 
+/* A cycle ends, and is committed, when one of these is reached; 0: no such bound. All 0: one cycle
+ * up to END. */
+typedef struct FlowLimits {
+    int64_t rows, bytes, us;
+} FlowLimits;
+
+typedef struct FlowRejectSpec {
+    bool allowed; /* else the first refused row ends the run, named */
+    Sink *sink;   /* where rejects go; NULL: the sink's own REJECT port */
+    Str name;
+    FlowRejectShape shape;
+    const Str *key; /* names refused rows */
+    int32_t key_count;
+} FlowRejectSpec;
+
+/* Who is told what happens, from the writer's thread. Each may be NULL. */
+typedef struct FlowObserver {
+    void (*progress)(void *arg, const FlowProgress *progress);
+    /* After each committed cycle: what it did. */
+    void (*committed)(void *arg, const FlowLedger *cycle);
+    /* Parts of the cycle that was just undone: another process took them over in the target. */
+    void (*fenced)(void *arg, const int32_t *parts, int32_t count);
+    void *arg;
+} FlowObserver;
+
+/* How it ends before the source does. */
+typedef struct FlowEnd {
+    const _Atomic bool *cancelled; /* an orderly end: ERR_CANCELLED, nothing of the cycle stays */
+    const _Atomic bool *stop;      /* unbounded: finish the cycle, commit, end with OK */
+    int64_t stop_us; /* so long after `stop` a sink that hangs in its cycle is cancelled; 0: 20 s */
+    bool drain;      /* unbounded sources: end at the first IDLE */
+} FlowEnd;
+
 /* What flows. Everything is borrowed for the time of the call. */
 typedef struct FlowSpec {
     Source *source; /* described, not yet open */
@@ -81,36 +114,15 @@ typedef struct FlowSpec {
     const Position *start; /* NULL: the beginning */
     bool advance;          /* the position becomes the watermark */
     bool asks; /* SourceReq.asks: on each ASSIGN the sink is asked where the parts begin */
-
-    /* A cycle ends, and is committed, when one of these is reached; 0: no such bound. All 0: one
-     * cycle up to END. */
-    int64_t cycle_rows_max, cycle_bytes_max, cycle_us_max;
-    bool drain; /* unbounded sources: end at the first IDLE */
-
-    bool rejects_allowed; /* else the first refused row ends the run, named */
-    Sink *reject_sink;    /* where rejects go; NULL: the sink's own REJECT port */
-    Str reject_name;
-    FlowRejectShape reject_shape;
-    const Str *key; /* names refused rows */
-    int32_t key_count;
-
+    FlowLimits limits;
+    FlowRejectSpec rejects;
     FlowGate gate; /* check NULL: none */
-    ExprRun expr;  /* now_us is taken anew for each cycle when there is more than one */
+    FlowObserver observer;
+    FlowEnd end;
+    ExprRun expr; /* now_us is taken anew for each cycle when there is more than one */
     Budget *budget;
     int64_t queue_bytes;      /* bound of each queue; 0: 8 MiB */
     int64_t revoke_margin_ns; /* how long before a revoke's deadline the cycle is given up */
-    void (*progress)(void *arg, const FlowProgress *progress);
-    void *progress_arg;
-    /* After each committed cycle: what it did. May be NULL. */
-    void (*committed)(void *arg, const FlowLedger *cycle);
-    void *committed_arg;
-    /* Parts of the cycle that was just undone: another process took them over in the target. May be
-     * NULL. */
-    void (*fenced)(void *arg, const int32_t *parts, int32_t count);
-    void *fenced_arg;
-    const _Atomic bool *cancelled; /* an orderly end: ERR_CANCELLED, nothing of the cycle stays */
-    const _Atomic bool *stop;      /* unbounded: finish the cycle, commit, end with OK */
-    int64_t stop_us; /* so long after `stop` a sink that hangs in its cycle is cancelled; 0: 20 s */
 } FlowSpec;
 
 /* Rows by what became of them. At the end of every committed cycle, and in the result:

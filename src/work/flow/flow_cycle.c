@@ -16,7 +16,7 @@ Status writer_init(Writer *self, Flow *flow, Err *err)
     const FlowSpec *spec = flow->spec;
     if (spec->asks) self->asked = mem_zalloc((int64_t)sizeof *self->asked);
     if (spec->asks && !self->asked) return err_memory(err);
-    self->one_cycle = !spec->cycle_rows_max && !spec->cycle_bytes_max && !spec->cycle_us_max;
+    self->one_cycle = !spec->limits.rows && !spec->limits.bytes && !spec->limits.us;
     TRY(flow_rejects_init(&self->rejects, spec, err));
     flow->result->position.handle = spec->source->handle;
     TRY(position_copy(&flow->result->position, &self->position, err));
@@ -66,7 +66,7 @@ static Status item_check(const FlowItem *item, Err *err)
 
 static Status part_begun(Writer *self, const FlowItem *item, Err *err)
 {
-    const FlowRejectShape *shape = &self->spec->reject_shape;
+    const FlowRejectShape *shape = &self->spec->rejects.shape;
     if (!shape->committed || !item->has_span) return OK;
     if (position_next(&self->begun, item->span.part) >= 0) return OK;
     Span before = {.part = item->span.part, .next = item->span.first};
@@ -177,7 +177,7 @@ static Status outcome_ask(Writer *self, Sink *sink, Err *err)
 
 static void rejects_ended(const Writer *self, FlowRejectsEnd end)
 {
-    const FlowRejectShape *shape = &self->spec->reject_shape;
+    const FlowRejectShape *shape = &self->spec->rejects.shape;
     if (shape->ended) shape->ended(shape->arg, end);
     if (shape->committed && end == REJECTS_DONE) shape->committed(shape->arg, &self->position);
 }
@@ -191,7 +191,7 @@ static Status commit_rejects(Writer *self, const SinkRun *run, bool *ret_again, 
     Sink *sink = self->rejects.sink;
     SinkCounts ignored = {0};
     CommitResult result = COMMIT_DONE;
-    const FlowRejectShape *shape = &self->spec->reject_shape;
+    const FlowRejectShape *shape = &self->spec->rejects.shape;
     Position position = self->position; /* borrowed */
     position.handle = NULL;
     SinkRun rejects_run = *run;
@@ -319,7 +319,7 @@ Status cycle_commit(Writer *self, bool *ret_again, Err *err)
     if (result == COMMIT_PENDING) TRY(pending_add(self, err));
     else TRY(settle(self, &self->position, err));
     self->cycle++;
-    if (spec->committed) spec->committed(spec->committed_arg, &self->ledger);
+    if (spec->observer.committed) spec->observer.committed(spec->observer.arg, &self->ledger);
     self->flow->result->publish_ns += clock_mono_ns() - start_ns;
     return OK;
 }

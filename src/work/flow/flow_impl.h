@@ -134,7 +134,7 @@ void flow_drop_epoch(Flow *flow, const int32_t *parts, int32_t count, int64_t ep
 
 /* Whatever the sinks wait for, in whichever of them the writer is. */
 void flow_cancel_sinks(Flow *flow);
-/* Begin and end watching `spec->cancelled`. */
+/* Begin and end watching `spec->end.cancelled`. */
 MUST_USE Status flow_watch_start(Flow *flow, Err *err);
 void flow_watch_end(Flow *flow);
 void flow_reader_run(void *reader);

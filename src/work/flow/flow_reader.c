@@ -241,7 +241,7 @@ static Status reader_event(FlowReader *reader, SourceEvent *event, Err *err)
 static bool reader_is_over(const Flow *flow)
 {
     return atomic_load(&flow->failed) || atomic_load(&flow->ending) ||
-           (flow->spec->stop && atomic_load(flow->spec->stop));
+           (flow->spec->end.stop && atomic_load(flow->spec->end.stop));
 }
 
 /* The writer undid a cycle by itself: read again. What was read meanwhile is stale. */
@@ -262,7 +262,7 @@ static Status reader_rewind(Flow *flow, Err *err)
 static bool reader_stays(const Flow *flow)
 {
     const FlowSpec *spec = flow->spec;
-    bool cycles = spec->cycle_rows_max || spec->cycle_bytes_max || spec->cycle_us_max;
+    bool cycles = spec->limits.rows || spec->limits.bytes || spec->limits.us;
     return cycles && spec->source->ops->rewind && source_parts(spec->source) <= 1;
 }
 

@@ -13,10 +13,10 @@ typedef struct Waiting {
 
 Status flow_rejects_init(FlowRejects *rejects, const FlowSpec *spec, Err *err)
 {
-    Sink *own = spec->reject_sink;
+    Sink *own = spec->rejects.sink;
     *rejects = (FlowRejects){.spec = spec, .sink = own ? own : spec->sink, .port = -1};
     rejects->elsewhere = own && own != spec->sink;
-    TRY(reject_writer_init(&rejects->refused, spec->key, spec->key_count, err));
+    TRY(reject_writer_init(&rejects->refused, spec->rejects.key, spec->rejects.key_count, err));
     return reject_writer_init(&rejects->unwritten, NULL, 0, err);
 }
 
@@ -37,11 +37,11 @@ void flow_rejects_done(FlowRejects *rejects)
 Status flow_rejects_port(FlowRejects *rejects, Err *err)
 {
     const FlowSpec *spec = rejects->spec;
-    if (!spec->rejects_allowed) return OK;
+    if (!spec->rejects.allowed) return OK;
     CLEANUP(schema_unref_p) Schema *schema = NULL;
-    if (spec->reject_shape.schema) schema = schema_ref(spec->reject_shape.schema);
+    if (spec->rejects.shape.schema) schema = schema_ref(spec->rejects.shape.schema);
     else TRY(reject_schema(&schema, err));
-    return sink_port(rejects->sink, PORT_REJECT, spec->reject_name, schema, &rejects->port, err);
+    return sink_port(rejects->sink, PORT_REJECT, spec->rejects.name, schema, &rejects->port, err);
 }
 
 Status flow_rejects_begin(FlowRejects *rejects, int64_t cycle, Err *err)
@@ -151,7 +151,7 @@ static Status unwritten_error(const Batch *unwritten, int64_t row, Err *err)
 static Status take_unwritten(const FlowRejects *rejects, const Batch *unwritten, Waiting *waiting,
                              Err *err)
 {
-    const FlowRejectShape *shape = &rejects->spec->reject_shape;
+    const FlowRejectShape *shape = &rejects->spec->rejects.shape;
     int64_t *rows = mem_array(unwritten->rows, (int64_t)sizeof *rows);
     if (!rows) return err_memory(err);
     Status status = OK;
@@ -176,7 +176,7 @@ static Status take_unwritten(const FlowRejects *rejects, const Batch *unwritten,
 /* Once in their present form. */
 static Status write_once(FlowRejects *rejects, int64_t cycle, Waiting *waiting, Err *err)
 {
-    const FlowRejectShape *shape = &rejects->spec->reject_shape;
+    const FlowRejectShape *shape = &rejects->spec->rejects.shape;
     const FlowRejectRows rows = {waiting->rows, waiting->forms, &rejects->origins};
     CLEANUP(batch_unref_p) Batch *shaped = NULL;
     CLEANUP(batch_unref_p) Batch *unwritten = NULL;
@@ -232,8 +232,8 @@ static Status write_parts(FlowRejects *rejects, int64_t cycle, const Batch *batc
 
 Status flow_rejects_write(FlowRejects *rejects, int64_t cycle, Batch *batch, Err *err)
 {
-    if (!rejects->spec->rejects_allowed) return refused_row_error(batch, err);
-    if (rejects->spec->reject_shape.schema) return write_parts(rejects, cycle, batch, err);
+    if (!rejects->spec->rejects.allowed) return refused_row_error(batch, err);
+    if (rejects->spec->rejects.shape.schema) return write_parts(rejects, cycle, batch, err);
     TRY(flow_rejects_begin(rejects, cycle, err));
     return sink_write(rejects->sink, rejects->port, batch, NULL, err);
 }

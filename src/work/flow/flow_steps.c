@@ -120,7 +120,8 @@ void flow_steps_run(void *arg)
     StepsThread self = {.flow = arg};
     const FlowSpec *spec = self.flow->spec;
     Err err = {0};
-    Status status = reject_writer_init(&self.rejects, spec->key, spec->key_count, &err);
+    Status status =
+        reject_writer_init(&self.rejects, spec->rejects.key, spec->rejects.key_count, &err);
     if (status == OK) status = steps_loop(&self, &err);
     if (status != OK) flow_fail(self.flow, &err);
     reject_writer_done(&self.rejects);

@@ -10,15 +10,15 @@ void flow_cancel_sinks(Flow *flow)
 {
     const FlowSpec *spec = flow->spec;
     sink_cancel(spec->sink);
-    if (spec->reject_sink && spec->reject_sink != spec->sink) sink_cancel(spec->reject_sink);
+    if (spec->rejects.sink && spec->rejects.sink != spec->sink) sink_cancel(spec->rejects.sink);
 }
 
 /* Cancelled, or stopped for so long that the cycle won't end by itself. */
 static bool is_due(const FlowSpec *spec, const Flow *flow, int64_t *stopped_ns)
 {
-    int64_t patience_us = spec->stop_us ? spec->stop_us : STOP_US;
+    int64_t patience_us = spec->end.stop_us ? spec->end.stop_us : STOP_US;
     if (flow_is_cancelled(flow)) return true;
-    if (!spec->stop || !atomic_load(spec->stop)) return false;
+    if (!spec->end.stop || !atomic_load(spec->end.stop)) return false;
     if (!*stopped_ns) *stopped_ns = clock_mono_ns();
     return clock_mono_ns() - *stopped_ns > patience_us * 1000;
 }
@@ -27,7 +27,7 @@ static void watch_run(void *arg)
 {
     Flow *flow = arg;
     FlowWatch *watch = &flow->watch;
-    int64_t tick_ns = flow->spec->cancelled ? WATCH_TICK_NS : STOP_TICK_NS, stopped_ns = 0;
+    int64_t tick_ns = flow->spec->end.cancelled ? WATCH_TICK_NS : STOP_TICK_NS, stopped_ns = 0;
     bool told = false;
     pthread_mutex_lock(&watch->mutex);
     while (!watch->end) {
@@ -47,7 +47,7 @@ Status flow_watch_start(Flow *flow, Err *err)
     pthread_mutex_init(&watch->mutex, NULL);
     thread_cond_init(&watch->cond);
     watch->ready = true;
-    if (!flow->spec->cancelled && !flow->spec->stop) return OK;
+    if (!flow->spec->end.cancelled && !flow->spec->end.stop) return OK;
     return thread_start(&watch->thread, "watch", watch_run, flow, err);
 }
 

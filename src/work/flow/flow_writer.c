@@ -9,7 +9,7 @@
 /* Parts are ours no more: nothing of them is carried along. */
 static void parts_forget(Writer *self, const int32_t *parts, int32_t count)
 {
-    const FlowRejectShape *shape = &self->spec->reject_shape;
+    const FlowRejectShape *shape = &self->spec->rejects.shape;
     for (int32_t i = 0; i < count; i++) {
         position_remove(&self->position, parts[i]);
         position_remove(&self->flow->result->position, parts[i]);
@@ -33,7 +33,7 @@ static void parts_fenced(Writer *self)
     pthread_mutex_unlock(&r->mutex);
     if (count == 0) return;
     parts_forget(self, r->fenced, count);
-    if (spec->fenced) spec->fenced(spec->fenced_arg, r->fenced, count);
+    if (spec->observer.fenced) spec->observer.fenced(spec->observer.arg, r->fenced, count);
 }
 
 /* Undo the cycle, which wasn't committed. */
@@ -62,8 +62,8 @@ static Status sinks_wake(Writer *self, Err *err)
 {
     const FlowSpec *spec = self->spec;
     TRY(sink_abort(spec->sink, err));
-    bool other = spec->reject_sink && spec->reject_sink != spec->sink;
-    return other ? sink_abort(spec->reject_sink, err) : OK;
+    bool other = spec->rejects.sink && spec->rejects.sink != spec->sink;
+    return other ? sink_abort(spec->rejects.sink, err) : OK;
 }
 
 static void revoked_forget(Writer *self)
@@ -137,7 +137,7 @@ static Status rewind_wait(Writer *self, Err *err)
 
 static bool is_stopping(const Writer *self)
 {
-    return self->spec->stop && atomic_load(self->spec->stop);
+    return self->spec->end.stop && atomic_load(self->spec->end.stop);
 }
 
 /* Commit; where the sink says so, undo the cycle and read it again. */
@@ -171,7 +171,7 @@ static void take_asked(Writer *self, FlowTake *to)
 static Status take_answer(Writer *self, int64_t epoch, const Position *from, Err *err)
 {
     FlowTake *take = &self->flow->take;
-    const FlowRejectShape *shape = &self->spec->reject_shape;
+    const FlowRejectShape *shape = &self->spec->rejects.shape;
     for (int32_t i = 0; i < from->count; i++) {
         const PartPosition *at = &from->parts[i];
         TRY(position_put(&self->flow->result->position, at->part, at->next, err));
@@ -219,16 +219,16 @@ static bool cycle_is_full(const Writer *self)
     const FlowSpec *spec = self->spec;
     if (!self->open) return false;
     int64_t age_us = (clock_mono_ns() - self->started_ns) / 1000;
-    return (spec->cycle_rows_max && self->ledger.extracted >= spec->cycle_rows_max) ||
-           (spec->cycle_bytes_max && self->cycle_bytes >= spec->cycle_bytes_max) ||
-           (spec->cycle_us_max && age_us >= spec->cycle_us_max);
+    return (spec->limits.rows && self->ledger.extracted >= spec->limits.rows) ||
+           (spec->limits.bytes && self->cycle_bytes >= spec->limits.bytes) ||
+           (spec->limits.us && age_us >= spec->limits.us);
 }
 
 static void writer_progress(Writer *self, const char *phase)
 {
     const FlowSpec *spec = self->spec;
     int64_t now_ns = clock_mono_ns();
-    if (!spec->progress || now_ns - self->progress_ns < PROGRESS_NS) return;
+    if (!spec->observer.progress || now_ns - self->progress_ns < PROGRESS_NS) return;
     self->progress_ns = now_ns;
     const FlowLedger *done = &self->flow->result->ledger;
     const FlowLedger open = self->open ? self->ledger : (FlowLedger){0};
@@ -241,7 +241,7 @@ static void writer_progress(Writer *self, const char *phase)
         .rows_estimate = -1,
         .phase = phase,
     };
-    spec->progress(spec->progress_arg, &progress);
+    spec->observer.progress(spec->observer.arg, &progress);
 }
 
 /* Everything was read: the reader may go, unless the last cycle has to be read again. */
@@ -270,7 +270,7 @@ static Status writer_item(Writer *self, FlowItem *item, bool *ret_end, Err *err)
         return OK;
     }
     case ITEM_IDLE:
-        return self->spec->drain ? last_item(self, owned, err) : OK;
+        return self->spec->end.drain ? last_item(self, owned, err) : OK;
     case ITEM_LAST:
         return last_item(self, owned, err);
     case ITEM_END:
@@ -286,8 +286,8 @@ static Status writer_item(Writer *self, FlowItem *item, bool *ret_end, Err *err)
 static int64_t next_look_ns(const Writer *self)
 {
     int64_t tick_ns = clock_mono_ns() + WRITER_TICK_NS;
-    if (!self->open || !self->spec->cycle_us_max) return tick_ns;
-    return int64_min(tick_ns, self->started_ns + self->spec->cycle_us_max * 1000);
+    if (!self->open || !self->spec->limits.us) return tick_ns;
+    return int64_min(tick_ns, self->started_ns + self->spec->limits.us * 1000);
 }
 
 static Status writer_step(Writer *self, bool *ret_end, Err *err)

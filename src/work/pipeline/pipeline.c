@@ -123,17 +123,17 @@ static Status flow_of_assembly(Assembly *a, RunResult *result, bool *ret_rejects
         .epoch = a->state.epoch,
         .start = incremental && !a->options->full_refresh ? &a->state.position : NULL,
         .advance = a->advance,
-        .rejects_allowed = c->rejects,
-        .reject_sink = a->reject_sink,
-        .reject_name = c->reject_table,
-        .key = c->key,
-        .key_count = c->key_count,
+        .rejects.allowed = c->rejects,
+        .rejects.sink = a->reject_sink,
+        .rejects.name = c->reject_table,
+        .rejects.key = c->key,
+        .rejects.key_count = c->key_count,
         .expr = {.now_us = clock_now_us()},
         /* What waits in the queues is bounded there; the budget is for what grows. */
         .queue_bytes = queue_bytes(a->env->budget, a->source_req.wire),
-        .progress = a->env->progress,
-        .progress_arg = a->env->progress_arg,
-        .cancelled = a->env->cancelled,
+        .observer.progress = a->env->progress,
+        .observer.arg = a->env->progress_arg,
+        .end.cancelled = a->env->cancelled,
     };
     FlowResult flow;
     flow_result_init(&flow);

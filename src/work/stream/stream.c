@@ -255,38 +255,36 @@ static FlowSpec flow_spec(Stretch *s)
         .start = s->info.replayable && s->state.position.count > 0 ? &s->state.position : NULL,
         .advance = s->info.replayable,
         .asks = s->source_req.asks,
-        .cycle_rows_max = c->cycle_rows,
-        .cycle_bytes_max = CYCLE_BYTES_MAX,
-        .cycle_us_max = c->cycle_us,
-        .drain = s->env->drain && s->info.unbounded,
-        .rejects_allowed = c->dead_letters,
-        .reject_sink = s->letter_sink,
-        .reject_name = c->dead_letter_name,
+        .limits.rows = c->cycle_rows,
+        .limits.bytes = CYCLE_BYTES_MAX,
+        .limits.us = c->cycle_us,
+        .end.drain = s->env->drain && s->info.unbounded,
+        .rejects.allowed = c->dead_letters,
+        .rejects.sink = s->letter_sink,
+        .rejects.name = c->dead_letter_name,
         .expr = {.now_us = clock_now_us()},
         .queue_bytes = queue_bytes(s->env->budget),
         .revoke_margin_ns = INT64_C(500000000),
-        .progress = on_progress,
-        .progress_arg = s,
+        .observer.progress = on_progress,
+        .observer.arg = s,
         .gate = {breaker_check, &s->breaker},
-        .committed = on_committed,
-        .committed_arg = s,
-        .fenced = on_fenced,
-        .fenced_arg = s,
-        .stop = s->env->stop,
-        .stop_us = s->env->stop_us,
+        .observer.committed = on_committed,
+        .observer.fenced = on_fenced,
+        .end.stop = s->env->stop,
+        .end.stop_us = s->env->stop_us,
     };
     if (c->dead_letters) {
-        spec.reject_shape = (FlowRejectShape){.schema = dead_letters_schema(&s->letters),
-                                              .shape = dead_letters_shape,
-                                              .next = dead_letters_next,
-                                              .arg = &s->letters};
+        spec.rejects.shape = (FlowRejectShape){.schema = dead_letters_schema(&s->letters),
+                                               .shape = dead_letters_shape,
+                                               .next = dead_letters_next,
+                                               .arg = &s->letters};
     }
     if (s->letters.keeps) {
-        spec.reject_shape.keep = dead_letters_keep;
-        spec.reject_shape.ended = dead_letters_ended;
-        spec.reject_shape.committed = dead_letters_committed;
-        spec.reject_shape.taken = dead_letters_taken;
-        spec.reject_shape.gone = dead_letters_gone;
+        spec.rejects.shape.keep = dead_letters_keep;
+        spec.rejects.shape.ended = dead_letters_ended;
+        spec.rejects.shape.committed = dead_letters_committed;
+        spec.rejects.shape.taken = dead_letters_taken;
+        spec.rejects.shape.gone = dead_letters_gone;
     }
     return spec;
 }
