@@ -31,6 +31,7 @@ typedef struct Look {
     ReplayLease lease; /* while it is replayed */
     Str wanted;        /* --show: an id; empty: none */
     bool found;
+    int64_t passed; /* by --cause: replayed before, not shown */
 } Look;
 
 /* ---- marks ---- */
@@ -148,7 +149,8 @@ static Status list_text(const Look *look, Err *err)
     Rejects *r = look->r;
     for (int32_t i = 0; i < look->causes.count; i++) {
         const Cause *cause = look->causes.items[i];
-        if (cause->count == 0) continue;
+        int64_t count = cause->count + (args_has(r->args, "all") ? cause->replayed : 0);
+        if (count == 0) continue;
         if (r->shown++ == 0) {
             TRY(buf_printf(&r->out, err, "%-20s %-8s %8s  %-20s %s\n", "NAME", "CAUSE", "COUNT",
                            "STAGE", "REASON (of the first)"));
@@ -156,7 +158,7 @@ static Status list_text(const Look *look, Err *err)
         char text[REFUSED_REASON_MAX];
         Str reason = str_slice(refused_reason(cause->reason, text), 0, 200);
         TRY(buf_printf(&r->out, err, "%-20.*s %-8s %8lld  %-20.*s %.*s\n",
-                       STR_ARG(look->place.name), cause->id, (long long)cause->count,
+                       STR_ARG(look->place.name), cause->id, (long long)count,
                        STR_ARG(cause->stage), STR_ARG(reason)));
     }
     if (look->causes.others == 0) return OK;
@@ -179,17 +181,35 @@ static Status look_list(Look *look, Err *err)
     return OK;
 }
 
+/* Causes of what was replayed before must be known before the first row is looked at. */
+static Status load_all(void *arg, const Refused *refused, Err *err)
+{
+    Look *look = arg;
+    Cause *cause = NULL;
+    int32_t before = look->causes.count;
+    TRY(causes_find(&look->causes, refused, &cause, err));
+    bool made = look->causes.count > before && look->place.ordered;
+    if (made) TRY(marks_load(look, cause, err));
+    if (cause) cause_look(cause, refused);
+    return OK;
+}
+
 /* ---- showing ---- */
 
 static Status show_one(void *arg, const Refused *refused, Err *err)
 {
     Look *look = arg;
     Rejects *r = look->r;
-    Str cause = args_get(r->args, "cause", STR_NULL);
-    bool wanted = look->wanted.len
-                      ? str_eq(look->wanted, str_from(refused->id))
-                      : str_eq(cause, str_from(refused->cause)) && r->shown < SHOWN_MAX;
+    Str id = args_get(r->args, "cause", STR_NULL);
+    bool wanted = look->wanted.len ? str_eq(look->wanted, str_from(refused->id))
+                                   : str_eq(id, str_from(refused->cause)) && r->shown < SHOWN_MAX;
     if (!wanted) return OK;
+    const Cause *cause = causes_get(&look->causes, id);
+    bool open = look->wanted.len || args_has(r->args, "all");
+    if (!open && cause && cause_is_replayed(cause, refused)) {
+        look->passed++;
+        return OK;
+    }
     r->shown++;
     look->found = true;
     JsonWriter own = json_writer_make(&r->out, err);
@@ -204,25 +224,21 @@ static Status show_one(void *arg, const Refused *refused, Err *err)
 
 static Status look_show(Look *look, Err *err)
 {
-    TRY(refused_read(&look->place, &look->r->env, show_one, look, err));
+    const RefusedEnv *env = &look->r->env;
+    const char *name = look->wanted.len ? "show" : "cause";
+    Str id = args_get(look->r->args, name, STR_NULL);
+    TRY(refused_read(&look->place, env, load_all, look, err));
+    (void)causes_drop_stale(&look->causes, look->place.lasting);
+    TRY(refused_read(&look->place, env, show_one, look, err));
     if (look->found) return OK;
-    return err_set(err, ERR_NOT_FOUND, "%.*s has no such rejects", STR_ARG(look->place.name));
+    (void)err_set(err, ERR_NOT_FOUND, "%.*s has no %srejects of --%s %.*s",
+                  STR_ARG(look->place.name), look->passed ? "open " : "", name, STR_ARG(id));
+    if (look->passed) return err_hint(err, "--all shows what was replayed before");
+    if (look->wanted.len) return err_hint(err, "ids are shown by --cause CAUSE");
+    return err_hint(err, "causes are listed by `neuron rejects %.*s`", STR_ARG(look->place.name));
 }
 
 /* ---- replaying ---- */
-
-/* Causes of what was replayed before must be known before the first row is looked at. */
-static Status load_all(void *arg, const Refused *refused, Err *err)
-{
-    Look *look = arg;
-    Cause *cause = NULL;
-    int32_t before = look->causes.count;
-    TRY(causes_find(&look->causes, refused, &cause, err));
-    bool made = look->causes.count > before && look->place.ordered;
-    if (made) TRY(marks_load(look, cause, err));
-    if (cause) cause_look(cause, refused);
-    return OK;
-}
 
 static Status show_fixed(void *arg, const Refused *refused, Str fixed, Str why, Err *err)
 {
@@ -243,10 +259,15 @@ static Status replay_print(Look *look, const ReplayResult *result, Err *err)
     Rejects *r = look->r;
     bool dry = args_has(r->args, "dry-run");
     if (!r->program->json) {
-        return buf_printf(&r->out, err, "%.*s: %lld %s, %lld stay, %lld were replayed before\n",
-                          STR_ARG(look->place.name), (long long)result->replayed,
-                          dry ? "would be replayed" : "replayed", (long long)result->skipped,
-                          (long long)result->before);
+        TRY(buf_printf(&r->out, err, "%.*s: %lld %s, %lld stay", STR_ARG(look->place.name),
+                       (long long)result->replayed, dry ? "would be replayed" : "replayed",
+                       (long long)(result->skipped + result->rejected)));
+        if (result->rejected) {
+            TRY(buf_printf(&r->out, err, " (%lld refused again)", (long long)result->rejected));
+        }
+        TRY(buf_printf(&r->out, err, ", %lld were replayed before\n", (long long)result->before));
+        if (!dry || look->place.stream) return OK;
+        return buf_append(&r->out, STR("the steps after --fix were not tried\n"), err);
     }
     json_object_begin(&r->w);
     json_text(&r->w, "name", look->place.name);
@@ -290,9 +311,15 @@ static Status look_replay(Look *look, Err *err)
     ReplayResult result;
     TRY(refused_read(&look->place, &r->env, load_all, look, err));
     (void)causes_drop_stale(&look->causes, look->place.lasting);
+    if (replay.cause.len && !causes_get(&look->causes, replay.cause)) {
+        (void)err_set(err, ERR_NOT_FOUND, "%.*s has no rejects of --cause %.*s",
+                      STR_ARG(look->place.name), STR_ARG(replay.cause));
+        return err_hint(err, "causes are listed by `neuron rejects %.*s`",
+                        STR_ARG(look->place.name));
+    }
     TRY(replay_run(&replay, &result, err));
     if (!replay.dry_run) TRY(marks_keep(look, err));
-    if (result.skipped > 0) r->failed = true;
+    if (result.skipped + result.rejected > 0) r->failed = true;
     return replay_print(look, &result, err);
 }
 
@@ -349,6 +376,20 @@ static Status look_all(Rejects *r, Err *err)
     return OK;
 }
 
+static Status name_unknown(const Configuration *c, Str name, Err *err)
+{
+    Str near = STR_NULL;
+    for (int32_t i = 0; i < c->stream_count && !near.len; i++) {
+        near = str_nearest(name, &c->streams[i].name, 1);
+    }
+    for (int32_t i = 0; i < c->pipeline_count && !near.len; i++) {
+        near = str_nearest(name, &c->pipelines[i].name, 1);
+    }
+    (void)err_set(err, ERR_CONFIG, "no pipeline or stream \"%.*s\" in %.*s", STR_ARG(name),
+                  STR_ARG(c->path));
+    return near.len ? err_hint(err, "did you mean \"%.*s\"?", STR_ARG(near)) : FAIL;
+}
+
 static Status look_named(Rejects *r, Str name, Err *err)
 {
     RefusedPlace place;
@@ -356,11 +397,14 @@ static Status look_named(Rejects *r, Str name, Err *err)
     const PipelineConfig *pipeline = NULL;
     Err ignored = {0};
     bool is_stream = configuration_stream(r->config, name, &stream, &ignored) == OK;
-    if (!is_stream) TRY(configuration_pipeline(r->config, name, &pipeline, err));
+    if (!is_stream && configuration_pipeline(r->config, name, &pipeline, err) != OK) {
+        return name_unknown(r->config, name, err);
+    }
     bool has =
         is_stream ? refused_place_stream(stream, &place) : refused_place_pipeline(pipeline, &place);
     if (has) return look_run(r, &place, err);
-    (void)err_set(err, ERR_USAGE, "%.*s keeps no rejects", STR_ARG(name));
+    (void)err_set(err, ERR_USAGE, "\"%.*s\" has no `%s:` destination", STR_ARG(name),
+                  is_stream ? "dead_letter" : "rejects");
     return err_hint(err, is_stream ? "give it `dead_letter: { topic: … }`"
                                    : "give it `rejects:` with a table or a file");
 }
@@ -384,7 +428,9 @@ static Status rejects_configured(Rejects *r, Err *err)
         json_array_begin(&r->w);
     }
     TRY(one ? look_named(r, r->args->positional[0], err) : look_all(r, err));
-    if (!r->program->json) return OK;
+    if (!r->program->json) {
+        return r->out.len ? OK : buf_append(&r->out, STR("no rejects\n"), err);
+    }
     json_array_end(&r->w);
     json_object_end(&r->w);
     TRY(json_writer_end(&r->w));
@@ -407,11 +453,11 @@ static Status rejects_run(Program *program, const Args *args, int *ret_exit, Err
 
 static const ArgOption OPTIONS[] = {
     {"cause", 0, "ID", "only those of this cause", false},
-    {"show", 0, "ID", "one of them, whole", false},
+    {"show", 0, "ID", "one of them, whole; --cause lists them with their ids", false},
     {"replay", 0, NULL, "give them back: to the stream's topic, or to the pipeline's steps", false},
     {"fix", 0, "SELECT", "replay them fixed by this select list", false},
     {"dry-run", 0, NULL, "show what would be replayed; nothing is written", false},
-    {"all", 0, NULL, "also what was replayed before", false},
+    {"all", 0, NULL, "also what was replayed before (a table has let it go)", false},
 };
 
 const Command COMMAND_REJECTS = {

@@ -362,7 +362,7 @@ pipelines:
     query: |
       {text}
     params:
-{lines or '      none: 0'}
+{lines or '      {}'}
 """)
     done = neuron("etl", "p", code=code)
     return [json.loads(line) for line in neuron.read("out.ndjson").splitlines()] if code == 0 else done.stderr

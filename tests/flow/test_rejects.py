@@ -42,7 +42,7 @@ def test_dead_letters_of_a_topic(neuron, kafka, form):
     shown = rejects(neuron, "s", "--cause", wrong)
     assert sorted(c["original"]["transaction"]["id"] for c in shown) == ["c", "d"]
     assert rejects(neuron, "s", "--show", shown[0]["id"]) == shown[:1]
-    assert "no such" in neuron("rejects", "s", "--show", "99", code=1).stderr
+    assert "no rejects of --show" in neuron("rejects", "s", "--show", "99", code=1).stderr
 
     dry = neuron("rejects", "s", "--cause", wrong, "--fix", MEND, "--dry-run").stdout
     assert '"amount":20000' in dry and "2 would be replayed" in dry
@@ -141,8 +141,8 @@ def test_replayed_rows_that_fail_again_are_new_rejects(neuron):
     neuron.write("neuron.yaml", PIPELINE.format(mode="upsert", rejects="bad.ndjson", key="key: [id]"))
     neuron.write("in.ndjson", '{"id":2,"amount":0,"note":"b"}\n')
     neuron.result("etl", "p")
-    (done,) = rejects(neuron, "p", "--replay")
-    assert (done["replayed"], done["records_loaded"], done["records_rejected"]) == (1, 0, 1)
+    (done,) = rejects(neuron, "p", "--replay", code=1)
+    assert (done["replayed"], done["records_loaded"], done["records_rejected"]) == (0, 0, 1)
     (cause,) = rejects(neuron)
     assert (cause["count"], cause["replayed"]) == (1, 1)
 
@@ -154,6 +154,43 @@ def test_replayed_rows_that_fail_again_are_new_rejects(neuron):
     assert (done["replayed"], done["replayed_before"], done["records_loaded"]) == (1, 1, 1)
     assert sql(neuron, "SELECT id, amount FROM t") == [(2, 0)]
     assert rejects(neuron, "p", "--replay")[0]["replayed"] == 0
+
+
+def test_what_is_refused_again_stays(neuron):
+    neuron.write("neuron.yaml", PIPELINE.format(mode="upsert", rejects="bad.ndjson", key="key: [id]"))
+    neuron.write("in.ndjson", '{"id":2,"amount":0,"note":"b"}\n{"id":3,"amount":0,"note":"c"}\n')
+    assert neuron("rejects", "p").stdout == "no rejects\n"
+    neuron.result("etl", "p")
+    assert "2 would be replayed" in neuron("rejects", "p", "--replay", "--dry-run").stdout
+    said = neuron("rejects", "p", "--fix", "* REPLACE (CASE WHEN id = 2 THEN 1 ELSE 0 END AS amount)", code=1).stdout
+    assert "p: 1 replayed, 1 stay (1 refused again), 0 were replayed before" in said
+
+
+def test_all_shows_what_was_replayed_too(neuron):
+    neuron.write("neuron.yaml", PIPELINE.format(mode="upsert", rejects="bad.ndjson", key="key: [id]"))
+    neuron.write("in.ndjson", '{"id":2,"amount":0,"note":"b"}\n')
+    neuron.result("etl", "p")
+    (cause,) = rejects(neuron)
+    rejects(neuron, "p", "--fix", "* REPLACE (1 AS amount)")
+    neuron.write("in.ndjson", '{"id":3,"amount":0,"note":"c"}\n{"id":2,"amount":1,"note":"b"}\n')
+    neuron.result("etl", "p")
+
+    def counted(*args):
+        return neuron("rejects", "p", *args).stdout.splitlines()[1].split()[2]
+    assert (counted(), counted("--all")) == ("1", "2")
+    shown = [len(neuron("rejects", "p", "--cause", cause["cause"], *more).stdout.splitlines()) for more in ([], ["--all"])]
+    assert shown == [1, 2]
+    rejects(neuron, "p", "--fix", "* REPLACE (1 AS amount)")
+    assert "--all shows" in neuron("rejects", "p", "--cause", cause["cause"], code=1).stderr
+
+
+def test_names_and_causes_that_are_none(neuron):
+    neuron.write("neuron.yaml", PIPELINE.format(mode="upsert", rejects="bad.ndjson", key="key: [id]").replace(
+        "  p:", "  prices:"))
+    said = neuron("rejects", "price", code=2).stderr
+    assert 'no pipeline or stream "price"' in said and 'did you mean "prices"?' in said
+    assert "no rejects of --cause nope" in neuron("rejects", "prices", "--cause", "nope", "--replay", code=1).stderr
+    assert "ids are shown by --cause" in neuron("rejects", "prices", "--show", "1", code=1).stderr
 
 
 def sql(neuron, *statements, file="target.db"):
@@ -334,6 +371,6 @@ def test_a_replay_goes_on_when_the_one_before_was_killed(neuron):
 
 def test_what_has_no_rejects_says_so(neuron):
     neuron.write("neuron.yaml", PIPELINE.format(mode="append", rejects="stop", key=""))
-    assert "keeps no rejects" in neuron("rejects", "p", code=2).stderr
+    assert "no `rejects:` destination" in neuron("rejects", "p", code=2).stderr
     assert "of which" in neuron("rejects", "--replay", code=2).stderr
     assert "q" in neuron("rejects", "q", code=2).stderr

@@ -121,6 +121,7 @@ Status replay_run(const Replay *replay, ReplayResult *ret_result, Err *err)
                    .places = buf_make(1 << 30),
                    .rows = {.replay = replay, .result = ret_result}};
     Status status = replay_all(&r, err);
+    ret_result->replayed -= ret_result->rejected;
     replay_rows_done(&r.rows);
     buf_done(&r.places);
     message_writer_done(&r.messages);

@@ -28,10 +28,11 @@ typedef struct Replay {
 
 typedef struct ReplayResult {
     int64_t replayed;
-    int64_t before;           /* replayed earlier, left out */
-    int64_t skipped;          /* no JSON objects, cut, or --fix failed on them: they stay */
-    int64_t cut;              /* of those: only their beginning is kept */
-    int64_t loaded, rejected; /* pipelines: what became of the replayed */
+    int64_t before;   /* replayed earlier, left out */
+    int64_t skipped;  /* no JSON objects, cut, or --fix failed on them: they stay */
+    int64_t cut;      /* of those: only their beginning is kept */
+    int64_t loaded;   /* pipelines: of the replayed; the rest was filtered */
+    int64_t rejected; /* pipelines: refused again, which are rejects anew; not among the replayed */
 } ReplayResult;
 
 /* Where the pipeline's replays stand in the target: of two at one time one is fenced off, and loads
