@@ -1,7 +1,9 @@
 /* Checks that the federation asked for, and what came of them: the last ones of this life. */
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
-#include "service/daemon/daemon_impl.h"
+#include "service/daemon/check_notes.h"
+#include "service/daemon/control_impl.h"
+#include "service/daemon/dataset_run.h"
 
 static void write_text(JsonWriter *w, const char *key, Str text)
 {

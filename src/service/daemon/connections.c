@@ -1,6 +1,7 @@
 /* The configured connections as runs and streams last found them: nobody is asked for it. */
 #include "foundation/base/mem.h"
-#include "service/daemon/daemon_impl.h"
+#include "service/daemon/connections.h"
+#include "service/daemon/control_impl.h"
 
 enum { LINK_ERROR_SIZE = 512 };
 typedef enum LinkState { LINK_UNKNOWN, LINK_GOOD, LINK_BAD } LinkState;

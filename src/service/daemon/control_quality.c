@@ -1,6 +1,9 @@
 /* What Control tells of datasets: their last report, reports, trends; and how checks are started.
  */
-#include "service/daemon/daemon_impl.h"
+#include "service/daemon/check_notes.h"
+#include "service/daemon/control_impl.h"
+#include "service/daemon/jobs.h"
+#include "service/daemon/tickets.h"
 #include "service/watch/dataset_check.h"
 
 static void write_text(JsonWriter *w, const char *key, Str text)

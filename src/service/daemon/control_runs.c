@@ -1,7 +1,9 @@
 /* What Control tells of pipelines and runs, and how runs are started and cancelled. */
 #include "foundation/base/datetime.h"
 #include "foundation/base/mem.h"
-#include "service/daemon/daemon_impl.h"
+#include "service/daemon/control_impl.h"
+#include "service/daemon/jobs.h"
+#include "service/daemon/tickets.h"
 
 void write_time(JsonWriter *w, const char *key, int64_t us)
 {

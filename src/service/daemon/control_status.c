@@ -1,6 +1,11 @@
 /* What Control tells of the whole: status, health, configuration; reload, updates, the end. */
 #include "foundation/codec/json_tree.h"
-#include "service/daemon/daemon_impl.h"
+#include "service/daemon/check_notes.h"
+#include "service/daemon/connections.h"
+#include "service/daemon/control_impl.h"
+#include "service/daemon/parts.h"
+#include "service/daemon/store_watch.h"
+#include "service/daemon/workers.h"
 
 static void write_text(JsonWriter *w, const char *key, Str text)
 {

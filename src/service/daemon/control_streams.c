@@ -2,7 +2,8 @@
 #include <stdio.h>
 
 #include "foundation/base/mem.h"
-#include "service/daemon/daemon_impl.h"
+#include "service/daemon/control_impl.h"
+#include "service/daemon/parts.h"
 #include "work/reject/refused.h"
 
 static void write_text(JsonWriter *w, const char *key, Str text)

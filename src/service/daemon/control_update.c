@@ -2,7 +2,9 @@
  * kept part by part. */
 #include "foundation/base/arena.h"
 #include "foundation/codec/json_tree.h"
-#include "service/daemon/daemon_impl.h"
+#include "service/daemon/control_impl.h"
+#include "service/daemon/jobs.h"
+#include "service/daemon/parts.h"
 
 /* What of the update was understood. */
 typedef struct Update {

@@ -10,7 +10,16 @@
 #include <unistd.h>
 
 #include "service/api/api.h"
-#include "service/daemon/daemon_impl.h"
+#include "service/daemon/check_notes.h"
+#include "service/daemon/connections.h"
+#include "service/daemon/control_impl.h"
+#include "service/daemon/jobs.h"
+#include "service/daemon/parts.h"
+#include "service/daemon/replica.h"
+#include "service/daemon/store_watch.h"
+#include "service/daemon/tickets.h"
+#include "service/daemon/ticks.h"
+#include "service/daemon/workers.h"
 
 #define SECOND_NS INT64_C(1000000000)
 /* After the drain's end, what was cancelled gets so long to roll back. */

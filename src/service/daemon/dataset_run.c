@@ -1,7 +1,8 @@
 /* One check of a dataset on a worker's thread: kept in the store, counted, told. */
 #include "foundation/base/mem.h"
 #include "foundation/codec/json_tree.h"
-#include "service/daemon/daemon_impl.h"
+#include "service/daemon/check_notes.h"
+#include "service/daemon/dataset_run.h"
 #include "service/watch/dataset_check.h"
 
 static Str severity_label(const QualityRule *rule)

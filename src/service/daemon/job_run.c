@@ -1,6 +1,10 @@
 /* One ticket on a worker's thread: a run of a pipeline, kept in the store, counted, told. */
 #include "foundation/base/mem.h"
-#include "service/daemon/daemon_impl.h"
+#include "service/daemon/connections.h"
+#include "service/daemon/dataset_run.h"
+#include "service/daemon/job_run.h"
+#include "service/daemon/replica.h"
+#include "service/daemon/tickets.h"
 
 static void count_rows(Str name, const RunResult *r)
 {

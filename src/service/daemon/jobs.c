@@ -1,6 +1,8 @@
 /* The table of jobs: what runs, when, where, and what it waits for. */
 #include "foundation/base/mem.h"
-#include "service/daemon/daemon_impl.h"
+#include "service/daemon/dataset_run.h"
+#include "service/daemon/jobs.h"
+#include "service/daemon/ticks.h"
 
 /* ---- the table ---- */
 

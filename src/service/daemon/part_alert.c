@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 
 #include "foundation/obs/system_stats.h"
-#include "service/daemon/daemon_impl.h"
+#include "service/daemon/control_impl.h"
+#include "service/daemon/parts.h"
+#include "service/daemon/workers.h"
 
 #define LEAD_HOLD_US INT64_C(10000000)
 

@@ -3,7 +3,8 @@
 #include <unistd.h>
 
 #include "service/api/api.h"
-#include "service/daemon/daemon_impl.h"
+#include "service/daemon/control_impl.h"
+#include "service/daemon/parts.h"
 #include "service/federate/federate.h"
 
 enum { HOST_MAX = 255 };

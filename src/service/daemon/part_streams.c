@@ -1,6 +1,6 @@
 /* Streams as a part of the daemon: each on a thread of its own, none in the way of another. */
 #include "foundation/base/mem.h"
-#include "service/daemon/daemon_impl.h"
+#include "service/daemon/parts.h"
 
 /* One line where something changes, not one for each attempt. */
 static void on_changed(void *arg, StreamState state, const Err *why)

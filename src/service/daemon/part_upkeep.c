@@ -1,5 +1,6 @@
 /* The state store kept small, beside everything else: nobody waits for it. */
-#include "service/daemon/daemon_impl.h"
+#include "service/daemon/jobs.h"
+#include "service/daemon/parts.h"
 
 #define ROUND_NS INT64_C(600000000000)
 #define PAUSE_NS INT64_C(20000000)

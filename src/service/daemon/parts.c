@@ -1,5 +1,6 @@
 /* The parts that live beside the jobs: one line each; a part that fails degrades only itself. */
-#include "service/daemon/daemon_impl.h"
+#include "service/daemon/parts.h"
+#include "service/daemon/replica.h"
 
 static const DaemonPart PARTS[] = {
     {"replica", part_replica_start, part_replica_stop},

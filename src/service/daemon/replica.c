@@ -1,7 +1,8 @@
 /* This neuron among those that share its state store: its number, its leases, what others left. */
 #include <stdio.h>
 
-#include "service/daemon/daemon_impl.h"
+#include "service/daemon/replica.h"
+#include "service/daemon/ticks.h"
 
 /* A neuron that says nothing for so long is taken for dead. */
 #define HOLD_US INT64_C(15000000)

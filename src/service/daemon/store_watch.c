@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "foundation/base/clock.h"
-#include "service/daemon/daemon_impl.h"
+#include "service/daemon/store_watch.h"
 
 #define FRESH_NS INT64_C(2000000000)  /* so long an answer counts */
 #define MOMENT_NS INT64_C(700000000)  /* who asks waits at most so long */

@@ -3,7 +3,7 @@
 
 #include "foundation/base/mem.h"
 #include "foundation/base/number.h"
-#include "service/daemon/daemon_impl.h"
+#include "service/daemon/parts.h"
 
 static void set(Metric metric, double value, Str name)
 {

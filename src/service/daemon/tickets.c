@@ -2,7 +2,9 @@
 #include "foundation/base/hash.h"
 #include "foundation/base/mem.h"
 #include "foundation/codec/uuid.h"
-#include "service/daemon/daemon_impl.h"
+#include "service/daemon/job_run.h"
+#include "service/daemon/tickets.h"
+#include "service/daemon/workers.h"
 
 /* ---- in ---- */
 

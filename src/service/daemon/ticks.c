@@ -3,7 +3,10 @@
 
 #include "foundation/base/mem.h"
 #include "foundation/base/number.h"
-#include "service/daemon/daemon_impl.h"
+#include "service/daemon/job_run.h"
+#include "service/daemon/jobs.h"
+#include "service/daemon/tickets.h"
+#include "service/daemon/ticks.h"
 
 enum {
     AGAIN_US = 1000000,  /* when the store could not be asked */

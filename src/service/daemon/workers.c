@@ -2,7 +2,10 @@
 #include <stdio.h>
 
 #include "foundation/base/mem.h"
-#include "service/daemon/daemon_impl.h"
+#include "service/daemon/control_impl.h"
+#include "service/daemon/job_run.h"
+#include "service/daemon/tickets.h"
+#include "service/daemon/workers.h"
 
 /* Work that waits for a worker longer than that is out of order. */
 #define WAIT_LONG_NS INT64_C(60000000000)
