@@ -126,6 +126,16 @@ def streams(world):
                                              for row in lines(f"{world.disk}/fl_dead.ndjson")))
 
 
+def written(world, writers):
+    """All that the writers were told is written is in the sources, as they wrote it."""
+    for name, rows in writers.rows.items():
+        columns = {"raw_ap": "id, payload, n", "raw_aw": "id, payload, at"}[name]
+        yield f"written {name}", (rows - count(world.source.rows(f"SELECT {columns} FROM {name}")), count(()))
+    for name, places in writers.messages.items():
+        found = count((message.partition(), message.offset()) for message in world.broker.consume(name))
+        yield f"written {name}", (places - found, count(()))
+
+
 def ticks(world):
     """No scheduled tick ran twice, no run was published twice."""
     twice = world.target.rows("SELECT pipeline, scheduled_us FROM neuron_state.runs WHERE scheduled_us > 0"
@@ -135,11 +145,11 @@ def ticks(world):
     yield "epochs", (count(()), count(twice))
 
 
-def everything(world):
+def everything(world, writers):
     found = {}
     for part in (pipelines, streams, ticks):
         found |= dict(part(world))
-    return found
+    return found | dict(written(world, writers))
 
 
 def summary(found):

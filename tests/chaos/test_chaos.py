@@ -25,14 +25,14 @@ def say(*words):
     print(time.strftime("%H:%M:%S"), *words, flush=True)
 
 
-def settle(world):
+def settle(world, writers):
     """Waits until every target is as it must be; what differs at the end, as text."""
     deadline, text = time.monotonic() + SETTLE_SECONDS, ""
     while time.monotonic() < deadline:
         for node in world.nodes:
             node.revive()
         try:
-            text = compare.summary(compare.everything(world))
+            text = compare.summary(compare.everything(world, writers))
             if not text:
                 return ""
         except (psycopg.Error, KafkaException, OSError, ValueError) as error:
@@ -57,7 +57,7 @@ def one_round(world, writers, plan, end):
         time.sleep(0.5)
     writers.pause()
     began = time.monotonic()
-    text = settle(world)
+    text = settle(world, writers)
     say("settled" if not text else text, f"{time.monotonic() - began:.0f} s,", writers.sent, "messages a topic")
     assert not text, f"{text}\n{logs(world)}"
     writers.resume()
@@ -75,6 +75,7 @@ def test_nothing_is_lost_doubled_or_changed(tmp_path):
         while time.monotonic() < end:
             one_round(world, writers, faults.script(SEED * 1000 + number, 6, world, ONLY), end)
             number += 1
+        assert all(writers.rows.values()) and all(writers.messages.values())
         ended = [(node.name, *entry) for node in world.nodes for entry in node.ended]
         assert not ended, f"ended by itself: {ended}"
     finally:

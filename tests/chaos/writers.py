@@ -1,8 +1,9 @@
 """What fills the sources while faults run: transactions that commit late, messages good and bad.
 
-The truth is what the sources hold: tables that the writers committed to, topics that an idempotent producer
-wrote. Nothing of the neurons' writes there."""
+The truth is kept here: every row whose COMMIT and every message whose delivery was acknowledged. Whether a
+transaction was committed whose answer got lost, the source says; nothing of the neurons' writes there."""
 
+import collections
 import json
 import random
 import threading
@@ -19,6 +20,9 @@ class Writers:
         self.world, self.go, self.done = world, threading.Event(), threading.Event()
         self.go.set()
         self.sent, self.idle = 0, []
+        self.rows = {"raw_ap": collections.Counter(), "raw_aw": collections.Counter()}
+        self.messages = {"in1": collections.Counter(), "in2": collections.Counter()}
+        self.mutex = threading.Lock()
         for number in range(tables):
             self.thread(self.write_tables, seed * 100 + number)
         self.thread(self.write_topics, seed * 100 + 99)
@@ -57,7 +61,12 @@ class Writers:
             try:
                 connection = connection or self.world.source.connect(connect_timeout=5)
                 with connection.transaction():
-                    write_transaction(connection, chance)
+                    written = write_transaction(connection, chance)
+                with self.mutex:
+                    for table, row in written:
+                        self.rows[table][row] += 1
+            except RolledBack:
+                pass
             except (psycopg.Error, OSError):
                 # The server is being killed; whether that transaction committed is what the table says.
                 if connection:
@@ -79,14 +88,26 @@ class Writers:
                 self.sent += 1
                 for topic in ("in1", "in2"):
                     try:
-                        producer.produce(topic, message(f"{topic}-{self.sent}", chance), key=str(chance.randrange(100)))
+                        producer.produce(topic, message(f"{topic}-{self.sent}", chance), key=str(chance.randrange(100)),
+                                         on_delivery=self.delivered)
                     except BufferError:
                         producer.poll(0.5)
             producer.poll(0)
             time.sleep(0.1)
 
 
+    def delivered(self, error, sent):
+        if error is None:
+            self.messages[sent.topic()][(sent.partition(), sent.offset())] += 1
+
+
+class RolledBack(Exception):
+    """A transaction that its writer undoes."""
+
+
 def write_transaction(connection, chance):
+    """The rows that it appends, as (table, row)."""
+    written = []
     kind = chance.random()
     for _ in range(chance.choice((1, 1, 3, 20))):
         number = chance.randrange(1, 4000)
@@ -96,10 +117,13 @@ def write_transaction(connection, chance):
                            " SET v = excluded.v, amount = excluded.amount, updated_at = now()",
                            (number, value, amount))
     for _ in range(chance.choice((0, 1, 5, 30))):
-        connection.execute("INSERT INTO raw_ap(payload, n) VALUES (%s, %s)",
-                           ("p" * chance.randrange(50) + "é\n\"",
-                            "bad" if chance.random() < 0.01 else str(chance.randrange(10**12))))
-        connection.execute("INSERT INTO raw_aw(payload) VALUES (%s)", (f"w{chance.randrange(10**9)}",))
+        values = ("p" * chance.randrange(50) + "é\n\"",
+                  "bad" if chance.random() < 0.01 else str(chance.randrange(10**12)))
+        row = connection.execute("INSERT INTO raw_ap(payload, n) VALUES (%s, %s) RETURNING id, payload, n", values)
+        written.append(("raw_ap", row.fetchone()))
+        row = connection.execute("INSERT INTO raw_aw(payload) VALUES (%s) RETURNING id, payload, at",
+                                 (f"w{chance.randrange(10**9)}",))
+        written.append(("raw_aw", row.fetchone()))
     if kind < 0.1:
         connection.execute("DELETE FROM raw_mi WHERE id = %s", (chance.randrange(500),))
         connection.execute("INSERT INTO raw_mi VALUES (%s, 'n', 1) ON CONFLICT (id) DO UPDATE SET x = raw_mi.x + 1",
@@ -108,7 +132,8 @@ def write_transaction(connection, chance):
     if kind < 0.15:
         time.sleep(chance.uniform(0.2, 4))  # others commit meanwhile
     if kind > 0.95:
-        raise psycopg.Rollback()
+        raise RolledBack()
+    return written
 
 
 def message(name, chance):
