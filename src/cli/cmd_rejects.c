@@ -24,7 +24,7 @@ typedef struct Rejects {
 } Rejects;
 
 /* One place while it is looked at. */
-typedef struct Look {
+typedef struct ListContext {
     Rejects *r;
     RefusedPlace place;
     Causes causes;
@@ -32,16 +32,16 @@ typedef struct Look {
     Str wanted;        /* --show: an id; empty: none */
     bool found;
     int64_t passed; /* by --cause: replayed before, not shown */
-} Look;
+} ListContext;
 
 /* ---- marks ---- */
 
-static Status mark_key(const Look *look, const Cause *cause, Buf *out, Err *err)
+static Status mark_key(const ListContext *look, const Cause *cause, Buf *out, Err *err)
 {
     return buf_printf(out, err, "rejects:%.*s:%s", STR_ARG(look->place.name), cause->id);
 }
 
-static Status marks_load(Look *look, Cause *cause, Err *err)
+static Status marks_load(ListContext *look, Cause *cause, Err *err)
 {
     CLEANUP(buf_done) Buf key = buf_make(1 << 16);
     CLEANUP(buf_done) Buf value = buf_make(1 << 24);
@@ -52,7 +52,7 @@ static Status marks_load(Look *look, Cause *cause, Err *err)
 
 static Status marks_keep(void *arg, Err *err)
 {
-    Look *look = arg;
+    ListContext *look = arg;
     TRY(replay_lease_check(&look->lease, err));
     if (!look->place.ordered) return OK;
     for (int32_t i = 0; i < look->causes.count; i++) {
@@ -69,14 +69,14 @@ static Status marks_keep(void *arg, Err *err)
 
 /* ---- what a replay begins ---- */
 
-static Status begun_key(const Look *look, Buf *out, Err *err)
+static Status begun_key(const ListContext *look, Buf *out, Err *err)
 {
     return buf_printf(out, err, "replay:%.*s", STR_ARG(look->place.name));
 }
 
 static Status begun_keep(void *arg, Str begun, Err *err)
 {
-    Look *look = arg;
+    ListContext *look = arg;
     CLEANUP(buf_done) Buf key = buf_make(1 << 16);
     TRY(replay_lease_check(&look->lease, err));
     TRY(begun_key(look, &key, err));
@@ -84,7 +84,7 @@ static Status begun_keep(void *arg, Str begun, Err *err)
     return state_value_put(look->r->store, buf_str(&key), begun, err);
 }
 
-static Status begun_load(const Look *look, Buf *begun, Err *err)
+static Status begun_load(const ListContext *look, Buf *begun, Err *err)
 {
     CLEANUP(buf_done) Buf key = buf_make(1 << 16);
     TRY(begun_key(look, &key, err));
@@ -95,7 +95,7 @@ static Status begun_load(const Look *look, Buf *begun, Err *err)
 
 static Status count_one(void *arg, const Refused *refused, Err *err)
 {
-    Look *look = arg;
+    ListContext *look = arg;
     Cause *cause = NULL;
     int32_t before = look->causes.count;
     TRY(causes_find(&look->causes, refused, &cause, err));
@@ -124,7 +124,7 @@ static void json_count(JsonWriter *w, const char *key, int64_t value)
     json_write_int64(w, value);
 }
 
-static void list_json(const Look *look, JsonWriter *w)
+static void list_json(const ListContext *look, JsonWriter *w)
 {
     for (int32_t i = 0; i < look->causes.count; i++) {
         const Cause *cause = look->causes.items[i];
@@ -144,7 +144,7 @@ static void list_json(const Look *look, JsonWriter *w)
     }
 }
 
-static Status list_text(const Look *look, Err *err)
+static Status list_text(const ListContext *look, Err *err)
 {
     Rejects *r = look->r;
     for (int32_t i = 0; i < look->causes.count; i++) {
@@ -166,7 +166,7 @@ static Status list_text(const Look *look, Err *err)
                       (long long)look->causes.others);
 }
 
-static Status look_list(Look *look, Err *err)
+static Status look_list(ListContext *look, Err *err)
 {
     TRY(refused_read(&look->place, &look->r->env, count_one, look, err));
     if (causes_drop_stale(&look->causes, look->place.lasting)) {
@@ -184,7 +184,7 @@ static Status look_list(Look *look, Err *err)
 /* Causes of what was replayed before must be known before the first row is looked at. */
 static Status load_all(void *arg, const Refused *refused, Err *err)
 {
-    Look *look = arg;
+    ListContext *look = arg;
     Cause *cause = NULL;
     int32_t before = look->causes.count;
     TRY(causes_find(&look->causes, refused, &cause, err));
@@ -198,7 +198,7 @@ static Status load_all(void *arg, const Refused *refused, Err *err)
 
 static Status show_one(void *arg, const Refused *refused, Err *err)
 {
-    Look *look = arg;
+    ListContext *look = arg;
     Rejects *r = look->r;
     Str id = args_get(r->args, "cause", STR_NULL);
     bool wanted = look->wanted.len ? str_eq(look->wanted, str_from(refused->id))
@@ -222,7 +222,7 @@ static Status show_one(void *arg, const Refused *refused, Err *err)
     return buf_append_char(&r->out, '\n', err);
 }
 
-static Status look_show(Look *look, Err *err)
+static Status look_show(ListContext *look, Err *err)
 {
     const RefusedEnv *env = &look->r->env;
     const char *name = look->wanted.len ? "show" : "cause";
@@ -242,7 +242,7 @@ static Status look_show(Look *look, Err *err)
 
 static Status show_fixed(void *arg, const Refused *refused, Str fixed, Str why, Err *err)
 {
-    Look *look = arg;
+    ListContext *look = arg;
     Rejects *r = look->r;
     bool dry = args_has(r->args, "dry-run");
     if (r->program->json || (!dry && fixed.ptr) || r->shown++ >= SHOWN_MAX) return OK;
@@ -254,7 +254,7 @@ static Status show_fixed(void *arg, const Refused *refused, Str fixed, Str why, 
     return OK;
 }
 
-static Status replay_print(Look *look, const ReplayResult *result, Err *err)
+static Status replay_print(ListContext *look, const ReplayResult *result, Err *err)
 {
     Rejects *r = look->r;
     bool dry = args_has(r->args, "dry-run");
@@ -283,7 +283,7 @@ static Status replay_print(Look *look, const ReplayResult *result, Err *err)
     return OK;
 }
 
-static Status look_replay(Look *look, Err *err)
+static Status look_replay(ListContext *look, Err *err)
 {
     Rejects *r = look->r;
     const Args *args = r->args;
@@ -332,7 +332,8 @@ static bool replays(const Args *args)
 
 static Status look_run(Rejects *r, const RefusedPlace *place, Err *err)
 {
-    Look *look = &(Look){.r = r, .place = *place, .wanted = args_get(r->args, "show", STR(""))};
+    ListContext *look =
+        &(ListContext){.r = r, .place = *place, .wanted = args_get(r->args, "show", STR(""))};
     Status status = causes_init(&look->causes, err);
     if (status == OK) {
         if (replays(r->args)) status = look_replay(look, err);

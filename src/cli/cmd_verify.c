@@ -8,7 +8,7 @@
 /* Why the servers didn't compute the fingerprints. */
 static Str why_client(const VerifyResult *r)
 {
-    return r->narrow.server ? STR_NULL : str_from(r->narrow.reason);
+    return r->by_range.server ? STR_NULL : str_from(r->by_range.reason);
 }
 
 static Status write_json(const PipelineConfig *p, const VerifyResult *r, bool repaired, Buf *out,
@@ -37,7 +37,7 @@ static Status write_json(const PipelineConfig *p, const VerifyResult *r, bool re
         json_write_int64(&w, COUNTS[i].value);
     }
     json_key(&w, "fingerprints");
-    json_write_text(&w, r->narrow.server ? STR("server") : STR("client"));
+    json_write_text(&w, r->by_range.server ? STR("server") : STR("client"));
     json_key(&w, "fingerprints_why");
     json_write_text_or_null(&w, why_client(r));
     json_key(&w, "keys");
@@ -59,12 +59,12 @@ static Status write_text(const PipelineConfig *p, const VerifyResult *r, Buf *ou
                    verify_is_equal(r) ? "EQUAL" : "DIFFERENT", STR_ARG(p->name),
                    (long long)r->source_rows, (long long)r->target_rows, (long long)r->missing,
                    (long long)r->different, (long long)r->extra));
-    if (r->narrow.server) {
+    if (r->by_range.server) {
         TRY(buf_printf(out, err, "fingerprints by the servers, %lld ranges; %lld rows read\n",
                        (long long)r->ranges, (long long)r->rows_read));
     } else {
         TRY(buf_printf(out, err, "fingerprints here, %lld rows read: %s\n", (long long)r->rows_read,
-                       r->narrow.reason));
+                       r->by_range.reason));
     }
     if (r->keys.len == 0) return OK;
     TRY(buf_append(out, buf_str(&r->keys), err));
@@ -86,7 +86,7 @@ static Status repair(const PipelineConfig *p, const PipelineEnv *env, const Veri
                      Err *err)
 {
     RunOptions options = {.full_refresh = true};
-    if (found->narrow.server && p->mode == SINK_UPSERT) options.within = &found->narrow.source;
+    if (found->by_range.server && p->mode == SINK_UPSERT) options.within = &found->by_range.source;
     RunResult result;
     run_result_init(&result);
     Status status = pipeline_run(p, &options, env, &result, err);

@@ -48,7 +48,7 @@ static void judge(Str text, Arena *arena)
             buf_clear(&body);
             if (alert_webhook_body(&groups.items[k], &settings, text, &body, NULL) != OK) abort();
             if (!json_validate(buf_str(&body), NULL)) abort();
-            alert_group_told(&groups.items[k], now_us);
+            alert_group_notified(&groups.items[k], now_us);
         }
         buf_done(&body);
         alert_book_sweep(&book);

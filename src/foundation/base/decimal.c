@@ -7,9 +7,9 @@
 #include "foundation/base/number.h"
 
 /* 256 bits as two halves, for products. */
-typedef struct Wide {
+typedef struct Int256 {
     Uint128 high, low;
-} Wide;
+} Int256;
 
 Int128 decimal_power10(int32_t n)
 {
@@ -64,31 +64,31 @@ static int32_t count_digits(Uint128 value)
     return value >= (Uint128)decimal_power10(low) ? low + 1 : 1;
 }
 
-static Wide wide_multiply(Uint128 a, Uint128 b)
+static Int256 wide_multiply(Uint128 a, Uint128 b)
 {
     uint64_t a1 = (uint64_t)(a >> 64), a0 = (uint64_t)a;
     uint64_t b1 = (uint64_t)(b >> 64), b0 = (uint64_t)b;
     Uint128 p00 = (Uint128)a0 * b0, p01 = (Uint128)a0 * b1;
     Uint128 p10 = (Uint128)a1 * b0, p11 = (Uint128)a1 * b1;
     Uint128 middle = (p00 >> 64) + (uint64_t)p01 + (uint64_t)p10;
-    return (Wide){.high = p11 + (p01 >> 64) + (p10 >> 64) + (middle >> 64),
-                  .low = (middle << 64) | (uint64_t)p00};
+    return (Int256){.high = p11 + (p01 >> 64) + (p10 >> 64) + (middle >> 64),
+                    .low = (middle << 64) | (uint64_t)p00};
 }
 
-static int wide_compare(Wide a, Wide b)
+static int wide_compare(Int256 a, Int256 b)
 {
     if (a.high != b.high) return a.high < b.high ? -1 : 1;
     return (a.low > b.low) - (a.low < b.low);
 }
 
 /* Quotient of 256 by 128 bits, bit by bit from the top; the remainder beside. */
-static Wide wide_divide(Wide a, Uint128 b, Uint128 *ret_rest)
+static Int256 wide_divide(Int256 a, Uint128 b, Uint128 *ret_rest)
 {
     if (a.high == 0) {
         *ret_rest = a.low % b;
-        return (Wide){0, a.low / b};
+        return (Int256){0, a.low / b};
     }
-    Wide quotient = {a.high / b, 0};
+    Int256 quotient = {a.high / b, 0};
     Uint128 rest = a.high % b;
     for (int32_t bit = 127; bit >= 0; bit--) {
         bool carry = rest >> 127;
@@ -103,19 +103,19 @@ static Wide wide_divide(Wide a, Uint128 b, Uint128 *ret_rest)
 }
 
 /* Half away from zero: the quotient of magnitudes, rounded. */
-static Wide wide_divide_round(Wide a, Uint128 b)
+static Int256 wide_divide_round(Int256 a, Uint128 b)
 {
     Uint128 rest;
-    Wide quotient = wide_divide(a, b, &rest);
+    Int256 quotient = wide_divide(a, b, &rest);
     if (rest >= b - rest && ++quotient.low == 0) quotient.high++;
     return quotient;
 }
 
 /* A magnitude with `scale` digits after the point, cut by rounding to what 38 digits hold. */
-static DecimalResult fit(Wide value, int32_t scale, bool negative, Decimal *ret_value)
+static DecimalResult fit(Int256 value, int32_t scale, bool negative, Decimal *ret_value)
 {
     int32_t cut = 0;
-    Wide fitted = value;
+    Int256 fitted = value;
     while (fitted.high || fitted.low >= limit() || scale - cut > DECIMAL_SCALE_MAX) {
         cut++;
         if (cut > scale) return DECIMAL_OVERFLOW;
@@ -124,7 +124,7 @@ static DecimalResult fit(Wide value, int32_t scale, bool negative, Decimal *ret_
             continue;
         }
         Uint128 rest;
-        Wide part = wide_divide(value, (Uint128)decimal_power10(DECIMAL_DIGITS_MAX), &rest);
+        Int256 part = wide_divide(value, (Uint128)decimal_power10(DECIMAL_DIGITS_MAX), &rest);
         fitted = wide_divide_round(part, (Uint128)decimal_power10(cut - DECIMAL_DIGITS_MAX));
     }
     *ret_value = (Decimal){with_sign(fitted.low, negative), scale - cut};
@@ -336,17 +336,17 @@ DecimalResult decimal_add(Decimal a, Decimal b, Decimal *ret_value)
             return DECIMAL_OK;
         }
     }
-    Wide wa = wide_multiply(magnitude(a.value), (Uint128)decimal_power10(up_a));
-    Wide wb = wide_multiply(magnitude(b.value), (Uint128)decimal_power10(up_b));
+    Int256 wa = wide_multiply(magnitude(a.value), (Uint128)decimal_power10(up_a));
+    Int256 wb = wide_multiply(magnitude(b.value), (Uint128)decimal_power10(up_b));
     if ((a.value < 0) == (b.value < 0)) {
-        Wide sum = {wa.high + wb.high, wa.low + wb.low};
+        Int256 sum = {wa.high + wb.high, wa.low + wb.low};
         if (sum.low < wa.low) sum.high++;
         return fit(sum, scale, a.value < 0, ret_value);
     }
     bool a_larger = wide_compare(wa, wb) >= 0;
-    Wide big = a_larger ? wa : wb;
-    Wide small = a_larger ? wb : wa;
-    Wide rest = {big.high - small.high - (big.low < small.low), big.low - small.low};
+    Int256 big = a_larger ? wa : wb;
+    Int256 small = a_larger ? wb : wa;
+    Int256 rest = {big.high - small.high - (big.low < small.low), big.low - small.low};
     return fit(rest, scale, a_larger ? a.value < 0 : b.value < 0, ret_value);
 }
 
@@ -358,7 +358,7 @@ DecimalResult decimal_sub(Decimal a, Decimal b, Decimal *ret_value)
 DecimalResult decimal_mul(Decimal a, Decimal b, Decimal *ret_value)
 {
     bool negative = (a.value < 0) != (b.value < 0);
-    Wide product = wide_multiply(magnitude(a.value), magnitude(b.value));
+    Int256 product = wide_multiply(magnitude(a.value), magnitude(b.value));
     return fit(product, a.scale + b.scale, negative, ret_value);
 }
 
@@ -394,16 +394,16 @@ static int32_t division_scale(Decimal a, Decimal b)
 }
 
 /* a / b with `scale` digits after the point, half away from zero; false when it needs too many. */
-static bool divide_at(Decimal a, Decimal b, int32_t scale, Wide *ret_quotient)
+static bool divide_at(Decimal a, Decimal b, int32_t scale, Int256 *ret_quotient)
 {
     Uint128 size_a = magnitude(a.value);
     Uint128 size_b = magnitude(b.value);
     int32_t up = scale + b.scale - a.scale;
     if (up < 0) {
         if (-up > DECIMAL_DIGITS_MAX) return false;
-        Wide divisor = wide_multiply(size_b, (Uint128)decimal_power10(-up));
+        Int256 divisor = wide_multiply(size_b, (Uint128)decimal_power10(-up));
         if (divisor.high) return false;
-        *ret_quotient = wide_divide_round((Wide){0, size_a}, divisor.low);
+        *ret_quotient = wide_divide_round((Int256){0, size_a}, divisor.low);
         return true;
     }
     if (up > DECIMAL_DIGITS_MAX) return false;
@@ -419,7 +419,7 @@ DecimalResult decimal_div(Decimal a, Decimal b, Decimal *ret_value)
     a = decimal_normalize(a);
     b = decimal_normalize(b);
     for (; scale >= 0; scale--) {
-        Wide quotient;
+        Int256 quotient;
         if (!divide_at(a, b, scale, &quotient)) continue;
         if (quotient.high || quotient.low >= limit()) continue;
         *ret_value = (Decimal){with_sign(quotient.low, (a.value < 0) != (b.value < 0)), scale};
@@ -432,15 +432,15 @@ DecimalResult decimal_mod(Decimal a, Decimal b, Decimal *ret_value)
 {
     if (b.value == 0) return DECIMAL_DIVISION_BY_ZERO;
     int32_t scale = a.scale > b.scale ? a.scale : b.scale;
-    Wide wa = wide_multiply(magnitude(a.value), (Uint128)decimal_power10(scale - a.scale));
-    Wide wb = wide_multiply(magnitude(b.value), (Uint128)decimal_power10(scale - b.scale));
+    Int256 wa = wide_multiply(magnitude(a.value), (Uint128)decimal_power10(scale - a.scale));
+    Int256 wb = wide_multiply(magnitude(b.value), (Uint128)decimal_power10(scale - b.scale));
     if (wide_compare(wa, wb) < 0) {
         return fit(wa, scale, a.value < 0, ret_value);
     }
     if (wb.high) return DECIMAL_OVERFLOW;
     Uint128 rest;
     (void)wide_divide(wa, wb.low, &rest);
-    return fit((Wide){0, rest}, scale, a.value < 0, ret_value);
+    return fit((Int256){0, rest}, scale, a.value < 0, ret_value);
 }
 
 int decimal_compare(Decimal a, Decimal b)
@@ -448,8 +448,8 @@ int decimal_compare(Decimal a, Decimal b)
     if (a.scale == b.scale) return (a.value > b.value) - (a.value < b.value);
     if ((a.value < 0) != (b.value < 0)) return a.value < 0 ? -1 : 1;
     int32_t scale = a.scale > b.scale ? a.scale : b.scale;
-    Wide wa = wide_multiply(magnitude(a.value), (Uint128)decimal_power10(scale - a.scale));
-    Wide wb = wide_multiply(magnitude(b.value), (Uint128)decimal_power10(scale - b.scale));
+    Int256 wa = wide_multiply(magnitude(a.value), (Uint128)decimal_power10(scale - a.scale));
+    Int256 wb = wide_multiply(magnitude(b.value), (Uint128)decimal_power10(scale - b.scale));
     int order = wide_compare(wa, wb);
     return a.value < 0 ? -order : order;
 }
@@ -462,7 +462,7 @@ static DecimalResult rescale(Decimal a, int32_t scale, Rounding rounding, Decima
 {
     int32_t keep = scale < 0 ? 0 : scale > DECIMAL_SCALE_MAX ? DECIMAL_SCALE_MAX : scale;
     if (scale >= a.scale) {
-        Wide value = wide_multiply(magnitude(a.value), (Uint128)decimal_power10(keep - a.scale));
+        Int256 value = wide_multiply(magnitude(a.value), (Uint128)decimal_power10(keep - a.scale));
         return fit(value, keep, a.value < 0, ret_value);
     }
     int32_t cut = a.scale - scale;
@@ -483,8 +483,8 @@ static DecimalResult rescale(Decimal a, int32_t scale, Rounding rounding, Decima
     Uint128 size = magnitude(a.value);
     Uint128 value = size / unit;
     if (rounding == ROUND_HALF && size % unit >= unit - size % unit) value++;
-    Wide whole =
-        scale < 0 ? wide_multiply(value, (Uint128)decimal_power10(-scale)) : (Wide){0, value};
+    Int256 whole =
+        scale < 0 ? wide_multiply(value, (Uint128)decimal_power10(-scale)) : (Int256){0, value};
     return fit(whole, keep, a.value < 0, ret_value);
 }
 
@@ -505,7 +505,7 @@ static DecimalResult towards(Decimal a, int direction, Decimal *ret_value)
     if (result != DECIMAL_OK) return result;
     int order = decimal_compare(a, whole);
     if (order != 0 && (order > 0) == (direction > 0)) whole.value += direction;
-    return fit((Wide){0, magnitude(whole.value)}, 0, whole.value < 0, ret_value);
+    return fit((Int256){0, magnitude(whole.value)}, 0, whole.value < 0, ret_value);
 }
 
 DecimalResult decimal_floor(Decimal a, Decimal *ret_value)

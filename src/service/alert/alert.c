@@ -165,7 +165,7 @@ static Status prepare(Alerts *a, int64_t now_us, Arena *arena, AlertGroups *grou
     alert_book_round(&a->book, now_us);
     TRY(alert_book_groups(&a->book, a->o.settings, now_us, arena, groups, err));
     TRY(make_notices(a, groups, now_us, arena, out, err));
-    for (int32_t i = 0; i < groups->count; i++) alert_group_told(&groups->items[i], now_us);
+    for (int32_t i = 0; i < groups->count; i++) alert_group_notified(&groups->items[i], now_us);
     return make_states(a, arena, out, err);
 }
 
@@ -174,7 +174,7 @@ static void conclude(Alerts *a, const AlertGroups *groups, const Outgoing *out, 
 {
     for (int32_t i = 0; i < groups->count; i++) {
         if (good) tell_log(&groups->items[i]);
-        else alert_group_untold(&groups->items[i]);
+        else alert_group_not_notified(&groups->items[i]);
     }
     if (good) kept(a, out);
     count_alerts(a);

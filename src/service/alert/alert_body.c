@@ -115,7 +115,7 @@ void alert_write(const Alert *a, int64_t now_us, JsonWriter *w)
     write_time(w, "active_at", a->active_us);
     write_time(w, "fired_at", a->fired_us);
     write_time(w, "resolved_at", a->resolved_us);
-    write_time(w, "notified_at", a->told_us);
+    write_time(w, "notified_at", a->notified_us);
     json_key(w, "silence");
     if (a->silenced_us > now_us) {
         json_object_begin(w);

@@ -226,7 +226,7 @@ void alert_book_clock_set(AlertBook *book, int64_t step_us, int64_t now_us)
 {
     for (Alert *a = book->first; a; a = a->next) {
         int64_t *moments[] = {&a->active_us, &a->fired_us, &a->resolved_us,
-                              &a->true_us,   &a->seen_us,  &a->told_us};
+                              &a->true_us,   &a->seen_us,  &a->notified_us};
         for (int32_t i = 0; i < COUNT_OF(moments); i++) {
             *moments[i] = clock_moment_move(*moments[i], step_us, now_us);
         }
@@ -285,7 +285,7 @@ Status alert_save(const Alert *a, Buf *out, Err *err)
     write_int(&w, "fired_us", a->fired_us);
     write_int(&w, "resolved_us", a->resolved_us);
     write_int(&w, "told", a->told);
-    write_int(&w, "told_us", a->told_us);
+    write_int(&w, "notified_us", a->notified_us);
     write_int(&w, "silenced_us", a->silenced_us);
     write_text(&w, "silenced_by", str_from(a->silenced_by));
     write_text(&w, "comment", str_from(a->comment));
@@ -318,7 +318,7 @@ static void read_alert(Alert *a, const JsonValue *root, int64_t now_us)
     (void)json_int64(json_member(root, STR("active_us")), &a->active_us);
     (void)json_int64(json_member(root, STR("fired_us")), &a->fired_us);
     (void)json_int64(json_member(root, STR("resolved_us")), &a->resolved_us);
-    (void)json_int64(json_member(root, STR("told_us")), &a->told_us);
+    (void)json_int64(json_member(root, STR("notified_us")), &a->notified_us);
     (void)json_int64(json_member(root, STR("silenced_us")), &a->silenced_us);
     read_text(root, STR("silenced_by"), a->silenced_by, sizeof a->silenced_by);
     read_text(root, STR("comment"), a->comment, sizeof a->comment);

@@ -32,14 +32,14 @@ typedef struct Alert {
     int64_t active_us, fired_us, resolved_us;
     int64_t true_us, seen_us; /* when it held, and when there was data, last */
     AlertState told;          /* what receivers know: inactive, firing or resolved */
-    int64_t told_us;
+    int64_t notified_us;
     int64_t silenced_us; /* until then */
     char silenced_by[64], comment[256];
     bool changed; /* to be kept */
     bool gone;    /* to be forgotten */
     bool yielded; /* another neuron has it now */
-    AlertState told_before;
-    int64_t told_before_us;
+    AlertState notified_before;
+    int64_t notified_before_us;
 } Alert;
 
 /* One thread at a time. */
@@ -87,9 +87,9 @@ typedef struct AlertGroups {
 /* Groups with something new, or to be repeated. All in the arena. */
 MUST_USE Status alert_book_groups(AlertBook *book, const AlertSettings *settings, int64_t now_us,
                                   Arena *arena, AlertGroups *ret_groups, Err *err);
-/* Its members count as told; alert_untell takes that back. */
-void alert_group_told(AlertGroup *group, int64_t now_us);
-void alert_group_untold(AlertGroup *group);
+/* Its members count as told; alert_not_notified takes that back. */
+void alert_group_notified(AlertGroup *group, int64_t now_us);
+void alert_group_not_notified(AlertGroup *group);
 
 /* What is sent. */
 MUST_USE Status alert_webhook_body(const AlertGroup *group, const AlertSettings *settings,

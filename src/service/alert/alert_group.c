@@ -40,11 +40,11 @@ typedef struct Timing {
 
 static void look(const Alert *a, const AlertSettings *s, int64_t now_us, Timing *timing)
 {
-    if (a->told_us > timing->last_us) timing->last_us = a->told_us;
+    if (a->notified_us > timing->last_us) timing->last_us = a->notified_us;
     if (a->yielded || is_silenced(a, now_us)) return;
     if (is_news(a)) timing->news = true;
     bool again = a->state == ALERT_FIRING && a->told == ALERT_FIRING;
-    if (again && now_us - a->told_us >= s->repeat_us) timing->repeat = true;
+    if (again && now_us - a->notified_us >= s->repeat_us) timing->repeat = true;
 }
 
 static bool is_due(const Timing *t, const AlertSettings *s, int64_t now_us)
@@ -87,22 +87,22 @@ Status alert_book_groups(AlertBook *book, const AlertSettings *s, int64_t now_us
     return OK;
 }
 
-void alert_group_told(AlertGroup *group, int64_t now_us)
+void alert_group_notified(AlertGroup *group, int64_t now_us)
 {
     for (int32_t i = 0; i < group->count; i++) {
         Alert *a = group->members[i];
-        a->told_before = a->told;
-        a->told_before_us = a->told_us;
+        a->notified_before = a->told;
+        a->notified_before_us = a->notified_us;
         a->told = a->state;
-        a->told_us = now_us;
+        a->notified_us = now_us;
         a->changed = true;
     }
 }
 
-void alert_group_untold(AlertGroup *group)
+void alert_group_not_notified(AlertGroup *group)
 {
     for (int32_t i = 0; i < group->count; i++) {
-        group->members[i]->told = group->members[i]->told_before;
-        group->members[i]->told_us = group->members[i]->told_before_us;
+        group->members[i]->told = group->members[i]->notified_before;
+        group->members[i]->notified_us = group->members[i]->notified_before_us;
     }
 }

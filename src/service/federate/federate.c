@@ -70,7 +70,7 @@ void federate_trouble(Federate *f, LogLevel level, const char *what, Outcome out
                       const Err *err)
 {
     int64_t now_us = clock_now_us();
-    bool again = now_us - f->told_us < TOLD_AGAIN_US && level <= f->told_level;
+    bool again = now_us - f->notified_us < TOLD_AGAIN_US && level <= f->told_level;
     bool news = !f->trouble_us || level > f->told_level ||
                 (!again && strcmp(f->trouble, err->message) != 0);
     pthread_mutex_lock(&f->lock);
@@ -83,7 +83,7 @@ void federate_trouble(Federate *f, LogLevel level, const char *what, Outcome out
     LOG_ERR(news ? level : LOG_DEBUG, "federation", what, err,
             log_text("outcome", str_from(outcome_name(outcome))), log_text("id", f->o.id));
     if (!news) return;
-    f->told_us = now_us;
+    f->notified_us = now_us;
     f->told_level = level;
 }
 

@@ -55,7 +55,7 @@ struct Federate {
     /* Of the thread. */
     Buf url, key, token; /* the address: as it is called, and by which the token is kept */
     Buf other;           /* another address that this id has a token for; empty: none */
-    int64_t told_us;     /* when the log was told of trouble, and how loud */
+    int64_t notified_us; /* when the log was told of trouble, and how loud */
     LogLevel told_level;
     bool answers;           /* the last call was answered */
     bool away;              /* the last heartbeat was not: nothing else is tried before the next */

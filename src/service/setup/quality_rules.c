@@ -5,11 +5,11 @@
 
 enum { RULES_MAX = 1000 };
 
-typedef struct Making {
+typedef struct BuildContext {
     Configuration *c;
     QualityRule *rules;
     int32_t count, capacity;
-} Making;
+} BuildContext;
 
 /* ---- checks of a finished rule ---- */
 
@@ -20,7 +20,7 @@ static bool needs_condition(const QualityRule *rule)
     return !by_itself && !rule->anomaly.on;
 }
 
-static void check_rule(Making *m, const YamlNode *node, const QualityRule *rule)
+static void check_rule(BuildContext *m, const YamlNode *node, const QualityRule *rule)
 {
     MistakeList *mistakes = &m->c->mistakes;
     int64_t line = node->line, column = node->column;
@@ -50,7 +50,7 @@ static void check_rule(Making *m, const YamlNode *node, const QualityRule *rule)
 }
 
 /* One name per rule: reports, history and metrics go by it. */
-static Status name_rule(Making *m, QualityRule *rule, Err *err)
+static Status name_rule(BuildContext *m, QualityRule *rule, Err *err)
 {
     int32_t same = 0;
     Str base = rule->name;
@@ -64,7 +64,7 @@ static Status name_rule(Making *m, QualityRule *rule, Err *err)
     return arena_printf(&m->c->arena, &rule->name, err, "%.*s #%d", STR_ARG(base), same + 1);
 }
 
-static Status add_rule(Making *m, const YamlNode *node, QualityRule *rule, Err *err)
+static Status add_rule(BuildContext *m, const YamlNode *node, QualityRule *rule, Err *err)
 {
     if (m->count == m->capacity) {
         mistake_add(&m->c->mistakes, node->line, node->column, STR_NULL, "more than %d rules",
@@ -82,7 +82,7 @@ static Status add_rule(Making *m, const YamlNode *node, QualityRule *rule, Err *
 /* ---- options beside the kind ---- */
 
 /* The value's map and the keys after the first one, as one map. NULL: there are none. */
-static Status options_of(Making *m, const YamlNode *value, const YamlNode *siblings,
+static Status options_of(BuildContext *m, const YamlNode *value, const YamlNode *siblings,
                          const YamlNode **ret_map, Err *err)
 {
     bool inside = value->kind == YAML_MAP;
@@ -113,7 +113,7 @@ static Status options_of(Making *m, const YamlNode *value, const YamlNode *sibli
 }
 
 /* A value that is no map: the condition, the values, the format. */
-static Status short_value(Making *m, const YamlNode *value, QualityRule *rule, Err *err)
+static Status short_value(BuildContext *m, const YamlNode *value, QualityRule *rule, Err *err)
 {
     Err why = {0};
     if (value->kind == YAML_MAP || yaml_is_null(value)) return OK;
@@ -141,8 +141,8 @@ static Status short_value(Making *m, const YamlNode *value, QualityRule *rule, E
     return OK;
 }
 
-static Status apply(Making *m, const YamlNode *value, const YamlNode *siblings, QualityRule *rule,
-                    Err *err)
+static Status apply(BuildContext *m, const YamlNode *value, const YamlNode *siblings,
+                    QualityRule *rule, Err *err)
 {
     const YamlNode *map = NULL;
     TRY(short_value(m, value, rule, err));
@@ -157,7 +157,7 @@ static Status apply(Making *m, const YamlNode *value, const YamlNode *siblings, 
 
 /* ---- rules of the dataset ---- */
 
-static void place_other(Making *m, const YamlNode *node, QualityRule *rule)
+static void place_other(BuildContext *m, const YamlNode *node, QualityRule *rule)
 {
     if (rule->kind != RULE_ROW_COUNT || !rule->other.on) return;
     double margin = rule->other.margin;
@@ -165,7 +165,7 @@ static void place_other(Making *m, const YamlNode *node, QualityRule *rule)
     rule->other.margin = margin;
 }
 
-static Status rule_of_text(Making *m, const YamlNode *node, Str text, bool is_key,
+static Status rule_of_text(BuildContext *m, const YamlNode *node, Str text, bool is_key,
                            QualityRule *rule, bool *ret_good, Err *err)
 {
     Err why = {0};
@@ -182,7 +182,7 @@ static Status rule_of_text(Making *m, const YamlNode *node, Str text, bool is_ke
     return rule_expression_check(m->c, node, rule->expression, is_key, err);
 }
 
-static Status dataset_rule(Making *m, const YamlNode *node, Err *err)
+static Status dataset_rule(BuildContext *m, const YamlNode *node, Err *err)
 {
     QualityRule rule = {.evidence = -1};
     bool good = false;
@@ -204,7 +204,7 @@ static Status dataset_rule(Making *m, const YamlNode *node, Err *err)
 
 /* ---- rules of columns ---- */
 
-static Status column_rule(Making *m, Str column, const YamlNode *node, Err *err)
+static Status column_rule(BuildContext *m, Str column, const YamlNode *node, Err *err)
 {
     QualityRule rule = {.evidence = -1};
     Err why = {0};
@@ -231,7 +231,7 @@ static Status column_rule(Making *m, Str column, const YamlNode *node, Err *err)
     return add_rule(m, node, &rule, err);
 }
 
-static Status column_rules(Making *m, const YamlNode *columns, Err *err)
+static Status column_rules(BuildContext *m, const YamlNode *columns, Err *err)
 {
     if (!columns || yaml_is_null(columns)) return OK;
     if (columns->kind != YAML_MAP) {
@@ -260,7 +260,7 @@ static int32_t most_rules(const YamlNode *rules, const YamlNode *columns)
 
 Status quality_rules_make(Configuration *c, const QualityOptions *o, QualitySet *set, Err *err)
 {
-    Making m = {.c = c, .capacity = most_rules(o->rules, o->columns)};
+    BuildContext m = {.c = c, .capacity = most_rules(o->rules, o->columns)};
     m.rules = ARENA_ARRAY(&c->arena, QualityRule, m.capacity + 1);
     if (!m.rules) return err_memory(err);
     const YamlNode *rules = o->rules && !yaml_is_null(o->rules) ? o->rules : NULL;

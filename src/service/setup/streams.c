@@ -4,15 +4,16 @@
 #include "service/setup/configuration_impl.h"
 
 /* One stream while it is made. */
-typedef struct Making {
+typedef struct BuildContext {
     Configuration *c;
     const StreamOptions *o;
     StreamConfig *s;
-} Making;
+} BuildContext;
 
 typedef enum PlaceKind { PLACE_NONE, PLACE_TOPIC, PLACE_TABLE, PLACE_FILE } PlaceKind;
 
-static void mistake_at(const Making *m, const YamlNode *node, const char *hint, const char *what)
+static void mistake_at(const BuildContext *m, const YamlNode *node, const char *hint,
+                       const char *what)
 {
     if (!node) node = m->o->head.node;
     bool map = node->kind != YAML_SCALAR && node->key_line;
@@ -44,7 +45,7 @@ static Str nearest_connection(const Configuration *c, Str name)
 }
 
 /* The connection of a topic or table; false when it was a mistake. */
-static bool place_connection(const Making *m, const StreamPlaceOptions *p, Str name,
+static bool place_connection(const BuildContext *m, const StreamPlaceOptions *p, Str name,
                              const YamlNode *node, Location *ret_location)
 {
     Err why = {0};
@@ -62,7 +63,7 @@ static bool place_connection(const Making *m, const StreamPlaceOptions *p, Str n
     return false;
 }
 
-static bool place_file(const Making *m, const StreamPlaceOptions *p, Location *ret_location)
+static bool place_file(const BuildContext *m, const StreamPlaceOptions *p, Location *ret_location)
 {
     Err why = {0};
     const YamlNode *node = option_node(&p->head, "file");
@@ -76,7 +77,7 @@ static bool place_file(const Making *m, const StreamPlaceOptions *p, Location *r
     return false;
 }
 
-static bool place_topic(const Making *m, const StreamPlaceOptions *p, Str otherwise,
+static bool place_topic(const BuildContext *m, const StreamPlaceOptions *p, Str otherwise,
                         Location *ret_location)
 {
     const YamlNode *node = option_node(&p->head, "topic");
@@ -88,7 +89,7 @@ static bool place_topic(const Making *m, const StreamPlaceOptions *p, Str otherw
     return false;
 }
 
-static bool place_table(const Making *m, const StreamPlaceOptions *p, Str otherwise,
+static bool place_table(const BuildContext *m, const StreamPlaceOptions *p, Str otherwise,
                         Location *ret_location)
 {
     const YamlNode *node = option_node(&p->head, "table");
@@ -104,7 +105,7 @@ static bool place_table(const Making *m, const StreamPlaceOptions *p, Str otherw
 }
 
 /* Exactly one of topic, table, file. PLACE_NONE: a mistake, told already. */
-static PlaceKind place_kind(const Making *m, const StreamPlaceOptions *p, const char *known)
+static PlaceKind place_kind(const BuildContext *m, const StreamPlaceOptions *p, const char *known)
 {
     int count = (p->topic.len > 0) + (p->table.len > 0) + (p->file.len > 0);
     if (!p->head.node) return PLACE_NONE; /* missing: told already */
@@ -117,14 +118,14 @@ static PlaceKind place_kind(const Making *m, const StreamPlaceOptions *p, const 
 }
 
 /* The client's own queues get a share of the budget. */
-static Status fit(const Making *m, Location *location, Err *err)
+static Status fit(const BuildContext *m, Location *location, Err *err)
 {
     int64_t share = m->c->options.memory_bytes / int64_max(m->c->options.streams.count, 1);
     const Connector *connector = location->connector;
     return connector->fit ? connector->fit(location, share, &m->c->arena, err) : OK;
 }
 
-static Status broker_options(const Making *m, Location *location, Err *err)
+static Status broker_options(const BuildContext *m, Location *location, Err *err)
 {
     TRY(fit(m, location, err));
     const YamlNode *options = m->o->options;
@@ -145,7 +146,7 @@ static Status broker_options(const Making *m, Location *location, Err *err)
 
 /* ---- from ---- */
 
-static Status from_make(const Making *m, Err *err)
+static Status from_make(const BuildContext *m, Err *err)
 {
     const StreamPlaceOptions *p = &m->o->from;
     StreamConfig *s = m->s;
@@ -168,13 +169,13 @@ static Status from_make(const Making *m, Err *err)
 
 /* ---- to ---- */
 
-static void key_text(const Making *m, const YamlNode *node, StreamText *ret_text)
+static void key_text(const BuildContext *m, const YamlNode *node, StreamText *ret_text)
 {
     ret_text->text = node->text;
     text_place(m->c, node, &ret_text->line, &ret_text->column);
 }
 
-static Status key_columns(const Making *m, const YamlNode *node, Err *err)
+static Status key_columns(const BuildContext *m, const YamlNode *node, Err *err)
 {
     StreamConfig *s = m->s;
     bool one = node->kind == YAML_SCALAR;
@@ -190,7 +191,7 @@ static Status key_columns(const Making *m, const YamlNode *node, Err *err)
     return OK;
 }
 
-static Status key_make(const Making *m, PlaceKind kind, Err *err)
+static Status key_make(const BuildContext *m, PlaceKind kind, Err *err)
 {
     const YamlNode *node = m->o->to.key;
     if (!node || yaml_is_null(node)) return OK;
@@ -210,7 +211,7 @@ static Status key_make(const Making *m, PlaceKind kind, Err *err)
     return OK;
 }
 
-static void mode_make(const Making *m, PlaceKind kind)
+static void mode_make(const BuildContext *m, PlaceKind kind)
 {
     const YamlNode *node = option_node(&m->o->to.head, "mode");
     StreamConfig *s = m->s;
@@ -222,7 +223,7 @@ static void mode_make(const Making *m, PlaceKind kind)
     }
 }
 
-static Status delivery_make(const Making *m, Err *err)
+static Status delivery_make(const BuildContext *m, Err *err)
 {
     const YamlNode *node = option_node(&m->o->head, "delivery");
     bool once = m->o->delivery == 0;
@@ -237,7 +238,7 @@ static Status delivery_make(const Making *m, Err *err)
 
 /* The transactional id: the same after a restart, so that what was left open ends at once; another
  * for each neuron, so that replicas share the partitions. */
-static Status producer_id(const Making *m, Location *to, const char *of, Err *err)
+static Status producer_id(const BuildContext *m, Location *to, const char *of, Err *err)
 {
     const StreamPlaceOptions *from = &m->o->from;
     Str id, neuron = m->c->options.neuron.id;
@@ -247,7 +248,7 @@ static Status producer_id(const Making *m, Location *to, const char *of, Err *er
     return location_set(to, &m->c->arena, STR("id"), id, err);
 }
 
-static Status to_make(const Making *m, Err *err)
+static Status to_make(const BuildContext *m, Err *err)
 {
     const StreamPlaceOptions *p = &m->o->to;
     StreamConfig *s = m->s;
@@ -274,7 +275,7 @@ static Status to_make(const Making *m, Err *err)
 
 /* ---- dead letters ---- */
 
-static bool letter_place(const Making *m, PlaceKind kind, Location *ret_location)
+static bool letter_place(const BuildContext *m, PlaceKind kind, Location *ret_location)
 {
     const StreamPlaceOptions *p = &m->o->dead_letter;
     const StreamPlaceOptions *to = &m->o->to;
@@ -287,7 +288,7 @@ static bool letter_place(const Making *m, PlaceKind kind, Location *ret_location
            place_topic(m, p, to->topic.len && name.len ? name : STR("events"), ret_location);
 }
 
-static Status letters_make(const Making *m, Err *err)
+static Status letters_make(const BuildContext *m, Err *err)
 {
     const StreamPlaceOptions *p = &m->o->dead_letter;
     StreamConfig *s = m->s;
@@ -335,7 +336,7 @@ static bool parse_breaker(Str text, double *ret_share, int64_t *ret_us)
     return good && *ret_share >= 0 && *ret_share <= 1 && *ret_us >= 1000000;
 }
 
-static void breaker_make(const Making *m)
+static void breaker_make(const BuildContext *m)
 {
     Str text = m->o->max_rejects;
     if (text.len && !parse_breaker(text, &m->s->max_rejects, &m->s->max_rejects_us)) {
@@ -351,7 +352,7 @@ static void breaker_make(const Making *m)
 
 /* ---- processors ---- */
 
-static void case_key(const Making *m, const YamlNode *node, StreamCase *to)
+static void case_key(const BuildContext *m, const YamlNode *node, StreamCase *to)
 {
     bool where = str_eq(node->key, STR("where"));
     if (!where && !str_eq(node->key, STR("select"))) {
@@ -370,7 +371,7 @@ static void case_key(const Making *m, const YamlNode *node, StreamCase *to)
     key_text(m, node, where ? &to->where : &to->select);
 }
 
-static Status cases_make(const Making *m, const YamlNode *node, StreamProcessor *to, Err *err)
+static Status cases_make(const BuildContext *m, const YamlNode *node, StreamProcessor *to, Err *err)
 {
     to->type = node->key;
     bool one = node->kind == YAML_MAP;
@@ -397,7 +398,7 @@ static Status cases_make(const Making *m, const YamlNode *node, StreamProcessor 
     return OK;
 }
 
-static Status processors_make(const Making *m, Err *err)
+static Status processors_make(const BuildContext *m, Err *err)
 {
     const YamlNode *node = m->o->processors;
     if (!node) return OK; /* told already */
@@ -423,14 +424,14 @@ static Status processors_make(const Making *m, Err *err)
 
 static void on_mistake(void *arg, const StreamText *where, const Err *why)
 {
-    const Making *m = arg;
+    const BuildContext *m = arg;
     const YamlNode *node = m->o->head.node;
     bool placed = where && where->line;
     mistake_add(&m->c->mistakes, placed ? why->line : node->key_line,
                 placed ? why->column : node->key_column, str_from(why->hint), "%s", why->message);
 }
 
-static Status hash_make(const Making *m, Err *err)
+static Status hash_make(const BuildContext *m, Err *err)
 {
     CLEANUP(buf_done) Buf text = buf_make(1 << 26);
     const StreamConfig *s = m->s;
@@ -449,7 +450,7 @@ static Status hash_make(const Making *m, Err *err)
     return arena_copy(&m->c->arena, str_make(hex, 32), &m->s->config_hash, err);
 }
 
-static Status stream_make(const Making *m, Err *err)
+static Status stream_make(const BuildContext *m, Err *err)
 {
     const StreamOptions *o = m->o;
     StreamConfig *s = m->s;
@@ -472,7 +473,7 @@ static Status stream_make(const Making *m, Err *err)
                    "`unknown: pass` can't put messages into a table");
     }
     TRY(hash_make(m, err));
-    Making arg = *m;
+    BuildContext arg = *m;
     return stream_check(s, on_mistake, &arg, err);
 }
 
@@ -482,7 +483,7 @@ Status streams_make(Configuration *c, Err *err)
     c->streams = ARENA_ARRAY(&c->arena, StreamConfig, list->count ? list->count : 1);
     if (!c->streams) return err_memory(err);
     for (int32_t i = 0; i < list->count; i++) {
-        Making m = {c, list->items[i], &c->streams[i]};
+        BuildContext m = {c, list->items[i], &c->streams[i]};
         TRY(stream_make(&m, err));
         c->stream_count++;
     }

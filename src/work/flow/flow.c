@@ -59,9 +59,9 @@ void flow_fail(Flow *flow, const Err *err)
     queue_cancel(flow->read_queue);
     queue_cancel(flow->write_queue);
     source_cancel(flow->spec->source);
-    pthread_mutex_lock(&flow->rendezvous.mutex);
-    pthread_cond_broadcast(&flow->rendezvous.cond);
-    pthread_mutex_unlock(&flow->rendezvous.mutex);
+    pthread_mutex_lock(&flow->handshake.mutex);
+    pthread_cond_broadcast(&flow->handshake.cond);
+    pthread_mutex_unlock(&flow->handshake.mutex);
 }
 
 bool flow_is_cancelled(const Flow *flow)
@@ -101,10 +101,10 @@ static Status flow_init(Flow *flow, const FlowSpec *spec, FlowResult *result, Er
     *flow = (Flow){.spec = spec, .result = result};
     pthread_mutex_init(&flow->error_mutex, NULL);
     pthread_mutex_init(&flow->dropped_mutex, NULL);
-    pthread_mutex_init(&flow->rendezvous.mutex, NULL);
-    thread_cond_init(&flow->rendezvous.cond);
-    position_init(&flow->rendezvous.position);
-    position_init(&flow->rendezvous.rewind_to);
+    pthread_mutex_init(&flow->handshake.mutex, NULL);
+    thread_cond_init(&flow->handshake.cond);
+    position_init(&flow->handshake.position);
+    position_init(&flow->handshake.rewind_to);
     position_init(&flow->take.from);
     int64_t bytes = spec->queue_bytes ? spec->queue_bytes : FLOW_QUEUE_BYTES;
     TRY(queue_new(bytes, item_drop, &flow->read_queue, err));
@@ -115,11 +115,11 @@ static void flow_done(Flow *flow)
 {
     queue_free(flow->read_queue);
     queue_free(flow->write_queue);
-    position_done(&flow->rendezvous.position);
-    position_done(&flow->rendezvous.rewind_to);
+    position_done(&flow->handshake.position);
+    position_done(&flow->handshake.rewind_to);
     position_done(&flow->take.from);
-    pthread_cond_destroy(&flow->rendezvous.cond);
-    pthread_mutex_destroy(&flow->rendezvous.mutex);
+    pthread_cond_destroy(&flow->handshake.cond);
+    pthread_mutex_destroy(&flow->handshake.mutex);
     pthread_mutex_destroy(&flow->dropped_mutex);
     pthread_mutex_destroy(&flow->error_mutex);
 }

@@ -156,7 +156,7 @@ void flow_result_done(FlowResult *result);
  * filled on failure too (what was committed before). Threads: one reader (polls the source also
  * while the sink stalls), one for the steps, the caller's for the sink.
  *
- * REVOKE: the reader hands it past the bound of the queues and waits on a rendezvous, not on a
+ * REVOKE: the reader hands it past the bound of the queues and waits on a handshake, not on a
  * queue; the writer drops that epoch's waiting batches, finishes or aborts the cycle before the
  * deadline and acknowledges. LOST, or past the deadline: abort. Nothing of a dropped epoch is ever
  * written. UNKNOWN after a commit is settled by sink_outcome.

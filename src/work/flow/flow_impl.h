@@ -18,7 +18,7 @@ typedef enum FlowItemKind {
                 * again
                 */
     ITEM_END,  /* from the steps: everything was handed over */
-    ITEM_WAKE, /* look at the rendezvous */
+    ITEM_WAKE, /* look at the handshake */
 } FlowItemKind;
 
 /* What travels through the queues; owned by whoever holds it. */
@@ -37,7 +37,7 @@ typedef struct FlowItem {
 } FlowItem;
 
 /* A revoke that reader and writer agree on. The reader asks and waits; the writer answers. */
-typedef struct Rendezvous {
+typedef struct Handshake {
     pthread_mutex_t mutex;
     pthread_cond_t cond;
     bool asked; /* a question is open */
@@ -58,10 +58,10 @@ typedef struct Rendezvous {
     /* Of the cycle that was undone last: parts that another process has; for the source. */
     int32_t fenced[FLOW_REVOKED_MAX];
     int32_t fenced_count;
-} Rendezvous;
+} Handshake;
 
 /* Parts that were assigned, and where they begin: the reader asks and reads on, the writer asks the
- * sink and answers, the reader tells the source. Under the rendezvous' mutex. */
+ * sink and answers, the reader tells the source. Under the handshake's mutex. */
 typedef struct FlowTake {
     bool asked, answered;
     bool voided; /* they were taken away again: what was noted of them is to be forgotten */
@@ -110,7 +110,7 @@ struct Flow {
     _Atomic bool failed;
     pthread_mutex_t error_mutex;
     Err error; /* the first one */
-    Rendezvous rendezvous;
+    Handshake handshake;
     FlowTake take;
     pthread_mutex_t dropped_mutex;
     DroppedEpoch dropped[FLOW_REVOKED_MAX];

@@ -46,9 +46,9 @@ static Status wake_writer(Flow *flow, Err *err)
 }
 
 /* Ask the writer to let go of the parts and wait for its answer, at most to the deadline. */
-static void rendezvous_ask(Flow *flow, const SourceEvent *event)
+static void handshake_ask(Flow *flow, const SourceEvent *event)
 {
-    Rendezvous *r = &flow->rendezvous;
+    Handshake *r = &flow->handshake;
     pthread_mutex_lock(&r->mutex);
     r->asked = true;
     r->answered = false;
@@ -62,9 +62,9 @@ static void rendezvous_ask(Flow *flow, const SourceEvent *event)
     pthread_mutex_unlock(&r->mutex);
 }
 
-static bool rendezvous_wait(Flow *flow, int64_t deadline_ns)
+static bool handshake_wait(Flow *flow, int64_t deadline_ns)
 {
-    Rendezvous *r = &flow->rendezvous;
+    Handshake *r = &flow->handshake;
     bool in_time = true;
     pthread_mutex_lock(&r->mutex);
     while (!r->answered && !atomic_load(&flow->failed) && in_time) {
@@ -79,7 +79,7 @@ static bool rendezvous_wait(Flow *flow, int64_t deadline_ns)
  * comes at this moment: a sink is cancelled only for something. */
 static void cut_off(Flow *flow)
 {
-    Rendezvous *r = &flow->rendezvous;
+    Handshake *r = &flow->handshake;
     pthread_mutex_lock(&r->mutex);
     if (!r->answered) {
         r->lost = r->cut = true;
@@ -94,13 +94,13 @@ static Status take_ask(Flow *flow, const SourceEvent *event, Err *err)
 {
     FlowTake *take = &flow->take;
     if (!flow->spec->asks || event->part_count == 0) return OK;
-    pthread_mutex_lock(&flow->rendezvous.mutex);
+    pthread_mutex_lock(&flow->handshake.mutex);
     take->asked = true;
     take->answered = false;
     take->epoch = event->epoch;
     take->part_count = event->part_count < FLOW_REVOKED_MAX ? event->part_count : FLOW_REVOKED_MAX;
     memcpy(take->parts, event->parts, (size_t)take->part_count * sizeof *take->parts);
-    pthread_mutex_unlock(&flow->rendezvous.mutex);
+    pthread_mutex_unlock(&flow->handshake.mutex);
     return wake_writer(flow, err);
 }
 
@@ -108,28 +108,28 @@ static Status take_ask(Flow *flow, const SourceEvent *event, Err *err)
 static void take_void(Flow *flow)
 {
     FlowTake *take = &flow->take;
-    pthread_mutex_lock(&flow->rendezvous.mutex);
+    pthread_mutex_lock(&flow->handshake.mutex);
     take->voided = take->asked;
     take->asked = take->answered = false;
-    pthread_mutex_unlock(&flow->rendezvous.mutex);
+    pthread_mutex_unlock(&flow->handshake.mutex);
 }
 
 /* Tell the source what the sink answered. */
 static Status reader_take(Flow *flow, Err *err)
 {
     FlowTake *take = &flow->take;
-    pthread_mutex_lock(&flow->rendezvous.mutex);
+    pthread_mutex_lock(&flow->handshake.mutex);
     bool answered = take->answered;
     take->asked = take->asked && !answered;
     take->answered = false;
-    pthread_mutex_unlock(&flow->rendezvous.mutex);
+    pthread_mutex_unlock(&flow->handshake.mutex);
     return answered ? source_begin(flow->spec->source, take->epoch, &take->from, err) : OK;
 }
 
 /* Read again from there; parts that another process took over are gone. */
 static Status read_again(Flow *flow, const Position *from, Err *err)
 {
-    Rendezvous *r = &flow->rendezvous;
+    Handshake *r = &flow->handshake;
     if (r->fenced_count > 0) {
         TRY(source_fenced(flow->spec->source, r->fenced, r->fenced_count, err));
     }
@@ -145,16 +145,16 @@ static bool item_matches_stale(void *item, void *flow)
 /* Drop what waits of the revoked epoch, then let the writer finish or abort its cycle. */
 static Status reader_revoke(Flow *flow, const SourceEvent *event, Err *err)
 {
-    Rendezvous *r = &flow->rendezvous;
+    Handshake *r = &flow->handshake;
     flow_drop_epoch(flow, event->parts, event->part_count, event->epoch);
     take_void(flow);
-    rendezvous_ask(flow, event);
+    handshake_ask(flow, event);
     (void)queue_drop_if(flow->read_queue, item_matches_stale, flow);
     (void)queue_drop_if(flow->write_queue, item_matches_stale, flow);
     TRY(wake_writer(flow, err));
-    if (!rendezvous_wait(flow, event->deadline_ns)) {
+    if (!handshake_wait(flow, event->deadline_ns)) {
         cut_off(flow);
-        (void)rendezvous_wait(flow, -1);
+        (void)handshake_wait(flow, -1);
     }
     if (atomic_load(&flow->failed)) return OK;
     TRY(source_revoked(flow->spec->source, event->epoch, err));
@@ -167,7 +167,7 @@ static Status reader_revoke(Flow *flow, const SourceEvent *event, Err *err)
 
 static bool rewind_is_asked(Flow *flow)
 {
-    Rendezvous *r = &flow->rendezvous;
+    Handshake *r = &flow->handshake;
     pthread_mutex_lock(&r->mutex);
     bool asked = r->rewind;
     pthread_mutex_unlock(&r->mutex);
@@ -247,7 +247,7 @@ static bool reader_is_over(const Flow *flow)
 /* The writer undid a cycle by itself: read again. What was read meanwhile is stale. */
 static Status reader_rewind(Flow *flow, Err *err)
 {
-    Rendezvous *r = &flow->rendezvous;
+    Handshake *r = &flow->handshake;
     if (!rewind_is_asked(flow)) return OK;
     TRY(read_again(flow, &r->rewind_to, err));
     atomic_fetch_add(&flow->generation, 1);
@@ -269,7 +269,7 @@ static bool reader_stays(const Flow *flow)
 static Status reader_stay(FlowReader *reader, Err *err)
 {
     Flow *flow = reader->flow;
-    Rendezvous *r = &flow->rendezvous;
+    Handshake *r = &flow->handshake;
     FlowItem *item = NULL;
     TRY(flow_item_new(flow, ITEM_LAST, &item, err));
     int64_t generation = item->generation;

@@ -21,7 +21,7 @@ static void parts_forget(Writer *self, const int32_t *parts, int32_t count)
 static void parts_fenced(Writer *self)
 {
     const FlowSpec *spec = self->spec;
-    Rendezvous *r = &self->flow->rendezvous;
+    Handshake *r = &self->flow->handshake;
     int32_t count = 0;
     if (!spec->asks) return;
     pthread_mutex_lock(&r->mutex);
@@ -48,7 +48,7 @@ static Status cycle_undo(Writer *self, Err *err)
  * undone, and work goes on. What became of its COMMIT the epoch or the parts' fences know. */
 static bool was_cut_off(Writer *self, Err *err)
 {
-    Rendezvous *r = &self->flow->rendezvous;
+    Handshake *r = &self->flow->handshake;
     pthread_mutex_lock(&r->mutex);
     bool cut = r->asked && !r->answered && r->cut;
     pthread_mutex_unlock(&r->mutex);
@@ -68,7 +68,7 @@ static Status sinks_wake(Writer *self, Err *err)
 
 static void revoked_forget(Writer *self)
 {
-    Rendezvous *r = &self->flow->rendezvous;
+    Handshake *r = &self->flow->handshake;
     FlowTake *take = &self->flow->take;
     if (!self->spec->asks) return;
     /* The reader waits for the answer: nobody changes them meanwhile. */
@@ -78,9 +78,9 @@ static void revoked_forget(Writer *self)
 }
 
 /* A revoke is asked for: finish the cycle while there is time, else undo it; then answer. */
-static Status rendezvous_answer(Writer *self, Err *err)
+static Status handshake_answer(Writer *self, Err *err)
 {
-    Rendezvous *r = &self->flow->rendezvous;
+    Handshake *r = &self->flow->handshake;
     pthread_mutex_lock(&r->mutex);
     bool asked = r->asked && !r->answered;
     bool late = r->lost || clock_mono_ns() + self->spec->revoke_margin_ns >= r->deadline_ns;
@@ -107,7 +107,7 @@ static Status rendezvous_answer(Writer *self, Err *err)
 
 static void rewind_ask(Writer *self, Err *err, Status *status)
 {
-    Rendezvous *r = &self->flow->rendezvous;
+    Handshake *r = &self->flow->handshake;
     pthread_mutex_lock(&r->mutex);
     *status = position_copy(&self->position, &r->rewind_to, err);
     r->rewind = *status == OK;
@@ -117,9 +117,9 @@ static void rewind_ask(Writer *self, Err *err, Status *status)
 /* Until the reader has gone back; it may meanwhile ask for something itself. */
 static Status rewind_wait(Writer *self, Err *err)
 {
-    Rendezvous *r = &self->flow->rendezvous;
+    Handshake *r = &self->flow->handshake;
     for (;;) {
-        TRY(rendezvous_answer(self, err));
+        TRY(handshake_answer(self, err));
         if (atomic_load(&self->flow->failed) || flow_is_cancelled(self->flow)) {
             return err_set(err, ERR_CANCELLED, "cancelled");
         }
@@ -160,12 +160,12 @@ static Status cycle_end(Writer *self, Err *err)
 static void take_asked(Writer *self, FlowTake *to)
 {
     const FlowTake *take = &self->flow->take;
-    pthread_mutex_lock(&self->flow->rendezvous.mutex);
+    pthread_mutex_lock(&self->flow->handshake.mutex);
     bool asked = take->asked && !take->answered;
     to->epoch = take->epoch;
     to->part_count = asked ? take->part_count : 0;
     memcpy(to->parts, take->parts, (size_t)to->part_count * sizeof *to->parts);
-    pthread_mutex_unlock(&self->flow->rendezvous.mutex);
+    pthread_mutex_unlock(&self->flow->handshake.mutex);
 }
 
 static Status take_answer(Writer *self, int64_t epoch, const Position *from, Err *err)
@@ -179,13 +179,13 @@ static Status take_answer(Writer *self, int64_t epoch, const Position *from, Err
         position_remove(&self->begun, at->part);
     }
     if (shape->taken) TRY(shape->taken(shape->arg, from, err));
-    pthread_mutex_lock(&self->flow->rendezvous.mutex);
+    pthread_mutex_lock(&self->flow->handshake.mutex);
     Status status = OK;
     if (take->asked && take->epoch == epoch) {
         status = position_copy(from, &take->from, err);
         take->answered = status == OK;
     }
-    pthread_mutex_unlock(&self->flow->rendezvous.mutex);
+    pthread_mutex_unlock(&self->flow->handshake.mutex);
     return status;
 }
 
@@ -247,7 +247,7 @@ static void writer_progress(Writer *self, const char *phase)
 /* Everything was read: the reader may go, unless the last cycle has to be read again. */
 static Status last_item(Writer *self, const FlowItem *item, Err *err)
 {
-    Rendezvous *r = &self->flow->rendezvous;
+    Handshake *r = &self->flow->handshake;
     if (item->generation != atomic_load(&self->flow->generation)) return OK;
     TRY(cycle_end(self, err));
     if (item->generation != atomic_load(&self->flow->generation)) return OK;
@@ -303,7 +303,7 @@ static Status writer_loop(Writer *self, Err *err)
 {
     bool end = false;
     while (!end) {
-        TRY(rendezvous_answer(self, err));
+        TRY(handshake_answer(self, err));
         if (flow_is_cancelled(self->flow)) return err_set(err, ERR_CANCELLED, "cancelled");
         Status status = writer_take(self, err);
         if (status == OK) status = writer_step(self, &end, err);
@@ -341,7 +341,7 @@ Status flow_write(Flow *flow, Err *err)
     Status status = writer_init(&writer, flow, err);
     if (status == OK) status = writer_run(&writer, err);
     if (status != OK) {
-        Rendezvous *r = &flow->rendezvous;
+        Handshake *r = &flow->handshake;
         pthread_mutex_lock(&r->mutex);
         r->answered = true;
         pthread_cond_broadcast(&r->cond);

@@ -46,7 +46,7 @@ void verify_result_init(VerifyResult *result)
 void verify_result_done(VerifyResult *result)
 {
     buf_done(&result->keys);
-    verify_narrow_done(&result->narrow);
+    verify_ranges_done(&result->by_range);
 }
 
 static int64_t range_of(Hash128 key)
@@ -196,7 +196,7 @@ static Status target_read(Verify *v, const Schema *schema, RowVisit *visit, Err 
                      .parallel = 1,
                      .bounded = true,
                      .spool_folder = v->env->spool_folder,
-                     .within = v->result->narrow.server ? &v->result->narrow.target : NULL,
+                     .within = v->result->by_range.server ? &v->result->by_range.target : NULL,
                      .stop = v->env->cancelled};
     CLEANUP(buf_done) Buf select = buf_make(1 << 20);
     for (int32_t i = 0; i < schema->count; i++) {
@@ -232,7 +232,7 @@ static void fingerprint_add(Fingerprint *f, Hash128 key, Hash128 row)
 static Status count_source(Verify *v, Hash128 key, Hash128 row, const Batch *batch UNUSED,
                            int64_t at UNUSED, Err *err UNUSED)
 {
-    if (!v->result->narrow.server) v->result->source_rows++;
+    if (!v->result->by_range.server) v->result->source_rows++;
     fingerprint_add(&v->source[range_of(key)], key, row);
     return OK;
 }
@@ -240,7 +240,7 @@ static Status count_source(Verify *v, Hash128 key, Hash128 row, const Batch *bat
 static Status count_target(Verify *v, Hash128 key, Hash128 row, const Batch *batch UNUSED,
                            int64_t at UNUSED, Err *err UNUSED)
 {
-    if (!v->result->narrow.server) v->result->target_rows++;
+    if (!v->result->by_range.server) v->result->target_rows++;
     fingerprint_add(&v->target[range_of(key)], key, row);
     return OK;
 }
@@ -316,7 +316,7 @@ static Status pass(Verify *v, RowVisit *source_visit, RowVisit *target_visit, Er
     RunOptions options = {.full_refresh = true};
     Assembly a;
     Status status = assembly_open(&a, v->config, &options, v->env, err);
-    if (v->result->narrow.server) a.source_req.within = &v->result->narrow.source;
+    if (v->result->by_range.server) a.source_req.within = &v->result->by_range.source;
     if (v->config->mode != SINK_APPEND) a.source_req.settle = false; /* no rows depend on it */
     if (status == OK) status = columns_split(v, a.schema, err);
     if (status == OK) {
@@ -344,13 +344,13 @@ static Status count_ranges(Verify *v, Err *err)
 static Status verify_all(Verify *v, Err *err)
 {
     VerifyResult *r = v->result;
-    TRY(verify_narrow(v->config, v->env, &r->narrow, err));
-    if (r->narrow.server) {
-        r->source_rows = r->narrow.source_rows;
-        r->target_rows = r->narrow.target_rows;
-        r->ranges = r->narrow.ranges;
-        r->ranges_differing = r->narrow.ranges_differing;
-        v->all_differ = r->narrow.rows <= ROWS_DIRECT;
+    TRY(verify_ranges(v->config, v->env, &r->by_range, err));
+    if (r->by_range.server) {
+        r->source_rows = r->by_range.source_rows;
+        r->target_rows = r->by_range.target_rows;
+        r->ranges = r->by_range.ranges;
+        r->ranges_differing = r->by_range.ranges_differing;
+        v->all_differ = r->by_range.rows <= ROWS_DIRECT;
     }
     if (!v->all_differ) TRY(count_ranges(v, err));
     if (r->ranges_differing == 0) return OK;

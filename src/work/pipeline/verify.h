@@ -3,7 +3,7 @@
 #ifndef NEURON_VERIFY_H
 #define NEURON_VERIFY_H
 
-#include "work/pipeline/verify_narrow.h"
+#include "work/pipeline/verify_ranges.h"
 
 enum { VERIFY_KEYS_MAX = 100 };
 
@@ -17,8 +17,8 @@ typedef struct VerifyResult {
     int64_t different;  /* keys whose row differs */
     int64_t extra;      /* keys that only the target has */
     int64_t ranges, ranges_differing;
-    int64_t rows_read;   /* rows that came here to be compared, of both sides */
-    VerifyNarrow narrow; /* what the servers found */
+    int64_t rows_read;      /* rows that came here to be compared, of both sides */
+    VerifyByRange by_range; /* what the servers found */
     Buf keys; /* the first VERIFY_KEYS_MAX: members of a JSON array {"key": …, "difference": …} */
     int64_t key_count;
 } VerifyResult;
@@ -29,7 +29,7 @@ static inline bool verify_is_equal(const VerifyResult *result)
     return result->missing == 0 && result->different == 0 && result->extra == 0;
 }
 
-/* Where the servers can compare (verify_narrow), only rows of ranges that may differ are read.
+/* Where the servers can compare (verify_ranges), only rows of ranges that may differ are read.
  * Otherwise the source is read whole, through the pipeline's steps, and the target; rows fall into
  * 65,536 ranges by the hash of their key, and each range has a fingerprint on either side (a sum of
  * row hashes, which doesn't depend on order). Only where they differ are both read again, and rows

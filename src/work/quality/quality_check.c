@@ -12,7 +12,7 @@ Status quality_check_new(const CheckOptions *options, QualityCheck **ret_check, 
     check->arena = arena_make(CHECK_ARENA_MAX);
     check->whole = -1;
     reject_list_init(&check->rejects);
-    if (row_mix_init(&check->mix, err) != OK || check_compile(check, err) != OK) {
+    if (row_hasher_init(&check->mix, err) != OK || check_compile(check, err) != OK) {
         quality_check_free(check);
         return FAIL;
     }
@@ -103,13 +103,13 @@ static Status measure_wheres(QualityCheck *check, const Batch *batch, Err *err)
 }
 
 /* The lines of the first rows of each class, while the batch is at hand. */
-static void note_lines(QualityCheck *check, ColumnState *state, const TypeCensus *before,
+static void note_lines(QualityCheck *check, ColumnState *state, const TypeProfile *before,
                        const Batch *batch)
 {
     for (int i = 0; i < VALUE_CLASS_COUNT; i++) {
-        int64_t have = int64_min(state->census.counts[i], CENSUS_ROWS_KEPT);
-        for (int64_t k = int64_min(before->counts[i], CENSUS_ROWS_KEPT); k < have; k++) {
-            int64_t row = state->census.rows[i][k] - check->rows;
+        int64_t have = int64_min(state->type_profile.counts[i], TYPE_PROFILE_ROWS_KEPT);
+        for (int64_t k = int64_min(before->counts[i], TYPE_PROFILE_ROWS_KEPT); k < have; k++) {
+            int64_t row = state->type_profile.rows[i][k] - check->rows;
             state->lines[i][k] = check->o.line ? check->o.line(check->o.line_arg, batch, row) : 0;
         }
     }
@@ -119,11 +119,11 @@ static void measure_columns(QualityCheck *check, const Batch *batch)
 {
     for (int32_t i = 0; i < check->o.schema->count; i++) {
         ColumnState *state = &check->columns[i];
-        TypeCensus before = state->census;
+        TypeProfile before = state->type_profile;
         const Column *column = &batch->columns[i];
-        type_census_add(&state->census, column, check->rows);
+        type_profile_add(&state->type_profile, column, check->rows);
         if (column->type == TYPE_TEXT && check->o.text_file) {
-            text_scan_add(&state->scan, &state->census, column, check->rows);
+            text_scan_add(&state->scan, &state->type_profile, column, check->rows);
         }
         note_lines(check, state, &before, batch);
     }
@@ -153,10 +153,10 @@ static Status measure_repeats(QualityCheck *check, const Batch *batch, Err *err)
 {
     for (int32_t i = 0; i < check->repeat_count; i++) {
         RepeatState *state = &check->repeats[i];
-        row_mix_begin(&check->mix, check->hashes, batch->rows);
+        row_hasher_begin(&check->mix, check->hashes, batch->rows);
         for (int32_t c = 0; c < state->count; c++) {
-            TRY(row_mix_column(&check->mix, &batch->columns[state->columns[c]], check->words,
-                               check->hashes, err));
+            TRY(row_hasher_column(&check->mix, &batch->columns[state->columns[c]], check->words,
+                                  check->hashes, err));
         }
         TRY(repeat_count_add(state->repeats, check->hashes, batch->rows, check->rows,
                              repeat_mask(check, state, batch), err));
@@ -238,12 +238,12 @@ Status quality_check_merge(QualityCheck *check, QualityCheck *next, Err *err)
     for (int32_t i = 0; i < check->o.schema->count; i++) {
         ColumnState *to = &check->columns[i], *from = &next->columns[i];
         for (int c = 0; c < VALUE_CLASS_COUNT; c++) {
-            int64_t have = int64_min(to->census.counts[c], CENSUS_ROWS_KEPT);
-            for (int64_t k = have; k < CENSUS_ROWS_KEPT; k++) {
+            int64_t have = int64_min(to->type_profile.counts[c], TYPE_PROFILE_ROWS_KEPT);
+            for (int64_t k = have; k < TYPE_PROFILE_ROWS_KEPT; k++) {
                 to->lines[c][k] = from->lines[c][k - have];
             }
         }
-        type_census_merge(&to->census, &from->census, check->rows);
+        type_profile_merge(&to->type_profile, &from->type_profile, check->rows);
         text_scan_merge(&to->scan, &from->scan);
     }
     for (int32_t i = 0; i < check->repeat_count; i++) {
@@ -280,14 +280,14 @@ bool quality_check_needs_types(const QualityCheck *check)
 
 /* ---- the end ---- */
 
-/* A time among texts is a valid date: the census has counted them. */
+/* A time among texts is a valid date: the type_profile has counted them. */
 static void finish_dates(QualityCheck *check)
 {
     for (int32_t i = 0; i < check->rule_count; i++) {
         RuleState *state = &check->rules[i];
         if (!state->dates_counted) continue;
         state->dates = check->rows;
-        state->good_dates = check->columns[state->date].census.counts[VALUE_TIME];
+        state->good_dates = check->columns[state->date].type_profile.counts[VALUE_TIME];
     }
 }
 

@@ -4,7 +4,7 @@
 
 #include "work/quality/quality_check.h"
 #include "work/quality/repeat_count.h"
-#include "work/quality/row_mix.h"
+#include "work/quality/row_hasher.h"
 #include "work/quality/text_scan.h"
 #include "work/quality/value_set.h"
 
@@ -43,7 +43,7 @@ typedef struct RuleState {
     int64_t considered, failed;
     int64_t mails, good_mails, dates, good_dates;
     int32_t email, date; /* columns; -1: none */
-    bool dates_counted;  /* by the column's census */
+    bool dates_counted;  /* by the column's type_profile */
     Moments moments;
     int64_t newest_us;
     ValueSet *set; /* values of the other side, or those named */
@@ -52,9 +52,9 @@ typedef struct RuleState {
 } RuleState;
 
 typedef struct ColumnState {
-    TypeCensus census;
+    TypeProfile type_profile;
     TextScan scan; /* of texts of a text file */
-    int64_t lines[VALUE_CLASS_COUNT][CENSUS_ROWS_KEPT];
+    int64_t lines[VALUE_CLASS_COUNT][TYPE_PROFILE_ROWS_KEPT];
 } ColumnState;
 
 struct QualityCheck {
@@ -71,7 +71,7 @@ struct QualityCheck {
     int32_t rule_count;
     int32_t *key;
     int32_t key_count;
-    RowMix mix;
+    RowHasher mix;
     /* Room for the batch at hand. */
     int64_t room;
     uint64_t *words;

@@ -175,20 +175,20 @@ Status report_evidence(const Evidence *e, Buf *out, Err *err)
 
 static Status put_class_rows(const ColumnResult *column, int value_class, Buf *out, Err *err)
 {
-    int64_t count = column->census.counts[value_class];
+    int64_t count = column->type_profile.counts[value_class];
     bool lines = column->lines[value_class][0] > 0;
     TRY(buf_printf(out, err, " (%s%s ", lines ? "line" : "row", count > 1 ? "s" : ""));
-    for (int64_t k = 0; k < CENSUS_ROWS_KEPT && k < count; k++) {
+    for (int64_t k = 0; k < TYPE_PROFILE_ROWS_KEPT && k < count; k++) {
         int64_t at =
-            lines ? column->lines[value_class][k] : column->census.rows[value_class][k] + 1;
+            lines ? column->lines[value_class][k] : column->type_profile.rows[value_class][k] + 1;
         TRY(buf_printf(out, err, "%s%lld", k ? ", " : "", (long long)at));
     }
-    return buf_append(out, count > CENSUS_ROWS_KEPT ? STR(", …)") : STR(")"), err);
+    return buf_append(out, count > TYPE_PROFILE_ROWS_KEPT ? STR(", …)") : STR(")"), err);
 }
 
 Status report_types(const ColumnResult *column, Buf *out, Err *err)
 {
-    const TypeCensus *c = &column->census;
+    const TypeProfile *c = &column->type_profile;
     bool first = true;
     TRY(buf_printf(out, err, "%.*s: ", STR_ARG(column->name)));
     for (int i = 0; i < VALUE_CLASS_COUNT; i++) {

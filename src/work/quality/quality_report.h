@@ -3,7 +3,7 @@
 #define NEURON_QUALITY_REPORT_H
 
 #include "work/quality/quality_set.h"
-#include "work/quality/type_census.h"
+#include "work/quality/type_profile.h"
 
 typedef enum Verdict {
     VERDICT_PASS,
@@ -45,8 +45,8 @@ typedef struct ColumnResult {
     Str name, type;
     int64_t nulls;
     bool mixed;
-    TypeCensus census;
-    int64_t lines[VALUE_CLASS_COUNT][CENSUS_ROWS_KEPT]; /* 0: unknown */
+    TypeProfile type_profile;
+    int64_t lines[VALUE_CLASS_COUNT][TYPE_PROFILE_ROWS_KEPT]; /* 0: unknown */
 } ColumnResult;
 
 /* Texts and lists live in the arena; rules belong to the set, which must live as long. */

@@ -76,21 +76,22 @@ static void write_type_issue(JsonWriter *w, const ColumnResult *c)
     json_key(w, "types_found");
     json_array_begin(w);
     for (int i = 0; i < VALUE_CLASS_COUNT; i++) {
-        if (c->census.counts[i]) json_write_text(w, str_from(value_class_name((ValueClass)i)));
+        if (c->type_profile.counts[i])
+            json_write_text(w, str_from(value_class_name((ValueClass)i)));
     }
     json_array_end(w);
     json_key(w, "types");
     json_array_begin(w);
     for (int i = 0; i < VALUE_CLASS_COUNT; i++) {
-        if (!c->census.counts[i]) continue;
+        if (!c->type_profile.counts[i]) continue;
         json_object_begin(w);
         write_text(w, "type", str_from(value_class_name((ValueClass)i)));
-        write_int(w, "count", c->census.counts[i]);
+        write_int(w, "count", c->type_profile.counts[i]);
         bool lines = c->lines[i][0] > 0;
         json_key(w, lines ? "lines" : "rows");
         json_array_begin(w);
-        for (int64_t k = 0; k < CENSUS_ROWS_KEPT && k < c->census.counts[i]; k++) {
-            json_write_int64(w, lines ? c->lines[i][k] : c->census.rows[i][k] + 1);
+        for (int64_t k = 0; k < TYPE_PROFILE_ROWS_KEPT && k < c->type_profile.counts[i]; k++) {
+            json_write_int64(w, lines ? c->lines[i][k] : c->type_profile.rows[i][k] + 1);
         }
         json_array_end(w);
         json_object_end(w);

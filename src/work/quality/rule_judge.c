@@ -311,14 +311,15 @@ static Status column_results(QualityCheck *check, QualityReport *report, Err *er
     for (int32_t i = 0; i < count; i++) {
         const Field *field = &check->o.schema->fields[i];
         const ColumnState *state = &check->columns[i];
-        columns[i] = (ColumnResult){.census = state->census, .nulls = state->census.nulls};
+        columns[i] =
+            (ColumnResult){.type_profile = state->type_profile, .nulls = state->type_profile.nulls};
         memcpy(columns[i].lines, state->lines, sizeof columns[i].lines);
         TypeId type = field->type;
         bool found = check->o.untyped && type == TYPE_TEXT && !field->native.len;
-        columns[i].mixed = type_census_is_mixed(&state->census, type);
+        columns[i].mixed = type_profile_is_mixed(&state->type_profile, type);
         if (found) type = text_scan_type(&state->scan);
         report->type_issues += columns[i].mixed;
-        nulls += state->census.nulls;
+        nulls += state->type_profile.nulls;
         TRY(arena_copy(&report->arena, field->name, &columns[i].name, err));
         TRY(arena_copy(&report->arena, str_from(type_name(type)), &columns[i].type, err));
     }

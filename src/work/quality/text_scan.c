@@ -139,7 +139,8 @@ static inline ValueClass class_of(uint8_t kind)
     return (ValueClass)CLASSES[kind];
 }
 
-void text_scan_add(TextScan *scan, TypeCensus *census, const Column *column, int64_t first_row)
+void text_scan_add(TextScan *scan, TypeProfile *type_profile, const Column *column,
+                   int64_t first_row)
 {
     const TextView *views = column_views(column);
     const uint8_t *valid = column->valid ? column->valid->data : NULL;
@@ -150,8 +151,9 @@ void text_scan_add(TextScan *scan, TypeCensus *census, const Column *column, int
         uint8_t kind = kind_of(&s, column, &views[row], row);
         s.kinds &= kind;
         ValueClass value_class = class_of(kind);
-        int64_t seen = census->counts[value_class]++;
-        if (UNLIKELY(seen < CENSUS_ROWS_KEPT)) census->rows[value_class][seen] = first_row + row;
+        int64_t seen = type_profile->counts[value_class]++;
+        if (UNLIKELY(seen < TYPE_PROFILE_ROWS_KEPT))
+            type_profile->rows[value_class][seen] = first_row + row;
     }
     *scan = s;
 }

@@ -2,7 +2,7 @@
 #ifndef NEURON_TEXT_SCAN_H
 #define NEURON_TEXT_SCAN_H
 
-#include "work/quality/type_census.h"
+#include "work/quality/type_profile.h"
 
 /* What a column of texts, whose types nobody looked for before, turns out to be. Zero-initialised
  * but for `kinds`. */
@@ -14,8 +14,9 @@ typedef struct TextScan {
     uint8_t time_forms; /* timestamps: 1 with a blank, 2 with T, 4 any other form */
 } TextScan;
 
-/* Add the column's texts to the census and to the scan. */
-void text_scan_add(TextScan *scan, TypeCensus *census, const Column *column, int64_t first_row);
+/* Add the column's texts to the type_profile and to the scan. */
+void text_scan_add(TextScan *scan, TypeProfile *type_profile, const Column *column,
+                   int64_t first_row);
 void text_scan_merge(TextScan *scan, const TextScan *next);
 /* The first type that holds all texts, as a reader of CSV would find it. */
 TypeId text_scan_type(const TextScan *scan);

@@ -16,7 +16,7 @@ Status dead_letters_init(DeadLetters *letters, const StreamConfig *config, Err *
                              .arena = arena_make(LETTER_ARENA_MAX),
                              .path_arena = arena_make(1 << 20)};
     Str topic = config->topic.len ? config->topic : config->from.path;
-    kept_letters_init(&letters->kept, topic, location_option(&config->from, STR("group")));
+    letter_filter_init(&letters->kept, topic, location_option(&config->from, STR("group")));
     Err ignored = {0};
     if (json_path_parse(config->route_by.text, &letters->path_arena, &letters->route_by,
                         &ignored) != OK) {
@@ -35,7 +35,7 @@ void dead_letters_done(DeadLetters *letters)
 {
     message_writer_done(&letters->writer);
     reject_writer_done(&letters->rows);
-    kept_letters_done(&letters->kept);
+    letter_filter_done(&letters->kept);
     buf_done(&letters->text);
     buf_done(&letters->place);
     arena_done(&letters->arena);
@@ -162,14 +162,14 @@ static Status find_kept(DeadLetters *letters, const Batch *rejects, int64_t row,
     *ret_there = false;
     if (!letters->keeps) return OK;
     KeptLetter letter = kept_letter(rejects, row);
-    *ret_there = kept_letters_pass(&letters->kept, &letter);
-    return *ret_there ? OK : kept_letters_add(&letters->kept, &letter, err);
+    *ret_there = letter_filter_pass(&letters->kept, &letter);
+    return *ret_there ? OK : letter_filter_add(&letters->kept, &letter, err);
 }
 
 Status dead_letters_keep(void *arg, const Position *position, Str before, Buf *ret_samples,
                          Err *err)
 {
-    return kept_letters_format(&((DeadLetters *)arg)->kept, position, before, ret_samples, err);
+    return letter_filter_format(&((DeadLetters *)arg)->kept, position, before, ret_samples, err);
 }
 
 /* Whoever had the parts before may have written letters of a cycle that he didn't commit. */
@@ -180,24 +180,24 @@ Status dead_letters_taken(void *arg, const Position *taken, Err *err)
     load_state_init(&state);
     TRY(sink_state(letters->sink, &state, err));
     for (int32_t i = 0; i < taken->count; i++) {
-        kept_letters_forget(&letters->kept, &taken->parts[i].part, 1);
+        letter_filter_forget(&letters->kept, &taken->parts[i].part, 1);
     }
-    return kept_letters_load(&letters->kept, buf_str(&state.position.samples), taken, taken, err);
+    return letter_filter_load(&letters->kept, buf_str(&state.position.samples), taken, taken, err);
 }
 
 void dead_letters_gone(void *arg, const int32_t *parts, int32_t count)
 {
-    kept_letters_forget(&((DeadLetters *)arg)->kept, parts, count);
+    letter_filter_forget(&((DeadLetters *)arg)->kept, parts, count);
 }
 
 void dead_letters_ended(void *arg, FlowRejectsEnd end)
 {
-    kept_letters_ended(&((DeadLetters *)arg)->kept, end);
+    letter_filter_ended(&((DeadLetters *)arg)->kept, end);
 }
 
 void dead_letters_committed(void *arg, const Position *position)
 {
-    kept_letters_committed(&((DeadLetters *)arg)->kept, position);
+    letter_filter_committed(&((DeadLetters *)arg)->kept, position);
 }
 
 /* ---- shaping ---- */

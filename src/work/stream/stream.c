@@ -16,9 +16,9 @@
 #define CYCLE_BYTES_MAX (INT64_C(32) << 20)
 enum { LOADS_KEPT = 100 };
 
-/* One connected stretch: from opening everything to its end or the first error. Borrowed by source
- * and sinks, so that it stays in place. */
-typedef struct Stretch {
+/* One connected stream_session: from opening everything to its end or the first error. Borrowed by
+ * source and sinks, so that it stays in place. */
+typedef struct StreamSession {
     const StreamConfig *config;
     const StreamEnv *env;
     StreamStats *stats;
@@ -37,7 +37,7 @@ typedef struct Stretch {
     int64_t committed_before; /* stats->consumed at its start */
     int64_t rebalances_before;
     int64_t rate_ns, rate_count;
-} Stretch;
+} StreamSession;
 
 static Status run_id_new(char run_id[40], Err *err)
 {
@@ -51,7 +51,7 @@ static Status run_id_new(char run_id[40], Err *err)
 
 /* ---- putting together ---- */
 
-static void requests(Stretch *s)
+static void requests(StreamSession *s)
 {
     const StreamConfig *c = s->config;
     s->source_req = (SourceReq){
@@ -96,7 +96,7 @@ static void requests(Stretch *s)
     };
 }
 
-static Status letters_make(Stretch *s, Err *err)
+static Status letters_make(StreamSession *s, Err *err)
 {
     const StreamConfig *c = s->config;
     TRY(dead_letters_init(&s->letters, c, err));
@@ -110,11 +110,11 @@ static Status letters_make(Stretch *s, Err *err)
     s->letters.sink = s->letter_sink;
     s->letters.keeps = c->dead_letter_messages;
     if (!s->letters.keeps || s->source_req.asks) return OK;
-    return kept_letters_load(&s->letters.kept, buf_str(&state.position.samples), &s->state.position,
-                             NULL, err);
+    return letter_filter_load(&s->letters.kept, buf_str(&state.position.samples),
+                              &s->state.position, NULL, err);
 }
 
-static Status stretch_open(Stretch *s, Err *err)
+static Status stream_session_open(StreamSession *s, Err *err)
 {
     const StreamConfig *c = s->config;
     load_state_init(&s->state);
@@ -135,7 +135,7 @@ static Status stretch_open(Stretch *s, Err *err)
     return route_step_new(&s->route, s->stats, &s->step, err);
 }
 
-static void stretch_close(Stretch *s)
+static void stream_session_close(StreamSession *s)
 {
     source_close(s->source);
     sink_close(s->sink);
@@ -161,7 +161,7 @@ static void state_set(const StreamEnv *env, StreamStats *stats, StreamState stat
 
 static void on_committed(void *arg, const FlowLedger *cycle)
 {
-    Stretch *s = arg;
+    StreamSession *s = arg;
     StreamStats *stats = s->stats;
     int64_t gap = cycle->extracted - cycle->dropped - cycle->rejected - cycle->loaded;
     atomic_fetch_add(&stats->consumed, cycle->extracted);
@@ -183,13 +183,13 @@ static void on_committed(void *arg, const FlowLedger *cycle)
 
 static void on_fenced(void *arg, const int32_t *parts, int32_t count)
 {
-    const Stretch *s = arg;
+    const StreamSession *s = arg;
     LOG(LOG_WARN, "stream", "another process took partitions over; the cycle was undone",
         log_text("stream", s->config->name), log_text("topic", s->config->topic),
         log_int("partitions", count), log_int("first", parts[0]));
 }
 
-static void measure_rate(Stretch *s, const FlowProgress *progress)
+static void measure_rate(StreamSession *s, const FlowProgress *progress)
 {
     int64_t elapsed_ns = progress->elapsed_ns - s->rate_ns;
     if (elapsed_ns < RATE_NS && s->rate_ns > 0) return;
@@ -200,7 +200,7 @@ static void measure_rate(Stretch *s, const FlowProgress *progress)
     s->rate_count = progress->extracted;
 }
 
-static void measure_lag(Stretch *s)
+static void measure_lag(StreamSession *s)
 {
     StreamStats *stats = s->stats;
     SourceStats source;
@@ -214,7 +214,7 @@ static void measure_lag(Stretch *s)
 }
 
 /* A stream that was held runs again when something is committed, or nothing is left to be. */
-static bool goes_on(const Stretch *s, const FlowProgress *progress)
+static bool goes_on(const StreamSession *s, const FlowProgress *progress)
 {
     StreamStats *stats = s->stats;
     if (atomic_load(&stats->state) != STREAM_HELD) return true;
@@ -224,7 +224,7 @@ static bool goes_on(const Stretch *s, const FlowProgress *progress)
 
 static void on_progress(void *arg, const FlowProgress *progress)
 {
-    Stretch *s = arg;
+    StreamSession *s = arg;
     StreamStats *stats = s->stats;
     measure_rate(s, progress);
     int64_t committed = atomic_load(&stats->consumed) - s->committed_before;
@@ -240,7 +240,7 @@ static int64_t queue_bytes(const Budget *budget)
     return int64_max(int64_min(share, 8 << 20), 256 << 10);
 }
 
-static FlowSpec flow_spec(Stretch *s)
+static FlowSpec flow_spec(StreamSession *s)
 {
     const StreamConfig *c = s->config;
     FlowSpec spec = {
@@ -289,7 +289,7 @@ static FlowSpec flow_spec(Stretch *s)
     return spec;
 }
 
-static Status stretch_run(Stretch *s, Err *err)
+static Status stream_session_run(StreamSession *s, Err *err)
 {
     FlowSpec spec = flow_spec(s);
     FlowResult result;
@@ -308,13 +308,13 @@ static Status stretch_run(Stretch *s, Err *err)
     return status;
 }
 
-static Status stretch(const StreamConfig *config, const StreamEnv *env, StreamStats *stats,
-                      Err *err)
+static Status stream_session(const StreamConfig *config, const StreamEnv *env, StreamStats *stats,
+                             Err *err)
 {
-    Stretch s = {.config = config, .env = env, .stats = stats};
-    Status status = stretch_open(&s, err);
-    if (status == OK) status = stretch_run(&s, err);
-    stretch_close(&s);
+    StreamSession s = {.config = config, .env = env, .stats = stats};
+    Status status = stream_session_open(&s, err);
+    if (status == OK) status = stream_session_run(&s, err);
+    stream_session_close(&s);
     return status;
 }
 
@@ -390,7 +390,7 @@ Status stream_run(const StreamConfig *config, const StreamEnv *env, StreamStats 
     while (!is_stopped(env)) {
         int64_t cycles = atomic_load(&stats->cycles);
         err_clear(err);
-        status = stretch(config, env, stats, err);
+        status = stream_session(config, env, stats, err);
         if (status == OK) break;
         (void)err_prefix(err, "%.*s: ", STR_ARG(config->name));
         remember(stats, err);

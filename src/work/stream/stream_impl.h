@@ -98,7 +98,7 @@ MUST_USE Status breaker_check(void *breaker, Sink *sink, const SinkRun *run, Err
 /* After it was. */
 void breaker_add(Breaker *breaker, int64_t consumed, int64_t rejected);
 
-/* ---- kept_letters.c: letters in a file whose cycle is not committed yet ---- */
+/* ---- letter_filter.c: letters in a file whose cycle is not committed yet ---- */
 
 /* Letters are committed before the data; when the data's commit fails the same messages are read
  * again. Exactly the letters that stand in the file then are left out: those of this part and
@@ -112,31 +112,31 @@ typedef struct KeptLetter {
 } KeptLetter;
 KeptLetter kept_letter(const Batch *rejects, int64_t row);
 
-typedef struct KeptLetters {
+typedef struct LetterFilter {
     Str topic, group; /* of the stream's source; borrowed */
     KeptLetter *items;
     int64_t kept;  /* the first ones, sorted: they stand in the file */
     int64_t total; /* after them: written in the open cycle */
     int64_t capacity;
-} KeptLetters;
-void kept_letters_init(KeptLetters *letters, Str topic, Str group);
-void kept_letters_done(KeptLetters *letters);
-/* Add what kept_letters_format made, but for letters of another topic or group, those that the
+} LetterFilter;
+void letter_filter_init(LetterFilter *letters, Str topic, Str group);
+void letter_filter_done(LetterFilter *letters);
+/* Add what letter_filter_format made, but for letters of another topic or group, those that the
  * data's sink has committed, and, with `ours`, those of parts that it hasn't. Empty: none. */
-MUST_USE Status kept_letters_load(KeptLetters *letters, Str json, const Position *committed,
-                                  const Position *ours, Err *err);
+MUST_USE Status letter_filter_load(LetterFilter *letters, Str json, const Position *committed,
+                                   const Position *ours, Err *err);
 /* `before` is what others, who have other parts, wrote there: their letters stay. */
-MUST_USE Status kept_letters_format(const KeptLetters *letters, const Position *ours, Str before,
-                                    Buf *out, Err *err);
+MUST_USE Status letter_filter_format(const LetterFilter *letters, const Position *ours, Str before,
+                                     Buf *out, Err *err);
 /* Those of the parts are others' now. */
-void kept_letters_forget(KeptLetters *letters, const int32_t *parts, int32_t count);
+void letter_filter_forget(LetterFilter *letters, const int32_t *parts, int32_t count);
 /* It stands in the file already, and is left out. */
-bool kept_letters_pass(KeptLetters *letters, const KeptLetter *letter);
-MUST_USE Status kept_letters_add(KeptLetters *letters, const KeptLetter *letter, Err *err);
-void kept_letters_ended(KeptLetters *letters, FlowRejectsEnd end);
+bool letter_filter_pass(LetterFilter *letters, const KeptLetter *letter);
+MUST_USE Status letter_filter_add(LetterFilter *letters, const KeptLetter *letter, Err *err);
+void letter_filter_ended(LetterFilter *letters, FlowRejectsEnd end);
 /* So far the source is committed: letters before it are forgotten. Those of former cycles too,
  * which the load can't tell where the target (a topic) keeps no position. */
-void kept_letters_committed(KeptLetters *letters, const Position *position);
+void letter_filter_committed(LetterFilter *letters, const Position *position);
 
 /* ---- dead_letter.c ---- */
 
@@ -147,7 +147,7 @@ typedef struct DeadLetters {
     MessageWriter writer; /* topics and files of messages */
     RejectWriter rows;    /* tables */
     bool keeps;           /* letters go to a file: `kept` is kept in its journal */
-    KeptLetters kept;
+    LetterFilter kept;
     Buf text, place;
     Arena arena;
     JsonPath route_by; /* of the type; count 0: not a path */

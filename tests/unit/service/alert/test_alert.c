@@ -265,7 +265,7 @@ static int32_t due(AlertBook *book, int64_t now_us)
     assert_in_range(groups.count, 0, 1);
     if (groups.count) {
         assert_true(str_eq(groups.items[0].key, STR("{}:{alertname=\"R\"}")));
-        alert_group_told(&groups.items[0], now_us);
+        alert_group_notified(&groups.items[0], now_us);
     }
     arena_done(&arena);
     return count;

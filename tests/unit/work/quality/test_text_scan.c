@@ -24,28 +24,28 @@ static void column_of(const char *const *texts, int64_t count, Column *column)
     assert_int_equal(builder_finish(&b, column, &err), OK);
 }
 
-static void scan_one(const char *text, TextScan *scan, TypeCensus *census)
+static void scan_one(const char *text, TextScan *scan, TypeProfile *type_profile)
 {
     Column column;
     column_of(&text, 1, &column);
     *scan = (TextScan){.kinds = CSV_ANY};
-    *census = (TypeCensus){0};
-    text_scan_add(scan, census, &column, 0);
+    *type_profile = (TypeProfile){0};
+    text_scan_add(scan, type_profile, &column, 0);
     column_done(&column);
 }
 
 static void check_text(const char *text)
 {
     TextScan scan;
-    TypeCensus census;
+    TypeProfile type_profile;
     uint8_t want = csv_narrow(CSV_ANY, str_from(text));
-    scan_one(text, &scan, &census);
+    scan_one(text, &scan, &type_profile);
     if (scan.kinds != want) fail_msg("\"%s\": %d, not %d", text, scan.kinds, want);
     ValueClass value_class = want == 0            ? VALUE_TEXT
                              : want & CSV_DECIMAL ? VALUE_NUMBER
                              : want & CSV_BOOL    ? VALUE_BOOLEAN
                                                   : VALUE_TIME;
-    assert_int_equal(census.counts[value_class], 1);
+    assert_int_equal(type_profile.counts[value_class], 1);
 }
 
 static void test_as_the_reader_sees_them(void **state UNUSED)
@@ -138,9 +138,9 @@ static bool has_variants(const char *const *texts, int64_t count, TypeId want)
 {
     Column column;
     TextScan scan = {.kinds = CSV_ANY};
-    TypeCensus census = {0};
+    TypeProfile type_profile = {0};
     column_of(texts, count, &column);
-    text_scan_add(&scan, &census, &column, 0);
+    text_scan_add(&scan, &type_profile, &column, 0);
     column_done(&column);
     assert_int_equal(text_scan_type(&scan), want);
     return text_scan_has_variants(&scan);

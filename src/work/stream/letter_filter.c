@@ -8,15 +8,15 @@
 #include "work/stream/stream_impl.h"
 
 /* Of more in one cycle some are written again after a failure between both commits. */
-enum { KEPT_LETTERS_MAX = 100000 };
+enum { LETTER_FILTER_MAX = 100000 };
 #define KEPT_ARENA_MAX (INT64_C(256) << 20)
 
-void kept_letters_init(KeptLetters *letters, Str topic, Str group)
+void letter_filter_init(LetterFilter *letters, Str topic, Str group)
 {
-    *letters = (KeptLetters){.topic = topic, .group = group};
+    *letters = (LetterFilter){.topic = topic, .group = group};
 }
 
-void kept_letters_done(KeptLetters *letters)
+void letter_filter_done(LetterFilter *letters)
 {
     mem_free(letters->items);
     letters->items = NULL;
@@ -29,9 +29,9 @@ static int compare(const void *left, const void *right)
     return (a->offset > b->offset) - (a->offset < b->offset);
 }
 
-static Status add(KeptLetters *letters, const KeptLetter *letter, Err *err)
+static Status add(LetterFilter *letters, const KeptLetter *letter, Err *err)
 {
-    if (letters->total == KEPT_LETTERS_MAX) return OK;
+    if (letters->total == LETTER_FILTER_MAX) return OK;
     if (letters->total == letters->capacity) {
         int64_t most = letters->capacity ? letters->capacity * 2 : 64;
         KeptLetter *items = mem_realloc(letters->items, most * (int64_t)sizeof *items);
@@ -43,7 +43,7 @@ static Status add(KeptLetters *letters, const KeptLetter *letter, Err *err)
     return OK;
 }
 
-static void sort(KeptLetters *letters)
+static void sort(LetterFilter *letters)
 {
     letters->kept = letters->total;
     if (letters->total < 2) return;
@@ -52,7 +52,7 @@ static void sort(KeptLetters *letters)
 
 /* ---- as JSON: {"topic":…,"group":…,"letters":[[part,offset,mark],…]} ---- */
 
-static bool is_ours(const KeptLetters *letters, const JsonValue *root)
+static bool is_ours(const LetterFilter *letters, const JsonValue *root)
 {
     return str_eq(json_member_text(root, STR("topic"), STR("")), letters->topic) &&
            str_eq(json_member_text(root, STR("group"), STR("")), letters->group);
@@ -72,7 +72,7 @@ static bool read_one(const JsonValue *item, KeptLetter *ret_letter)
     return true;
 }
 
-static Status load(KeptLetters *letters, const JsonValue *root, const Position *committed,
+static Status load(LetterFilter *letters, const JsonValue *root, const Position *committed,
                    const Position *ours, Err *err)
 {
     const JsonValue *list = json_member(root, STR("letters"));
@@ -88,8 +88,8 @@ static Status load(KeptLetters *letters, const JsonValue *root, const Position *
     return OK;
 }
 
-Status kept_letters_load(KeptLetters *letters, Str json, const Position *committed,
-                         const Position *ours, Err *err)
+Status letter_filter_load(LetterFilter *letters, Str json, const Position *committed,
+                          const Position *ours, Err *err)
 {
     Arena arena = arena_make(KEPT_ARENA_MAX);
     JsonValue *root = NULL;
@@ -109,7 +109,7 @@ static void write_one(JsonWriter *w, const KeptLetter *letter)
     json_array_end(w);
 }
 
-static void write_others(JsonWriter *w, const KeptLetters *letters, const Position *ours,
+static void write_others(JsonWriter *w, const LetterFilter *letters, const Position *ours,
                          const JsonValue *before)
 {
     const JsonValue *list = before ? json_member(before, STR("letters")) : NULL;
@@ -120,7 +120,7 @@ static void write_others(JsonWriter *w, const KeptLetters *letters, const Positi
     }
 }
 
-static Status format(const KeptLetters *letters, const Position *ours, const JsonValue *before,
+static Status format(const LetterFilter *letters, const Position *ours, const JsonValue *before,
                      Buf *out, Err *err)
 {
     JsonWriter w = json_writer_make(out, err);
@@ -138,8 +138,8 @@ static Status format(const KeptLetters *letters, const Position *ours, const Jso
     return json_writer_end(&w);
 }
 
-Status kept_letters_format(const KeptLetters *letters, const Position *ours, Str before, Buf *out,
-                           Err *err)
+Status letter_filter_format(const LetterFilter *letters, const Position *ours, Str before, Buf *out,
+                            Err *err)
 {
     Arena arena = arena_make(KEPT_ARENA_MAX);
     JsonValue *root = NULL;
@@ -168,7 +168,7 @@ KeptLetter kept_letter(const Batch *rejects, int64_t row)
     return letter;
 }
 
-bool kept_letters_pass(KeptLetters *letters, const KeptLetter *letter)
+bool letter_filter_pass(LetterFilter *letters, const KeptLetter *letter)
 {
     int64_t low = 0, high = letters->kept;
     while (low < high) {
@@ -185,12 +185,12 @@ bool kept_letters_pass(KeptLetters *letters, const KeptLetter *letter)
     return false;
 }
 
-Status kept_letters_add(KeptLetters *letters, const KeptLetter *letter, Err *err)
+Status letter_filter_add(LetterFilter *letters, const KeptLetter *letter, Err *err)
 {
     return add(letters, letter, err);
 }
 
-void kept_letters_ended(KeptLetters *letters, FlowRejectsEnd end)
+void letter_filter_ended(LetterFilter *letters, FlowRejectsEnd end)
 {
     switch (end) {
     case REJECTS_KEPT:
@@ -220,7 +220,7 @@ static bool is_among(int32_t part, const int32_t *parts, int32_t count)
     return false;
 }
 
-void kept_letters_forget(KeptLetters *letters, const int32_t *parts, int32_t count)
+void letter_filter_forget(LetterFilter *letters, const int32_t *parts, int32_t count)
 {
     int64_t left = 0, kept = 0;
     for (int64_t i = 0; i < letters->total; i++) {
@@ -232,7 +232,7 @@ void kept_letters_forget(KeptLetters *letters, const int32_t *parts, int32_t cou
     letters->total = left;
 }
 
-void kept_letters_committed(KeptLetters *letters, const Position *position)
+void letter_filter_committed(LetterFilter *letters, const Position *position)
 {
     int64_t left = 0, kept = 0;
     for (int64_t i = 0; i < letters->total; i++) {

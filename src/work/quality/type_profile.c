@@ -1,5 +1,5 @@
 /* Which types the values of a column have: counts over all rows, first rows of each. */
-#include "work/quality/type_census.h"
+#include "work/quality/type_profile.h"
 
 const char *value_class_name(ValueClass value_class)
 {
@@ -30,10 +30,10 @@ int64_t column_count_nulls(const Column *column, const uint64_t *mask)
     return nulls;
 }
 
-static inline void count(TypeCensus *census, ValueClass value_class, int64_t row)
+static inline void count(TypeProfile *type_profile, ValueClass value_class, int64_t row)
 {
-    int64_t seen = census->counts[value_class]++;
-    if (UNLIKELY(seen < CENSUS_ROWS_KEPT)) census->rows[value_class][seen] = row;
+    int64_t seen = type_profile->counts[value_class]++;
+    if (UNLIKELY(seen < TYPE_PROFILE_ROWS_KEPT)) type_profile->rows[value_class][seen] = row;
 }
 
 static ValueClass class_of_type(TypeId type)
@@ -63,43 +63,44 @@ static ValueClass class_of_type(TypeId type)
     return VALUE_OTHER;
 }
 
-static void add_dynamic(TypeCensus *census, const Column *column, int64_t first_row)
+static void add_dynamic(TypeProfile *type_profile, const Column *column, int64_t first_row)
 {
     for (int64_t row = 0; row < column->length; row++) {
         if (column_is_null(column, row)) continue;
         const Column *child = &column->children[column_tag(column, row)];
-        count(census, class_of_type(child->type), first_row + row);
+        count(type_profile, class_of_type(child->type), first_row + row);
     }
 }
 
-void type_census_add(TypeCensus *census, const Column *column, int64_t first_row)
+void type_profile_add(TypeProfile *type_profile, const Column *column, int64_t first_row)
 {
     int64_t nulls = column_count_nulls(column, NULL);
-    census->nulls += nulls;
-    census->values += column->length - nulls;
-    if (column->type == TYPE_DYNAMIC) add_dynamic(census, column, first_row);
+    type_profile->nulls += nulls;
+    type_profile->values += column->length - nulls;
+    if (column->type == TYPE_DYNAMIC) add_dynamic(type_profile, column, first_row);
 }
 
-void type_census_merge(TypeCensus *census, const TypeCensus *next, int64_t row_shift)
+void type_profile_merge(TypeProfile *type_profile, const TypeProfile *next, int64_t row_shift)
 {
-    census->nulls += next->nulls;
-    census->values += next->values;
+    type_profile->nulls += next->nulls;
+    type_profile->values += next->values;
     for (int i = 0; i < VALUE_CLASS_COUNT; i++) {
-        int64_t have = int64_min(census->counts[i], CENSUS_ROWS_KEPT);
-        for (int64_t k = 0; k < CENSUS_ROWS_KEPT - have && k < next->counts[i]; k++) {
-            census->rows[i][have + k] = next->rows[i][k] + row_shift;
+        int64_t have = int64_min(type_profile->counts[i], TYPE_PROFILE_ROWS_KEPT);
+        for (int64_t k = 0; k < TYPE_PROFILE_ROWS_KEPT - have && k < next->counts[i]; k++) {
+            type_profile->rows[i][have + k] = next->rows[i][k] + row_shift;
         }
-        census->counts[i] += next->counts[i];
+        type_profile->counts[i] += next->counts[i];
     }
 }
 
-bool type_census_is_mixed(const TypeCensus *census, TypeId type)
+bool type_profile_is_mixed(const TypeProfile *type_profile, TypeId type)
 {
     int kinds = 0;
     for (int i = 0; i < VALUE_OTHER; i++) {
-        int64_t some = census->counts[i];
+        int64_t some = type_profile->counts[i];
         if (type == TYPE_DYNAMIC) kinds += some > 0;
-        else if (i != VALUE_TEXT && some * 10 >= census->values * 9 && some < census->values)
+        else if (i != VALUE_TEXT && some * 10 >= type_profile->values * 9 &&
+                 some < type_profile->values)
             return true;
     }
     return kinds > 1;

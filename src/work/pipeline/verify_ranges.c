@@ -1,5 +1,5 @@
 /* Where source and target may differ, found by their servers: sums of row hashes per key range. */
-#include "work/pipeline/verify_narrow.h"
+#include "work/pipeline/verify_ranges.h"
 
 #include <stdio.h>
 
@@ -14,7 +14,7 @@ enum {
     RANGES_MAX = 1 << 16 /* that one statement may give */
 };
 
-/* One side while its ranges are compared. Columns are in the order of `Narrow.forms`. */
+/* One side while its ranges are compared. Columns are in the order of `VerifyRanges.forms`. */
 typedef struct NarrowSide {
     Source *source;
     SourceForms forms;
@@ -26,26 +26,26 @@ typedef struct NarrowSide {
     Err err;
 } NarrowSide;
 
-typedef struct Narrow {
+typedef struct VerifyRanges {
     const PipelineConfig *config;
-    VerifyNarrow *result;
+    VerifyByRange *result;
     Assembly assembly;
     SourceReq target_req;
     SourceInfo target_info;
     NarrowSide source, target;
     Arena arena;
-} Narrow;
+} VerifyRanges;
 
-void verify_narrow_done(VerifyNarrow *narrow)
+void verify_ranges_done(VerifyByRange *by_range)
 {
-    mem_free(narrow->keys);
-    mem_free(narrow->numbers);
-    *narrow = (VerifyNarrow){0};
+    mem_free(by_range->keys);
+    mem_free(by_range->numbers);
+    *by_range = (VerifyByRange){0};
 }
 
 /* It can't be done so: OK, and the reason. */
-static Status give_up(Narrow *n, bool *ret_can, const char *format, ...) PRINTF_LIKE(3, 4);
-static Status give_up(Narrow *n, bool *ret_can, const char *format, ...)
+static Status give_up(VerifyRanges *n, bool *ret_can, const char *format, ...) PRINTF_LIKE(3, 4);
+static Status give_up(VerifyRanges *n, bool *ret_can, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -72,7 +72,7 @@ static int32_t source_column(const Assembly *a, int32_t steps, int32_t column)
     return column;
 }
 
-static Status not_null_add(Narrow *n, int32_t step, int32_t column, bool *ret_can)
+static Status not_null_add(VerifyRanges *n, int32_t step, int32_t column, bool *ret_can)
 {
     int32_t from = source_column(&n->assembly, step, column);
     SourceFingerprintReq *req = &n->source.req;
@@ -84,7 +84,7 @@ static Status not_null_add(Narrow *n, int32_t step, int32_t column, bool *ret_ca
     return OK;
 }
 
-static Status drop_nulls_add(Narrow *n, int32_t step, bool *ret_can)
+static Status drop_nulls_add(VerifyRanges *n, int32_t step, bool *ret_can)
 {
     const StepConfig *config = &n->config->steps[step];
     const Schema *in = n->assembly.steps[step]->schema;
@@ -96,7 +96,7 @@ static Status drop_nulls_add(Narrow *n, int32_t step, bool *ret_can)
     return OK;
 }
 
-static Status check_steps(Narrow *n, bool *ret_can, Err *err)
+static Status check_steps(VerifyRanges *n, bool *ret_can, Err *err)
 {
     static const char *const NAMES[] = {"select", "where", "drop_nulls", "drop_duplicates",
                                         "check"};
@@ -112,7 +112,7 @@ static Status check_steps(Narrow *n, bool *ret_can, Err *err)
     return OK;
 }
 
-static Status column_add(Narrow *n, int32_t column, bool key, bool *ret_can)
+static Status column_add(VerifyRanges *n, int32_t column, bool key, bool *ret_can)
 {
     NarrowSide *source = &n->source, *target = &n->target;
     Str name = n->assembly.schema->fields[column].name;
@@ -134,7 +134,7 @@ static Status column_add(Narrow *n, int32_t column, bool key, bool *ret_can)
     return OK;
 }
 
-static Status side_columns(Narrow *n, NarrowSide *side, Err *err)
+static Status side_columns(VerifyRanges *n, NarrowSide *side, Err *err)
 {
     int32_t count = n->assembly.schema->count + 1;
     side->columns = ARENA_ARRAY(&n->arena, int32_t, count);
@@ -146,7 +146,7 @@ static Status side_columns(Narrow *n, NarrowSide *side, Err *err)
 }
 
 /* Without a key all columns are it, and rows are counted. */
-static Status check_columns(Narrow *n, bool *ret_can, Err *err)
+static Status check_columns(VerifyRanges *n, bool *ret_can, Err *err)
 {
     const PipelineConfig *c = n->config;
     TRY(side_columns(n, &n->source, err));
@@ -166,7 +166,7 @@ static Status check_columns(Narrow *n, bool *ret_can, Err *err)
     return OK;
 }
 
-static Status check_systems(Narrow *n, bool *ret_can, Err *err)
+static Status check_systems(VerifyRanges *n, bool *ret_can, Err *err)
 {
     const PipelineConfig *c = n->config;
     if (!source_fingerprints(n->source.source) || !source_fingerprints(n->target.source)) {
@@ -190,7 +190,7 @@ static int32_t bits_of(int64_t span)
 }
 
 /* Integer keys have ranges of their values, which an index finds; all others of a hash. */
-static Status first_ranges(Narrow *n, Err *err)
+static Status first_ranges(VerifyRanges *n, Err *err)
 {
     SourceRanges *ranges = &n->source.req.within;
     int32_t bits = HASH_BITS;
@@ -218,7 +218,7 @@ static void side_run(void *arg)
 }
 
 /* Both servers at once. */
-static Status both_sides(Narrow *n, Err *err)
+static Status both_sides(VerifyRanges *n, Err *err)
 {
     const int32_t *key = n->target.key;
     n->target.req.within = n->source.req.within;
@@ -247,10 +247,10 @@ static bool found_equal(const SourceFingerprint *a, const SourceFingerprint *b)
 }
 
 /* Merge the two ascending lists; what differs goes to `numbers`. */
-static void compare(Narrow *n, int64_t *numbers, int64_t *ret_count)
+static void compare(VerifyRanges *n, int64_t *numbers, int64_t *ret_count)
 {
     const NarrowSide *s = &n->source, *t = &n->target;
-    VerifyNarrow *r = n->result;
+    VerifyByRange *r = n->result;
     int64_t i = 0, j = 0, count = 0, source_rows = 0, target_rows = 0;
     while (i < s->count || j < t->count) {
         const SourceFingerprint *a = i < s->count ? &s->found[i] : NULL;
@@ -277,9 +277,9 @@ static int64_t rows_of(const NarrowSide *side)
 }
 
 /* One statement on either side. *ret_more: the differing ranges are worth cutting again. */
-static Status level(Narrow *n, bool first, bool *ret_more, Err *err)
+static Status level(VerifyRanges *n, bool first, bool *ret_more, Err *err)
 {
-    VerifyNarrow *r = n->result;
+    VerifyByRange *r = n->result;
     int64_t before = r->rows, count = 0;
     TRY(both_sides(n, err));
     if (first) {
@@ -304,12 +304,12 @@ static Status level(Narrow *n, bool first, bool *ret_more, Err *err)
     return OK;
 }
 
-static Status bisect(Narrow *n, Err *err)
+static Status bisect(VerifyRanges *n, Err *err)
 {
     TRY(first_ranges(n, err));
     bool more = true;
     for (bool first = true; more; first = false) TRY(level(n, first, &more, err));
-    VerifyNarrow *r = n->result;
+    VerifyByRange *r = n->result;
     int32_t count = n->source.req.within.key_count;
     r->keys = mem_array(count * INT64_C(2), (int64_t)sizeof *r->keys);
     if (!r->keys) return err_memory(err);
@@ -324,7 +324,7 @@ static Status bisect(Narrow *n, Err *err)
 
 /* ---- all of it ---- */
 
-static Status open_target(Narrow *n, const PipelineEnv *env, Err *err)
+static Status open_target(VerifyRanges *n, const PipelineEnv *env, Err *err)
 {
     n->target_req = (SourceReq){.location = &n->config->to,
                                 .table = n->config->table,
@@ -337,7 +337,7 @@ static Status open_target(Narrow *n, const PipelineEnv *env, Err *err)
     return status == OK ? OK : err_prefix(err, "target: ");
 }
 
-static Status narrow_run(Narrow *n, const PipelineEnv *env, Err *err)
+static Status by_range_run(VerifyRanges *n, const PipelineEnv *env, Err *err)
 {
     bool can = true;
     n->source.source = n->assembly.source;
@@ -348,15 +348,15 @@ static Status narrow_run(Narrow *n, const PipelineEnv *env, Err *err)
     return can ? bisect(n, err) : OK;
 }
 
-Status verify_narrow(const PipelineConfig *config, const PipelineEnv *env, VerifyNarrow *ret_narrow,
-                     Err *err)
+Status verify_ranges(const PipelineConfig *config, const PipelineEnv *env,
+                     VerifyByRange *ret_by_range, Err *err)
 {
-    *ret_narrow = (VerifyNarrow){0};
-    Narrow n = {.config = config, .result = ret_narrow, .arena = arena_make(16 << 20)};
+    *ret_by_range = (VerifyByRange){0};
+    VerifyRanges n = {.config = config, .result = ret_by_range, .arena = arena_make(16 << 20)};
     n.target_info.arena = arena_make(16 << 20);
     RunOptions options = {.full_refresh = true};
     Status status = assembly_open(&n.assembly, config, &options, env, err);
-    if (status == OK) status = narrow_run(&n, env, err);
+    if (status == OK) status = by_range_run(&n, env, err);
     side_forget(&n.source);
     side_forget(&n.target);
     source_close(n.target.source);

@@ -1,5 +1,5 @@
 /* Hashes of rows for counting repeats: column by column, equal by value as row_hash counts. */
-#include "work/quality/row_mix.h"
+#include "work/quality/row_hasher.h"
 
 #include "engine/expr/row_encode.h"
 #include "foundation/base/decimal.h"
@@ -8,7 +8,7 @@
 #define NULL_WORD UINT64_C(0x9e3779b97f4a7c15)
 #define NUMBER_WORD UINT64_C(0x517cc1b727220a95)
 
-Status row_mix_init(RowMix *mix, Err *err)
+Status row_hasher_init(RowHasher *mix, Err *err)
 {
     return hash_random(mix->secret, (int64_t)sizeof mix->secret, err);
 }
@@ -19,7 +19,7 @@ static inline uint64_t multiply(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-void row_mix_begin(const RowMix *mix, Hash128 *hashes, int64_t rows)
+void row_hasher_begin(const RowHasher *mix, Hash128 *hashes, int64_t rows)
 {
     for (int64_t i = 0; i < rows; i++) {
         hashes[i] = (Hash128){.low = mix->secret[2], .high = mix->secret[3]};
@@ -27,7 +27,7 @@ void row_mix_begin(const RowMix *mix, Hash128 *hashes, int64_t rows)
 }
 
 /* Two multiplications of 64 by 64 bits a value: as many independent halves of the hash. */
-static void mix_words(const RowMix *mix, const uint64_t *words, Hash128 *hashes, int64_t rows)
+static void mix_words(const RowHasher *mix, const uint64_t *words, Hash128 *hashes, int64_t rows)
 {
     uint64_t a = mix->secret[0], b = mix->secret[1];
     for (int64_t i = 0; i < rows; i++) {
@@ -39,7 +39,7 @@ static void mix_words(const RowMix *mix, const uint64_t *words, Hash128 *hashes,
 
 /* Texts, without words between: a short one is its view (length, bytes, zeros after them), a long
  * one its XXH3. */
-static void mix_texts(const RowMix *mix, const Column *column, Hash128 *hashes)
+static void mix_texts(const RowHasher *mix, const Column *column, Hash128 *hashes)
 {
     const TextView *views = column_views(column);
     const uint8_t *valid = column->valid ? column->valid->data : NULL;
@@ -169,8 +169,8 @@ static Status column_words(const Column *column, uint64_t *words, Err *err)
     return other_words(column, words, err);
 }
 
-Status row_mix_column(const RowMix *mix, const Column *column, uint64_t *words, Hash128 *hashes,
-                      Err *err)
+Status row_hasher_column(const RowHasher *mix, const Column *column, uint64_t *words,
+                         Hash128 *hashes, Err *err)
 {
     if (column->type == TYPE_TEXT) {
         mix_texts(mix, column, hashes);
