@@ -13,7 +13,7 @@ asan: ; @$(BUILD) build-asan neuron tests && tools/run_tests --only asan
 tsan: ; @$(BUILD) build-tsan neuron tests && tools/run_tests --only tsan
 fuzz: ; @$(BUILD) build-fuzz && tools/run_fuzz
 cov: ; @$(BUILD) build-cov neuron tests && tools/run_tests --only cov
-tidy: ; @$(BUILD) build && tools/check_layers build && tools/tidy && tools/check_format
+tidy: ; @$(BUILD) build && tools/check_layers build && tools/tidy && tools/check_english && tools/check_format
 clean: ; rm -rf build build-*
 
 .PHONY: all build demo install test bench soak asan tsan fuzz cov tidy clean

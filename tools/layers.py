@@ -5,7 +5,7 @@ import os
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-class Room:
+class Module:
     def __init__(self, layer, name, uses):
         self.layer = layer
         self.name = name
@@ -26,7 +26,7 @@ def read(root=ROOT):
                 homes[head[1:].strip()] = rest.split()
                 continue
             for group in rest.split():
-                siblings = [Room(head, name, list(above)) for name in group.split("|")]
+                siblings = [Module(head, name, list(above)) for name in group.split("|")]
                 modules += siblings
                 above += [module.path for module in siblings]
     return modules, homes

@@ -50,7 +50,7 @@ def flow(stack, seconds, kill):
 
 
 def service_side(stack, killed):
-    """What the neuron says of itself, and what the core was told."""
+    """What the neuron says of itself, and what the core received."""
     rows = []
     if not killed:
         stream = stack.ask("/api/v1/streams/data-events")
@@ -95,7 +95,7 @@ def main():
     arguments.add_argument("--seconds", type=float, default=120, help="how long data flows")
     arguments.add_argument("--kill", action="store_true", help="kill -9 the neuron now and then")
     options = arguments.parse_args()
-    say("starting PostgreSQL, Apache Kafka and the federation's stand-in on loopback")
+    say("starting PostgreSQL, Apache Kafka and a substitute for the federation on loopback")
     stack = Stack()
     try:
         stack.feed_tables()

@@ -174,7 +174,7 @@ Status position_format(const Position *position, Buf *out, Err *err)
 
 static Status not_a_position(Err *err, const char *what)
 {
-    return err_set(err, ERR_DATA, "this is no position: %s", what);
+    return err_set(err, ERR_DATA, "not a position: %s", what);
 }
 
 static Status parse_parts(Position *position, const JsonSlot *parts, Err *err)

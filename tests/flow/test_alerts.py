@@ -354,7 +354,7 @@ def test_a_real_alertmanager(neuron):
     ("  rules: [ { name: A, when: 'neuron_disk_used_ratio{disk=\"/\"} > 1' } ]", "it has mount"),
     ("  rules: [ { name: A, when: neuron_disk_used_ratio > 1 }, { name: A, when: neuron_disk_used_ratio > 2 } ]",
      "same name"),
-    ("  receivers: [ { webhook: 'ftp://x' } ]", "no address of http"),
+    ("  receivers: [ { webhook: 'ftp://x' } ]", "not an http or https address"),
     ("  receivers: [ { webhook: 'http://x', slack: 'http://y' } ]", "one kind"),
     ("  receivers: [ { token: x } ]", "one kind"),
     ("  threshold: {}", "thresholds"),

@@ -277,7 +277,7 @@ def test_members_that_a_body_must_not_have(neuron):
         refused("pipelines/good/runs", b'{"limt": 3}', "takes no `limt`")
         refused("alerts/0123456789abcdef/silence", b'{"duraton": "4h"}', "did you mean `duration`?")
         refused("alerts/0123456789abcdef/silence", b'{"duration": 4}', "`duration` must be a text")
-        refused("reload", b'[]', "no JSON object")
+        refused("reload", b'[]', "not a JSON object")
         assert one.get("/api/v1/pipelines/good/runs", "POST", code=202, body=b"{}")["run_id"]
 
 

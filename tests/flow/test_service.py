@@ -249,7 +249,7 @@ def test_d1_each_kept_change_stands_for_itself(neuron):
         assert jobs["q"]["schedule"] == "0 6 2 2 *" and jobs["p"]["schedule"] == "0 5 1 1 *"
         assert run.get("/api/v1/config")["log_level"] == "debug"
         assert run.log().count("no longer fits") == 7 and told_before(neuron) == good
-    for damaged in ["no JSON object", [1, 2]]:
+    for damaged in ["not a JSON object", [1, 2]]:
         told_before(neuron, damaged)
         with running(neuron) as run:
             assert not run.get("/api/v1/streams/s1")["paused"] and run.log().count("no longer fits") == 1

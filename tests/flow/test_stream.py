@@ -233,7 +233,7 @@ def test_without_a_place_for_dead_letters_the_stream_ends_and_names_the_message(
     done = neuron("stream", "s", code=1)
     assert "transaction/1: row 2" in done.stderr and "dead_letter" in done.stderr
     assert json.loads(done.stdout)["status"] == "failed" and lines(neuron, "out.ndjson") == []
-    # Mended, nothing is lost.
+    # Fixed, nothing is lost.
     neuron.write("in.ndjson", json.dumps(view(1)) + "\n" + json.dumps(payment("a", 1)) + "\n" + json.dumps(view(2)) + "\n")
     assert neuron.result("stream", "s")["emitted"] == 3
     neuron.write("in.ndjson", "{oops\n")

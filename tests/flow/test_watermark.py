@@ -195,7 +195,7 @@ ORDERS = [
     ("id bigint GENERATED ALWAYS AS IDENTITY (CACHE 20)", "id", "20 numbers at once (CACHE)"),
     ("id int DEFAULT nextval('blocks')", "id", "counts by 50"),
     ("id int GENERATED ALWAYS AS IDENTITY (INCREMENT BY -1 MAXVALUE 100 START 100)", "id", "counts down"),
-    ("id int GENERATED ALWAYS AS IDENTITY (MAXVALUE 9 CYCLE)", "id", "begins anew (CYCLE)"),
+    ("id int GENERATED ALWAYS AS IDENTITY (MAXVALUE 9 CYCLE)", "id", "begins again (CYCLE)"),
     ("id serial, at timestamptz DEFAULT now()", "at", None),
     ("id serial, at timestamptz DEFAULT clock_timestamp()", "at", None),
     ("id serial, at timestamp DEFAULT (now() AT TIME ZONE 'utc')", "at", None),

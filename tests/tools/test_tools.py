@@ -125,3 +125,10 @@ def test_a_badly_laid_out_file_is_found(tree):
     done = subprocess.run(["tools/check_format"], cwd=tree, capture_output=True, text=True,
                           env={**os.environ, "CHECK_FORMAT_ROOT": str(tree)}, check=False)
     assert done.returncode != 0 and "eval.c" in done.stderr
+
+
+def test_words_that_read_as_translated_are_found(tree):
+    assert run(tree, "tools/check_english", str(tree)).returncode == 0
+    append(tree, "src/foundation/base/words.c", '/* Words. */\nconst char *TEXT = "this stands here";\n')
+    done = run(tree, "tools/check_english", str(tree))
+    assert done.returncode == 1 and 'words.c:2: "stands": is' in done.stdout

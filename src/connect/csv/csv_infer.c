@@ -83,7 +83,7 @@ static Status given_type(CsvColumns *k, Str name, Str type, Err *err)
     Field *field = &k->fields[at];
     if (!type_parse(type, &field->type, &field->precision, &field->scale) ||
         field->type == TYPE_DYNAMIC) {
-        return err_set(err, ERR_CONFIG, "csv: types says \"%.*s\" for %.*s, which is no type",
+        return err_set(err, ERR_CONFIG, "csv: types says \"%.*s\" for %.*s, which is not a type",
                        STR_ARG(type), STR_ARG(name));
     }
     field->native = type;

@@ -105,9 +105,9 @@ static bool is_topic(Str name)
 Status kafka_place_topic(KafkaPlace *place, Str name, Str *ret_topic, Err *err)
 {
     if (!is_topic(name)) {
-        (void)err_set(err, ERR_CONFIG, "%.*s: \"%.*s\" is no name of a topic",
+        (void)err_set(err, ERR_CONFIG, "%.*s: \"%.*s\" is not a valid topic name",
                       STR_ARG(place->location->text), STR_ARG(name));
-        return err_hint(err, "a topic has 1 to 249 letters, digits, dots, - and _; options stand "
+        return err_hint(err, "a topic has 1 to 249 letters, digits, dots, - and _; options come "
                              "after #: kafka://host:port/topic#group=name");
     }
     return arena_copy(&place->arena, name, ret_topic, err);

@@ -326,7 +326,7 @@ static Status kafka_source_revoked(Source *source, int64_t epoch, Err *err)
     KafkaSource *self = (KafkaSource *)source;
     bool asked = self->pending && !self->pending_assign && self->asked;
     if (!asked || epoch != self->epoch) {
-        return err_set(err, ERR_INTERNAL, "partitions are given back that nobody asked for");
+        return err_set(err, ERR_INTERNAL, "partitions were given back that were not asked for");
     }
     return kafka_give_back(self, err);
 }

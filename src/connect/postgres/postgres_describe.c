@@ -117,7 +117,7 @@ static const char REWRITTEN[] =
 
 enum { DESCRIBE_TRIES = 5 };
 
-/* Describe in a snapshot that is younger than the locks: else the transaction begins anew. */
+/* Describe in a snapshot that is younger than the locks: else the transaction begins again. */
 static Status describe_locked(PostgresDb *db, const char *sql, PGresult **ret_described, Err *err)
 {
     for (int i = 0; i < DESCRIBE_TRIES; i++) {

@@ -31,7 +31,7 @@ static Status hold_error(const PostgresTable *table, Err *err)
     }
     if (strcmp(err->sqlstate, "42P01") != 0) return FAIL;
     (void)err_set(err, ERR_SCHEMA, "table \"%.*s\" was dropped meanwhile", STR_ARG(name));
-    return err_hint(err, "run again: it is created anew where that is allowed");
+    return err_hint(err, "run again: it is created again where that is allowed");
 }
 
 /* Waits for a lock that others hold as long as lock_timeout says, a minute where it says nothing.
@@ -82,7 +82,7 @@ static Status renew(PostgresSink *self, PostgresTable *table, const PGresult *no
     if (table->exists && PQntuples(now) == 0) {
         (void)err_set(err, ERR_SCHEMA, "table \"%.*s\" was dropped meanwhile",
                       STR_ARG(buf_str(&table->name)));
-        return err_hint(err, "run again: it is created anew where that is allowed");
+        return err_hint(err, "run again: it is created again where that is allowed");
     }
     if (plan_again(self, table, err) == OK) return OK;
     return err_prefix(err, "%.*s: ", STR_ARG(buf_str(&what)));
@@ -122,7 +122,7 @@ static Status altered_error(const PostgresTable *table, const PGresult *now, Err
     CLEANUP(buf_done) Buf what = buf_make(1 << 16);
     TRY(altered(table, now, &what, err));
     (void)err_set(err, ERR_DEADLOCK, "%.*s", STR_ARG(buf_str(&what)));
-    return err_hint(err, "run again: it is planned anew");
+    return err_hint(err, "run again: it is then planned for the new definition");
 }
 
 /* The rows stay as they are: only what says how they get in may change. */

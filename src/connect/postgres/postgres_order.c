@@ -115,7 +115,7 @@ static Status sequence_doubt(const PostgresOrder *order, Str name, Buf *out, Err
 {
     if (order->increment < 0 || order->cycles) {
         return buf_printf(out, err, "the sequence %.*s of \"%.*s\" %s", STR_ARG(order->sequence),
-                          STR_ARG(name), order->cycles ? "begins anew (CYCLE)" : "counts down");
+                          STR_ARG(name), order->cycles ? "begins again (CYCLE)" : "counts down");
     }
     if (order->cache > 1) {
         return buf_printf(out, err,
@@ -125,10 +125,11 @@ static Status sequence_doubt(const PostgresOrder *order, Str name, Buf *out, Err
                           STR_ARG(order->sequence));
     }
     if (order->increment > 1) {
-        return buf_printf(out, err,
-                          "the sequence %.*s of \"%.*s\" counts by %lld: clients that take so many "
-                          "numbers at once use them out of order",
-                          STR_ARG(order->sequence), STR_ARG(name), (long long)order->increment);
+        return buf_printf(
+            out, err,
+            "the sequence %.*s of \"%.*s\" increments by %lld: clients that take that many "
+            "numbers at once use them out of order",
+            STR_ARG(order->sequence), STR_ARG(name), (long long)order->increment);
     }
     return OK;
 }

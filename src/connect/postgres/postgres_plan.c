@@ -84,7 +84,7 @@ static Status plan_hold(const PostgresSink *self, SinkPlan *plan, Err *err)
     if (!self->out.exists) return OK;
     CLEANUP(buf_done) Buf sql = buf_make(POSTGRES_SQL_MAX);
     TRY(postgres_table_hold_sql(&self->out, &sql, err));
-    return sink_plan_add(plan, PLAN_SQL, err, "%.*s -- nobody alters it from here on",
+    return sink_plan_add(plan, PLAN_SQL, err, "%.*s -- locked against ALTER TABLE from here on",
                          STR_ARG(buf_str(&sql)));
 }
 

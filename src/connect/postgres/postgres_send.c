@@ -371,7 +371,7 @@ static Status wire_check(const PostgresSink *self, const Schema *schema, Err *er
                       STR_ARG(self->out.columns[other].declared),
                       STR_ARG(schema->fields[other].native));
     }
-    return err_hint(err, "run again: it is planned anew");
+    return err_hint(err, "run again: it is then planned for the new definition");
 }
 
 Status postgres_wire_send(PostgresSink *self, const Batch *batch, Err *err)

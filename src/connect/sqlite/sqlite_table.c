@@ -138,7 +138,7 @@ Status sqlite_table_renew(SqliteSink *self, SqliteTable *table, Err *err)
     if (table->exists && !has) {
         (void)err_set(err, ERR_SCHEMA, "table \"%.*s\" was dropped meanwhile",
                       STR_ARG(buf_str(&table->name)));
-        return err_hint(err, "run again: it is created anew where that is allowed");
+        return err_hint(err, "run again: it is created again where that is allowed");
     }
     CLEANUP(schema_unref_p) Schema *schema = schema_ref(table->schema);
     CLEANUP(buf_done) Buf name = buf_make(4096);

@@ -133,7 +133,7 @@ static Status decimal_export(const Column *c, int32_t scale, Column *own, Err *e
                    decimal_compare(value, (Decimal){in[i], from}) == 0;
         }
         if (!fits) {
-            return err_set(err, ERR_DATA, "row %lld: a value that is no numeric(38,%d)",
+            return err_set(err, ERR_DATA, "row %lld: the value does not fit numeric(38,%d)",
                            (long long)i, scale);
         }
         out[i] = value.value;

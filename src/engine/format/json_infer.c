@@ -36,7 +36,7 @@ static Status unknown_type(Str name, Str type, Err *err)
     Str names[TYPE_COUNT];
     for (int32_t i = 0; i < TYPE_COUNT; i++) names[i] = str_from(type_name((TypeId)i));
     Str near = str_nearest(type, names, TYPE_COUNT);
-    Status status = err_set(err, ERR_CONFIG, "types: \"%.*s\" of column \"%.*s\" is no type",
+    Status status = err_set(err, ERR_CONFIG, "types: \"%.*s\" of column \"%.*s\" is not a type",
                             STR_ARG(type), STR_ARG(name));
     if (near.len) {
         err_hint(err, "did you mean %.*s?", STR_ARG(near));

@@ -99,7 +99,7 @@ static Status check_host(Str host, Err *err)
     if (!digits.len) return OK;
     bool good = number_parse_int64(digits, &number) == NUMBER_OK && number >= 1 &&
                 number <= URL_PORT_MAX && digits.ptr[0] != '+';
-    return good ? OK : refuse("a port is no number from 1 to 65535", err);
+    return good ? OK : refuse("a port is not a number from 1 to 65535", err);
 }
 
 static Status check_hosts(Str hosts, Err *err)
@@ -129,7 +129,7 @@ static Status check_rest(Str rest, Err *err)
     while (good && query.len && str_next_part(&query, '&', &item)) {
         good = str_find_char(item, '@') < 0 || takes_at(item);
     }
-    return good ? OK : refuse("an @ stands after a / ? or #", err);
+    return good ? OK : refuse("an @ comes after a / ? or #", err);
 }
 
 Status url_parse(Str text, Url *ret_url, Err *err)

@@ -49,7 +49,7 @@ static Status count_nodes(YamlReader *r, const yaml_event_t *event, int64_t node
     r->nodes += nodes;
     if (r->nodes <= YAML_NODES_MAX) return OK;
     return fail_at(&event->start_mark, err,
-                   "the document has too many values; an alias counts as all that it stands for");
+                   "the document has too many values; an alias counts as all that it refers to");
 }
 
 static Status anchor_add(YamlReader *r, const yaml_event_t *event, const yaml_char_t *name,
@@ -107,7 +107,7 @@ static Status read_key(YamlReader *r, const YamlNode *map, const yaml_event_t *e
         return fail_at(&event->start_mark, err, "a map has more than 10000 keys");
     }
     if (yaml_get(map, key)) {
-        (void)err_set(err, ERR_CONFIG, "the key \"%.*s\" stands here twice", STR_ARG(key));
+        (void)err_set(err, ERR_CONFIG, "the key \"%.*s\" is given twice", STR_ARG(key));
         return err_at(err, (int64_t)event->start_mark.line + 1,
                       (int64_t)event->start_mark.column + 1);
     }

@@ -264,7 +264,7 @@ static Status read_right(Reader *r, AlertComparison *c, Err *err)
     }
     c->constant = true;
     if (parse_number(str_slice(r->text, from, r->at), &c->threshold)) return OK;
-    (void)wrong(from, err, "this is no number");
+    (void)wrong(from, err, "not a number");
     return err_hint(err, "write it like 90, 0.85, 85%%, 5m or 2GB");
 }
 

@@ -279,7 +279,7 @@ static Status body_check(const Route *route, Str text, Arena *arena, Err *err)
         if (err) err->kind = ERR_USAGE;
         return FAIL;
     }
-    if (body->kind != JSON_OBJECT) return err_set(err, ERR_USAGE, "the body is no JSON object");
+    if (body->kind != JSON_OBJECT) return err_set(err, ERR_USAGE, "the body is not a JSON object");
     for (const JsonValue *at = body->first; at; at = at->next) {
         if (!is_member(route, at->key)) return member_unknown(route, at->key, err);
         if (at->kind != JSON_STRING) {

@@ -116,7 +116,7 @@ static Status update_parse(Daemon *d, Str json, Arena *arena, Update *u, Err *er
 {
     JsonValue *root = NULL;
     if (json_parse(json, arena, &root, err) != OK || root->kind != JSON_OBJECT) {
-        return err_set(err, ERR_USAGE, "the update is no JSON object");
+        return err_set(err, ERR_USAGE, "the update is not a JSON object");
     }
     for (const JsonValue *at = root->first; at; at = at->next) {
         TRY(update_member(d, at, u, err));
@@ -234,7 +234,7 @@ static Status restore(Restore *r, Str json, Arena *arena, Buf *kept, Err *err)
     json_object_begin(&r->kept);
     Status status = json_parse(json, arena, &root, &damaged);
     if (status == OK && root->kind != JSON_OBJECT) {
-        status = err_set(&damaged, ERR_DATA, "what was kept is no JSON object");
+        status = err_set(&damaged, ERR_DATA, "the kept update is not a JSON object");
         root = NULL;
     }
     if (status != OK) drop(r, &damaged);

@@ -265,7 +265,7 @@ static void drain(Daemon *d, int *ret_signal)
 static void api_leave(Daemon *d, int signal)
 {
     if (api_detach(*d->api)) return;
-    LOG(LOG_ERROR, "daemon", "the work for a request does not end; it is left behind");
+    LOG(LOG_ERROR, "daemon", "the work for a request does not end; it is abandoned");
     _exit(signal ? 128 + signal : 1);
 }
 

@@ -102,7 +102,7 @@ static bool renew(Daemon *d)
     }
     if (!mine) {
         LOG(LOG_WARN, "scheduler",
-            "the lease ran out and is another's; begun anew under another number",
+            "the lease expired and another neuron has it; restarted under another number",
             log_text("id", d->self.identity));
         return false;
     }

@@ -124,7 +124,7 @@ static Status every_parse(Str text, Schedule *s, Err *err)
         s->every_us <= most_us) {
         return OK;
     }
-    (void)err_set(err, ERR_CONFIG, "`every %.*s` is no interval from 1s to 3660d",
+    (void)err_set(err, ERR_CONFIG, "`every %.*s` is not an interval from 1s to 3660d",
                   STR_ARG(str_trim(text)));
     return err_hint(err, "write it like `every 15m` or `every 1h30m`");
 }

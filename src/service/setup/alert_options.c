@@ -124,7 +124,7 @@ static const Option RECEIVER_OPTIONS[] = {
      .type = OPTION_BOOL,
      .offset = FIELD(AlertReceiverOptions, resolved),
      .otherwise = "true",
-     .summary = "Also tell when an alert is over."},
+     .summary = "Also notify when an alert is resolved."},
 };
 static const OptionGroup RECEIVER_GROUP = {"the receiver", sizeof(AlertReceiverOptions),
                                            RECEIVER_OPTIONS, COUNT_OF(RECEIVER_OPTIONS)};

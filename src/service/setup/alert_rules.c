@@ -186,7 +186,7 @@ static void check_url(Configuration *c, const AlertReceiverOptions *o, const cha
     const YamlNode *node = option_node(&o->head, key);
     bool good = str_starts(url, STR("http://")) || str_starts(url, STR("https://"));
     if (!node || good) return;
-    mistake(c, node, STR("write it like https://host/path"), "this is no address of http or https");
+    mistake(c, node, STR("write it like https://host/path"), "not an http or https address");
 }
 
 static Status receiver_make(Configuration *c, const AlertReceiverOptions *o, AlertReceiver *r,

@@ -156,7 +156,7 @@ static Status schema_columns(Configuration *c, const YamlNode *node, QualityRule
             type_parse(at->text, &field->type, &field->precision, &field->scale)) {
             continue;
         }
-        mistake_add(&c->mistakes, at->line, at->column, STR_NULL, "\"%.*s\" is no type",
+        mistake_add(&c->mistakes, at->line, at->column, STR_NULL, "\"%.*s\" is not a type",
                     STR_ARG(at->text));
     }
     rule->schema.columns = fields;

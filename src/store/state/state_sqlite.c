@@ -82,7 +82,7 @@ static Status check_whole(sqlite3 *db, Err *err)
     Str answer = str_from(text);
     if (str_eq(answer, STR("ok"))) return OK;
     (void)err_set(err, ERR_IO, "it is damaged: %.*s", STR_ARG(answer));
-    return err_hint(err, "restore a backup, or move the file away to begin anew");
+    return err_hint(err, "restore a backup, or move the file away to start with an empty one");
 }
 
 /* Tables of version 1 had no scope. */

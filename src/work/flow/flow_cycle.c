@@ -171,7 +171,7 @@ static Status outcome_ask(Writer *self, Sink *sink, Err *err)
     (void)err_set(err, ERR_CONNECT, "the connection was lost at COMMIT; its outcome is not known");
     return err_hint(err,
                     "run again when the target is back; what the run %.*s did, if it was"
-                    " committed, stands there under this id",
+                    " committed, is stored there under this id",
                     STR_ARG(self->spec->run_id));
 }
 

@@ -228,7 +228,8 @@ static Status parse_other_count(Str text, int64_t at, QualityRule *rule, bool *r
     bool good = str_starts(rest, sign) && take_number(rest, false, &number, &value, &percent) &&
                 percent && value >= 0 && number == rest.len;
     if (!good)
-        return fail_at(close + 1, err, "after the other count may stand ± and a share, ± 0.1%");
+        return fail_at(close + 1, err,
+                       "the other count may be followed by ± and a percentage, ± 0.1%");
     rule->other.margin = value / 100;
     return OK;
 }

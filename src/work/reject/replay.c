@@ -85,7 +85,7 @@ static Status visit(void *arg, const Refused *refused, Err *err)
         return OK;
     }
     char place[512];
-    Str fixed = STR_NULL, why = STR("it is no JSON object");
+    Str fixed = STR_NULL, why = STR("it is not a JSON object");
     if (refused->cut) why = cut_text(refused, place, sizeof place);
     if (refused->object) TRY(fix_run(&r->fix, refused->original, &fixed, &why, err));
     if (replay->show) TRY(replay->show(replay->show_arg, refused, fixed, why, err));

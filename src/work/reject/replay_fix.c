@@ -1,4 +1,4 @@
-/* Mends refused rows, one by one: there are few, and each may fail in its own way. */
+/* Fixes refused rows, one by one: there are few, and each may fail in its own way. */
 #include "work/reject/replay_fix.h"
 
 #include "foundation/base/clock.h"

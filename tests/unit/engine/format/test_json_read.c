@@ -215,7 +215,7 @@ static void test_bad_declarations(void **state)
     static const char *const bad[][2] = {
         {"a", "types: \"a\" is not name:type"},
         {":text", "types: \":text\" is not name:type"},
-        {"a:tixt", "types: \"tixt\" of column \"a\" is no type"},
+        {"a:tixt", "types: \"tixt\" of column \"a\" is not a type"},
         {"a:text,a:date", "types: column \"a\" is there twice"},
     };
     for (int64_t i = 0; i < COUNT_OF(bad); i++) {
