@@ -147,8 +147,11 @@ static const char LOOK[] =
     " WHERE a.attrelid = c.oid AND a.attgenerated <> ''),"
     " EXISTS (SELECT FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid"
     " AND w.ev_type IN ('2', '3')), c.relkind = 'f',"
+    /* Its own, and those of the tables that its triggers, rules or view may write to. */
     " EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.condeferrable"
-    " AND c.oid IN (k.conrelid, k.confrelid)),"
+    " AND (k.conrelid IN (SELECT oid FROM tree) OR k.confrelid IN (SELECT oid FROM tree)"
+    " OR c.relkind = 'v' OR c.relhasrules OR EXISTS (SELECT FROM pg_catalog.pg_trigger g"
+    " WHERE g.tgrelid IN (SELECT oid FROM tree) AND NOT g.tgisinternal))),"
     " EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid IN (SELECT oid FROM tree)"
     " AND NOT g.tgisinternal AND g.tgtype & 1 = 1 AND g.tgtype & 66 <> 0)"
     " OR EXISTS (SELECT FROM pg_catalog.pg_class p WHERE p.oid IN (SELECT oid FROM tree)"
