@@ -2,12 +2,11 @@
 #include "connect/location.h"
 
 #include "connect/connector.h"
+#include "connect/location_shown.h"
 #include "foundation/base/buf.h"
 #include "foundation/codec/url.h"
 
 enum { LOCATION_TEXT_MAX = 64 * 1024, LOCATION_OPTIONS_MAX = 256 };
-
-#define LOCATION_MASK "***"
 
 /* One spelling of a connector's scheme or ending. */
 typedef struct Spelling {
@@ -99,68 +98,6 @@ static Str scheme_name(const Registry *registry, Str text)
     return plus > 0 ? str_slice(name, 0, plus) : name;
 }
 
-/* Where the password of `scheme://user:password@host` stands, to its @. A text that doesn't parse
- * is shown as its scheme alone. */
-static bool find_password(const Registry *registry, Str text, int64_t *ret_from, int64_t *ret_to)
-{
-    Url url;
-    int64_t start = str_find(text, STR("://"));
-    const Connector *connector = scheme_find(registry, scheme_name(registry, text)).connector;
-    bool path = str_starts(text, STR("file:")) || (connector && !connector->authority);
-    if (start < 0 || path) return false;
-    if (url_parse(text, &url, NULL) != OK) {
-        *ret_from = start + 3;
-        *ret_to = text.len;
-    } else {
-        *ret_from = url.password.ptr - text.ptr;
-        *ret_to = *ret_from + url.password.len;
-    }
-    return *ret_to > *ret_from;
-}
-
-static Str secret_value(Str text, int64_t equals)
-{
-    int64_t to = equals + 1;
-    while (to < text.len && text.ptr[to] != '&' && text.ptr[to] != '#') to++;
-    return str_slice(text, equals + 1, to);
-}
-
-static int64_t name_start(Str text, int64_t equals)
-{
-    int64_t from = equals;
-    while (from > 0 && !strchr("?&#/;", text.ptr[from - 1])) from--;
-    return from;
-}
-
-/* The text without passwords: of the user part, and of parameters whose name says so. */
-static Status location_mask(const Registry *registry, Str text, Arena *arena, Str *ret_text,
-                            Err *err)
-{
-    int64_t secret_from = -1;
-    int64_t secret_to = -1;
-    (void)find_password(registry, text, &secret_from, &secret_to);
-    char *out = arena_alloc(arena, text.len * 4 + 8);
-    if (!out) return err_memory(err);
-    int64_t len = 0;
-    for (int64_t i = 0; i < text.len; i++) {
-        bool is_password = i == secret_from && secret_to > secret_from;
-        if (is_password) {
-            memcpy(out + len, LOCATION_MASK, 3);
-            len += 3;
-            i = secret_to;
-            if (i >= text.len) break;
-        }
-        out[len++] = text.ptr[i];
-        if (text.ptr[i] != '=') continue;
-        if (!url_name_is_secret(str_slice(text, name_start(text, i), i))) continue;
-        memcpy(out + len, LOCATION_MASK, 3);
-        len += 3;
-        i += secret_value(text, i).len;
-    }
-    *ret_text = str_make(out, len);
-    return OK;
-}
-
 static Status set_compression(Location *location, Str value, Err *err)
 {
     if (str_eq(value, STR("none"))) {
@@ -197,8 +134,8 @@ static Status parse_option(Location *location, Str item, Arena *arena, Err *err)
     }
     TRY(url_decode(name, arena, &name, err));
     if (name.len == 0 || equals < 0) {
-        (void)err_set(err, ERR_CONFIG, "%.*s: '%.*s' is not an option", STR_ARG(location->text),
-                      STR_ARG(item));
+        (void)err_set(err, ERR_CONFIG, "%.*s: an option has no name or no value",
+                      STR_ARG(location->text));
         return err_hint(err, "options are written name=value, with & between them");
     }
     if (str_eq(name, STR("compression"))) return set_compression(location, value, err);
@@ -299,8 +236,9 @@ static Status unknown_ending(const Registry *registry, const Location *location,
     }
     int64_t dot = find_last(path, '.');
     Str ending = dot >= 0 ? str_slice(path, dot + 1, path.len) : STR_NULL;
+    bool plain = location_is_plain(path);
     const Connector *database = lookalike(registry, ending);
-    if (database) {
+    if (database && plain) {
         return err_hint(err, "%s are written %s%.*s", database->title, database->form,
                         STR_ARG(path));
     }
@@ -312,11 +250,12 @@ static Status unknown_ending(const Registry *registry, const Location *location,
     return err_hint(err,
                     "files end in %.*s, also with .gz or .zst after; "
                     "for others say the format: %.*s#%.*s",
-                    STR_ARG(known), STR_ARG(path), STR_ARG(usual));
+                    STR_ARG(known), STR_ARG(plain ? path : STR("FILE")), STR_ARG(usual));
 }
 
-static Status parse_file(const Registry *registry, Location *location, Str text, Arena *arena,
-                         Err *err)
+/* `whole`: as it was written, `text`: without file://. */
+static Status parse_file(const Registry *registry, Location *location, Str whole, Str text,
+                         Arena *arena, Err *err)
 {
     int64_t hash = fragment_find(registry, text);
     Str path = hash < 0 ? text : str_slice(text, 0, hash);
@@ -329,6 +268,7 @@ static Status parse_file(const Registry *registry, Location *location, Str text,
         fragment = rest;
     }
     if (!format.connector) return unknown_ending(registry, location, path, err);
+    TRY(location_shown(whole, false, arena, &location->text, err));
     TRY(arena_copy(arena, path, &location->path, err));
     TRY(set_connector(location, format.connector, str_from(format.name), arena, err));
     return location_options(location, fragment, arena, err);
@@ -360,9 +300,12 @@ static Status check_url(Spelling scheme, Str rest, Arena *arena, Err *err)
     return url_secrets(&url, arena, err);
 }
 
-static Status parse_url(Location *location, Spelling scheme, Str rest, Arena *arena, Err *err)
+static Status parse_url(Location *location, Spelling scheme, Str whole, Str rest, Arena *arena,
+                        Err *err)
 {
+    bool authority = scheme.connector->authority;
     TRY(check_url(scheme, rest, arena, err));
+    if (authority) TRY(location_shown(whole, true, arena, &location->text, err));
     int64_t hash = url_fragment(rest);
     Str fragment = hash < 0 ? STR_NULL : str_slice(rest, hash + 1, rest.len);
     if (hash >= 0) rest = str_slice(rest, 0, hash);
@@ -374,6 +317,7 @@ static Status parse_url(Location *location, Spelling scheme, Str rest, Arena *ar
     buf_done(&url);
     TRY(status);
     TRY(set_connector(location, scheme.connector, rest, arena, err));
+    if (!authority) TRY(location_shown(whole, false, arena, &location->text, err));
     return location_options(location, fragment, arena, err);
 }
 
@@ -402,14 +346,14 @@ static Status parse_any(const Registry *registry, Location *location, Str text, 
                         Err *err)
 {
     if (str_starts(text, STR("file://"))) {
-        return parse_file(registry, location, str_slice(text, 7, text.len), arena, err);
+        return parse_file(registry, location, text, str_slice(text, 7, text.len), arena, err);
     }
     int64_t colon = scheme_length(registry, text);
-    if (colon == 0) return parse_file(registry, location, text, arena, err);
+    if (colon == 0) return parse_file(registry, location, text, text, arena, err);
     Str name = scheme_name(registry, text);
     Spelling scheme = scheme_find(registry, name);
     if (!scheme.connector) return unknown_scheme(registry, location, name, err);
-    return parse_url(location, scheme, str_slice(text, colon + 1, text.len), arena, err);
+    return parse_url(location, scheme, text, str_slice(text, colon + 1, text.len), arena, err);
 }
 
 Status location_parse(const Registry *registry, Str text, Arena *arena, Location *ret_location,
@@ -426,10 +370,15 @@ Status location_parse(const Registry *registry, Str text, Arena *arena, Location
     if (str_find_char(text, '\0') >= 0) {
         return err_set(err, ERR_CONFIG, "a location holds a NUL byte");
     }
-    TRY(location_mask(registry, text, arena, &location.text, err));
-    TRY(parse_any(registry, &location, text, arena, err));
-    *ret_location = location;
-    return OK;
+    TRY(location_secrets(text, arena, err));
+    TRY(location_shown_unparsed(text, arena, &location.text, err));
+    if (parse_any(registry, &location, text, arena, err) == OK) {
+        *ret_location = location;
+        return OK;
+    }
+    /* Whoever asked may show the text himself. */
+    IGNORE(location_secrets_unparsed(text, arena, NULL));
+    return FAIL;
 }
 
 static Str plain_path(const Location *location)

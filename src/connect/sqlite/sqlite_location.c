@@ -1,4 +1,5 @@
 /* SQLite's URLs: the path of the database file, and the parameters after it. */
+#include "connect/location_shown.h"
 #include "connect/sqlite/sqlite_impl.h"
 
 /* sqlite:///relative, sqlite:////absolute, sqlite:// (in memory); parameters after `?`. */
@@ -12,7 +13,8 @@ Status sqlite_location_parse(Location *location, Str rest, Arena *arena, Err *er
     if (rest.len > 0 && rest.ptr[0] != '/') {
         (void)err_set(err, ERR_CONFIG, "%.*s: an SQLite location has no host",
                       STR_ARG(location->text));
-        return err_hint(err, "write sqlite:///%.*s with three slashes", STR_ARG(rest));
+        Str path = location_is_plain(rest) ? rest : STR("relative.db");
+        return err_hint(err, "write sqlite:///%.*s with three slashes", STR_ARG(path));
     }
     int64_t question = str_find_char(rest, '?');
     Str path = str_slice(rest, 1, question < 0 ? rest.len : question);

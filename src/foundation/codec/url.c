@@ -48,8 +48,8 @@ Status url_decode(Str text, Arena *arena, Str *ret_text, Err *err)
 bool url_name_is_secret(Str name)
 {
     static const char *const WORDS[] = {
-        "pass",          "pwd",    "secret",  "token",   "key.pem",   "oauthbearer.config",
-        "authorization", "apikey", "api_key", "api-key", "credential"};
+        "pass",          "pwd",    "secret",  "token",   "key.pem",    "oauthbearer.config",
+        "authorization", "apikey", "api_key", "api-key", "credential", "jaas"};
     for (int64_t i = 0; i < COUNT_OF(WORDS); i++) {
         Str word = str_from(WORDS[i]);
         for (int64_t at = 0; at + word.len <= name.len; at++) {

@@ -166,12 +166,51 @@ static void test_mistakes(void **state)
     }
 }
 
+/* What doesn't parse is never shown beyond its scheme; its secrets are known afterwards. */
+static void test_secrets(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {
+        "servr://etl:zq9X4h7word@h:1/x",
+        "etl:zq9X4h7word@h:1/x",
+        "zq9X4h7word@h/x",
+        "host=h port=1 user=etl password=zq9X4h7word",
+        "host=h password = 'zq9X4h7word' port=1",
+        "jdbc:server://h:1/x?user=a&password=zq9X4h7word",
+        "disk:///x.db?key=zq9X4h7word",
+        "disk:///x.db?key=zq9X4h7word&x",
+        "server://etl:zq9X4h7word%00word@h:1/x",
+        "server://h/t#rdkafka.sasl.jaas.config=a.b required username=\"u\" "
+        "password=\"zq9X4h7word\";",
+        "server://h/t#jaas=a password=\"zq9X4&h7word\"",
+        "x.csv#password=zq9X4h7word&x",
+        "x.csv#zq9X4h7word",
+    };
+    for (int64_t i = 0; i < COUNT_OF(cases); i++) {
+        Arena arena = arena_make(1 << 20);
+        Location location = {0};
+        Err err = {0};
+        IGNORE(location_parse(&REGISTRY, str_from(cases[i]), &arena, &location, &err));
+        Str shown = location.text;
+        if (strstr(err.message, "zq9X") || strstr(err.hint, "zq9X") ||
+            str_find(shown, STR("zq9X")) >= 0) {
+            fail_msg("%s: \"%s\", hint \"%s\", shown \"%.*s\"", cases[i], err.message, err.hint,
+                     STR_ARG(shown));
+        }
+        if (i + 1 == COUNT_OF(cases)) break; /* no name says that it is one */
+        (void)err_set(&err, ERR_CONFIG, "%s", cases[i]);
+        if (strstr(err.message, "zq9X")) fail_msg("%s: \"%s\"", cases[i], err.message);
+        arena_done(&arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_secrets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
