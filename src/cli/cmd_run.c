@@ -25,7 +25,8 @@ static Status log_begin(const Program *program, const Args *args, Err *err)
     LogLevel level = LOG_INFO;
     Str text = args_get(args, "log-level", str_from(getenv("NEURON_LOG_LEVEL")));
     if (text.len && !log_level_parse(text, &level)) {
-        return err_set(err, ERR_USAGE, "--log-level is error, warn, info or debug");
+        (void)err_set(err, ERR_USAGE, "NEURON_LOG_LEVEL can't be \"%.*s\"", STR_ARG(text));
+        return err_hint(err, "error, warn, info or debug");
     }
     log_setup(level, program->log_json);
     return OK;

@@ -10,6 +10,7 @@
 #include "foundation/base/clock.h"
 #include "foundation/base/file.h"
 #include "foundation/codec/json_writer.h"
+#include "foundation/obs/log.h"
 
 static const Command *const COMMANDS[] = {
     &COMMAND_RUN,   &COMMAND_ETL,      &COMMAND_STREAM, &COMMAND_CHECK,  &COMMAND_COPY,
@@ -136,6 +137,21 @@ static void print_error(const Program *program, const Err *err)
     if (err->hint[0]) (void)fprintf(stderr, "  hint: %s\n", err->hint);
 }
 
+static Status log_options(Program *program, const Args *args, Err *err)
+{
+    LogLevel level;
+    Str format = args_get(args, "log-format", STR("text"));
+    program->log_json = str_eq(format, STR("json"));
+    if (!program->log_json && !str_eq(format, STR("text"))) {
+        (void)err_set(err, ERR_USAGE, "--log-format can't be \"%.*s\"", STR_ARG(format));
+        return err_hint(err, "text or json");
+    }
+    Str text = args_get(args, "log-level", STR("info"));
+    if (log_level_parse(text, &level)) return OK;
+    (void)err_set(err, ERR_USAGE, "--log-level can't be \"%.*s\"", STR_ARG(text));
+    return err_hint(err, "error, warn, info or debug");
+}
+
 static Status run_command(Program *program, int argc, char **argv, int *ret_exit, Err *err)
 {
     CLEANUP(buf_done) Buf help = buf_make(1 << 20);
@@ -158,7 +174,7 @@ static Status run_command(Program *program, int argc, char **argv, int *ret_exit
     bool wants_help = false;
     TRY(args_parse(command, argc - 2, argv + 2, &args, &wants_help, err));
     program->json = args_has(&args, "json");
-    program->log_json = str_eq(args_get(&args, "log-format", STR("text")), STR("json"));
+    TRY(log_options(program, &args, err));
     if (wants_help) {
         TRY(args_help(command, &help, err));
         return output_write(program, buf_str(&help), err);

@@ -39,7 +39,7 @@ static Status hint_options(const Connector *connector, Err *err)
     return err_hint(err, "its options are: %.*s", STR_ARG(buf_str(&list)));
 }
 
-static Str nearest_option(const Connector *connector, Str option)
+Str connector_nearest_option(const Connector *connector, Str option)
 {
     Str names[OPTION_NAMES_MAX];
     int32_t count = 0;
@@ -57,7 +57,7 @@ static Status check_options(const Location *location, Err *err)
         if (connector_has_option(connector, option)) continue;
         (void)err_set(err, ERR_CONFIG, "%.*s: unknown option '%.*s'", STR_ARG(location->text),
                       STR_ARG(option));
-        Str near = nearest_option(connector, option);
+        Str near = connector_nearest_option(connector, option);
         if (near.len > 0) return err_hint(err, "did you mean '%.*s'?", STR_ARG(near));
         return hint_options(connector, err);
     }
@@ -74,7 +74,23 @@ static Status check_samples(const SourceReq *req, Err *err)
     return err_hint(err, "leave it out: it is for PostgreSQL");
 }
 
-Status connector_source(const SourceReq *req, Source **ret_source, Err *err)
+/* Of a table rows come by its name or by a query; files and topics are read whole. */
+static Status check_what(const SourceReq *req, Err *err)
+{
+    const Location *location = req->location;
+    bool named = req->table.len || req->query.len;
+    if (location->kind == LOCATION_TABLE) {
+        if (named || req->open) return OK;
+        (void)err_set(err, ERR_CONFIG, "no table and no query for %.*s", STR_ARG(location->text));
+        return err_hint(err, "name one of them");
+    }
+    if (location->kind != LOCATION_FILE) return OK;
+    if (named) return err_set(err, ERR_CONFIG, "a file has no tables and takes no query");
+    if (!req->cursor.len) return OK;
+    return err_set(err, ERR_CONFIG, "a file has no cursor; load it with mode upsert");
+}
+
+Status connector_source_check(const SourceReq *req, Err *err)
 {
     const Connector *connector = req->location->connector;
     TRY(check_options(req->location, err));
@@ -82,13 +98,20 @@ Status connector_source(const SourceReq *req, Source **ret_source, Err *err)
         return err_set(err, ERR_CONFIG, "%.*s: %s cannot be read", STR_ARG(req->location->text),
                        connector->title);
     }
+    TRY(check_what(req, err));
     TRY(check_samples(req, err));
     if (req->primary && req->primary->connector != connector) {
         (void)err_set(err, ERR_CONFIG, "primary: %.*s is of another kind than the source",
                       STR_ARG(req->primary->text));
         return err_hint(err, "name the server that the source replicates");
     }
-    return connector->source_new(req, ret_source, err);
+    return OK;
+}
+
+Status connector_source(const SourceReq *req, Source **ret_source, Err *err)
+{
+    TRY(connector_source_check(req, err));
+    return req->location->connector->source_new(req, ret_source, err);
 }
 
 Status connector_sink(const SinkReq *req, Sink **ret_sink, Err *err)

@@ -55,7 +55,12 @@ struct Registry {
 Str connector_alias(const Registry *registry, Str text);
 /* May the connector's locations have that option? */
 bool connector_has_option(const Connector *connector, Str option);
-/* Check the options of the request's location, and make its source or sink. FAIL: ERR_CONFIG. */
+/* The option of that name, nearly; empty: none. */
+Str connector_nearest_option(const Connector *connector, Str option);
+/* What a source is refused for before it is made: its location's options, what is read of it. FAIL:
+ * ERR_CONFIG. */
+MUST_USE Status connector_source_check(const SourceReq *req, Err *err);
+/* Check that, or the options of the sink's location, and make it. FAIL: ERR_CONFIG. */
 MUST_USE Status connector_source(const SourceReq *req, Source **ret_source, Err *err);
 MUST_USE Status connector_sink(const SinkReq *req, Sink **ret_sink, Err *err);
 

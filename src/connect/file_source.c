@@ -211,12 +211,3 @@ void file_source_describe(const FileSource *s, SourceInfo *info)
     info->bytes_estimate = s->bytes;
     info->replayable = !s->piped;
 }
-
-Status file_source_check(const SourceReq *req, Err *err)
-{
-    if (req->query.len || req->table.len) {
-        return err_set(err, ERR_CONFIG, "a file has no tables and takes no query");
-    }
-    if (!req->cursor.len) return OK;
-    return err_set(err, ERR_CONFIG, "a file has no cursor; load it with mode upsert");
-}

@@ -34,7 +34,5 @@ Str file_source_name(const FileSource *source);
 /* What every format of files says of its source: how many bytes there are, whether they can be read
  * again. */
 void file_source_describe(const FileSource *source, SourceInfo *info);
-/* FAIL: ERR_CONFIG, the request wants what only systems with tables have. */
-MUST_USE Status file_source_check(const SourceReq *req, Err *err);
 
 #endif

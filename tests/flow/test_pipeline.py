@@ -291,3 +291,26 @@ def test_what_a_killed_writer_had_begun_is_undone(neuron):
     assert os.path.getsize(path + "-journal") > 0
     assert neuron("copy", "sqlite:///left.db", "-#csv", "--from-table", "t").stdout == "id,v\n1,old\n"
     assert not os.path.exists(path + "-journal")
+
+
+@pytest.mark.parametrize("more, message", [
+    ('http: { listen: "127.0.0.1:99999" }', '"127.0.0.1:99999" is not an address'),
+    ("http: { listen: abc }", '"abc" is not an address'),
+    ("state: /tmp/x", "not the URL of a state store"),
+    ("federation: { heartbeat: 5m }", '`heartbeat` can\'t be "5m" (from 1s to 90s)'),
+    ("federation: { outbox: 0 }", '`outbox` can\'t be "0"'),
+    ("pipelines: { p: { from: 'sqlite:///a.db', to: out.csv } }", "no table and no query"),
+    ("pipelines: { p: { from: a.csv, to: out.csv, csv: { delimitr: ';' } } }", "unknown option `delimitr` (delimiter)"),
+    ("pipelines: { p: { from: a.csv, to: out.csv, incremental: { cursor: id } } }", "a file has no cursor"),
+    ("quality: { q: { from: 'sqlite:///a.db', rules: [ row_count > 0 ] } }", "no table and no query"),
+    ("alerts: { rules: [ { name: PipelineFaling, enabled: false } ] }", "(PipelineFailing)"),
+])
+def test_validate_finds_what_a_start_would(neuron, more, message):
+    neuron.write("neuron.yaml", more + "\n")
+    assert message in neuron("validate", code=2).stderr
+
+
+def test_log_options_are_checked(neuron):
+    neuron.write("neuron.yaml", "{}\n")
+    assert "debug" in neuron("validate", "--log-level", "loud", code=2).stderr
+    assert "text or json" in neuron("validate", "--log-format", "xml", code=2).stderr

@@ -470,7 +470,6 @@ static const SourceOps CSV_SOURCE_OPS = {
 Status csv_source_new(const SourceReq *req, Source **ret_source, Err *err)
 {
     if (req->open) return err_set(err, ERR_CONFIG, "csv gives columns, not JSON objects");
-    TRY(file_source_check(req, err));
     CsvSource *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
     self->source = (Source){.ops = &CSV_SOURCE_OPS, .req = req};

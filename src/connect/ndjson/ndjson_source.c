@@ -326,7 +326,6 @@ static const SourceOps NDJSON_SOURCE_OPS = {
 
 Status ndjson_source_new(const SourceReq *req, Source **ret_source, Err *err)
 {
-    TRY(file_source_check(req, err));
     NdjsonSource *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
     self->source = (Source){.ops = &NDJSON_SOURCE_OPS, .req = req};

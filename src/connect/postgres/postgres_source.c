@@ -336,11 +336,6 @@ static const SourceOps POSTGRES_SOURCE_OPS = {
 Status postgres_source_new(const SourceReq *req, Source **ret_source, Err *err)
 {
     if (req->open) return err_set(err, ERR_CONFIG, "postgresql gives columns, not JSON objects");
-    if (!req->table.len && !req->query.len) {
-        (void)err_set(err, ERR_CONFIG, "no table and no query for %.*s",
-                      STR_ARG(req->location->text));
-        return err_hint(err, "name one: --from-table or --query, or `query:` in the pipeline");
-    }
     PostgresSource *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
     self->source = (Source){.ops = &POSTGRES_SOURCE_OPS, .req = req};

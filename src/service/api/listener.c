@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "foundation/base/number.h"
+#include "foundation/net/listen_address.h"
 
 enum { BACKLOG = 1024, ADDRESS_MAX = 256, PATH_SIZE = 300, LINE_SIZE = 512 };
 
@@ -84,31 +84,19 @@ static void port_holder(unsigned port, char ret_text[80])
 
 /* ---- opening ---- */
 
-static Status address_wrong(Str listen, Err *err)
-{
-    (void)err_set(err, ERR_CONFIG, "http.listen: \"%.*s\" is not an address", STR_ARG(listen));
-    return err_hint(err, "write address:port, like 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080");
-}
-
 static Status address_find(Str listen, struct addrinfo **ret_list, Err *err)
 {
     char host[ADDRESS_MAX], service[8];
-    int64_t colon = listen.len - 1, number = 0;
-    while (colon >= 0 && listen.ptr[colon] != ':') colon--;
-    if (colon < 0 || colon >= ADDRESS_MAX) return address_wrong(listen, err);
-    Str name = str_slice(listen, 0, colon), port = str_slice(listen, colon + 1, listen.len);
-    if (str_starts(name, STR("["))) name = str_slice(name, 1, name.len - 1);
-    if (number_parse_int64(port, &number) != NUMBER_OK || number < 0 || number > 65535) {
-        return address_wrong(listen, err);
-    }
+    Str name = STR_NULL;
+    int32_t port = 0;
+    TRY(listen_address_parse(listen, &name, &port, err));
+    if (name.len >= ADDRESS_MAX) return listen_address_wrong(listen, err);
     if (name.len) memcpy(host, name.ptr, (size_t)name.len);
     host[name.len] = 0;
-    (void)snprintf(service, sizeof service, "%d", (int)number);
+    (void)snprintf(service, sizeof service, "%d", (int)port);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    if (getaddrinfo(name.len ? host : NULL, service, &hints, ret_list) != 0) {
-        return address_wrong(listen, err);
-    }
-    return OK;
+    if (getaddrinfo(name.len ? host : NULL, service, &hints, ret_list) == 0) return OK;
+    return listen_address_wrong(listen, err);
 }
 
 static unsigned port_of(const struct sockaddr *address)

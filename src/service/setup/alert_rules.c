@@ -132,6 +132,19 @@ static void condition_mistake(Configuration *c, const YamlNode *node, const Err 
     mistake_add(&c->mistakes, node->line, column, str_from(why->hint), "%s", why->message);
 }
 
+/* What turns nothing off is a name that was misspelt. */
+static void rule_unknown(Configuration *c, const RuleList *rules, const AlertRuleOptions *o)
+{
+    const YamlNode *node = option_node(&o->head, "name");
+    Str near = STR_NULL;
+    for (int32_t i = 0; i < rules->count && !near.len; i++) {
+        near = str_nearest(o->name, &rules->items[i].name, 1);
+    }
+    if (!node) return;
+    mistake_add(&c->mistakes, node->line, node->column, near, "no rule \"%.*s\" to turn off",
+                STR_ARG(o->name));
+}
+
 static Status own_rule(Configuration *c, RuleList *rules, const AlertRuleOptions *o, Err *err)
 {
     AlertRule rule = {.name = o->name,
@@ -146,6 +159,7 @@ static Status own_rule(Configuration *c, RuleList *rules, const AlertRuleOptions
         mistake(c, option_node(&o->head, "name"), STR("give each rule its own name"),
                 "two rules have the same name");
     }
+    if (!o->enabled && !node && !same) rule_unknown(c, rules, o);
     if (same) rule_remove(rules, same);
     if (!o->enabled || !o->name.len) return OK;
     if (!node) {

@@ -4,6 +4,7 @@
 #include "foundation/base/file.h"
 #include "foundation/base/redact.h"
 #include "foundation/codec/url.h"
+#include "foundation/net/listen_address.h"
 #include "service/federate/federate_url.h"
 #include "service/setup/configuration_impl.h"
 
@@ -29,6 +30,35 @@ Status configuration_begin(const Registry *registry, Str path, Configuration *c,
 {
     configuration_init(registry, c);
     return arena_copy(&c->arena, path, &c->path, err);
+}
+
+static void http_check(Configuration *c)
+{
+    Err why = {0};
+    Str host = STR_NULL;
+    int32_t port = 0;
+    const HttpOptions *o = &c->options.http;
+    const YamlNode *node = option_node(&o->head, "listen");
+    if (node && listen_address_parse(o->listen, &host, &port, &why) != OK) {
+        mistake_from(c, node, &why);
+    }
+}
+
+/* The core takes a neuron for dead that it didn't hear for 120 s. */
+static void federation_numbers_check(Configuration *c)
+{
+    enum { SECOND_US = 1000000 };
+    const FederationOptions *o = &c->options.federation;
+    const YamlNode *heartbeat = option_node(&o->head, "heartbeat");
+    const YamlNode *outbox = option_node(&o->head, "outbox");
+    if (heartbeat && (o->heartbeat_us < SECOND_US || o->heartbeat_us > 90 * SECOND_US)) {
+        mistake_add(&c->mistakes, heartbeat->line, heartbeat->column, STR("from 1s to 90s"),
+                    "`heartbeat` can't be \"%.*s\"", STR_ARG(heartbeat->text));
+    }
+    if (outbox && o->outbox < 1) {
+        mistake_add(&c->mistakes, outbox->line, outbox->column, STR("at least 1"),
+                    "`outbox` can't be \"%.*s\"", STR_ARG(outbox->text));
+    }
 }
 
 /* An empty address is none: off. */
@@ -62,7 +92,9 @@ static Status check(Configuration *c, const SubstituteFrom *from, Err *err)
     TRY(secrets_register(c, root, err));
     TRY(option_fill(&CONFIGURATION_GROUP, root, &c->options, &c->mistakes, err));
     state_check(c);
+    http_check(c);
     federation_check(c);
+    federation_numbers_check(c);
     TRY(connections_check(c, err));
     TRY(quality_make(c, err));
     TRY(pipelines_make(c, err));

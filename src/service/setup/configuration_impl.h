@@ -24,6 +24,9 @@ MUST_USE Status quality_make(Configuration *configuration, Err *err);
 /* The location under a key: a connection's name or a location as it is. */
 void location_settle(Configuration *configuration, const OptionHead *head, const char *key,
                      Str text, Location *location);
+/* What the source would be refused for at the start of a run, as a mistake at `node`. A location
+ * that is none was a mistake already. */
+void source_check(Configuration *configuration, const YamlNode *node, const SourceReq *req);
 /* Each of them must stand in the query. */
 void params_check(Configuration *configuration, const YamlNode *node, Str query);
 /* The map under `params:`; may be NULL. */

@@ -93,6 +93,31 @@ Status params_make(Configuration *c, const YamlNode *node, const SourceParam **r
     return OK;
 }
 
+void source_check(Configuration *c, const YamlNode *node, const SourceReq *req)
+{
+    Err why = {0};
+    bool known = req->location->connector && (!req->primary || req->primary->connector);
+    if (known && connector_source_check(req, &why) != OK) mistake_from(c, node, &why);
+}
+
+/* Of a database there is a table or a query, and of both one. */
+static void from_check(Configuration *c, const PipelineOptions *o, const PipelineConfig *p)
+{
+    const YamlNode *query = option_node(&o->head, "query");
+    if (o->from_table.len && o->query.len) {
+        mistake_add(&c->mistakes, query->line, query->column, STR("leave one of them out"),
+                    "`from_table` and `query` exclude each other");
+    }
+    const SourceReq req = {.location = &p->from,
+                           .table = p->from_table,
+                           .query = p->query,
+                           .cursor = p->incremental.cursor,
+                           .primary = p->primary.connector ? &p->primary : NULL,
+                           .lag_us = p->incremental.lag_us,
+                           .lag_count = p->incremental.lag_count};
+    source_check(c, option_node(&o->head, "from"), &req);
+}
+
 void params_check(Configuration *c, const YamlNode *node, Str query)
 {
     for (const YamlNode *at = node && node->kind == YAML_MAP ? node->first : NULL; at;
@@ -122,11 +147,23 @@ static Status csv_types(Configuration *c, const YamlNode *node, Str *ret_text, E
     return arena_copy(&c->arena, buf_str(&text), ret_text, err);
 }
 
+/* A source that is none was a mistake already. */
+static bool option_known(Configuration *c, const Connector *connector, const YamlNode *node)
+{
+    if (!connector || connector_has_option(connector, node->key)) return true;
+    Str near = connector_nearest_option(connector, node->key);
+    mistake_add(&c->mistakes, node->key_line, node->key_column,
+                near.len ? near : STR("delimiter, header, null, encoding, types"),
+                "`csv`: unknown option `%.*s`", STR_ARG(node->key));
+    return false;
+}
+
 static Status csv_make(Configuration *c, const YamlNode *node, PipelineConfig *p, Err *err)
 {
     if (!node || yaml_is_null(node)) return OK;
     for (const YamlNode *at = node->kind == YAML_MAP ? node->first : NULL; at; at = at->next) {
         Str value = at->text;
+        if (!option_known(c, p->from.connector, at)) continue;
         if (at->kind == YAML_MAP) TRY(csv_types(c, at, &value, err));
         TRY(location_set(&p->from, &c->arena, at->key, value, err));
     }
@@ -279,6 +316,7 @@ static Status pipeline_make(Configuration *c, const PipelineOptions *o, Pipeline
     mode_make(c, o, p);
     incremental_make(c, o, p);
     overlap_check(c, o, p);
+    from_check(c, o, p);
     return hash_make(c, o, p, err);
 }
 

@@ -48,6 +48,8 @@ static Status set_make(Configuration *c, const QualityOptions *o, QualitySet *se
         mistake_add(&c->mistakes, node->line, node->column, STR_NULL,
                     "`table` and `query` exclude each other");
     }
+    const SourceReq req = {.location = &set->from, .table = set->table, .query = set->query};
+    source_check(c, option_node(&o->head, "from"), &req);
     TRY(params_make(c, o->params, &set->params, &set->param_count, err));
     params_check(c, o->params, o->query);
     check_schedule(c, o);

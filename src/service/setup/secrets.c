@@ -58,7 +58,11 @@ void state_check(Configuration *c)
     Url url;
     Err why = {0};
     const YamlNode *node = option_node(&c->options.head, "state");
-    if (!node || state_url_is_file(c->options.state)) return;
-    if (str_find(c->options.state, STR("://")) < 0) return;
+    if (!node) return;
+    if (state_url_check(c->options.state, &why) != OK) {
+        mistake_from(c, node, &why);
+        return;
+    }
+    if (state_url_is_file(c->options.state)) return;
     if (url_parse(c->options.state, &url, &why) != OK) mistake_from(c, node, &why);
 }

@@ -23,35 +23,46 @@ bool state_url_is_file(Str url)
     return str_starts(url, STR("sqlite"));
 }
 
-/* The scheme without a driver suffix (sqlite+aiosqlite, postgresql+asyncpg), and what is behind. */
-static Status url_split(Str url, Str *ret_scheme, Str *ret_rest, Err *err)
+static Status url_wrong(Err *err)
+{
+    (void)err_set(err, ERR_CONFIG, "state: not the URL of a state store");
+    return err_hint(err, "%s", HINT);
+}
+
+/* What is after the scheme, which may have a driver suffix (sqlite+aiosqlite, postgresql+asyncpg).
+ */
+static Status url_split(Str url, bool *ret_postgres, Str *ret_rest, Err *err)
 {
     int64_t at = str_find(url, STR("://"));
-    if (at < 0) {
-        (void)err_set(err, ERR_CONFIG, "state: not the URL of a state store");
-        return err_hint(err, "%s", HINT);
-    }
-    Str scheme = str_slice(url, 0, at);
+    if (at < 0) return url_wrong(err);
+    Str scheme = str_slice(url, 0, at), rest = str_slice(url, at + 3, url.len);
     int64_t plus = str_find_char(scheme, '+');
-    *ret_scheme = plus >= 0 ? str_slice(scheme, 0, plus) : scheme;
-    *ret_rest = str_slice(url, at + 3, url.len);
-    return OK;
+    if (plus >= 0) scheme = str_slice(scheme, 0, plus);
+    *ret_rest = rest;
+    *ret_postgres = str_eq(scheme, STR("postgresql")) || str_eq(scheme, STR("postgres"));
+    if (*ret_postgres) return OK;
+    bool path = str_eq(scheme, STR("sqlite")) && rest.len >= 2 && rest.ptr[0] == '/';
+    return path ? OK : url_wrong(err);
+}
+
+Status state_url_check(Str url, Err *err)
+{
+    bool postgres = false;
+    Str rest = STR_NULL;
+    return url_split(url, &postgres, &rest, err);
 }
 
 static Status open_kind(StateStore *store, Str url, Err *err)
 {
-    Str scheme = STR_NULL, rest = STR_NULL;
-    TRY(url_split(url, &scheme, &rest, err));
-    if (str_eq(scheme, STR("postgresql")) || str_eq(scheme, STR("postgres"))) {
+    bool postgres = false;
+    Str rest = STR_NULL;
+    TRY(url_split(url, &postgres, &rest, err));
+    if (postgres) {
         CLEANUP(buf_done) Buf plain = buf_make(1 << 16);
         TRY(buf_append(&plain, STR("postgresql://"), err));
         TRY(buf_append(&plain, rest, err));
         if (state_postgres_open(buf_str(&plain), store, err) == OK) return OK;
         return err_prefix(err, "the state store can't be used: ");
-    }
-    if (!str_eq(scheme, STR("sqlite")) || rest.len < 2 || rest.ptr[0] != '/') {
-        (void)err_set(err, ERR_CONFIG, "state: not the URL of a state store");
-        return err_hint(err, "%s", HINT);
     }
     Str path = str_slice(rest, 1, rest.len);
     if (state_sqlite_open(path, store, err) == OK) return OK;

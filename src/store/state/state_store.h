@@ -20,6 +20,8 @@ typedef struct StateStore StateStore;
 MUST_USE Status state_store_open(Str url, StateStore **ret_store, Err *err);
 /* Does the URL name a file, so that it holds no password? */
 bool state_url_is_file(Str url);
+/* Nothing is opened. ERR_CONFIG for what state_store_open would not take for a URL. */
+MUST_USE Status state_url_check(Str url, Err *err);
 void state_store_close(StateStore *store);
 DEFINE_FREE_P(StateStore, state_store_close)
 /* ---- several neurons on one store ---- */
