@@ -26,7 +26,6 @@ typedef struct SinkReq {
                           several processes may share the target, each its parts (sink_take). Empty:
                           one process at a time, guarded by the epoch of sink_open */
     Str config_hash;
-    int64_t loads_max;  /* records kept in neuron_loads; 0: all */
     bool at_least_once; /* brokers: no transaction; a commit may be PENDING */
     int64_t cycle_us;   /* how long a cycle is open; 0: as long as the run takes */
     bool rejects;       /* refused rows are given back instead of ending the run */

@@ -9,6 +9,7 @@ import time
 
 import pytest
 from conftest import PROGRAM
+from test_stream_shared import OLD
 
 
 def wait_for(what, seconds=30):
@@ -186,3 +187,14 @@ pipelines:
     result = json.loads(neuron("etl", "p", "--json").stdout)
     assert (result["records_loaded"], result["records_rejected"]) == (1, 1)
     assert db.execute("SELECT id FROM t").fetchall() == db.execute("SELECT p FROM log").fetchall() == [(1,)]
+
+
+def test_a_former_table_of_runs_is_altered_in_place(neuron):
+    db = database(neuron, OLD["sqlite"].replace("'s', 'r'", "'p', 'r'"))
+    neuron.write("in.csv", "id\n1\n2\n")
+    neuron.write("neuron.yaml", 'pipelines: { p: { from: in.csv, to: "sqlite:///t.db", table: t, mode: append } }')
+    for _ in range(2):
+        neuron.result("etl", "p")
+    rows = db.execute("SELECT epoch, cycle, records_loaded, status, substr(published_at, 20) FROM neuron_loads ORDER BY epoch").fetchall()
+    assert [row[:4] for row in rows] == [(7, 0, 8, "success"), (8, 0, 2, "success"), (9, 0, 2, "success")]
+    assert rows[2][4].endswith("Z")

@@ -29,6 +29,41 @@ static Status driver_exec(TableSink *core, const char *sql, Err *err)
     return postgres_db_exec(((PostgresSink *)core)->db, sql, err);
 }
 
+static Status driver_query(TableSink *core, const char *sql, const Str *params, int32_t count,
+                           TableResult *ret_result, Err *err)
+{
+    CLEANUP(postgres_db_clear_p) PGresult *rows = NULL;
+    TRY(postgres_db_query(((PostgresSink *)core)->db, sql, params, count, &rows, err));
+    TableResult result = {
+        .rows = PQntuples(rows), .columns = PQnfields(rows), .arena = arena_make(POSTGRES_SQL_MAX)};
+    int64_t cells = (int64_t)result.rows * result.columns;
+    Status status = OK;
+    (void)number_parse_int64(str_from(PQcmdTuples(rows)), &result.changed);
+    if (cells) result.cells = arena_alloc(&result.arena, cells * (int64_t)sizeof *result.cells);
+    if (cells && !result.cells) status = err_memory(err);
+    for (int64_t i = 0; i < cells && status == OK; i++) {
+        Str text = postgres_db_text(rows, (int)(i / result.columns), (int)(i % result.columns));
+        if (text.ptr) status = arena_copy(&result.arena, text, &result.cells[i], err);
+    }
+    if (status == OK) *ret_result = result;
+    else arena_done(&result.arena);
+    return status;
+}
+
+static Status driver_has(TableSink *core, const char *table, const char *column, bool *ret_has,
+                         Err *err)
+{
+    static const char COLUMN[] = "SELECT count(*) FROM pg_catalog.pg_attribute WHERE attrelid ="
+                                 " to_regclass($1) AND attname = $2 AND NOT attisdropped";
+    PostgresDb *db = ((PostgresSink *)core)->db;
+    Str params[] = {str_from(table), str_from(column)};
+    int64_t has = 0;
+    TRY(postgres_db_int64(db, column ? COLUMN : "SELECT count(to_regclass($1))", params,
+                          column ? 2 : 1, &has, err));
+    *ret_has = has > 0;
+    return OK;
+}
+
 static Str number_str(int64_t value, char text[NUMBER_TEXT_MAX])
 {
     return str_make(text, number_format_int64(value, text));
@@ -83,6 +118,8 @@ static Status driver_save(TableSink *core, TableSave what, Err *err)
 const TableDriver POSTGRES_TABLE_DRIVER = {
     .dialect = &SQL_POSTGRES,
     .exec = driver_exec,
+    .query = driver_query,
+    .has = driver_has,
     .run = driver_run,
     .read_row = driver_read_row,
     .save = driver_save,

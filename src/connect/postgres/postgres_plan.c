@@ -62,11 +62,13 @@ static Status plan_types(const PostgresTable *table, SinkPlan *plan, Err *err)
     return OK;
 }
 
-static Status plan_loads(const PostgresSink *self, PostgresLoadsSql which, const char *when,
+static Status plan_loads(const PostgresSink *self, TableLoadsSql which, const char *when,
                          SinkPlan *plan, Err *err)
 {
     if (!self->core.sink.req->pipeline.len) return OK;
-    return sink_plan_add(plan, PLAN_SQL, err, "%s -- %s", postgres_loads_sql(which), when);
+    CLEANUP(buf_done) Buf sql = buf_make(POSTGRES_SQL_MAX);
+    TRY(table_loads_put(&SQL_POSTGRES, which, &sql, err));
+    return sink_plan_add(plan, PLAN_SQL, err, "%.*s -- %s", (int)sql.len, sql.data, when);
 }
 
 static Status plan_copy(const PostgresSink *self, const char *stage, const char *when,
@@ -107,7 +109,7 @@ static Status plan_staged(const PostgresSink *self, Str table, SinkPlan *plan, E
     TRY(sql_merge_put(&self->core.merge, SQL_MERGE_STAGE, false, &stage, err));
     TRY(sink_plan_add(plan, PLAN_SQL, err, "%.*s", STR_ARG(buf_str(&stage))));
     TRY(plan_copy(self, POSTGRES_STAGE, "", plan, err));
-    TRY(plan_loads(self, POSTGRES_LOADS_FENCE, FENCE_WHEN, plan, err));
+    TRY(plan_loads(self, TABLE_LOADS_FENCE, FENCE_WHEN, plan, err));
     TRY(plan_hold(self, plan, err));
     return table_merge_plan(&self->core, plan, err);
 }
@@ -119,12 +121,12 @@ static Status plan_sql(const PostgresSink *self, Str table, SinkPlan *plan, Err 
         TRY(plan_staged(self, table, plan, err));
     } else {
         bool deletes = self->core.sink.req->mode == SINK_REPLACE && self->out.exists;
-        TRY(plan_loads(self, POSTGRES_LOADS_FENCE, FENCE_WHEN, plan, err));
+        TRY(plan_loads(self, TABLE_LOADS_FENCE, FENCE_WHEN, plan, err));
         TRY(plan_hold(self, plan, err));
         if (deletes) TRY(sink_plan_add(plan, PLAN_SQL, err, "DELETE FROM %.*s", STR_ARG(table)));
         TRY(plan_copy(self, NULL, "", plan, err));
     }
-    TRY(plan_loads(self, POSTGRES_LOADS_RECORD, "counts, watermark", plan, err));
+    TRY(plan_loads(self, TABLE_LOADS_RECORD, "counts, watermark", plan, err));
     return sink_plan_add(plan, PLAN_SQL, err, "COMMIT");
 }
 
@@ -215,13 +217,16 @@ static Status plan_references(const PostgresSink *self, SinkPlan *plan, Err *err
                          STR_ARG(buf_str(&self->out.name)));
 }
 
-static Status plan_ddls(const PostgresSink *self, SinkPlan *plan, Err *err)
+static Status plan_ddls(PostgresSink *self, SinkPlan *plan, Err *err)
 {
     TRY(postgres_table_ddl(self, &self->out, plan_ddl, plan, err));
     if (!self->core.sink.req->pipeline.len) return OK;
     bool has = false;
-    TRY(postgres_loads_has(self->db, &has, err));
-    return has ? OK : plan_ddl(plan, str_from(postgres_loads_sql(POSTGRES_LOADS_CREATE)), err);
+    TRY(self->core.driver->has(&self->core, TABLE_LOADS, NULL, &has, err));
+    if (has) return OK;
+    CLEANUP(buf_done) Buf sql = buf_make(POSTGRES_SQL_MAX);
+    TRY(table_loads_put(&SQL_POSTGRES, TABLE_LOADS_CREATE, &sql, err));
+    return plan_ddl(plan, buf_str(&sql), err);
 }
 
 Status postgres_plan(PostgresSink *self, SinkPlan *plan, Err *err)

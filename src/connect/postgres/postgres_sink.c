@@ -78,8 +78,8 @@ static Status postgres_sink_state(Sink *sink, LoadState *ret_state, Err *err)
 {
     PostgresSink *self = (PostgresSink *)sink;
     TRY(postgres_session_open(self, err));
-    TRY(postgres_loads_state(self->db, sink->req->pipeline, ret_state, err));
-    return postgres_sink_is_shared(self) ? postgres_parts_state(self, ret_state, err) : OK;
+    TRY(table_loads_state(&self->core, ret_state, err));
+    return postgres_sink_is_shared(self) ? table_parts_state(&self->core, ret_state, err) : OK;
 }
 
 static Status sink_abort_open(Sink *sink, Err *err);
@@ -88,14 +88,14 @@ static Status set_state(PostgresSink *self, const Position *position, Err *err)
 {
     CLEANUP(load_state_done) LoadState state;
     load_state_init(&state);
-    TRY(postgres_loads_create(self->db, false, err));
+    TRY(table_loads_create(&self->core, false, err));
     TRY(postgres_session_transaction(self, err));
-    TRY(postgres_loads_state(self->db, self->core.sink.req->pipeline, &state, err));
+    TRY(table_loads_state(&self->core, &state, err));
     self->core.epoch = state.epoch;
     self->core.cycle = 0;
     SinkRun run = {.run_id = STR("set by hand"), .started_us = clock_now_us(), .advance = true};
-    TRY(postgres_loads_fence(self, run.run_id, err));
-    TRY(postgres_loads_record(self, position, &run, err));
+    TRY(table_loads_fence(&self->core, run.run_id, err));
+    TRY(table_loads_record(&self->core, position, &run, err));
     TRY(postgres_db_exec(self->db, "COMMIT", err));
     self->core.open = false;
     return OK;
@@ -115,7 +115,7 @@ static Status postgres_sink_open(Sink *sink, Str run_id, int64_t epoch, Err *err
     PostgresSink *self = (PostgresSink *)sink;
     TRY(postgres_session_open(self, err));
     if (sink->req->pipeline.len)
-        TRY(postgres_loads_create(self->db, postgres_sink_is_shared(self), err));
+        TRY(table_loads_create(&self->core, postgres_sink_is_shared(self), err));
     buf_clear(&self->core.run_id);
     self->core.epoch = epoch;
     self->core.cycle = -1;
@@ -144,8 +144,8 @@ static Status fence(PostgresSink *self, Err *err)
 {
     bool guarded =
         self->core.sink.req->pipeline.len && self->has_out && !postgres_sink_is_shared(self);
-    if (!guarded || self->fenced) return OK;
-    return postgres_loads_fence(self, buf_str(&self->core.run_id), err);
+    if (!guarded || self->core.fenced) return OK;
+    return table_loads_fence(&self->core, buf_str(&self->core.run_id), err);
 }
 
 static bool goes_straight(const PostgresSink *self)
@@ -202,7 +202,7 @@ static Status postgres_sink_begin(Sink *sink, int64_t cycle, Err *err)
     self->core.cycle = cycle;
     self->core.written = 0;
     self->core.next_ord = 1;
-    self->fenced = false;
+    self->core.fenced = false;
     self->copying = self->guarded = self->unopened = false;
     self->core.staging = self->core.fresh = self->core.distinct = false;
     self->out.held = self->reject.held = false;
@@ -302,8 +302,8 @@ static void cycle_end(PostgresSink *self)
 {
     self->core.open = false;
     self->unknown = false;
-    if (self->fenced) self->core.epoch++;
-    self->fenced = false;
+    if (self->core.fenced) self->core.epoch++;
+    self->core.fenced = false;
     sink_parts_end(&self->core.parts, true);
     table_committed(&self->out);
     table_committed(&self->reject);
@@ -334,13 +334,14 @@ static Status postgres_sink_commit(Sink *sink, const Position *position, const S
     TRY(postgres_rejects_leave(self, err));
     if (postgres_sink_is_shared(self) && self->has_out) {
         bool held = true;
-        TRY(postgres_parts_move(self, position, run, &held, err));
+        TRY(table_parts_move(&self->core, position, run, &held, err));
         *ret_result = COMMIT_FENCED;
         if (!held) return OK;
-        TRY(postgres_loads_count(self, run, err));
+        TRY(table_loads_count(&self->core, run, err));
     }
-    if (self->fenced) TRY(postgres_loads_record(self, position, run, err));
-    if (!self->has_out) TRY(postgres_xid_note(self, err));
+    if (self->core.fenced) TRY(table_loads_record(&self->core, position, run, err));
+    bool known = self->has_out && !postgres_sink_is_shared(self);
+    if (!known) TRY(postgres_xid_note(self, err));
     TRY(placed(self, "at COMMIT", commit_send(self, ret_result, err), err));
     bool left = self->reject_seq > self->cycle_seq;
     self->stale = left || (self->stale && *ret_result != COMMIT_DONE);
@@ -400,7 +401,7 @@ static Status postgres_sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outco
 static Status sink_abort_open(Sink *sink, Err *err UNUSED)
 {
     PostgresSink *self = (PostgresSink *)sink;
-    self->core.open = self->unknown = self->fenced = false;
+    self->core.open = self->unknown = self->core.fenced = false;
     sink_parts_end(&self->core.parts, false);
     self->out.prepared = self->reject.prepared = false;
     postgres_rows_clear_out(&self->rows);

@@ -4,7 +4,7 @@
 
 #include "connect/postgres/postgres_encode.h"
 #include "connect/postgres/postgres_impl.h"
-#include "connect/table/table_sink.h"
+#include "connect/table/table_loads.h"
 #include "foundation/base/thread.h"
 
 /* What stands in front of the fields in a row that is sent. */
@@ -78,7 +78,6 @@ typedef struct PostgresSink {
     bool guarded;  /* … after a savepoint, and its rows are kept */
     int64_t sent;  /* rows of it */
     bool unopened; /* its rows are as the source's wire had them */
-    bool fenced;   /* this cycle's epoch is taken */
     bool unknown;  /* the answer to COMMIT got lost */
     char xid[24];  /* of the last COMMIT without an OUT port or of a shared stream: what it came to
                       can be asked for */
@@ -189,30 +188,8 @@ MUST_USE Status postgres_merge_describe(PostgresSink *self, Err *err);
 MUST_USE Status postgres_merge(PostgresSink *self, RejectWriter *rejects, SinkCounts *counts,
                                Err *err);
 
-/* ---- neuron_loads (postgres_loads.c) ---- */
+/* ---- what came of a COMMIT (postgres_loads.c) ---- */
 
-MUST_USE Status postgres_loads_state(PostgresDb *db, Str pipeline, LoadState *ret_state, Err *err);
-MUST_USE Status postgres_loads_has(PostgresDb *db, bool *ret_has, Err *err);
-/* The exact statements, for the plan. */
-typedef enum PostgresLoadsSql {
-    POSTGRES_LOADS_CREATE,
-    POSTGRES_LOADS_FENCE,
-    POSTGRES_LOADS_RECORD
-} PostgresLoadsSql;
-const char *postgres_loads_sql(PostgresLoadsSql which);
-/* Make it when it is missing, and for a stream that is shared also neuron_positions, each in a
- * transaction of its own. */
-MUST_USE Status postgres_loads_create(PostgresDb *db, bool parts, Err *err);
-/* Somebody else made the same table at the same time. */
-bool postgres_lost_race(const Err *err);
-/* A shared stream's cycle: every process has a row of its own, whose counts grow. */
-MUST_USE Status postgres_loads_count(PostgresSink *self, const SinkRun *run, Err *err);
-/* Take epoch + 1 in the open transaction: waits for a writer that is about to take it too, and
- * fails with ERR_FENCED when somebody else has. */
-MUST_USE Status postgres_loads_fence(PostgresSink *self, Str run_id, Err *err);
-/* Fill the row of the taken epoch. */
-MUST_USE Status postgres_loads_record(PostgresSink *self, const Position *position,
-                                      const SinkRun *run, Err *err);
 /* Did that cycle of the run commit? Waits for a transaction that is still at it; one of ours that
  * waits for a COMMIT that will never come is ended. */
 MUST_USE Status postgres_loads_outcome(PostgresSink *self, Str run_id, int64_t cycle,
@@ -221,20 +198,13 @@ MUST_USE Status postgres_loads_outcome(PostgresSink *self, Str run_id, int64_t c
 MUST_USE Status postgres_xid_note(PostgresSink *self, Err *err);
 MUST_USE Status postgres_xid_outcome(PostgresSink *self, Outcome *ret_outcome, Err *err);
 
-/* ---- neuron_positions (postgres_parts.c), of SinkReq.topic ---- */
+/* ---- partitions (postgres_parts.c) ---- */
 
-/* Where each part of the topic is takes the place of the run's position, where the stream has any
- * parts, of whatever topic. */
-MUST_USE Status postgres_parts_state(PostgresSink *self, LoadState *state, Err *err);
 /* SinkOps of these names. */
 MUST_USE Status postgres_parts_take(Sink *sink, const int32_t *parts, int32_t count,
                                     Position *ret_from, bool *ret_taken, Err *err);
 bool postgres_parts_holds(const Sink *sink, int32_t part);
 MUST_USE Status postgres_parts_claim(Sink *sink, const Position *position, const SinkRun *run,
                                      bool *ret_held, Err *err);
-/* Move what the position moves, in the open cycle, unless that is done already; *ret_held false:
- * another process has some of it. */
-MUST_USE Status postgres_parts_move(PostgresSink *self, const Position *position,
-                                    const SinkRun *run, bool *ret_held, Err *err);
 
 #endif

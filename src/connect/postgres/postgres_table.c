@@ -281,7 +281,7 @@ Status postgres_table_prepare(PostgresSink *self, PostgresTable *table, Err *err
 {
     if (table->prepared) return OK;
     if (postgres_table_ddl(self, table, run_ddl, self, err) != OK) {
-        if (!postgres_lost_race(err)) return FAIL;
+        if (!table_lost_race(err)) return FAIL;
         err->kind = ERR_DEADLOCK;
         return err_hint(err, "another process made it at the same moment; it is tried again");
     }

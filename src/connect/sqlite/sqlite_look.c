@@ -16,6 +16,15 @@ static void read_conflicts(SqliteTable *table, Str sql)
     }
 }
 
+Status sqlite_bind_str(sqlite3_stmt *statement, int index, Str text, Err *err)
+{
+    if (sqlite3_bind_text64(statement, index, text.ptr ? text.ptr : "", (sqlite3_uint64)text.len,
+                            SQLITE_TRANSIENT, SQLITE_UTF8) == SQLITE_OK) {
+        return OK;
+    }
+    return err_memory(err);
+}
+
 static Status look(SqliteSink *self, const char *sql, Str name, Str key, sqlite3_stmt **ret_rows,
                    bool *ret_row, Err *err)
 {

@@ -1,4 +1,6 @@
 /* Merges staged rows into the target: what SQLite does for connect/table. */
+#include <stdio.h>
+
 #include "connect/sqlite/sqlite_sink.h"
 
 /* Foreign keys that SQLite would judge at COMMIT only, where nobody can tell which row it was. */
@@ -82,6 +84,84 @@ static Status driver_exec(TableSink *core, const char *sql, Err *err)
     return sqlite_db_exec(((SqliteSink *)core)->db, sql, err);
 }
 
+static Status bind_params(sqlite3_stmt *statement, const Str *params, int32_t count, Err *err)
+{
+    for (int32_t i = 0; i < count; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "$%d", i + 1);
+        int index = sqlite3_bind_parameter_index(statement, name);
+        if (index > 0 && params[i].ptr) TRY(sqlite_bind_str(statement, index, params[i], err));
+    }
+    return OK;
+}
+
+enum { RESULT_MAX = 64 << 20, CELLS_FIRST = 16 };
+
+static Status add_row(sqlite3_stmt *statement, TableResult *result, int32_t *capacity, Err *err)
+{
+    int32_t used = result->rows * result->columns;
+    if (used + result->columns > *capacity) {
+        int32_t more = *capacity ? *capacity * 2 : result->columns * CELLS_FIRST;
+        Str *cells = arena_alloc(&result->arena, more * (int64_t)sizeof *cells);
+        if (!cells) return err_memory(err);
+        if (used) memcpy(cells, result->cells, (size_t)used * sizeof *cells);
+        result->cells = cells;
+        *capacity = more;
+    }
+    for (int32_t i = 0; i < result->columns; i++) {
+        const char *text = (const char *)sqlite3_column_text(statement, i);
+        Str cell = str_make(text, sqlite3_column_bytes(statement, i));
+        result->cells[used + i] = STR_NULL;
+        if (text) TRY(arena_copy(&result->arena, cell, &result->cells[used + i], err));
+    }
+    result->rows++;
+    return OK;
+}
+
+static Status read_rows(SqliteSink *self, sqlite3_stmt *statement, TableResult *result, Err *err)
+{
+    int32_t capacity = 0;
+    bool row = false;
+    int64_t before = sqlite3_total_changes64(self->db);
+    TRY(sqlite_db_step(self->db, statement, &row, err));
+    while (row) {
+        TRY(add_row(statement, result, &capacity, err));
+        TRY(sqlite_db_step(self->db, statement, &row, err));
+    }
+    bool wrote = sqlite3_total_changes64(self->db) > before;
+    result->changed = wrote ? sqlite3_changes64(self->db) : 0;
+    return OK;
+}
+
+static Status driver_query(TableSink *core, const char *sql, const Str *params, int32_t count,
+                           TableResult *ret_result, Err *err)
+{
+    SqliteSink *self = (SqliteSink *)core;
+    CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
+    TRY(sqlite_db_prepare(self->db, str_from(sql), &statement, err));
+    TRY(bind_params(statement, params, count, err));
+    TableResult result = {.columns = sqlite3_column_count(statement),
+                          .arena = arena_make(RESULT_MAX)};
+    Status status = read_rows(self, statement, &result, err);
+    if (status == OK) *ret_result = result;
+    else arena_done(&result.arena);
+    return status;
+}
+
+static Status driver_has(TableSink *core, const char *table, const char *column, bool *ret_has,
+                         Err *err)
+{
+    SqliteSink *self = (SqliteSink *)core;
+    CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *rows = NULL;
+    TRY(sqlite_db_has_table(self->db, str_from(table), ret_has, err));
+    if (!*ret_has || !column) return OK;
+    TRY(sqlite_db_prepare(self->db, STR("SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2"),
+                          &rows, err));
+    TRY(sqlite_bind_str(rows, 1, str_from(table), err));
+    TRY(sqlite_bind_str(rows, 2, str_from(column), err));
+    return sqlite_db_step(self->db, rows, ret_has, err);
+}
+
 /* A statement that can't be made is no row's fault. */
 static Status prepared(SqliteSink *self, SqlMergePart part, bool range,
                        sqlite3_stmt **ret_statement, Err *err)
@@ -145,6 +225,8 @@ static Status driver_read_row(TableSink *core, int64_t ord, TableRow *row, Err *
 const TableDriver SQLITE_TABLE_DRIVER = {
     .dialect = &SQL_SQLITE,
     .exec = driver_exec,
+    .query = driver_query,
+    .has = driver_has,
     .run = driver_run,
     .read_row = driver_read_row,
     .save = driver_save,

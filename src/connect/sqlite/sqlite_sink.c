@@ -4,62 +4,12 @@
 
 #include <stdatomic.h>
 
+#include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
 
 enum { PORT_NUMBER_OUT = 0, PORT_NUMBER_REJECT = 1 };
 
 /* ---- plan ---- */
-
-static Status plan_ddl(void *arg, Str sql, Err *err)
-{
-    return sink_plan_add(arg, PLAN_DDL, err, "%.*s", (int)sql.len, sql.ptr);
-}
-
-static Status plan_types(const SqliteTable *table, SinkPlan *plan, Err *err)
-{
-    CLEANUP(buf_done) Buf declared = buf_make(4096);
-    for (int32_t i = 0; i < table->schema->count; i++) {
-        const Field *field = &table->schema->fields[i];
-        buf_clear(&declared);
-        TRY(sqlite_declared_type(field, &declared, err));
-        TRY(sink_plan_add(plan, PLAN_TYPE, err, "%.*s: %s -> %.*s", STR_ARG(field->name),
-                          type_name(field->type), STR_ARG(buf_str(&declared))));
-    }
-    return OK;
-}
-
-static Status plan_key_index(SqliteSink *self, SinkPlan *plan, Err *err)
-{
-    if (!self->out.exists || !self->core.keyed) return OK;
-    buf_clear(&self->core.sql);
-    TRY(buf_append(&self->core.sql,
-                   STR("SELECT count(*) FROM pragma_index_list(?1) AS l JOIN pragma_index_info("
-                       "l.name) AS i WHERE i.seqno = 0 AND i.name = ?2"),
-                   err));
-    CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
-    TRY(sqlite_db_prepare(self->db, buf_str(&self->core.sql), &statement, err));
-    Str name = buf_str(&self->out.name);
-    Str key = self->core.sink.req->key[0];
-    (void)sqlite3_bind_text(statement, 1, name.ptr, (int)name.len, SQLITE_STATIC);
-    (void)sqlite3_bind_text(statement, 2, key.ptr, (int)key.len, SQLITE_STATIC);
-    bool row = false;
-    TRY(sqlite_db_step(self->db, statement, &row, err));
-    if (row && sqlite3_column_int(statement, 0) > 0) return OK;
-    return sink_plan_add(plan, PLAN_WARNING, err,
-                         "no index on %.*s begins with the key column \"%.*s\": merging will scan",
-                         STR_ARG(name), STR_ARG(key));
-}
-
-Status sqlite_sink_look(SqliteSink *self, Str name, const Schema *schema, Err *err)
-{
-    const SinkReq *req = self->core.sink.req;
-    TRY(table_check_key(req, schema, err));
-    TRY(sqlite_table_inspect(self, &self->out, name, schema, req->create, req->evolve, err));
-    table_decide(&self->core, self->out.referred);
-    /* What is judged at COMMIT is judged while a refused row can still be found. */
-    self->core.staged = self->core.staged || (req->rejects && self->out.deferrable);
-    return sqlite_merge_describe(self, err);
-}
 
 static Status open_db(SqliteSink *self, SqliteOpen how, Err *err)
 {
@@ -83,10 +33,7 @@ static Status sqlite_sink_describe(Sink *sink, const Schema *schema, SinkPlan *p
     if (!there && err->kind != ERR_NOT_FOUND) return FAIL;
     if (!there) TRY(sqlite_db_open(STR(":memory:"), SQLITE_DB_CREATE, &self->db, err));
     Status status = sqlite_sink_look(self, sink->req->table, schema, err);
-    if (status == OK) status = sqlite_table_ddl(self, &self->out, plan_ddl, plan, err);
-    if (status == OK) status = plan_types(&self->out, plan, err);
-    if (status == OK && self->core.staged) status = table_merge_plan(&self->core, plan, err);
-    if (status == OK) status = plan_key_index(self, plan, err);
+    if (status == OK) status = sqlite_plan(self, plan, err);
     sqlite_table_done(&self->out);
     sqlite_db_close(self->db);
     self->db = NULL;
@@ -95,33 +42,56 @@ static Status sqlite_sink_describe(Sink *sink, const Schema *schema, SinkPlan *p
 
 /* ---- state ---- */
 
-static Status sqlite_sink_state(Sink *sink, LoadState *ret_state, Err *err)
+/* Run `read` with the database, opened for it where it isn't; nothing where there is none. */
+static Status with_database(SqliteSink *self, Status (*read)(SqliteSink *self, void *arg, Err *err),
+                            void *arg, Err *err)
 {
-    sqlite3 *db = NULL;
-    if (sqlite_db_open(sink->req->location->path, SQLITE_DB_READ, &db, err) != OK) {
+    if (self->db) return read(self, arg, err);
+    if (sqlite_db_open(self->core.sink.req->location->path, SQLITE_DB_READ, &self->db, err) != OK) {
         if (err->kind != ERR_NOT_FOUND) return FAIL;
         err_clear(err);
         return OK;
     }
-    Status status = sqlite_loads_state(db, sink->req->pipeline, ret_state, err);
-    if (status == OK && sink->req->topic.len) {
-        Position parts;
-        bool any = false;
-        position_init(&parts);
-        status = sqlite_parts_state(db, sink->req, &parts, &any, err);
-        if (status == OK && any) status = position_copy(&parts, &ret_state->position, err);
-        position_done(&parts);
-    }
-    sqlite_db_close(db);
+    Status status = read(self, arg, err);
+    sqlite_db_close(self->db);
+    self->db = NULL;
     return status;
+}
+
+static Status read_state(SqliteSink *self, void *state, Err *err)
+{
+    TRY(table_loads_state(&self->core, state, err));
+    return self->core.sink.req->topic.len ? table_parts_state(&self->core, state, err) : OK;
+}
+
+static Status sqlite_sink_state(Sink *sink, LoadState *ret_state, Err *err)
+{
+    return with_database((SqliteSink *)sink, read_state, ret_state, err);
 }
 
 /* ---- parts ---- */
 
+static Status take(SqliteSink *self, const int32_t *parts, int32_t count, Position *ret_from,
+                   Err *err)
+{
+    TRY(sqlite_db_exec(self->db, SINK_PARTS_CREATE, err));
+    TRY(table_parts_take(&self->core, parts, count, ret_from, err));
+    return sqlite_db_exec(self->db, "COMMIT", err);
+}
+
 static Status sqlite_sink_take(Sink *sink, const int32_t *parts, int32_t count, Position *ret_from,
                                bool *ret_taken, Err *err)
 {
-    return sqlite_parts_take((SqliteSink *)sink, parts, count, ret_from, ret_taken, err);
+    SqliteSink *self = (SqliteSink *)sink;
+    *ret_taken = sqlite_db_exec(self->db, "BEGIN IMMEDIATE", err) == OK;
+    if (!*ret_taken && err->kind != ERR_DEADLOCK) return FAIL;
+    if (!*ret_taken) {
+        err_clear(err);
+        return OK;
+    }
+    Status status = take(self, parts, count, ret_from, err);
+    if (status != OK) IGNORE(sqlite_db_exec(self->db, "ROLLBACK", NULL));
+    return status;
 }
 
 static bool sqlite_sink_holds(const Sink *sink, int32_t part)
@@ -133,24 +103,37 @@ static bool sqlite_sink_holds(const Sink *sink, int32_t part)
 static Status sqlite_sink_claim(Sink *sink, const Position *position, const SinkRun *run,
                                 bool *ret_held, Err *err)
 {
-    SqliteSink *self = (SqliteSink *)sink;
-    if (self->core.parts.moving > 0) return OK;
-    return sqlite_parts_move(self, position, run, ret_held, err);
+    return table_parts_move((TableSink *)sink, position, run, ret_held, err);
+}
+
+/* The run's record, in the open transaction. Those who share a stream are guarded by its parts. */
+static Status record(TableSink *core, const Position *position, const SinkRun *run, Err *err)
+{
+    TRY(table_loads_create(core, false, err));
+    if (core->sink.req->topic.len) return table_loads_count(core, run, err);
+    TRY(table_loads_fence(core, run->run_id, err));
+    return table_loads_record(core, position, run, err);
+}
+
+static Status set_state(TableSink *core, const Position *position, Err *err)
+{
+    CLEANUP(load_state_done) LoadState state;
+    load_state_init(&state);
+    TRY(table_loads_state(core, &state, err));
+    core->epoch = state.epoch;
+    core->cycle = 0;
+    SinkRun run = {.run_id = STR("set by hand"), .started_us = clock_now_us(), .advance = true};
+    TRY(record(core, position, &run, err));
+    return core->driver->exec(core, "COMMIT", err);
 }
 
 static Status sqlite_sink_state_set(Sink *sink, const Position *position, Err *err)
 {
     SqliteSink *self = (SqliteSink *)sink;
-    CLEANUP(load_state_done) LoadState state;
-    load_state_init(&state);
     TRY(open_db(self, SQLITE_DB_CREATE, err));
     TRY(sqlite_db_exec(self->db, "BEGIN IMMEDIATE", err));
-    Status status = sqlite_loads_state(self->db, sink->req->pipeline, &state, err);
-    self->core.epoch = state.epoch;
-    SinkRun run = {.run_id = STR("set by hand"), .advance = true};
-    if (status == OK) status = sqlite_loads_record(self, position, &run, err);
-    if (status == OK) return sqlite_db_exec(self->db, "COMMIT", err);
-    IGNORE(sqlite_db_exec(self->db, "ROLLBACK", NULL));
+    Status status = set_state(&self->core, position, err);
+    if (status != OK) IGNORE(sqlite_db_exec(self->db, "ROLLBACK", NULL));
     return status;
 }
 
@@ -476,7 +459,7 @@ static Status sqlite_sink_commit(Sink *sink, const Position *position, const Sin
     }
     TRY(replayed_leave(self, err));
     if (sink->req->pipeline.len && self->has_out) {
-        TRY(sqlite_loads_record(self, position, run, err));
+        TRY(record(&self->core, position, run, err));
     }
     TRY(sqlite_db_exec(self->db, "COMMIT", err));
     self->core.epoch++;
@@ -486,20 +469,29 @@ static Status sqlite_sink_commit(Sink *sink, const Position *position, const Sin
     return OK;
 }
 
-static Status sqlite_sink_outcome(Sink *sink, Str run_id, int64_t cycle UNUSED,
-                                  Outcome *ret_outcome, SinkCounts *ret_counts, Err *err)
+typedef struct OutcomeAsk {
+    Str run_id;
+    int64_t cycle;
+    Outcome *outcome;
+    SinkCounts *counts;
+} OutcomeAsk;
+
+static Status read_outcome(SqliteSink *self, void *arg, Err *err)
 {
-    sqlite3 *db = NULL;
-    if (sqlite_db_open(sink->req->location->path, SQLITE_DB_READ, &db, err) != OK) {
-        if (err->kind != ERR_NOT_FOUND) return FAIL;
-        err_clear(err);
-        *ret_outcome = OUTCOME_NOT_COMMITTED;
-        return OK;
-    }
-    Status status =
-        sqlite_loads_outcome(db, sink->req->pipeline, run_id, ret_outcome, ret_counts, err);
-    sqlite_db_close(db);
-    return status;
+    const OutcomeAsk *ask = arg;
+    bool has = false;
+    TRY(self->core.driver->has(&self->core, TABLE_LOADS, NULL, &has, err));
+    if (!has) return OK;
+    return table_loads_outcome(&self->core, ask->run_id, ask->cycle, ask->outcome, ask->counts,
+                               err);
+}
+
+static Status sqlite_sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outcome *ret_outcome,
+                                  SinkCounts *ret_counts, Err *err)
+{
+    OutcomeAsk ask = {run_id, cycle, ret_outcome, ret_counts};
+    *ret_outcome = OUTCOME_NOT_COMMITTED;
+    return with_database((SqliteSink *)sink, read_outcome, &ask, err);
 }
 
 static Status sqlite_sink_abort(Sink *sink, Err *err)

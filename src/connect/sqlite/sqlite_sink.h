@@ -3,7 +3,7 @@
 #define NEURON_SQLITE_SINK_H
 
 #include "connect/sqlite/sqlite_impl.h"
-#include "connect/table/table_sink.h"
+#include "connect/table/table_loads.h"
 
 /* One written table: the target itself, or the table for rejects. */
 typedef struct SqliteTable {
@@ -56,6 +56,11 @@ MUST_USE Status sqlite_table_ddl(const SqliteSink *self, const SqliteTable *tabl
                                  Status (*each)(void *arg, Str sql, Err *err), void *arg, Err *err);
 void sqlite_table_done(SqliteTable *table);
 
+/* ---- the plan (sqlite_plan.c) ---- */
+
+/* Of the target that was looked at. */
+MUST_USE Status sqlite_plan(SqliteSink *self, SinkPlan *plan, Err *err);
+
 /* ---- merge (sqlite_merge.c) ---- */
 
 extern const TableDriver SQLITE_TABLE_DRIVER;
@@ -75,23 +80,7 @@ MUST_USE Status sqlite_save(SqliteSink *self, TableSave what, Err *err);
 /* What the table's definition, its triggers and indexes say, into the table. */
 MUST_USE Status sqlite_look(SqliteSink *self, SqliteTable *table, Err *err);
 
-/* neuron_positions, of SinkReq.topic: SinkOps of these names. The others inside the open cycle. */
-MUST_USE Status sqlite_parts_take(SqliteSink *self, const int32_t *parts, int32_t count,
-                                  Position *ret_from, bool *ret_taken, Err *err);
-/* Move what the position moves; *ret_held false: another process has some of it. */
-MUST_USE Status sqlite_parts_move(SqliteSink *self, const Position *position, const SinkRun *run,
-                                  bool *ret_held, Err *err);
-/* Where each part of the topic is, added to the position; *ret_any false: the stream has no parts
- * there, of whatever topic. */
-MUST_USE Status sqlite_parts_state(sqlite3 *db, const SinkReq *req, Position *position,
-                                   bool *ret_any, Err *err);
-
-/* neuron_loads: state, compare-and-set of the epoch, run record. */
-MUST_USE Status sqlite_loads_state(sqlite3 *db, Str pipeline, LoadState *ret_state, Err *err);
+/* Bind a text, which is copied; ptr NULL: an empty one. */
 MUST_USE Status sqlite_bind_str(sqlite3_stmt *statement, int index, Str text, Err *err);
-MUST_USE Status sqlite_loads_record(SqliteSink *self, const Position *position, const SinkRun *run,
-                                    Err *err);
-MUST_USE Status sqlite_loads_outcome(sqlite3 *db, Str pipeline, Str run_id, Outcome *ret_outcome,
-                                     SinkCounts *ret_counts, Err *err);
 
 #endif

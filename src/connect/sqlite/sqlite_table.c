@@ -128,6 +128,17 @@ Status sqlite_table_inspect(SqliteSink *self, SqliteTable *table, Str name, cons
     return status;
 }
 
+Status sqlite_sink_look(SqliteSink *self, Str name, const Schema *schema, Err *err)
+{
+    const SinkReq *req = self->core.sink.req;
+    TRY(table_check_key(req, schema, err));
+    TRY(sqlite_table_inspect(self, &self->out, name, schema, req->create, req->evolve, err));
+    table_decide(&self->core, self->out.referred);
+    /* What is judged at COMMIT is judged while a refused row can still be found. */
+    self->core.staged = self->core.staged || (req->rejects && self->out.deferrable);
+    return sqlite_merge_describe(self, err);
+}
+
 Status sqlite_table_renew(SqliteSink *self, SqliteTable *table, Err *err)
 {
     bool has = false;

@@ -23,18 +23,32 @@ typedef struct TableRow {
     Buf key;     /* JSON, empty where there is no key */
 } TableRow;
 
+/* Rows that a statement gave, as texts. */
+typedef struct TableResult {
+    int32_t rows, columns;
+    int64_t changed; /* rows that it wrote */
+    Str *cells;      /* rows * columns; NULL values: STR_NULL */
+    Arena arena;     /* holds them */
+} TableResult;
+
 typedef enum TableSave {
     TABLE_SAVE_BEGIN, /* what follows can be undone by itself */
     TABLE_SAVE_KEEP,
     TABLE_SAVE_UNDO,
 } TableSave;
 
-/* All of these run in the open transaction, on the sink's thread, and end with ERR_CANCELLED once
- * the sink was cancelled. */
+/* All of these run on the sink's thread, in the transaction where one is open, and end with
+ * ERR_CANCELLED once the sink was cancelled. */
 typedef struct TableDriver {
     const SqlDialect *dialect;
     /* Several statements with `;` between them. */
     Status (*exec)(TableSink *sink, const char *sql, Err *err);
+    /* One statement with parameters $1, $2, … (texts; STR_NULL: NULL), at most 64. The caller frees
+     * the result's arena. */
+    Status (*query)(TableSink *sink, const char *sql, const Str *params, int32_t count,
+                    TableResult *ret_result, Err *err);
+    /* Is there such a table, and (unless NULL) such a column of it? */
+    Status (*has)(TableSink *sink, const char *table, const char *column, bool *ret_has, Err *err);
     /* One statement of the merge. ret_numbers: the columns of its only row; of one that gives no
      * row, how many rows it wrote. */
     Status (*run)(TableSink *sink, SqlMergePart part, TableRange range, int64_t *ret_numbers,
@@ -71,6 +85,7 @@ struct TableSink {
     /* The cycle. */
     int64_t cycle;
     bool open;     /* in a transaction */
+    bool fenced;   /* this cycle's epoch is taken */
     bool staging;  /* the stage is there */
     bool distinct; /* no key was staged twice */
     bool fresh; /* the target was empty and ours alone: rows whose keys ascend went straight in */

@@ -23,6 +23,10 @@ typedef struct SqlDialect {
     const char *given_identity; /* before SELECT, where a column makes its own numbers; NULL: not
                                    needed */
     bool writes_together;       /* updates and inserts can be one statement that counts both */
+    const char *time;           /* type of a moment */
+    const char *now;            /* this moment, as one */
+    const char *published;      /* column published_at as text in UTC */
+    const char *lock_rows;      /* after SELECT … AS p: its rows stay as they are; "": they do */
     int32_t in_object; /* so many columns can be one call that makes a JSON object; 0: any */
 
     bool readies_all; /* a stage without a key needs that too: */

@@ -14,7 +14,6 @@
 #define WAIT_MAX_NS INT64_C(15000000000)
 #define RATE_NS INT64_C(2000000000)
 #define CYCLE_BYTES_MAX (INT64_C(32) << 20)
-enum { LOADS_KEPT = 100 };
 
 /* One connected stream_session: from opening everything to its end or the first error. Borrowed by
  * source and sinks, so that it stays in place. */
@@ -77,7 +76,6 @@ static void requests(StreamSession *s)
         .pipeline = c->name,
         .topic = c->from_messages ? c->topic : STR_NULL,
         .config_hash = c->config_hash,
-        .loads_max = LOADS_KEPT,
         .rejects = c->dead_letters,
         .reject_table = c->dead_letters_elsewhere ? STR_NULL : c->dead_letter_name,
         .stop = s->env->stop,
