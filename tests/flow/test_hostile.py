@@ -438,3 +438,24 @@ def test_a_signal_ends_the_search_for_types(neuron):
     before = time.monotonic()
     assert run.wait(20) in (143, 0) and time.monotonic() - before < 5
     run.communicate()
+
+
+@pytest.mark.parametrize("select, says", [
+    ("id::regclass::text", "does not exist"), ("id::regtype::text", ""), ("id::regrole::text", ""), ("nextval(id)::text", ""),
+    ("current_setting(id)", ""), ("dyn(id)", ""), ("(id || '.a.b')::regclass::text", ""), ("(id || '.a')::regclass::text", ""),
+    ("pg_read_file(id)", ""), ("pg_database_size(id::name)::text", ""), ("nothing", 'column "nothing" does not exist')])
+def test_masked_values_that_name_things(neuron, database, select, says):
+    """A name that isn't there may be a row's value; one that the statement itself has is shown."""
+    database("CREATE TABLE src (id text); INSERT INTO src VALUES ('alice');"
+             "CREATE FUNCTION dyn(text) RETURNS text LANGUAGE plpgsql AS"
+             " $$ DECLARE r text; BEGIN EXECUTE 'SELECT ' || $1 INTO r; RETURN r; END $$")
+    neuron.write("neuron.yaml", f"""values: masked
+connections: {{ source: "{database.url}" }}
+pipelines:
+  p: {{ from: source, query: "SELECT {select} AS a FROM src", to: o.csv }}
+""")
+    seen = subprocess.run([PROGRAM, "etl", "p", "--json"], cwd=neuron.folder, capture_output=True, text=True, timeout=60,
+                          check=False)
+    assert seen.returncode
+    seen = seen.stdout + seen.stderr
+    assert "alice" not in seen and says in seen, seen

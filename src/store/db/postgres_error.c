@@ -137,17 +137,35 @@ static bool detail_is_fit(const char *detail)
     return detail && strncmp(detail, "Failing row", 11) != 0;
 }
 
-/* Texts of these classes name things and hold no values of rows; those that a function of the
- * database raises may hold anything. */
+/* Raised by a function in a procedural language: the text may hold anything. */
+static bool is_from_language(const PGresult *result)
+{
+    const char *file = PQresultErrorField(result, PG_DIAG_SOURCE_FILE);
+    return !file || strncmp(file, "pl", 2) == 0;
+}
+
+/* The server points at a place of our own statement: it failed before any row was read. */
+static bool is_of_statement(const PGresult *result)
+{
+    return PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION) &&
+           !PQresultErrorField(result, PG_DIAG_INTERNAL_QUERY);
+}
+
+/* May the server's own text be shown where values are masked? By default not: a row's value may be
+ * the name that isn't found ('…'::regclass) or a piece of a statement that a function made. */
 static bool text_is_fit(const PGresult *result, const char *sqlstate)
 {
-    static const char *const CLASSES[] = {"08", "0A", "23", "25", "28", "3D", "3F", "40",
-                                          "42", "53", "54", "55", "57", "58", ""};
-    if (is_raised(result)) return false;
-    for (int64_t i = 0; i < COUNT_OF(CLASSES); i++) {
-        if (CLASSES[i][0] ? strncmp(sqlstate, CLASSES[i], 2) == 0 : !sqlstate[0]) return true;
+    /* What is said of sessions, transactions and resources holds no value of a row. */
+    static const char *const SERVER[] = {"08", "25", "28", "40", "53", "57", NULL};
+    static const char *const NAMES[] = {"0A", "3D", "3F", "42", NULL};
+    if (!sqlstate[0]) return true;
+    if (is_from_language(result)) return false;
+    if (state_in(sqlstate, SERVER)) return true;
+    if (state_in(sqlstate, NAMES)) {
+        return is_of_statement(result) || is_from(result, "aclcheck_error");
     }
-    return false;
+    /* The primary text of a constraint names it and its table; the row is in the detail. */
+    return strncmp(sqlstate, "23", 2) == 0 && PQresultErrorField(result, PG_DIAG_TABLE_NAME);
 }
 
 /* What may be said where values are masked: the state, in words where we know them. */
@@ -162,6 +180,10 @@ static const char *masked_text(const char *sqlstate)
         {"22021", "a byte sequence is not valid in the encoding"},
         {"22P02", "a text can't be read as its type"},
         {"22P05", "a character can't be had in the encoding"},
+        {"42601", "a statement that is made of values has a syntax error"},
+        {"42704", "what a value names does not exist"},
+        {"42883", "what a value names does not exist"},
+        {"42P01", "what a value names does not exist"},
         {"P0001", "raised by a function of the database"},
     };
     for (int64_t i = 0; i < COUNT_OF(NAMES); i++) {
@@ -178,8 +200,8 @@ Status postgres_error_result(const PGresult *result, bool cancelled, Err *err)
     const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
     if (!sqlstate) sqlstate = "";
     if (!message) message = "an answer that was not expected";
+    bool fit = !redact_values() || text_is_fit(result, sqlstate);
     if (redact_values()) {
-        bool fit = text_is_fit(result, sqlstate);
         if (!fit) message = masked_text(sqlstate);
         if (!fit) hint = NULL;
         detail = NULL;
@@ -190,7 +212,7 @@ Status postgres_error_result(const PGresult *result, bool cancelled, Err *err)
     if (err && strlen(sqlstate) == 5) memcpy(err->sqlstate, sqlstate, 6);
     const char *table = PQresultErrorField(result, PG_DIAG_TABLE_NAME);
     const char *column = PQresultErrorField(result, PG_DIAG_COLUMN_NAME);
-    if (strncmp(sqlstate, "42", 2) == 0) where_in_statement(result, err);
+    if (fit && strncmp(sqlstate, "42", 2) == 0) where_in_statement(result, err);
     if (column) (void)err_where(err, "column %s", column);
     else if (table) (void)err_where(err, "table %s", table);
     /* "Check free disk space" says less than we can. */
