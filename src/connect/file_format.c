@@ -225,7 +225,7 @@ Status file_format_sink(const FileFormat *format, const SinkReq *req, Sink **ret
         return err_memory(err);
     }
     bool append = req->mode == SINK_APPEND && !str_eq(req->location->path, STR("-"));
-    *self = (FormatSink){.sink = {append ? &APPEND_OPS : &REPLACE_OPS, req},
+    *self = (FormatSink){.sink = {.ops = append ? &APPEND_OPS : &REPLACE_OPS, .req = req},
                          .format = format,
                          .state = state,
                          .text = buf_make(TEXT_MAX)};

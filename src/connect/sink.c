@@ -2,6 +2,7 @@
  */
 #include "connect/sink.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 enum { SINK_PLAN_BYTES_MAX = 16 << 20 };
@@ -145,34 +146,49 @@ Status sink_claim(Sink *sink, const Position *position, const SinkRun *run, bool
 
 Status sink_open(Sink *sink, Str run_id, int64_t epoch, Err *err)
 {
-    return sink->ops->open(sink, run_id, epoch, err);
+    assert(sink->phase == SINK_NEW);
+    TRY(sink->ops->open(sink, run_id, epoch, err));
+    sink->phase = SINK_IDLE;
+    return OK;
 }
 
 Status sink_port(Sink *sink, SinkPortKind kind, Str name, const Schema *schema, int32_t *ret_port,
                  Err *err)
 {
+    assert(sink->phase == SINK_IDLE);
     return sink->ops->port(sink, kind, name, schema, ret_port, err);
 }
 
 Status sink_begin(Sink *sink, int64_t cycle, Err *err)
 {
-    return sink->ops->begin ? sink->ops->begin(sink, cycle, err) : OK;
+    assert(sink->phase == SINK_IDLE);
+    if (sink->ops->begin) TRY(sink->ops->begin(sink, cycle, err));
+    sink->phase = SINK_WRITING;
+    return OK;
 }
 
 Status sink_write(Sink *sink, int32_t port, Batch *batch, RejectWriter *rejects, Err *err)
 {
+    assert(sink->phase == SINK_WRITING || sink->phase == SINK_APPLIED);
     return sink->ops->write(sink, port, batch, rejects, err);
 }
 
 Status sink_apply(Sink *sink, RejectWriter *rejects, SinkCounts *ret_counts, Err *err)
 {
-    return sink->ops->apply(sink, rejects, ret_counts, err);
+    assert(sink->phase == SINK_WRITING);
+    TRY(sink->ops->apply(sink, rejects, ret_counts, err));
+    sink->phase = SINK_APPLIED;
+    return OK;
 }
 
 Status sink_commit(Sink *sink, const Position *position, const SinkRun *run,
                    CommitResult *ret_result, Err *err)
 {
-    return sink->ops->commit(sink, position, run, ret_result, err);
+    assert(sink->phase == SINK_APPLIED);
+    TRY(sink->ops->commit(sink, position, run, ret_result, err));
+    bool ended = *ret_result != COMMIT_AGAIN && *ret_result != COMMIT_FENCED;
+    if (ended) sink->phase = SINK_IDLE; /* the others are undone by an abort */
+    return OK;
 }
 
 Status sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outcome *ret_outcome,
@@ -193,6 +209,7 @@ Status sink_rejects_settle(Sink *sink, const RejectsAsk *ask, Err *err)
 
 Status sink_abort(Sink *sink, Err *err)
 {
+    if (sink->phase != SINK_NEW) sink->phase = SINK_IDLE;
     return sink->ops->abort ? sink->ops->abort(sink, err) : OK;
 }
 

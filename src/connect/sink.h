@@ -147,9 +147,17 @@ typedef struct SinkOps {
     void (*close)(Sink *sink);
 } SinkOps;
 
+/* Where a sink is in its work; kept and asserted by the functions below, not by connectors.
+ *
+ *     NEW --open--> IDLE --begin--> WRITING --apply--> APPLIED --commit--> IDLE
+ *                    ^__________________abort____________|
+ */
+typedef enum SinkPhase { SINK_NEW, SINK_IDLE, SINK_WRITING, SINK_APPLIED } SinkPhase;
+
 struct Sink {
     const SinkOps *ops;
     const SinkReq *req;
+    SinkPhase phase;
 };
 
 /* Order of a cycle: begin, write…, apply, (quality gate, ledger), write to the reject port, commit.

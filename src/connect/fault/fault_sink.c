@@ -345,7 +345,7 @@ Status fault_sink_new(FaultWorld *world, Sink **ret_sink, Err *err)
 {
     FaultSink *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
-    self->sink = (Sink){&FAULT_SINK_OPS, world->asks ? &WITH_PARTS : &WITHOUT_PARTS};
+    self->sink = (Sink){.ops = &FAULT_SINK_OPS, .req = world->asks ? &WITH_PARTS : &WITHOUT_PARTS};
     self->world = world;
     thread_cond_init(&self->cancel_cond);
     *ret_sink = &self->sink;

@@ -549,7 +549,7 @@ Status kafka_sink_new(const SinkReq *req, Sink **ret_sink, Err *err)
 {
     KafkaSink *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
-    self->sink = (Sink){&KAFKA_SINK_OPS, req};
+    self->sink = (Sink){.ops = &KAFKA_SINK_OPS, .req = req};
     if (kafka_place_init(&self->place, req->location, err) != OK) {
         mem_free(self);
         return FAIL;

@@ -476,7 +476,7 @@ Status postgres_sink_new(const SinkReq *req, Sink **ret_sink, Err *err)
     }
     PostgresSink *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
-    self->core.sink = (Sink){&POSTGRES_SINK_OPS, req};
+    self->core.sink = (Sink){.ops = &POSTGRES_SINK_OPS, .req = req};
     self->core.driver = &POSTGRES_TABLE_DRIVER;
     pthread_mutex_init(&self->mutex, NULL);
     self->core.run_id = buf_make(256);

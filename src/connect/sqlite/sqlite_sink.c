@@ -553,7 +553,7 @@ Status sqlite_sink_new(const SinkReq *req, Sink **ret_sink, Err *err)
     }
     SqliteSink *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
-    self->core.sink = (Sink){&SQLITE_SINK_OPS, req};
+    self->core.sink = (Sink){.ops = &SQLITE_SINK_OPS, .req = req};
     self->core.driver = &SQLITE_TABLE_DRIVER;
     self->core.run_id = buf_make(256);
     self->core.sql = buf_make(SQLITE_SQL_MAX);
