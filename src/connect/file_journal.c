@@ -10,6 +10,7 @@
 
 #include "foundation/base/file.h"
 #include "foundation/codec/json_writer.h"
+#include "foundation/obs/log.h"
 
 enum { JOURNAL_PATH = PATH_MAX + 64 };
 
@@ -208,6 +209,34 @@ Status file_journal_save(const char *path, const FileJournal *journal, Err *err)
     CLEANUP(buf_done) Buf text = buf_make(FILE_JOURNAL_MAX);
     TRY(file_journal_write(journal, &text, err));
     return save(path, &text, err);
+}
+
+Status file_journal_counts(const char *path, const FileJournal *journal, int fd,
+                           int64_t *ret_length, int64_t *ret_size, Err *err)
+{
+    TRY(file_size(fd, ret_size, err));
+    int64_t size = *ret_size;
+    bool whole = size == 0 || journal->length < 0 || (!journal->at_work && size > journal->length);
+    *ret_length = whole ? size : journal->length;
+    if (*ret_length <= size) return OK;
+    (void)err_set(err, ERR_IO, "it is shorter (%lld bytes) than its journal says (%lld)",
+                  (long long)size, (long long)journal->length);
+    return err_hint(err, "if that is meant, remove %s.neuron", path);
+}
+
+Status file_journal_renew(const char *path, FileJournal *journal, int fd, Err *err)
+{
+    int64_t size = 0;
+    TRY(file_size(fd, &size, err));
+    if (size > 0 || journal->length <= 0) return OK;
+    LOG(LOG_WARN, "file",
+        "what was written to the file was moved or removed: a new one is begun, and the position "
+        "in its journal stays",
+        log_text("file", str_from(path)), log_int("bytes", journal->length));
+    journal->length = 0;
+    journal->at_work = false;
+    journal->begun_count = 0;
+    return file_journal_save(path, journal, err);
 }
 
 Status file_journal_begin(const char *path, FileJournal *journal, Err *err)

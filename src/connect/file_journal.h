@@ -48,6 +48,14 @@ MUST_USE Status file_journal_announce(const char *path, Str now, Str next, int64
 MUST_USE Status file_journal_begin(const char *path, FileJournal *journal, Err *err);
 /* Replaced at one moment, and lasting; what it speaks of is safe on disk before. */
 MUST_USE Status file_journal_save(const char *path, const FileJournal *journal, Err *err);
+/* How much of the open file counts: all of it, except what a killed writer left at its end. An
+ * empty file is a new one. FAIL: ERR_IO, it is shorter than the journal says. */
+MUST_USE Status file_journal_counts(const char *path, const FileJournal *journal, int fd,
+                                    int64_t *ret_length, int64_t *ret_size, Err *err);
+/* Under the file's lock. Where the file is empty, but the journal counts bytes, somebody moved or
+ * removed what was written: the journal is saved for a new file, with a warning in the log.
+ * Positions and the last run stay; no rows are listed as begun. */
+MUST_USE Status file_journal_renew(const char *path, FileJournal *journal, int fd, Err *err);
 /* Look for the topic's parts, before one of the next three. Where there are none of any topic, what
  * was kept by a version that had but the position of one process is taken for them. FAIL: ERR_IO,
  * damaged. */

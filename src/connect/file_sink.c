@@ -127,19 +127,6 @@ static Status open_locked(const FileSink *s, int *ret_fd, Err *err)
 
 /* ---- the journal ---- */
 
-/* How much of the file counts: all of it, but for what a killed writer left at its end. */
-static Status committed_length(const FileSink *s, const FileJournal *journal, int fd,
-                               int64_t *ret_length, int64_t *ret_size, Err *err)
-{
-    TRY(file_size(fd, ret_size, err));
-    bool whole = journal->length < 0 || (!journal->at_work && *ret_size > journal->length);
-    *ret_length = whole ? *ret_size : journal->length;
-    if (*ret_length <= *ret_size) return OK;
-    (void)err_set(err, ERR_IO, "it is shorter (%lld bytes) than its journal says (%lld)",
-                  (long long)*ret_size, (long long)journal->length);
-    return err_hint(err, "if that is meant, remove %s.neuron", s->path);
-}
-
 static Status check_owner(const FileSink *s, const FileJournal *journal, Err *err)
 {
     Str owner = s->req->pipeline;
@@ -204,7 +191,7 @@ static Status begin_append(FileSink *s, Err *err)
     if (s->checked) return OK;
     TRY(file_open(str_from(s->path), O_RDWR | O_CREAT, 0666, &fd, err));
     TRY(file_journal_load(s->path, &journal, err));
-    TRY(committed_length(s, &journal, fd, &length, &size, err));
+    TRY(file_journal_counts(s->path, &journal, fd, &length, &size, err));
     if (flock(fd, LOCK_SH | LOCK_NB) != 0 && errno != EWOULDBLOCK)
         return file_lock_error(errno, err);
     s->checked = true;
@@ -377,7 +364,8 @@ static Status begin_locked(FileSink *s, FileRejects *file, const SinkRun *run, i
     FileJournal *journal = file->journal;
     TRY(file_journal_load(s->path, journal, err));
     TRY(check_fence(s, journal, err));
-    TRY(committed_length(s, journal, *file->fd, ret_length, &size, err));
+    TRY(file_journal_renew(s->path, journal, *file->fd, err));
+    TRY(file_journal_counts(s->path, journal, *file->fd, ret_length, &size, err));
     if (*ret_length < size) TRY(cut(*file->fd, *ret_length, err));
     journal->length = *ret_length;
     if (has_bytes(s)) TRY(file_journal_begin(s->path, journal, err));
@@ -451,7 +439,8 @@ static Status take_locked(FileSink *s, int fd, const int32_t *parts, int32_t cou
     int64_t length = 0, size = 0;
     TRY(file_journal_load(s->path, &journal, err));
     TRY(check_owner(s, &journal, err));
-    TRY(committed_length(s, &journal, fd, &length, &size, err));
+    TRY(file_journal_renew(s->path, &journal, fd, err));
+    TRY(file_journal_counts(s->path, &journal, fd, &length, &size, err));
     TRY(file_journal_open_topic(&journal, s->req->pipeline, s->req->topic, err));
     TRY(file_journal_take(&journal, parts, count, &s->parts, ret_from, err));
     if (!journal.at_work) journal.length = length;
@@ -550,7 +539,8 @@ static Status settle_locked(FileSink *s, const RejectsAsk *ask, Err *err)
     TRY(open_locked(s, &fd, err));
     TRY(file_journal_load(s->path, &journal, err));
     if (journal.length < 0) return OK;
-    TRY(committed_length(s, &journal, fd, &length, &size, err));
+    TRY(file_journal_renew(s->path, &journal, fd, err));
+    TRY(file_journal_counts(s->path, &journal, fd, &length, &size, err));
     if (length < size) TRY(cut(fd, length, err));
     journal.length = length;
     journal.at_work = false;

@@ -282,6 +282,41 @@ def test_a_topic_promises_what_holds(neuron):
     assert "at least once" in plan["promise"] and "taken up again" in plan["promise"]
 
 
+# ---- a file that somebody moved away ----
+
+@pytest.mark.parametrize("gone", [os.remove, lambda path: os.replace(path, path + ".1"), lambda path: os.truncate(path, 0)])
+def test_rejects_that_were_moved_away_begin_a_new_file(neuron, gone):
+    neuron.write("neuron.yaml", CONFIG)
+    neuron.result("etl", "b", stdin=rows(1))
+    gone(os.path.join(neuron.folder, "bad.ndjson"))
+    again = neuron("etl", "b", "--json", stdin=rows(2))
+    assert json.loads(again.stdout)["records_rejected"] == 1
+    assert "a new one is begun" in again.stderr and "bad.ndjson" in again.stderr
+    assert [row["data"]["id"] for row in lines(neuron, "bad.ndjson")] == [2] and is_whole(neuron, "bad.ndjson")
+    assert "a new one is begun" not in neuron("etl", "b", stdin=rows(3)).stderr
+    # What is shorter, but not empty, was damaged.
+    os.truncate(os.path.join(neuron.folder, "bad.ndjson"), 10)
+    assert "shorter (10 bytes) than its journal says" in neuron("etl", "b", stdin=rows(4), code=1).stderr
+
+
+def test_a_target_that_was_moved_away_keeps_its_position(neuron):
+    neuron.write("neuron.yaml", """
+connections: { source: 'sqlite:///s.db' }
+pipelines:
+  p: { from: source, from_table: raw, incremental: { cursor: at }, to: out.csv, mode: append }
+""")
+    with sqlite3.connect(os.path.join(neuron.folder, "s.db")) as source:
+        source.execute("CREATE TABLE raw (id INTEGER, at INTEGER)")
+        source.execute("INSERT INTO raw VALUES (1, 1)")
+        source.commit()
+        neuron.result("etl", "p")
+        os.replace(os.path.join(neuron.folder, "out.csv"), os.path.join(neuron.folder, "out.csv.1"))
+        source.execute("INSERT INTO raw VALUES (2, 2)")
+    assert "a new one is begun" in neuron("etl", "p").stderr
+    assert neuron.read("out.csv").splitlines()[0] == "id,at" and "2,2" in neuron.read("out.csv")
+    assert is_whole(neuron, "out.csv")
+
+
 # ---- read again ----
 
 def test_a_file_with_a_key_has_the_rows_at_the_watermark_once(neuron):
