@@ -30,8 +30,7 @@ static Status hold_error(const PostgresTable *table, Err *err)
         return err_hint(err, "ALTER TABLE, VACUUM FULL and the like hold it; pg_locks says who");
     }
     if (strcmp(err->sqlstate, "42P01") != 0) return FAIL;
-    (void)err_set(err, ERR_SCHEMA, "table \"%.*s\" was dropped meanwhile", STR_ARG(name));
-    return err_hint(err, "run again: it is created again where that is allowed");
+    return table_dropped(name, err);
 }
 
 /* Waits for a lock that others hold as long as lock_timeout says, a minute where it says nothing.
@@ -79,11 +78,7 @@ static Status renew(PostgresSink *self, PostgresTable *table, const PGresult *no
 {
     CLEANUP(buf_done) Buf what = buf_make(1 << 16);
     TRY(altered(table, now, &what, err));
-    if (table->exists && PQntuples(now) == 0) {
-        (void)err_set(err, ERR_SCHEMA, "table \"%.*s\" was dropped meanwhile",
-                      STR_ARG(buf_str(&table->name)));
-        return err_hint(err, "run again: it is created again where that is allowed");
-    }
+    if (table->exists && PQntuples(now) == 0) return table_dropped(buf_str(&table->name), err);
     if (plan_again(self, table, err) == OK) return OK;
     return err_prefix(err, "%.*s: ", STR_ARG(buf_str(&what)));
 }

@@ -117,20 +117,6 @@ static Status new_column(PostgresSink *self, PostgresTable *table, int32_t i, Er
 
 /* ---- together ---- */
 
-static Status table_missing(Str name, Err *err)
-{
-    (void)err_set(err, ERR_SCHEMA, "no table \"%.*s\" in the target, and `create: false`",
-                  STR_ARG(name));
-    return err_hint(err, "create it, or allow it with `create: true`");
-}
-
-static Status column_missing(Str name, Str column, Err *err)
-{
-    (void)err_set(err, ERR_SCHEMA, "table \"%.*s\" has no column \"%.*s\", and `evolve: false`",
-                  STR_ARG(name), STR_ARG(column));
-    return err_hint(err, "add the column, leave it out in a select, or allow `evolve: true`");
-}
-
 static Status find_route(PostgresTable *table, int32_t i, Err *err)
 {
     const char *note;
@@ -162,7 +148,7 @@ static Status inspect(PostgresSink *self, PostgresTable *table, bool create, boo
     for (int32_t i = 0; i < table->schema->count; i++) {
         if (!found[i]) TRY(new_column(self, table, i, err));
         if (!found[i] && table->exists && !evolve) {
-            return column_missing(name, table->schema->fields[i].name, err);
+            return table_column_missing(name, table->schema->fields[i].name, err);
         }
         TRY(find_route(table, i, err));
     }

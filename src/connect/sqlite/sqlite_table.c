@@ -75,20 +75,6 @@ static Status find_references(SqliteSink *self, SqliteTable *table, Err *err)
     return sqlite_db_step(self->db, statement, &table->referred, err);
 }
 
-static Status table_missing(Str name, Err *err)
-{
-    (void)err_set(err, ERR_SCHEMA, "no table \"%.*s\" in the target, and `create: false`",
-                  STR_ARG(name));
-    return err_hint(err, "create it, or allow it with `create: true`");
-}
-
-static Status column_missing(Str name, Str column, Err *err)
-{
-    (void)err_set(err, ERR_SCHEMA, "table \"%.*s\" has no column \"%.*s\", and `evolve: false`",
-                  STR_ARG(name), STR_ARG(column));
-    return err_hint(err, "add the column, leave it out in a select, or allow `evolve: true`");
-}
-
 static Status new_column_affinity(SqliteTable *table, int32_t i, Err *err)
 {
     CLEANUP(buf_done) Buf declared = buf_make(4096);
@@ -121,7 +107,7 @@ Status sqlite_table_inspect(SqliteSink *self, SqliteTable *table, Str name, cons
         if (found[i]) continue;
         status = new_column_affinity(table, i, err);
         if (status == OK && table->exists && !evolve) {
-            status = column_missing(name, schema->fields[i].name, err);
+            status = table_column_missing(name, schema->fields[i].name, err);
         }
     }
     mem_free(found);
@@ -146,11 +132,7 @@ Status sqlite_table_renew(SqliteSink *self, SqliteTable *table, Err *err)
     TRY(schema_version(self, buf_str(&table->name), &version, err));
     if (version == table->version) return OK;
     TRY(sqlite_db_has_table(self->db, buf_str(&table->name), &has, err));
-    if (table->exists && !has) {
-        (void)err_set(err, ERR_SCHEMA, "table \"%.*s\" was dropped meanwhile",
-                      STR_ARG(buf_str(&table->name)));
-        return err_hint(err, "run again: it is created again where that is allowed");
-    }
+    if (table->exists && !has) return table_dropped(buf_str(&table->name), err);
     CLEANUP(schema_unref_p) Schema *schema = schema_ref(table->schema);
     CLEANUP(buf_done) Buf name = buf_make(4096);
     TRY(buf_append(&name, buf_str(&table->name), err));

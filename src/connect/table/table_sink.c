@@ -93,6 +93,28 @@ bool table_deletes_first(const TableSink *sink)
            sink->exists;
 }
 
+/* ---- the target as it is ---- */
+
+Status table_missing(Str name, Err *err)
+{
+    (void)err_set(err, ERR_SCHEMA, "no table \"%.*s\" in the target, and `create: false`",
+                  STR_ARG(name));
+    return err_hint(err, "create it, or allow it with `create: true`");
+}
+
+Status table_column_missing(Str name, Str column, Err *err)
+{
+    (void)err_set(err, ERR_SCHEMA, "table \"%.*s\" has no column \"%.*s\", and `evolve: false`",
+                  STR_ARG(name), STR_ARG(column));
+    return err_hint(err, "add the column, leave it out in a select, or allow `evolve: true`");
+}
+
+Status table_dropped(Str name, Err *err)
+{
+    (void)err_set(err, ERR_SCHEMA, "table \"%.*s\" was dropped meanwhile", STR_ARG(name));
+    return err_hint(err, "run again: it is created again where that is allowed");
+}
+
 /* ---- replace ---- */
 
 static Status has_rows(TableSink *sink, bool *ret_some, Err *err)

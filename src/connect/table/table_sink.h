@@ -112,6 +112,11 @@ bool table_deletes_first(const TableSink *sink);
 /* The statements of the merge that would run, exact. */
 MUST_USE Status table_merge_plan(const TableSink *sink, SinkPlan *plan, Err *err);
 
+/* FAIL always, with ERR_SCHEMA: the target isn't as the request allows, or is no more. */
+Status table_missing(Str name, Err *err);
+Status table_column_missing(Str name, Str column, Err *err);
+Status table_dropped(Str name, Err *err);
+
 /* ---- a cycle ---- */
 
 /* Delete all rows of the target. ERR_CONFIG where other tables refer to them; ERR_CONSTRAINT where

@@ -93,6 +93,7 @@ static Status sqlite_object(const SqlMerge *merge, int32_t from, int32_t to, boo
 const SqlDialect SQL_SQLITE = {
     .name = "SQLite",
     .quote = '"',
+    .nameless = true,
     .parameter = '?',
     .stage = "temp.neuron_stage",
     .stage_create = "CREATE TABLE temp.neuron_stage (neuron_ord INTEGER PRIMARY KEY,"

@@ -10,6 +10,7 @@ typedef struct SqlMerge SqlMerge;
 typedef struct SqlDialect {
     const char *name;
     char quote;     /* around a name, and doubled in it */
+    bool nameless;  /* a name may be empty */
     char parameter; /* before the number of a parameter */
 
     const char *stage;        /* the temporary table of a merge */
@@ -40,7 +41,7 @@ typedef struct SqlDialect {
 extern const SqlDialect SQL_POSTGRES;
 extern const SqlDialect SQL_SQLITE;
 
-/* Append a name, quoted. ERR_CONFIG for one that is empty or holds a NUL. */
+/* Append a name, quoted. ERR_CONFIG for one that the database can't have. */
 MUST_USE Status sql_put_name(const SqlDialect *dialect, Str name, Buf *sql, Err *err);
 /* The same of "table" or "schema.table". */
 MUST_USE Status sql_put_table(const SqlDialect *dialect, Str table, Buf *sql, Err *err);

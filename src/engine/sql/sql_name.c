@@ -3,7 +3,7 @@
 
 Status sql_put_name(const SqlDialect *dialect, Str name, Buf *sql, Err *err)
 {
-    if (str_find_char(name, '\0') >= 0 || name.len == 0) {
+    if (str_find_char(name, '\0') >= 0 || (name.len == 0 && !dialect->nameless)) {
         return err_set(err, ERR_CONFIG, "\"%.*s\" is not a name for %s", STR_ARG(name),
                        dialect->name);
     }

@@ -7,6 +7,7 @@
 #include "foundation/base/clock.h"
 #include "foundation/base/number.h"
 #include "store/db/postgres_db_impl.h"
+#include "engine/sql/sql_dialect.h"
 #include "store/db/postgres_error.h"
 
 enum { POSTGRES_PARAMS_MAX = 64 };
@@ -163,26 +164,12 @@ void postgres_db_rollback(PostgresDb *db)
 
 Status postgres_db_quote(Buf *out, Str identifier, Err *err)
 {
-    if (str_find_char(identifier, '\0') >= 0 || identifier.len == 0) {
-        return err_set(err, ERR_CONFIG, "\"%.*s\" is not a name for PostgreSQL",
-                       STR_ARG(identifier));
-    }
-    TRY(buf_append_char(out, '"', err));
-    for (int64_t i = 0; i < identifier.len; i++) {
-        if (identifier.ptr[i] == '"') TRY(buf_append_char(out, '"', err));
-        TRY(buf_append_char(out, identifier.ptr[i], err));
-    }
-    return buf_append_char(out, '"', err);
+    return sql_put_name(&SQL_POSTGRES, identifier, out, err);
 }
 
 Status postgres_db_quote_table(Buf *out, Str table, Err *err)
 {
-    int64_t dot = str_find_char(table, '.');
-    if (dot >= 0) {
-        TRY(postgres_db_quote(out, str_slice(table, 0, dot), err));
-        TRY(buf_append_char(out, '.', err));
-    }
-    return postgres_db_quote(out, str_slice(table, dot + 1, table.len), err);
+    return sql_put_table(&SQL_POSTGRES, table, out, err);
 }
 
 Status postgres_db_literal(PostgresDb *db, Buf *out, Str text, Err *err)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "engine/sql/sql_dialect.h"
 #include "foundation/base/file.h"
 
 /* Instructions of SQLite's machine between two looks: less than a millisecond. */
@@ -233,23 +234,12 @@ static void split_table(Str table, Str *ret_schema, Str *ret_name)
 
 Status sqlite_db_quote(Buf *out, Str name, Err *err)
 {
-    TRY(buf_append_char(out, '"', err));
-    for (int64_t i = 0; i < name.len; i++) {
-        if (name.ptr[i] == '"') TRY(buf_append_char(out, '"', err));
-        TRY(buf_append_char(out, name.ptr[i], err));
-    }
-    return buf_append_char(out, '"', err);
+    return sql_put_name(&SQL_SQLITE, name, out, err);
 }
 
 Status sqlite_db_quote_table(Buf *out, Str table, Err *err)
 {
-    Str schema, name;
-    split_table(table, &schema, &name);
-    if (schema.len) {
-        TRY(sqlite_db_quote(out, schema, err));
-        TRY(buf_append_char(out, '.', err));
-    }
-    return sqlite_db_quote(out, name, err);
+    return sql_put_table(&SQL_SQLITE, table, out, err);
 }
 
 Status sqlite_db_has_table(sqlite3 *db, Str table, bool *ret_has, Err *err)

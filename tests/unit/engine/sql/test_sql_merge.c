@@ -319,7 +319,7 @@ static void test_names(void **state)
     assert_int_equal(sql_put_table(&SQL_POSTGRES, STR("a.b.c"), &sql, &err), OK);
     assert_int_equal(buf_terminate(&sql, &err), OK);
     assert_string_equal(sql.data, "\"a\".\"b.c\"");
-    assert_int_equal(sql_put_name(&SQL_SQLITE, STR(""), &sql, &err), FAIL);
+    assert_int_equal(sql_put_name(&SQL_POSTGRES, STR(""), &sql, &err), FAIL);
     assert_int_equal(err.kind, ERR_CONFIG);
     assert_int_equal(sql_put_name(&SQL_SQLITE, str_make("a\0b", 3), &sql, &err), FAIL);
     buf_done(&sql);
