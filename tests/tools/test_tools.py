@@ -12,8 +12,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 @pytest.fixture
 def tree(tmp_path):
     """A copy of sources and tools, as a git tree of its own."""
-    for name in ("src", "tools"):
-        shutil.copytree(os.path.join(ROOT, name), tmp_path / name)
+    for name in ("src", "tools", "tests"):
+        shutil.copytree(os.path.join(ROOT, name), tmp_path / name,
+                        ignore=shutil.ignore_patterns("__pycache__", "corpus", "target"))
     shutil.copy(os.path.join(ROOT, ".clang-format"), tmp_path / ".clang-format")
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     return tmp_path
@@ -118,6 +119,35 @@ def test_a_file_without_its_first_line_is_found(tree):
     (tree / "src/engine/expr/planted.c").write_text("int planted;\n")
     done = run(tree, "tools/tidy", str(tree))
     assert done.returncode != 0 and "the first line says" in done.stdout
+
+
+def plant_entry(tree, source, reason="needs a planted thing: tests/flow/test_eval.py"):
+    append(tree, "tools/untested.txt", f"\n{reason}\n    {source}\n")
+    return run(tree, "tools/tidy", str(tree))
+
+
+def test_a_source_without_its_unit_test_is_found(tree):
+    source = "src/engine/expr/planted.c"
+    (tree / source).write_text("/* Planted. */\nint planted;\n")
+    done = run(tree, "tools/tidy", str(tree))
+    assert done.returncode != 0
+    assert f"{source}: no unit test: write tests/unit/engine/expr/test_planted.c" in done.stdout
+    assert plant_entry(tree, source).returncode == 0
+    (tree / "tests/unit/engine/expr").mkdir(exist_ok=True)
+    (tree / "tests/unit/engine/expr/test_planted.c").write_text("/* Planted. */\n")
+    done = run(tree, "tools/tidy", str(tree))
+    assert done.returncode != 0 and f"{source}: has tests/unit/engine/expr/test_planted.c now" in done.stdout
+
+
+@pytest.mark.parametrize("source, reason, message", [
+    ("src/engine/expr/gone.c", "needs a thing: tests/flow/test_eval.py", "no such file; take the line out"),
+    ("src/planted.c", "needs a thing: tests/flow/test_gone.py", "names no test that there is"),
+    ("src/planted.c", "needs a thing", "no reason"),
+])
+def test_an_entry_that_does_not_hold_is_found(tree, source, reason, message):
+    (tree / "src/planted.c").write_text("/* Planted. */\nint planted;\n")
+    done = plant_entry(tree, source, reason)
+    assert done.returncode != 0 and message in done.stdout
 
 
 def test_a_badly_laid_out_file_is_found(tree):
