@@ -531,7 +531,8 @@ static Status column_timestamps(const ColumnWork *work, Err *err)
         }
         int64_t us = read_int64(p);
         bool finite = us != DATETIME_INFINITY && us != DATETIME_NEG_INFINITY;
-        if (finite && __builtin_add_overflow(us, EPOCH_US, &us)) {
+        bool over = finite && __builtin_add_overflow(us, EPOCH_US, &us);
+        if (over || (finite && us == DATETIME_INFINITY)) {
             TRY(bad_value(work, row, "the year is past 294246; select it as text", err));
         } else {
             TRY(builder_int64(work->builder, us, err));
