@@ -83,8 +83,9 @@ class Running:
             return answer.code, answer.read().decode(), answer.headers
 
     def get(self, path, method="GET", code=200, **options):
+        """The body; code None: whatever the status is."""
         status, text, _ = self.ask(path, method, **options)
-        assert status == code, text
+        assert code in (None, status), text
         return json.loads(text)
 
     def runs(self, query=""):
@@ -384,6 +385,33 @@ def test_damaged_state_store(neuron):
     neuron.write("neuron-state.db", "no database " * 100)
     said = neuron("run", code=1).stderr
     assert "neuron-state.db" in said and "not a database" in said
+
+
+def test_a_state_store_that_was_moved_away(neuron):
+    """Nothing is written into a file that nobody finds again; put back, it goes on."""
+    make(neuron)
+    path = os.path.join(neuron.folder, "neuron-state.db")
+    state = lambda: run.get("/health", code=None)["dependencies"]["state"]
+    with running(neuron) as run:
+        assert "a new, empty one is made" in run.log()
+        wait_for(lambda: run.runs("&status=success"))
+        os.replace(path, path + ".away")
+        assert run.ask("/api/v1/pipelines/good/runs", "POST")[0] >= 500
+        bad = wait_for(lambda: state()["status"] == "unhealthy" and state())
+        assert bad["kind"] == "io" and "neuron-state.db was removed or moved" in bad["error"]
+        assert "put the file back, or restart the neuron" in bad["error"]
+        with open(path, "w", encoding="utf-8"):
+            pass
+        wait_for(lambda: "another file is in the place of" in state().get("error", ""))
+        os.replace(path + ".away", path)
+        wait_for(lambda: state()["status"] == "healthy")
+        again = run.get("/api/v1/pipelines/good/runs", "POST", code=202)["run_id"]
+        assert run.run_ended(again)["status"] == "success"
+        assert run.log().count("the state store can't be used") == 1
+        assert run.log().count("the state store can be used again") == 1
+        assert run.end() == 143
+    with running(neuron) as run:
+        assert run.get(f"/api/v1/runs/{again}")["status"] == "success" and "a new, empty one" not in run.log()
 
 
 def test_guide_without_configuration(neuron):

@@ -9,6 +9,14 @@
 #define MOMENT_NS INT64_C(700000000)  /* who asks waits at most so long */
 #define SILENT_NS INT64_C(1000000000) /* a call that takes longer is no answer */
 
+static void say_change(bool good, const Err *err)
+{
+    if (good) LOG(LOG_INFO, "state", "the state store can be used again");
+    else
+        LOG(LOG_ERROR, "state", "the state store can't be used",
+            log_text("error", str_from(err->message)), log_text("hint", str_from(err->hint)));
+}
+
 /* Also what has to ask the store to be known: how much waits for the federation. */
 static void look(Daemon *d)
 {
@@ -19,11 +27,13 @@ static void look(Daemon *d)
     if (good && state_outbox_count(d->store, &waiting, NULL) == OK) {
         metrics_set(METRIC_OUTBOX, (double)waiting, NO_LABELS);
     }
+    if (good != watch->ok) say_change(good, &err);
     pthread_mutex_lock(&d->lock);
     watch->checked_ns = clock_mono_ns();
     watch->ok = good;
     watch->kind = err.kind;
-    copy_text(watch->error, sizeof watch->error, str_from(err.message));
+    (void)snprintf(watch->error, sizeof watch->error, err.hint[0] ? "%s (%s)" : "%s", err.message,
+                   err.hint);
     pthread_mutex_unlock(&d->lock);
 }
 

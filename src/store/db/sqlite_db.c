@@ -150,6 +150,13 @@ Status sqlite_db_open(Str path, SqliteOpen how, sqlite3 **ret_db, Err *err)
     return open_once(name, flags, ret_db, &half, err);
 }
 
+bool sqlite_db_has_moved(sqlite3 *db)
+{
+    int moved = 0;
+    (void)sqlite3_file_control(db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    return moved != 0;
+}
+
 static int is_cancelled(void *arg)
 {
     const SqliteStop *stop = arg;

@@ -21,6 +21,9 @@ typedef enum SqliteOpen {
  * first, by SQLite itself, also for a reader (ERR_PERMISSION where the file may not be written). */
 MUST_USE Status sqlite_db_open(Str path, SqliteOpen how, sqlite3 **ret_db, Err *err);
 void sqlite_db_close(sqlite3 *db);
+/* Its file was removed or moved, or another one is in its place: what is written now is lost for
+ * whoever opens that path next. One stat(2). */
+bool sqlite_db_has_moved(sqlite3 *db);
 
 /* What ends the work of a connection: looked at in the middle of each statement and between two
  * tries for a lock. Zeroed at first; it outlives the connection. */

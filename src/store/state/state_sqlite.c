@@ -2,6 +2,7 @@
 #include <fcntl.h>
 
 #include "foundation/base/file.h"
+#include "foundation/obs/log.h"
 #include "store/state/state_store_impl.h"
 
 enum { STATE_VERSION = 2, STATE_APPLICATION = 0x6e65726f };
@@ -48,7 +49,10 @@ static Status make_private(Str path, Err *err)
 {
     if (file_exists(path)) return OK;
     CLEANUP(file_close_p) int fd = -1;
-    return file_open(path, O_RDWR | O_CREAT, 0600, &fd, err);
+    TRY(file_open(path, O_RDWR | O_CREAT, 0600, &fd, err));
+    LOG(LOG_INFO, "state", "there was no state store: a new, empty one is made",
+        log_text("file", path));
+    return OK;
 }
 
 static Status check_owner(sqlite3 *db, Err *err)
@@ -158,8 +162,21 @@ static Status run_one(StateStore *store, StateQuery *query, Err *err)
     return OK;
 }
 
+/* Until the same file is back, nothing is read from or written into one that nobody finds again. */
+static Status check_in_place(StateStore *store, Err *err)
+{
+    if (!sqlite_db_has_moved(store->db)) return OK;
+    const char *path = sqlite3_db_filename(store->db, "main");
+    bool other = file_exists(str_from(path));
+    (void)err_set(err, ERR_IO,
+                  other ? "another file is in the place of %s" : "%s was removed or moved", path);
+    return err_hint(err, "put the file back, or restart the neuron to go on with %s",
+                    other ? "the one that is there" : "a new, empty one");
+}
+
 Status state_sqlite_run(StateStore *store, StateQuery *queries, int32_t count, Err *err)
 {
+    TRY(check_in_place(store, err));
     Status status = count > 1 ? sqlite_db_exec(store->db, "BEGIN IMMEDIATE", err) : OK;
     for (int32_t i = 0; i < count && status == OK; i++) status = run_one(store, &queries[i], err);
     if (count > 1 && status == OK) status = sqlite_db_exec(store->db, "COMMIT", err);

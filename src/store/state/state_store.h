@@ -9,7 +9,8 @@
  * only, and `each` must not call the store; it may return FAIL to stop. Times: µs since the epoch.
  * No call waits longer than 10 s, for its turn and its answer together: ERR_TIMEOUT, and what it
  * wrote may be there or not. While a server is silent most calls fail at once, and one each second
- * tries it for 2 s. */
+ * tries it for 2 s. While the file isn't where it was opened, or another one is there, all calls
+ * fail (ERR_IO, with the fix as the hint); they work again as soon as it is back. */
 typedef struct StateStore StateStore;
 
 /* `url` as under `state:`: sqlite:///relative.db, sqlite:////absolute.db (made with mode 0600 when
