@@ -28,10 +28,12 @@ static Status json_decoder_add(MessageDecoder *decoder, Str value, bool *ret_tak
                                char ret_reason[MESSAGE_REASON_MAX], Err *err)
 {
     JsonRefusal refusal;
-    TRY(json_reader_add(((JsonDecoder *)decoder)->reader, value, ret_taken, &refusal, err));
+    int64_t mark = str_starts(value, STR("\xef\xbb\xbf")) ? 3 : 0; /* a byte order mark */
+    Str document = str_slice(value, mark, value.len);
+    TRY(json_reader_add(((JsonDecoder *)decoder)->reader, document, ret_taken, &refusal, err));
     if (*ret_taken) return OK;
     (void)snprintf(ret_reason, MESSAGE_REASON_MAX, "%s at byte %lld", refusal.reason,
-                   (long long)refusal.offset + 1);
+                   (long long)(mark + refusal.offset) + 1);
     return OK;
 }
 

@@ -55,6 +55,10 @@ static void test_decoders(void **state)
                                                  .objects = {"{\"a\":1}", "{}"},
                                                  .refused = "[1]",
                                                  .reason = "a JSON object was expected at byte 1"});
+    check_decoder(&message_codec_json, &(Values){.taken = {"\xef\xbb\xbf{\"a\":1}", "{}"},
+                                                 .objects = {"{\"a\":1}", "{}"},
+                                                 .refused = "\xef\xbb\xbf[1]",
+                                                 .reason = "a JSON object was expected at byte 4"});
     check_decoder(&tiny_codec, &(Values){.taken = {"va", "v"},
                                          .objects = {"{\"v\":\"a\"}", "{\"v\":\"\"}"},
                                          .refused = "{}",
