@@ -482,6 +482,18 @@ def test_malformed_requests(neuron):
         assert one.end() == 143
 
 
+def test_what_two_readers_may_read_differently_is_refused(neuron):
+    make(neuron)
+    with running(neuron) as one:
+        assert [one.ask(path)[0] for path in ("/livez", "/livez%00", "/livez%00x", "/%6civez")] == [200, 404, 404, 200]
+        for second in (b"2", b"5"):
+            answer = raw_ask(one.port, b"POST /api/v1/pipelines/good/runs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
+                                       b"content-length: " + second + b"\r\n\r\n{}GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n", 2)
+            assert answer.startswith(b"HTTP/1.1 400") and b"more than one Content-Length" in answer
+            assert answer.count(b"HTTP/1.1") == 1 and b"Connection: close" in answer
+        assert len(one.runs()) == 1
+
+
 def test_slow_and_many_connections(neuron):
     make(neuron)
     with running(neuron) as one:

@@ -19,6 +19,12 @@ enum {
  */
 #define CANCEL_NS INT64_C(25000000000)
 
+/* A text ends at a zero byte, and "/livez%00" is not "/livez": what has one stays as it came. */
+static size_t unescape(void *arg UNUSED, struct MHD_Connection *connection UNUSED, char *text)
+{
+    return strstr(text, "%00") ? strlen(text) : MHD_http_unescape(text);
+}
+
 static Status daemon_open(Api *api, Err *err)
 {
     /* Connections come from the intake, which also counts them; this limit is never reached. */
@@ -28,7 +34,8 @@ static Status daemon_open(Api *api, Err *err)
         0, NULL, NULL, exchange_request, api, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)SLOTS_PHASE_MAX * 2, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_NOTIFY_COMPLETED, exchange_done,
-        api, MHD_OPTION_NOTIFY_CONNECTION, exchange_connection, api, MHD_OPTION_END);
+        api, MHD_OPTION_NOTIFY_CONNECTION, exchange_connection, api, MHD_OPTION_UNESCAPE_CALLBACK,
+        unescape, NULL, MHD_OPTION_END);
     return api->daemon ? OK : err_set(err, ERR_IO, "the HTTP server could not be started");
 }
 

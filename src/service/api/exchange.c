@@ -166,6 +166,22 @@ static bool charge(Request *r, int64_t bytes)
     return true;
 }
 
+static enum MHD_Result count_length(void *arg, enum MHD_ValueKind kind UNUSED, const char *key,
+                                    const char *value UNUSED)
+{
+    int32_t *count = arg;
+    *count += str_eq_nocase(str_from(key), STR("Content-Length"));
+    return MHD_YES;
+}
+
+/* Where there are two, others on the way may take another one than we do. */
+static bool has_lengths(const Request *r)
+{
+    int32_t count = 0;
+    (void)MHD_get_connection_values(r->connection, MHD_HEADER_KIND, count_length, &count);
+    return count > 1;
+}
+
 static bool body_allowed(Request *r)
 {
     Str length = request_header(r, "Content-Length");
@@ -190,6 +206,10 @@ static bool judge(Request *r)
 {
     char allow[32];
     r->route = route_find(r->method, r->path, &r->name, allow);
+    if (has_lengths(r)) {
+        request_problem(r, 400, "Bad Request", "more than one Content-Length");
+        return false;
+    }
     if (!request_allowed(r)) return false;
     if (!r->api->options.control && !(r->route && r->route->access == ACCESS_LIVE)) {
         request_problem(r, 503, "Service Unavailable", "the neuron is restarting; ask again");
