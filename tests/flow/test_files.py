@@ -245,6 +245,29 @@ def test_rows_and_refused_rows_want_two_files(neuron):
     assert "rows themselves" in neuron("copy", "-#ndjson", "x.txt#ndjson", "--rejects", "./x.txt#csv", code=2).stderr
 
 
+def test_two_that_append_to_one_file_are_no_valid_configuration(neuron):
+    two = """
+connections: { events: 'kafka://127.0.0.1:1' }
+pipelines:
+  a: { from: i.csv, to: o.ndjson, mode: append }
+  b: { from: i.csv, to: o.ndjson, mode: replace }
+  c: { from: i.csv, to: ./o.ndjson, mode: append }
+  d: { from: i.csv, to: "-#ndjson", mode: append }
+  e: { from: i.csv, to: "-#ndjson", mode: append }
+streams:
+  s:
+    from: { topic: t, group: g }
+    processors: { x: [ { select: n } ] }
+    to: { file: o.ndjson }
+"""
+    neuron.write("neuron.yaml", two)
+    error = neuron("validate", code=2).stderr
+    assert "neuron.yaml:6:25" in error and "neuron.yaml:13:17" in error
+    assert error.count('the pipeline "a" appends to this file already') == 2 and "name another file" in error
+    neuron.write("neuron.yaml", two.replace("./o", "./c").replace("file: o", "file: s"))
+    neuron("validate")
+
+
 # ---- the same run again ----
 
 @pytest.mark.parametrize("name", ["out.ndjson", "out.csv.gz"])

@@ -99,6 +99,7 @@ static Status check(Configuration *c, const SubstituteFrom *from, Err *err)
     TRY(quality_make(c, err));
     TRY(pipelines_make(c, err));
     TRY(streams_make(c, err));
+    file_targets_check(c);
     TRY(alerts_make(c, err));
     TRY(timing_check(c, err));
     if (c->mistakes.count == 0) redact_values_set(c->options.values == 1);

@@ -40,6 +40,9 @@ void mistake_from(Configuration *configuration, const YamlNode *node, const Err 
 /* Where a scalar's text begins in the file. */
 void text_place(const Configuration *configuration, const YamlNode *node, int64_t *ret_line,
                 int64_t *ret_column);
+/* No two pipelines or streams may append to one file (file_targets.c): it keeps one position. Adds
+ * mistakes. */
+void file_targets_check(Configuration *configuration);
 /* Schedules and `after:`. Mistakes are added; FAIL only when memory runs out. */
 MUST_USE Status timing_check(Configuration *configuration, Err *err);
 /* `alerts:` and the rules that are on by default, into configuration->alerts. */
