@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import random
+import sqlite3
 import time
 
 import pytest
@@ -327,3 +329,37 @@ def test_a_row_that_the_table_refuses_keeps_its_message(neuron, kafka, server, r
     letter = json.loads(neuron.read("dead.ndjson"))
     assert letter["original_message"] == zero and (letter["topic"], letter["offset"]) == (s.source, 1)
     assert (letter["key"], letter["headers"]) == ("k", {"h": "v"}) and "zero byte" in letter["error"]
+
+
+@pytest.mark.parametrize("system", ["postgresql", "sqlite"])
+@pytest.mark.parametrize("change", ["refuses", "dropped"])
+def test_a_table_of_letters_that_takes_none_holds_the_stream(neuron, kafka, server, request, system, change):
+    if system == "sqlite":
+        url, lite = "sqlite:///t.db", sqlite3.connect(os.path.join(neuron.folder, "t.db"), isolation_level=None, timeout=20)
+        db = lambda sql: [str(row[0]) for row in lite.execute(sql)]
+    else:
+        database = Database(server, request.node.name)
+        url, db = database.url, lambda sql: database(sql).split()
+    s = serve(neuron, poison(neuron, kafka, to="connection: target, table: t", target=url,
+                             letters="connection: target, table: dead"))
+    db("CREATE TABLE t (id bigint, s text)")
+    s.produce(*around("{bad"))
+    with running(neuron) as run:
+        wait_for(lambda: len(db("SELECT id FROM t")) == 2 and len(db("SELECT 1 FROM dead")) == 1, 60)
+        if change == "dropped":
+            db("DROP TABLE dead")
+        else:
+            db("ALTER TABLE dead RENAME TO before")
+            db("CREATE TABLE dead AS SELECT * FROM before WHERE 1 = 0")
+            if system == "postgresql":
+                db("ALTER TABLE dead ADD CHECK (stage IS NULL)")
+            else:
+                db("CREATE TRIGGER no BEFORE INSERT ON dead BEGIN SELECT RAISE(ABORT, 'no letters'); END")
+        s.produce(*around("{worse"))
+        if change == "refuses":
+            wait_for(lambda: state(run) == "held", 60)
+            assert "takes none" in run.get("/api/v1/streams/s")["error"]["what"]
+            assert len(db("SELECT id FROM t")) == 2
+            db("DROP TABLE dead")
+        wait_for(lambda: len(db("SELECT id FROM t")) == 4 and len(db("SELECT 1 FROM dead")) == 1, 60)
+        wait_for(lambda: state(run) == "running", 60)

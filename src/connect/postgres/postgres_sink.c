@@ -211,7 +211,8 @@ static Status postgres_sink_begin(Sink *sink, int64_t cycle, Err *err)
     postgres_rows_clear_out(&self->rejects);
     if (self->has_out) TRY(placed(self, "preparing", out_begin(self, err), err));
     if (!self->has_reject) return OK;
-    return postgres_table_renew(self, &self->reject, self->reject.new_count == 0, err);
+    Status status = postgres_table_renew(self, &self->reject, self->reject.new_count == 0, err);
+    return table_rejects_result(&self->core, buf_str(&self->reject.name), status, err);
 }
 
 static Status write_refused(RejectWriter *rejects, const Batch *batch, const RejectList *refused,
@@ -222,6 +223,12 @@ static Status write_refused(RejectWriter *rejects, const Batch *batch, const Rej
     return err_set(err, refused->items[0].kind, "%.*s", STR_ARG(refused->items[0].reason));
 }
 
+static Status rejects_flush(PostgresSink *self, Err *err)
+{
+    Status status = postgres_rejects_flush(self, err);
+    return table_rejects_result(&self->core, buf_str(&self->reject.name), status, err);
+}
+
 static Status write_rejects(PostgresSink *self, const Batch *batch, Err *err)
 {
     RejectList refused;
@@ -230,7 +237,7 @@ static Status write_rejects(PostgresSink *self, const Batch *batch, Err *err)
     if (status == OK) status = write_refused(NULL, batch, &refused, err);
     reject_list_done(&refused);
     TRY(status);
-    return self->rejects.bytes.len > REJECTS_WAIT_MAX ? postgres_rejects_flush(self, err) : OK;
+    return self->rejects.bytes.len > REJECTS_WAIT_MAX ? rejects_flush(self, err) : OK;
 }
 
 static Status rows_end(PostgresSink *self, RejectWriter *rejects, Err *err)
@@ -330,7 +337,7 @@ static Status postgres_sink_commit(Sink *sink, const Position *position, const S
                                    CommitResult *ret_result, Err *err)
 {
     PostgresSink *self = (PostgresSink *)sink;
-    TRY(postgres_rejects_flush(self, err));
+    TRY(rejects_flush(self, err));
     TRY(postgres_rejects_leave(self, err));
     if (postgres_sink_is_shared(self) && self->has_out) {
         bool held = true;

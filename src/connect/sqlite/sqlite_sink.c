@@ -240,8 +240,9 @@ static Status sqlite_sink_begin(Sink *sink, int64_t cycle, Err *err)
     core->staging = false;
     if (self->has_out) TRY(out_begin(self, err));
     if (!self->has_reject) return OK;
-    TRY(table_begin(self, &self->reject, err));
-    return insert_prepare(self, &self->reject, err);
+    Status status = table_begin(self, &self->reject, err);
+    if (status == OK) status = insert_prepare(self, &self->reject, err);
+    return table_rejects_result(core, buf_str(&self->reject.name), status, err);
 }
 
 typedef struct RowWrite {
@@ -379,6 +380,7 @@ static Status sqlite_sink_write(Sink *sink, int32_t port, Batch *batch, RejectWr
     w.saves = out && !self->core.staged && self->out.halfway;
     reject_list_init(&w.refused);
     Status status = out ? write_out(&w, rejects, err) : write_rejects(&w, err);
+    if (!out) status = table_rejects_result(&self->core, buf_str(&w.table->name), status, err);
     reject_list_done(&w.refused);
     return status;
 }

@@ -148,6 +148,19 @@ Status table_clear(TableSink *sink, bool referred, Err *err)
                          " with it");
 }
 
+Status table_rejects_result(const TableSink *sink, Str table, Status status, Err *err)
+{
+    bool stream = sink->sink.req->cycle_us > 0;
+    if (status == OK || !err || !stream) return status;
+    if (err->kind != ERR_CONSTRAINT && err->kind != ERR_DATA && err->kind != ERR_SCHEMA)
+        return FAIL;
+    err->kind = ERR_HELD;
+    (void)err_prefix(err, "the table of dead letters \"%.*s\" takes none: ", STR_ARG(table));
+    return err_hint(err,
+                    "let the table take every letter (no constraints, triggers or policies of its "
+                    "own); nothing of the cycle was committed, and it is tried again");
+}
+
 Status table_rejects_lost(Str table, int64_t rows, int64_t kept, Err *err)
 {
     (void)err_set(err, ERR_CONSTRAINT, "of %lld refused rows \"%.*s\" kept %lld", (long long)rows,

@@ -127,6 +127,9 @@ MUST_USE Status table_stage_create(TableSink *sink, Err *err);
  * go to `rejects`; where the request allows none, the first one ends the search. */
 MUST_USE Status table_merge(TableSink *sink, RejectWriter *rejects, SinkCounts *ret_counts,
                             Err *err);
+/* What became of work on the table of refused rows: where it doesn't take them, or isn't there as
+ * it was, a stream is held (ERR_HELD: tried again until it does), a pipeline's run ends. */
+MUST_USE Status table_rejects_result(const TableSink *sink, Str table, Status status, Err *err);
 /* FAIL always: of so many refused rows their table kept fewer. */
 Status table_rejects_lost(Str table, int64_t rows, int64_t kept, Err *err);
 /* The counts of rows that went straight in. */
