@@ -482,6 +482,20 @@ def test_malformed_requests(neuron):
         assert one.end() == 143
 
 
+def test_a_name_with_a_slash_is_reachable(neuron):
+    make(neuron)
+    text = neuron.read("neuron.yaml")
+    neuron.write("neuron.yaml", text.replace("  good:", "  a/b%c:"))
+    with running(neuron) as one:
+        wait_for(lambda: one.runs("&status=success"))
+        for name in ("a%2Fb%25c", "a%2fb%25c"):
+            assert one.get(f"/api/v1/pipelines/{name}")["name"] == "a/b%c"
+        asked = one.get("/api/v1/pipelines/a%2Fb%25c/runs", "POST", code=202)
+        assert one.run_ended(asked["run_id"])["status"] == "success"
+        assert len(one.runs("&pipeline=a%2Fb%25c")) == 2 and one.ask("/api/v1/pipelines/a/b%25c")[0] == 404
+        assert one.ask("/%2Flivez")[0] == 404 and one.ask("/api/v1%2Fstatus")[0] == 404
+
+
 def test_what_two_readers_may_read_differently_is_refused(neuron):
     make(neuron)
     with running(neuron) as one:

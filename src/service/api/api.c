@@ -19,10 +19,20 @@ enum {
  */
 #define CANCEL_NS INT64_C(25000000000)
 
+/* "%1F" decodes to API_SLASH. */
+static void keep_slashes(char *path)
+{
+    for (char *at = path; (at = strchr(at, '%')); at++) {
+        if (at[1] == '2' && (at[2] == 'F' || at[2] == 'f')) at[1] = '1';
+    }
+}
+
 /* A text ends at a zero byte, and "/livez%00" is not "/livez": what has one stays as it came. */
 static size_t unescape(void *arg UNUSED, struct MHD_Connection *connection UNUSED, char *text)
 {
-    return strstr(text, "%00") ? strlen(text) : MHD_http_unescape(text);
+    if (strstr(text, "%00")) return strlen(text);
+    if (text[0] == '/') keep_slashes(text);
+    return MHD_http_unescape(text);
 }
 
 static Status daemon_open(Api *api, Err *err)

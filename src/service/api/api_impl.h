@@ -15,7 +15,8 @@ enum {
     API_BODY_MAX = 1 << 20,
     API_BODY_FREE = 16 << 10, /* so much of a body is its connection's own; more is charged */
     API_ANSWER_MAX = 64 << 20,
-    SESSION_SIZE = 65
+    SESSION_SIZE = 65,
+    API_SLASH = 0x1f /* in a path that was decoded: what was %2F, so part of a name */
 };
 
 typedef struct Answer {

@@ -71,13 +71,26 @@ Status request_number(const Request *r, const char *name, int64_t max, int64_t *
     return OK;
 }
 
+/* A name of the path, or a value that begins with a slash like a path: with its own slashes. */
+static Status copy_slashes(Arena *arena, Str text, Str *ret_text, Err *err)
+{
+    char *copy = ARENA_ARRAY(arena, char, text.len + 1);
+    if (!copy) return err_memory(err);
+    for (int64_t i = 0; i < text.len; i++) {
+        copy[i] = text.ptr[i];
+        if (copy[i] == API_SLASH) copy[i] = '/';
+    }
+    *ret_text = str_make(copy, text.len);
+    return OK;
+}
+
 static enum MHD_Result copy_value(void *arg, enum MHD_ValueKind kind UNUSED, const char *key,
                                   const char *value)
 {
     Request *r = arg;
     QueryValue *item = ARENA_NEW(&r->arena, QueryValue);
     if (!item || arena_copy(&r->arena, str_from(key), &item->name, NULL) != OK ||
-        arena_copy(&r->arena, str_from(value), &item->value, NULL) != OK) {
+        copy_slashes(&r->arena, str_from(value), &item->value, NULL) != OK) {
         return MHD_NO;
     }
     QueryValue **at = &r->query; /* the first of a name counts, so it has to be found first */
@@ -206,6 +219,10 @@ static bool judge(Request *r)
 {
     char allow[32];
     r->route = route_find(r->method, r->path, &r->name, allow);
+    if (r->name.len && copy_slashes(&r->arena, r->name, &r->name, NULL) != OK) {
+        request_problem(r, 503, "Service Unavailable", "no memory is left");
+        return false;
+    }
     if (has_lengths(r)) {
         request_problem(r, 400, "Bad Request", "more than one Content-Length");
         return false;
