@@ -1,9 +1,12 @@
 """`neuron run` with streams: the guide's neuron on a real Kafka, pausing, sending, reload, a broker that is away."""
 
 import json
+import os
 import signal
+import sqlite3
 import time
 
+import pytest
 from kafka import Kafka, free_port
 from test_run import running, wait_for
 from test_stream import PROCESSORS, adds_up, payment, view
@@ -176,3 +179,42 @@ def test_the_guides_neuron(neuron, kafka):
         "fraud_alert", "transaction_processed", "user_activity_summary"]
     (letter,) = kafka.consume("failed-messages")
     assert json.loads(letter.value())["original_message"] == "{"
+
+
+@pytest.mark.parametrize("way", ["removed", "moved", "replaced"])
+def test_a_sqlite_target_that_is_taken_away_is_noticed(neuron, kafka, way):
+    """No row goes into a file that nobody finds any more: those after the change are where the path leads."""
+    s = serve(neuron, Stream(neuron, kafka, to="connection: target, table: t", target="sqlite:///t.db", partitions=1,
+                             processors="""
+    route_by: type
+    processors: { a: [ { select: "id" } ] }
+"""))
+    path = os.path.join(neuron.folder, "t.db")
+
+    def found():
+        if not os.path.exists(path):
+            return []
+        db = sqlite3.connect(path, timeout=20)
+        try:
+            return [row[0] for row in db.execute("SELECT id FROM t ORDER BY id")]
+        except sqlite3.OperationalError:
+            return []
+        finally:
+            db.close()
+
+    s.produce(*(json.dumps({"type": "a", "id": i, "n": i}) for i in range(10)))
+    with running(neuron) as run:
+        wait_for(lambda: len(found()) == 10, 60)
+        if way == "replaced":
+            with sqlite3.connect(path) as db, sqlite3.connect(path + ".new") as copy:
+                db.backup(copy)
+        for ending in ("-wal", "-shm", ""):
+            if os.path.exists(path + ending):
+                os.rename(path + ending, path + ".old" + ending) if way == "moved" else os.remove(path + ending)
+        if way == "replaced":
+            os.rename(path + ".new", path)
+        s.produce(*(json.dumps({"type": "a", "id": i, "n": i}) for i in range(10, 20)))
+        wait_for(lambda: [i for i in found() if i >= 10] == list(range(10, 20)), 60)
+        wait_for(lambda: state(run) == "running", 60)
+        assert "was removed or moved" in run.log()
+    assert found() == list(range(0 if way == "replaced" else 10, 20))

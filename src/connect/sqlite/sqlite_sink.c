@@ -228,10 +228,22 @@ static Status out_begin(SqliteSink *self, Err *err)
     return core->driver->run(core, SQL_MERGE_COUNT, all, &self->rows_before, 1, err);
 }
 
+/* What went into a file that nobody finds any more would be lost without a word. */
+static Status check_place(const SqliteSink *self, Err *err)
+{
+    Str path = self->core.sink.req->location->path;
+    if (!sqlite_db_has_moved(self->db)) return OK;
+    (void)err_set(err, ERR_CONNECT, "sqlite: %.*s was removed or moved, or another file is there",
+                  STR_ARG(path));
+    return err_hint(err, "nothing of this cycle was written; the next try opens what is there, or "
+                         "creates it: put the file back before, or stop neuron first");
+}
+
 static Status sqlite_sink_begin(Sink *sink, int64_t cycle, Err *err)
 {
     SqliteSink *self = (SqliteSink *)sink;
     TableSink *core = &self->core;
+    TRY(check_place(self, err));
     TRY(sqlite_db_exec(self->db, "BEGIN IMMEDIATE", err));
     core->open = true;
     core->cycle = cycle;
@@ -463,6 +475,7 @@ static Status sqlite_sink_commit(Sink *sink, const Position *position, const Sin
     if (sink->req->pipeline.len && self->has_out) {
         TRY(record(&self->core, position, run, err));
     }
+    TRY(check_place(self, err));
     TRY(sqlite_db_exec(self->db, "COMMIT", err));
     self->core.epoch++;
     sink_parts_end(&self->core.parts, true);
