@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,6 +34,7 @@ struct FileSink {
     Buf out;        /* what was not written yet */
     Compressor *compressor;
     char path[PATH_MAX];
+    char place[PATH_MAX]; /* replace: of the file itself, where `path` is a link to it */
     char temporary[FILE_TEMPORARY_MAX];
 
     /* append */
@@ -204,6 +206,12 @@ static Str folder_of(const char *path)
     return slash ? str_make(path, slash - path + 1) : STR(".");
 }
 
+static Status begin_replace(FileSink *s, Err *err)
+{
+    if (!realpath(s->path, s->place)) memcpy(s->place, s->path, sizeof s->place);
+    return file_temporary_make(s->place, s->temporary, &s->fd, err);
+}
+
 Status file_sink_begin(FileSink *s, int64_t cycle, Str header, Err *err)
 {
     Status status = OK;
@@ -212,9 +220,7 @@ Status file_sink_begin(FileSink *s, int64_t cycle, Str header, Err *err)
     if (s->is_stdout) s->fd = STDOUT_FILENO;
     else if (s->is_device)
         status = file_open_wait(str_from(s->path), O_WRONLY, stop_of(s), &s->fd, err);
-    else
-        status = s->append ? begin_append(s, err)
-                           : file_temporary_make(s->path, s->temporary, &s->fd, err);
+    else status = s->append ? begin_append(s, err) : begin_replace(s, err);
     if (status == OK && s->location->compression.len) {
         status = compressor_new(s->location->compression, &s->compressor, err);
     }
@@ -486,6 +492,15 @@ static Status mark_replaced(const FileSink *s, Err *err)
     return file_journal_save(s->path, &journal, err);
 }
 
+/* Owner and mode of the file that was there, as far as they may be given. */
+static void keep_mode(const FileSink *s)
+{
+    struct stat info;
+    if (stat(s->place, &info) != 0 || !S_ISREG(info.st_mode)) return;
+    IGNORE(fchown(s->fd, info.st_uid, info.st_gid));
+    IGNORE(fchmod(s->fd, info.st_mode & 07777));
+}
+
 /* Another file takes the place of the appended one, and its journal goes after it: what fails or is
  * killed before leaves both. Nobody appends to the new file until then: it is locked too. */
 static Status commit_replace(FileSink *s, Err *err)
@@ -498,7 +513,8 @@ static Status commit_replace(FileSink *s, Err *err)
         if (flock(s->fd, LOCK_EX | LOCK_NB) != 0) return file_lock_error(errno, err);
         TRY(mark_replaced(s, err));
     }
-    TRY(file_rename(str_from(s->temporary), str_from(s->path), err));
+    keep_mode(s);
+    TRY(file_rename(str_from(s->temporary), str_from(s->place), err));
     return appended ? file_journal_remove(s->path, err) : OK;
 }
 

@@ -6,7 +6,8 @@
 
 typedef struct FileSink FileSink;
 
-/* replace: a temporary file in the same folder, renamed at commit.
+/* replace: a temporary file in the same folder, renamed at commit. Where the path is a symbolic
+ * link, the file that it leads to is replaced. Mode and owner stay, as far as that is permitted.
  *
  * append: a journal beside the file ("<path>.neuron") holds the length that was committed, whose
  * file it is, how far he has read and the last run, all replaced at one moment. What a cycle writes

@@ -268,6 +268,17 @@ streams:
     neuron("validate")
 
 
+def test_a_link_stays_and_its_file_is_replaced(neuron):
+    os.mkdir(os.path.join(neuron.folder, "real"))
+    path = neuron.write("real/o.ndjson", "old")
+    os.chmod(path, 0o640)
+    link = os.path.join(neuron.folder, "o.ndjson")
+    os.symlink("real/o.ndjson", link)
+    neuron("copy", "-#ndjson", "o.ndjson", stdin=rows(1))
+    assert os.readlink(link) == "real/o.ndjson" and [row["id"] for row in lines(neuron, "real/o.ndjson")] == [1]
+    assert os.stat(path).st_mode & 0o777 == 0o640 and os.listdir(os.path.join(neuron.folder, "real")) == ["o.ndjson"]
+
+
 # ---- the same run again ----
 
 @pytest.mark.parametrize("name", ["out.ndjson", "out.csv.gz"])
