@@ -248,7 +248,7 @@ static Status unknown_ending(const Registry *registry, const Location *location,
     Str known = join(endings, count, ".", " or ", &list);
     Str usual = count ? endings[0] : STR_NULL;
     return err_hint(err,
-                    "files end in %.*s, also with .gz or .zst after; "
+                    "files end in %.*s, optionally followed by .gz or .zst; "
                     "for others say the format: %.*s#%.*s",
                     STR_ARG(known), STR_ARG(plain ? path : STR("FILE")), STR_ARG(usual));
 }

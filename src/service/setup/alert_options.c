@@ -134,8 +134,8 @@ static const Option ALERTS_OPTIONS[] = {
      .type = OPTION_BOOL,
      .offset = FIELD(AlertsOptions, defaults),
      .otherwise = "true",
-     .summary = "The five rules that are on by default: QualityScoreLow, PipelineFailing,"
-                " StreamLag, DiskFull, MemoryHigh."},
+     .summary = "The seven rules that are on by default: QualityScoreLow, PipelineFailing,"
+                " StreamLag, DiskFull, MemoryHigh, FederationAway, RunsWaiting."},
     {.name = "thresholds",
      .type = OPTION_GROUP,
      .offset = FIELD(AlertsOptions, thresholds),

@@ -66,7 +66,7 @@ static Status default_rules(Configuration *c, RuleList *rules, Err *err)
          .severity = STR("warning"),
          .when = lag,
          .keep_us = flap_us,
-         .summary = STR("The stream {stream} is {value} s after (more than {threshold} s).")},
+         .summary = STR("The stream {stream} is {value} s behind (more than {threshold} s).")},
         {.name = STR("DiskFull"),
          .severity = STR("critical"),
          .when = disk,

@@ -145,7 +145,7 @@ static void test_mistakes(void **state)
         {"x.cvs", "did you mean .csv?"},
         {"x.db", "disk databases are written disk:///x.db"},
         {"-", "holds: -#csv or -#lines"},
-        {"plain", "files end in .csv, .tsv or .lines, also"},
+        {"plain", "files end in .csv, .tsv or .lines, optionally"},
         {"plain", "plain#csv"},
         {"servr://h/d", "did you mean server://?"},
         {"http://h/x.csv", "known are server://, disk:/// and files that end in .csv, .tsv or"},
