@@ -296,7 +296,7 @@ def test_what_a_killed_writer_had_begun_is_undone(neuron):
 @pytest.mark.parametrize("more, message", [
     ('http: { listen: "127.0.0.1:99999" }', '"127.0.0.1:99999" is not an address'),
     ("http: { listen: abc }", '"abc" is not an address'),
-    ("state: /tmp/x", "not the URL of a state store"),
+    ("state: /tmp/x", "not the URL of a state store"), ("state: sqlite:///x.db?key=s3", "takes no parameters"),
     ("federation: { heartbeat: 5m }", '`heartbeat` can\'t be "5m" (from 1s to 90s)'),
     ("federation: { outbox: 0 }", '`outbox` can\'t be "0"'),
     ("pipelines: { p: { from: 'sqlite:///a.db', to: out.csv } }", "no table and no query"),

@@ -147,7 +147,7 @@ def test_updates_that_sqlite_keeps_out(neuron):
     assert db.execute("SELECT v FROM t ORDER BY id").fetchall() == [("a",), ("old",), ("c",)]
 
 
-@pytest.mark.parametrize("clause", ["REPLACE", "FAIL", "ABORT"])
+@pytest.mark.parametrize("clause", ["REPLACE", "FAIL", "ROLLBACK", "ABORT"])
 def test_conflicts_are_refused_rows_whatever_the_table_says(neuron, clause):
     db = lite(neuron, f"CREATE TABLE t (id INTEGER, v TEXT UNIQUE ON CONFLICT {clause}); INSERT INTO t VALUES (0, 'b')")
     neuron.write("neuron.yaml", f"""

@@ -5,7 +5,7 @@
  * for another: a row in conflict is refused instead. */
 static void read_conflicts(SqliteTable *table, Str sql)
 {
-    static const char *const OTHERS[] = {"REPLACE", "FAIL"};
+    static const char *const OTHERS[] = {"REPLACE", "FAIL", "ROLLBACK"};
     const Str conflict = STR("CONFLICT");
     for (int64_t at = 0; (at = str_find_nocase(sql, conflict)) >= 0;) {
         sql = str_trim(str_slice(sql, at + conflict.len, sql.len));

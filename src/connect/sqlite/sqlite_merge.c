@@ -49,7 +49,7 @@ Status sqlite_write_error(SqliteSink *self, Err *err)
     memcpy(err->sqlstate, "40000", 6);
     (void)err_prefix(err, "one row undid the whole transaction: ");
     return err_hint(err,
-                    "fix the row, or let the table's ON CONFLICT ROLLBACK or RAISE(ROLLBACK) be"
+                    "fix the row, or let the trigger's RAISE(ROLLBACK) be"
                     " ABORT, so that it can be rejected alone");
 }
 

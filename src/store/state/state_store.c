@@ -42,6 +42,11 @@ static Status url_split(Str url, bool *ret_postgres, Str *ret_rest, Err *err)
     *ret_postgres = str_eq(scheme, STR("postgresql")) || str_eq(scheme, STR("postgres"));
     if (*ret_postgres) return OK;
     bool path = str_eq(scheme, STR("sqlite")) && rest.len >= 2 && rest.ptr[0] == '/';
+    /* They would become a part of the file's name, and be shown with it. */
+    if (path && str_find_char(rest, '?') >= 0) {
+        (void)err_set(err, ERR_CONFIG, "state: a SQLite state store takes no parameters");
+        return err_hint(err, "leave out what follows the ? in the URL");
+    }
     return path ? OK : url_wrong(err);
 }
 
