@@ -112,34 +112,22 @@ static Status count_one(void *arg, const Refused *refused, Err *err)
     return OK;
 }
 
-static void json_text(JsonWriter *w, const char *key, Str text)
-{
-    json_key(w, key);
-    json_write_text_or_null(w, text.len ? text : STR_NULL);
-}
-
-static void json_count(JsonWriter *w, const char *key, int64_t value)
-{
-    json_key(w, key);
-    json_write_int64(w, value);
-}
-
 static void list_json(const ListContext *look, JsonWriter *w)
 {
     for (int32_t i = 0; i < look->causes.count; i++) {
         const Cause *cause = look->causes.items[i];
         json_object_begin(w);
-        json_text(w, "name", look->place.name);
-        json_text(w, "kind", look->place.stream ? STR("stream") : STR("pipeline"));
-        json_text(w, "cause", str_from(cause->id));
-        json_count(w, "count", cause->count);
-        json_count(w, "replayed", cause->replayed);
-        json_text(w, "stage", cause->stage);
+        json_key_text_or_null(w, "name", look->place.name);
+        json_key_text_or_null(w, "kind", look->place.stream ? STR("stream") : STR("pipeline"));
+        json_key_text_or_null(w, "cause", str_from(cause->id));
+        json_key_int64(w, "count", cause->count);
+        json_key_int64(w, "replayed", cause->replayed);
+        json_key_text_or_null(w, "stage", cause->stage);
         char reason[REFUSED_REASON_MAX];
-        json_text(w, "reason", refused_reason(cause->reason, reason));
-        json_text(w, "first", cause->first);
-        json_text(w, "last", cause->last);
-        json_text(w, "example", str_from(cause->example));
+        json_key_text_or_null(w, "reason", refused_reason(cause->reason, reason));
+        json_key_text_or_null(w, "first", cause->first);
+        json_key_text_or_null(w, "last", cause->last);
+        json_key_text_or_null(w, "example", str_from(cause->example));
         json_object_end(w);
     }
 }
@@ -270,15 +258,15 @@ static Status replay_print(ListContext *look, const ReplayResult *result, Err *e
         return buf_append(&r->out, STR("the steps after --fix were not tried\n"), err);
     }
     json_object_begin(&r->w);
-    json_text(&r->w, "name", look->place.name);
+    json_key_text_or_null(&r->w, "name", look->place.name);
     json_key(&r->w, "dry_run");
     json_write_bool(&r->w, dry);
-    json_count(&r->w, "replayed", result->replayed);
-    json_count(&r->w, "skipped", result->skipped);
-    json_count(&r->w, "truncated", result->cut);
-    json_count(&r->w, "replayed_before", result->before);
-    json_count(&r->w, "records_loaded", result->loaded);
-    json_count(&r->w, "records_rejected", result->rejected);
+    json_key_int64(&r->w, "replayed", result->replayed);
+    json_key_int64(&r->w, "skipped", result->skipped);
+    json_key_int64(&r->w, "truncated", result->cut);
+    json_key_int64(&r->w, "replayed_before", result->before);
+    json_key_int64(&r->w, "records_loaded", result->loaded);
+    json_key_int64(&r->w, "records_rejected", result->rejected);
     json_object_end(&r->w);
     return OK;
 }
@@ -359,8 +347,8 @@ static Status look_any(Rejects *r, const RefusedPlace *place, Err *err)
         return buf_printf(&r->out, err, "%.*s: %s\n", STR_ARG(place->name), why.message);
     }
     json_object_begin(&r->w);
-    json_text(&r->w, "name", place->name);
-    json_text(&r->w, "error", str_from(why.message));
+    json_key_text_or_null(&r->w, "name", place->name);
+    json_key_text_or_null(&r->w, "error", str_from(why.message));
     json_object_end(&r->w);
     return OK;
 }

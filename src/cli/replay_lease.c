@@ -133,7 +133,7 @@ static Status wait_for(const ReplayLease *lease, const _Atomic bool *stop, Arena
         Status status = is_held(lease, &again, arena, err);
         if (!again || atomic_load(stop) || clock_mono_ns() > until_ns) return status;
         if (err) err_clear(err);
-        (void)nanosleep(&(struct timespec){.tv_nsec = AGAIN_NS}, NULL);
+        clock_sleep_ns(AGAIN_NS);
     }
 }
 

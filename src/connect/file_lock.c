@@ -50,7 +50,7 @@ static Status wait_for_lock(const FileLock *lock, int fd, Err *err)
                 log_int("seconds", (now_ns - start_ns) / SECOND_NS));
             told_ns = now_ns + LOCK_TELL_NS;
         }
-        (void)nanosleep(&(struct timespec){.tv_nsec = LOCK_NAP_NS}, NULL);
+        clock_sleep_ns(LOCK_NAP_NS);
     }
     return OK;
 }

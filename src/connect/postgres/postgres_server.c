@@ -59,13 +59,6 @@ static int64_t timeline_of(Str file)
     return timeline;
 }
 
-static void copy_name(char *to, int64_t size, Str text)
-{
-    text = str_slice(text, 0, size - 1);
-    if (text.len) memcpy(to, text.ptr, (size_t)text.len);
-    to[text.len] = 0;
-}
-
 static void server_read(const PGresult *result, PostgresServer *server)
 {
     *server = (PostgresServer){
@@ -81,7 +74,7 @@ static void server_read(const PGresult *result, PostgresServer *server)
         .prepares = is_true(result, 9),
         .timeline = timeline_of(postgres_db_text(result, 0, 10)),
     };
-    copy_name(server->system, sizeof server->system, postgres_db_text(result, 0, 11));
+    str_to_array(server->system, sizeof server->system, postgres_db_text(result, 0, 11));
 }
 
 static PostgresOwnClocks own_clocks(void)
@@ -214,8 +207,8 @@ bool postgres_seen_load(const JsonSlot *json, PostgresSeen *ret_seen)
     }
     JsonSlot system = json_get_key(json, STR("system")), boot = json_get_key(json, STR("boot"));
     if (system.kind == JSON_STRING)
-        copy_name(seen.server.system, sizeof seen.server.system, system.text);
-    if (boot.kind == JSON_STRING) copy_name(seen.boot, sizeof seen.boot, boot.text);
+        str_to_array(seen.server.system, sizeof seen.server.system, system.text);
+    if (boot.kind == JSON_STRING) str_to_array(seen.boot, sizeof seen.boot, boot.text);
     *ret_seen = seen;
     return true;
 }

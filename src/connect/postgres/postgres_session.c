@@ -47,13 +47,6 @@ Status postgres_session_begin(PostgresSink *self, Status (*begin)(PostgresSink *
     return begin(self, err);
 }
 
-static void keep_text(char *to, int64_t size, Str text)
-{
-    text = str_slice(text, 0, size - 1);
-    if (text.len) memcpy(to, text.ptr, (size_t)text.len);
-    to[text.len] = 0;
-}
-
 /* One round trip. The server looks after a client that it doesn't hear of any more, since what it
  * holds would keep the next run waiting; joins and sorts of the merge get memory. */
 static const char SETTINGS[] = "SELECT pg_backend_pid(), now(), set_config('jit', 'off', true),"
@@ -83,7 +76,7 @@ Status postgres_session_transaction(PostgresSink *self, Err *err)
     char text[32];
     Str param = patience(self, text);
     TRY(postgres_db_query(self->db, SETTINGS, &param, 1, &result, err));
-    keep_text(self->pid, (int64_t)sizeof self->pid, postgres_db_text(result, 0, 0));
-    keep_text(self->began, (int64_t)sizeof self->began, postgres_db_text(result, 0, 1));
+    str_to_array(self->pid, (int64_t)sizeof self->pid, postgres_db_text(result, 0, 0));
+    str_to_array(self->began, (int64_t)sizeof self->began, postgres_db_text(result, 0, 1));
     return OK;
 }

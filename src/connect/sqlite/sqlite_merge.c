@@ -48,9 +48,8 @@ Status sqlite_write_error(SqliteSink *self, Err *err)
     if (!self->core.open || !sqlite3_get_autocommit(self->db)) return FAIL;
     memcpy(err->sqlstate, "40000", 6);
     (void)err_prefix(err, "one row undid the whole transaction: ");
-    return err_hint(err,
-                    "fix the row, or let the trigger's RAISE(ROLLBACK) be"
-                    " ABORT, so that it can be rejected alone");
+    return err_hint(err, "fix the row, or let the trigger's RAISE(ROLLBACK) be"
+                         " ABORT, so that it can be rejected alone");
 }
 
 Status sqlite_save(SqliteSink *self, TableSave what, Err *err)

@@ -4,6 +4,7 @@
 #include "engine/expr/row_encode.h"
 #include "foundation/base/hash.h"
 #include "foundation/codec/base64.h"
+#include "foundation/codec/uuid.h"
 
 static const char HEX[] = "0123456789abcdef";
 
@@ -195,10 +196,7 @@ static Status kernel_to_hex(KernelCall *call, Err *err UNUSED)
 static Status kernel_uuid_random(KernelCall *call, Err *err)
 {
     FOR_ACTIVE (call, row) {
-        uint8_t *bytes = vector_uuid(call->result, row);
-        TRY(hash_random(bytes, 16, err));
-        bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
-        bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
+        TRY(uuid_random(vector_uuid(call->result, row), err));
     }
     return OK;
 }

@@ -67,3 +67,9 @@ void clock_set_us(int64_t now_us)
 {
     atomic_store(&fixed_us, now_us);
 }
+
+void clock_sleep_ns(int64_t ns)
+{
+    const struct timespec span = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+    (void)nanosleep(&span, NULL);
+}

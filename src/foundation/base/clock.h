@@ -13,6 +13,8 @@ int64_t clock_mono_ns(void);
 int64_t clock_boot_ns(void);
 /* Since which start of which machine that goes; empty where the system doesn't say. */
 void clock_boot_id(char ret_id[40]);
+/* Waits; a signal may end it before. */
+void clock_sleep_ns(int64_t ns);
 /* CPU time of the process in microseconds. */
 int64_t clock_cpu_us(void);
 

@@ -188,3 +188,11 @@ bool str_is_utf8(Str s)
 {
     return str_utf8_prefix(s) == s.len;
 }
+
+void str_to_array(char *to, int64_t size, Str s)
+{
+    int64_t len = s.len < size ? s.len : size - 1;
+    while (len > 0 && len < s.len && ((uint8_t)s.ptr[len] & 0xC0) == 0x80) len--;
+    if (len > 0) memcpy(to, s.ptr, (size_t)len);
+    to[len] = 0;
+}

@@ -71,5 +71,7 @@ bool str_is_utf8(Str s);
 
 /* Bytes of the longest well-formed UTF-8 prefix. */
 int64_t str_utf8_prefix(Str s);
+/* Copy what fits into `to`, never half a character of UTF-8, and a NUL after it; size >= 1. */
+void str_to_array(char *to, int64_t size, Str s);
 
 #endif

@@ -156,3 +156,8 @@ bool json_double(const JsonValue *value, double *ret_number)
     if (!value || value->kind != JSON_NUMBER) return false;
     return number_parse_double(value->text, ret_number) == NUMBER_OK;
 }
+
+bool json_is_true(const JsonValue *value)
+{
+    return value && value->kind == JSON_BOOL && value->boolean;
+}

@@ -30,5 +30,7 @@ Str json_member_text(const JsonValue *object, Str key, Str otherwise);
 /* A whole number that fits; false (and nothing written) for anything else, NULL included. */
 bool json_int64(const JsonValue *value, int64_t *ret_number);
 bool json_double(const JsonValue *value, double *ret_number);
+/* False for anything but true, NULL included. */
+bool json_is_true(const JsonValue *value);
 
 #endif

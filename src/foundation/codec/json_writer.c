@@ -267,3 +267,33 @@ void json_write_raw(JsonWriter *writer, Str json)
 {
     if (before_value(writer)) keep(writer, buf_append(writer->out, json, writer->err));
 }
+
+void json_key_text(JsonWriter *w, const char *key, Str text)
+{
+    json_key(w, key);
+    json_write_text(w, text);
+}
+
+void json_key_text_or_null(JsonWriter *w, const char *key, Str text)
+{
+    json_key(w, key);
+    json_write_text_or_null(w, text.len ? text : STR_NULL);
+}
+
+void json_key_int64(JsonWriter *w, const char *key, int64_t value)
+{
+    json_key(w, key);
+    json_write_int64(w, value);
+}
+
+void json_key_double(JsonWriter *w, const char *key, double value)
+{
+    json_key(w, key);
+    json_write_double(w, value);
+}
+
+void json_key_bool(JsonWriter *w, const char *key, bool value)
+{
+    json_key(w, key);
+    json_write_bool(w, value);
+}

@@ -56,4 +56,13 @@ void json_write_null(JsonWriter *writer);
 /* `json` must be one valid JSON value. */
 void json_write_raw(JsonWriter *writer, Str json);
 
+/* ---- A key and its value ---- */
+
+void json_key_text(JsonWriter *writer, const char *key, Str text);
+/* An empty text is null. */
+void json_key_text_or_null(JsonWriter *writer, const char *key, Str text);
+void json_key_int64(JsonWriter *writer, const char *key, int64_t value);
+void json_key_double(JsonWriter *writer, const char *key, double value);
+void json_key_bool(JsonWriter *writer, const char *key, bool value);
+
 #endif

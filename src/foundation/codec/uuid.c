@@ -1,6 +1,16 @@
 /* UUIDs as text. */
 #include "foundation/codec/uuid.h"
 
+#include "foundation/base/hash.h"
+
+Status uuid_random(uint8_t ret_bytes[16], Err *err)
+{
+    TRY(hash_random(ret_bytes, 16, err));
+    ret_bytes[6] = (uint8_t)((ret_bytes[6] & 0x0f) | 0x40);
+    ret_bytes[8] = (uint8_t)((ret_bytes[8] & 0x3f) | 0x80);
+    return OK;
+}
+
 void uuid_format(const uint8_t bytes[16], char ret_text[UUID_TEXT_LEN])
 {
     static const char hex[] = "0123456789abcdef";

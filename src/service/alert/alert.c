@@ -325,14 +325,6 @@ Status alerts_list(Alerts *a, Buf *out, Err *err)
     return json_writer_end(&w);
 }
 
-static void copy_text(char *to, int64_t size, Str text)
-{
-    text = str_slice(text, 0, size - 1);
-    text.len = str_utf8_prefix(text);
-    if (text.len) memcpy(to, text.ptr, (size_t)text.len);
-    to[text.len] = 0;
-}
-
 /* The fields that a silence sets. */
 typedef struct Silence {
     int64_t until_us;
@@ -373,8 +365,8 @@ static Status silence(Alerts *a, const ControlSilence *s, Buf *out, Err *err)
 {
     int64_t now_us = clock_now_us();
     Silence silence = {.until_us = s->duration_us > 0 ? now_us + s->duration_us : 0};
-    copy_text(silence.by, sizeof silence.by, s->by);
-    copy_text(silence.comment, sizeof silence.comment, s->comment);
+    str_to_array(silence.by, sizeof silence.by, s->by);
+    str_to_array(silence.comment, sizeof silence.comment, s->comment);
     pthread_mutex_lock(&a->lock);
     Alert *alert = alert_book_find(&a->book, s->id);
     pthread_mutex_unlock(&a->lock);

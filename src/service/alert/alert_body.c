@@ -4,12 +4,6 @@
 
 enum { SUMMARY_MAX = 8192 };
 
-static void write_text(JsonWriter *w, const char *key, Str value)
-{
-    json_key(w, key);
-    json_write_text(w, value);
-}
-
 static Str time_text(int64_t us, char text[DATETIME_TEXT_MAX])
 {
     return str_make(text, datetime_format_timestamp(us, 'T', true, text));
@@ -77,10 +71,10 @@ static void write_annotations(const char *key, const Alert *a, JsonWriter *w)
     json_object_begin(w);
     /* What doesn't fit is cut: an alert goes out in any case. */
     IGNORE(alert_summary(a, &text, NULL));
-    write_text(w, "summary", buf_str(&text));
+    json_key_text(w, "summary", buf_str(&text));
     buf_clear(&text);
     IGNORE(put_description(a, &text, NULL));
-    write_text(w, "description", buf_str(&text));
+    json_key_text(w, "description", buf_str(&text));
     json_object_end(w);
 }
 
@@ -100,10 +94,10 @@ static void write_labels(const char *key, const AlertLabel *labels, int32_t coun
 void alert_write(const Alert *a, int64_t now_us, JsonWriter *w)
 {
     json_object_begin(w);
-    write_text(w, "id", str_from(a->id));
-    write_text(w, "name", alert_label(a, STR("alertname")));
-    write_text(w, "state", str_from(alert_state_name(a->state)));
-    write_text(w, "severity", alert_label(a, STR("severity")));
+    json_key_text(w, "id", str_from(a->id));
+    json_key_text(w, "name", alert_label(a, STR("alertname")));
+    json_key_text(w, "state", str_from(alert_state_name(a->state)));
+    json_key_text(w, "severity", alert_label(a, STR("severity")));
     json_key(w, "when");
     json_write_text_or_null(w, a->rule ? a->rule->when : STR_NULL);
     json_key(w, "value");
@@ -120,8 +114,8 @@ void alert_write(const Alert *a, int64_t now_us, JsonWriter *w)
     if (a->silenced_us > now_us) {
         json_object_begin(w);
         write_time(w, "until", a->silenced_us);
-        write_text(w, "by", str_from(a->silenced_by));
-        write_text(w, "comment", str_from(a->comment));
+        json_key_text(w, "by", str_from(a->silenced_by));
+        json_key_text(w, "comment", str_from(a->comment));
         json_object_end(w);
     } else {
         json_write_null(w);
@@ -135,14 +129,14 @@ static void write_member(const Alert *a, const AlertSettings *s, JsonWriter *w)
 {
     bool firing = a->state == ALERT_FIRING;
     json_object_begin(w);
-    write_text(w, "status", firing ? STR("firing") : STR("resolved"));
+    json_key_text(w, "status", firing ? STR("firing") : STR("resolved"));
     write_labels("labels", a->labels, a->label_count, w);
     write_annotations("annotations", a, w);
     write_time(w, "startsAt", a->fired_us);
-    if (firing) write_text(w, "endsAt", STR("0001-01-01T00:00:00Z"));
+    if (firing) json_key_text(w, "endsAt", STR("0001-01-01T00:00:00Z"));
     else write_time(w, "endsAt", a->resolved_us);
-    write_text(w, "generatorURL", s->external_url);
-    write_text(w, "fingerprint", str_from(a->id));
+    json_key_text(w, "generatorURL", s->external_url);
+    json_key_text(w, "fingerprint", str_from(a->id));
     json_object_end(w);
 }
 
@@ -180,14 +174,14 @@ Status alert_webhook_body(const AlertGroup *g, const AlertSettings *s, Str recei
 {
     JsonWriter w = json_writer_make(out, err);
     json_object_begin(&w);
-    write_text(&w, "version", STR("4"));
-    write_text(&w, "groupKey", g->key);
+    json_key_text(&w, "version", STR("4"));
+    json_key_text(&w, "groupKey", g->key);
     json_key(&w, "truncatedAlerts");
     json_write_int64(&w, 0);
-    write_text(&w, "status", g->firing ? STR("firing") : STR("resolved"));
-    write_text(&w, "receiver", receiver);
+    json_key_text(&w, "status", g->firing ? STR("firing") : STR("resolved"));
+    json_key_text(&w, "receiver", receiver);
     write_common(g, s, &w);
-    write_text(&w, "externalURL", s->external_url);
+    json_key_text(&w, "externalURL", s->external_url);
     json_key(&w, "alerts");
     json_array_begin(&w);
     for (int32_t i = 0; i < g->count; i++) write_member(g->members[i], s, &w);
@@ -211,13 +205,13 @@ Status alert_slack_body(const AlertGroup *g, Buf *out, Err *err)
     for (int32_t i = 0; i < g->count; i++) TRY(put_line(g->members[i], &text, err));
     JsonWriter w = json_writer_make(out, err);
     json_object_begin(&w);
-    write_text(&w, "text", str_trim(buf_str(&text)));
+    json_key_text(&w, "text", str_trim(buf_str(&text)));
     json_key(&w, "attachments");
     json_array_begin(&w);
     json_object_begin(&w);
-    write_text(&w, "color", g->firing ? STR("danger") : STR("good"));
-    write_text(&w, "fallback", str_trim(buf_str(&text)));
-    write_text(&w, "footer", alert_label(g->members[0], STR("neuron")));
+    json_key_text(&w, "color", g->firing ? STR("danger") : STR("good"));
+    json_key_text(&w, "fallback", str_trim(buf_str(&text)));
+    json_key_text(&w, "footer", alert_label(g->members[0], STR("neuron")));
     json_object_end(&w);
     json_array_end(&w);
     json_object_end(&w);
@@ -230,10 +224,10 @@ Status alert_letter_body(const AlertGroup *g, Buf *out, Err *err)
     for (int32_t i = 0; i < g->count; i++) TRY(put_line(g->members[i], &text, err));
     JsonWriter w = json_writer_make(out, err);
     json_object_begin(&w);
-    write_text(&w, "alert", alert_label(g->members[0], STR("alertname")));
-    write_text(&w, "status", g->firing ? STR("firing") : STR("resolved"));
-    write_text(&w, "severity", alert_label(g->members[0], STR("severity")));
-    write_text(&w, "text", str_slice(str_trim(buf_str(&text)), 0, 1000));
+    json_key_text(&w, "alert", alert_label(g->members[0], STR("alertname")));
+    json_key_text(&w, "status", g->firing ? STR("firing") : STR("resolved"));
+    json_key_text(&w, "severity", alert_label(g->members[0], STR("severity")));
+    json_key_text(&w, "text", str_slice(str_trim(buf_str(&text)), 0, 1000));
     json_object_end(&w);
     return json_writer_end(&w);
 }
@@ -252,7 +246,7 @@ Status alert_manager_body(const AlertBook *book, const AlertSettings *s, int64_t
         write_annotations("annotations", a, &w);
         write_time(&w, "startsAt", a->fired_us);
         write_time(&w, "endsAt", firing ? until_us : a->resolved_us);
-        if (s->external_url.len) write_text(&w, "generatorURL", s->external_url);
+        if (s->external_url.len) json_key_text(&w, "generatorURL", s->external_url);
         json_object_end(&w);
         ++*ret_count;
     }

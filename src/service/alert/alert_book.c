@@ -253,18 +253,6 @@ void alert_book_sweep(AlertBook *book)
 
 /* ---- kept and taken up again ---- */
 
-static void write_int(JsonWriter *w, const char *key, int64_t value)
-{
-    json_key(w, key);
-    json_write_int64(w, value);
-}
-
-static void write_text(JsonWriter *w, const char *key, Str value)
-{
-    json_key(w, key);
-    json_write_text(w, value);
-}
-
 Status alert_save(const Alert *a, Buf *out, Err *err)
 {
     JsonWriter w = json_writer_make(out, err);
@@ -276,19 +264,19 @@ Status alert_save(const Alert *a, Buf *out, Err *err)
         json_write_text(&w, a->labels[i].value);
     }
     json_object_end(&w);
-    write_int(&w, "state", a->state);
+    json_key_int64(&w, "state", a->state);
     json_key(&w, "value");
     json_write_double(&w, a->value);
     json_key(&w, "threshold");
     json_write_double(&w, a->threshold);
-    write_int(&w, "active_us", a->active_us);
-    write_int(&w, "fired_us", a->fired_us);
-    write_int(&w, "resolved_us", a->resolved_us);
-    write_int(&w, "told", a->told);
-    write_int(&w, "notified_us", a->notified_us);
-    write_int(&w, "silenced_us", a->silenced_us);
-    write_text(&w, "silenced_by", str_from(a->silenced_by));
-    write_text(&w, "comment", str_from(a->comment));
+    json_key_int64(&w, "active_us", a->active_us);
+    json_key_int64(&w, "fired_us", a->fired_us);
+    json_key_int64(&w, "resolved_us", a->resolved_us);
+    json_key_int64(&w, "told", a->told);
+    json_key_int64(&w, "told_us", a->notified_us);
+    json_key_int64(&w, "silenced_us", a->silenced_us);
+    json_key_text(&w, "silenced_by", str_from(a->silenced_by));
+    json_key_text(&w, "comment", str_from(a->comment));
     json_object_end(&w);
     return json_writer_end(&w);
 }
@@ -301,14 +289,6 @@ static AlertState read_state(const JsonValue *root, Str key)
     return good ? (AlertState)number : ALERT_INACTIVE;
 }
 
-static void read_text(const JsonValue *root, Str key, char *to, int64_t size)
-{
-    Str text = str_slice(json_member_text(root, key, STR("")), 0, size - 1);
-    text.len = str_utf8_prefix(text);
-    if (text.len) memcpy(to, text.ptr, (size_t)text.len);
-    to[text.len] = 0;
-}
-
 static void read_alert(Alert *a, const JsonValue *root, int64_t now_us)
 {
     a->state = read_state(root, STR("state"));
@@ -318,10 +298,11 @@ static void read_alert(Alert *a, const JsonValue *root, int64_t now_us)
     (void)json_int64(json_member(root, STR("active_us")), &a->active_us);
     (void)json_int64(json_member(root, STR("fired_us")), &a->fired_us);
     (void)json_int64(json_member(root, STR("resolved_us")), &a->resolved_us);
-    (void)json_int64(json_member(root, STR("notified_us")), &a->notified_us);
+    (void)json_int64(json_member(root, STR("told_us")), &a->notified_us);
     (void)json_int64(json_member(root, STR("silenced_us")), &a->silenced_us);
-    read_text(root, STR("silenced_by"), a->silenced_by, sizeof a->silenced_by);
-    read_text(root, STR("comment"), a->comment, sizeof a->comment);
+    str_to_array(a->silenced_by, sizeof a->silenced_by,
+                 json_member_text(root, STR("silenced_by"), STR_NULL));
+    str_to_array(a->comment, sizeof a->comment, json_member_text(root, STR("comment"), STR_NULL));
     a->seen_us = a->true_us = now_us;
 }
 

@@ -7,9 +7,10 @@
 #include <unistd.h>
 
 #include "foundation/base/file.h"
+#include "foundation/base/clock.h"
 #include "service/alert/alert_impl.h"
 
-enum { ARGUMENTS_MAX = 64, POLL_US = 20000 };
+enum { ARGUMENTS_MAX = 64, POLL_NS = 20000000 };
 extern char **environ;
 
 /* Signals as a program expects them, a process group of its own, input from `fd`. */
@@ -52,7 +53,7 @@ static Status wait_end(pid_t pid, const _Atomic bool *stop, Err *err)
             if (!late) return err_set(err, ERR_CANCELLED, "the command was ended");
             return err_set(err, ERR_TIMEOUT, "the command took more than %d s", ALERT_COMMAND_S);
         }
-        (void)usleep(POLL_US);
+        clock_sleep_ns(POLL_NS);
     }
     if (WIFEXITED(state) && WEXITSTATUS(state) == 0) return OK;
     if (WIFSIGNALED(state)) {

@@ -5,12 +5,6 @@
 #include "service/daemon/control_impl.h"
 #include "service/daemon/dataset_run.h"
 
-static void write_text(JsonWriter *w, const char *key, Str text)
-{
-    json_key(w, key);
-    json_write_text_or_null(w, text.len ? text : STR_NULL);
-}
-
 /* Under the lock. */
 static CheckNote *find(Daemon *d, Str id)
 {
@@ -26,7 +20,7 @@ static CheckNote *make(Daemon *d, Str id, const Job *job)
     CheckNote *note = &d->notes.items[d->notes.count++ % CHECK_NOTES_MAX];
     mem_free(note->result);
     *note = (CheckNote){.job = job};
-    copy_text(note->id, sizeof note->id, id);
+    str_to_array(note->id, sizeof note->id, id);
     return note;
 }
 
@@ -41,8 +35,8 @@ static void write_error(JsonWriter *w, const Err *why)
 {
     json_key(w, "error");
     json_object_begin(w);
-    write_text(w, "what", str_from(why->message));
-    write_text(w, "hint", str_from(why->hint));
+    json_key_text_or_null(w, "what", str_from(why->message));
+    json_key_text_or_null(w, "hint", str_from(why->hint));
     json_object_end(w);
 }
 
@@ -51,11 +45,11 @@ static Status write_result(Str id, const Job *job, const QualityReport *report, 
 {
     JsonWriter w = json_writer_make(out, err);
     json_object_begin(&w);
-    write_text(&w, "check_id", id);
-    write_text(&w, "dataset", job->name);
+    json_key_text_or_null(&w, "check_id", id);
+    json_key_text_or_null(&w, "dataset", job->name);
     write_time(&w, "finished_at", clock_now_us());
     if (report) dataset_report_members(report, &w);
-    if (!report) write_text(&w, "status", STR("failed"));
+    if (!report) json_key_text_or_null(&w, "status", STR("failed"));
     if (!report) write_error(&w, why);
     json_object_end(&w);
     return json_writer_end(&w);
@@ -91,9 +85,9 @@ Status control_check_get(void *arg, Str check_id, Buf *out, Err *err)
         json_write_raw(&w, str_from(note->result));
     } else if (note) {
         json_object_begin(&w);
-        write_text(&w, "check_id", check_id);
-        write_text(&w, "dataset", note->job->name);
-        write_text(&w, "status", STR("queued"));
+        json_key_text_or_null(&w, "check_id", check_id);
+        json_key_text_or_null(&w, "dataset", note->job->name);
+        json_key_text_or_null(&w, "status", STR("queued"));
         write_time(&w, "finished_at", 0);
         json_object_end(&w);
     }

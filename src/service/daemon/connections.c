@@ -60,7 +60,7 @@ static void set(Daemon *d, Str text, const Err *why)
         link->state = state;
         link->checked_us = now_us;
         link->kind = why ? why->kind : ERR_INTERNAL;
-        copy_text(link->error, sizeof link->error, why ? str_from(why->message) : STR_NULL);
+        str_to_array(link->error, sizeof link->error, why ? str_from(why->message) : STR_NULL);
     }
 }
 
@@ -103,7 +103,7 @@ static void write_link(const Link *link, bool detail, JsonWriter *w)
 {
     static const char *const NAMES[] = {"unknown", "healthy", "unhealthy"};
     char key[256] = "connection:";
-    copy_text(key + 11, sizeof key - 11, link->name);
+    str_to_array(key + 11, sizeof key - 11, link->name);
     json_key(w, key);
     json_object_begin(w);
     PartHealth part = {

@@ -6,12 +6,6 @@
 #include "service/daemon/tickets.h"
 #include "service/watch/dataset_check.h"
 
-static void write_text(JsonWriter *w, const char *key, Str text)
-{
-    json_key(w, key);
-    json_write_text_or_null(w, text.len ? text : STR_NULL);
-}
-
 static void write_int(JsonWriter *w, const char *key, int64_t value, bool known)
 {
     json_key(w, key);
@@ -19,25 +13,19 @@ static void write_int(JsonWriter *w, const char *key, int64_t value, bool known)
     else json_write_null(w);
 }
 
-static void write_bool(JsonWriter *w, const char *key, bool value)
-{
-    json_key(w, key);
-    json_write_bool(w, value);
-}
-
 /* Under the lock. */
 static void write_dataset(Daemon *d, const Job *job, JsonWriter *w)
 {
     const QualitySet *set = &d->config->quality[job->index];
     json_object_begin(w);
-    write_text(w, "name", job->name);
-    write_text(w, "from", set->from.text);
-    write_text(w, "table", set->table);
-    write_text(w, "schedule", job->ticks.text);
+    json_key_text_or_null(w, "name", job->name);
+    json_key_text_or_null(w, "from", set->from.text);
+    json_key_text_or_null(w, "table", set->table);
+    json_key_text_or_null(w, "schedule", job->ticks.text);
     write_time(w, "next_check", job->ticks.next_us);
-    write_bool(w, "paused", job->paused);
-    write_text(w, "state", str_from(job_state(d, job)));
-    write_bool(w, "running", job->running);
+    json_key_bool(w, "paused", job->paused);
+    json_key_text_or_null(w, "state", str_from(job_state(d, job)));
+    json_key_bool(w, "running", job->running);
     json_key(w, "queued");
     json_write_int64(w, job->queued);
     json_key(w, "quality_score");
@@ -45,14 +33,14 @@ static void write_dataset(Daemon *d, const Job *job, JsonWriter *w)
     else json_write_null(w);
     json_key(w, "min_score");
     json_write_double(w, set->min_score);
-    write_text(w, "verdict", str_from(job->last.status));
+    json_key_text_or_null(w, "verdict", str_from(job->last.status));
     write_time(w, "last_check", job->last.run_us);
     write_int(w, "total_records", job->report.rows, job->report.has);
     write_int(w, "issues_count", job->report.issues, job->report.has);
     json_key(w, "rules");
     json_write_int64(w, set->rule_count);
     write_time(w, "failing_since", job->last.failing_since_us);
-    write_text(w, "last_error", str_from(job->last.error));
+    json_key_text_or_null(w, "last_error", str_from(job->last.error));
     json_object_end(w);
 }
 
@@ -119,8 +107,8 @@ Status control_quality_check(void *arg, Str dataset, Str trigger, char *ret_chec
         log_text("trigger", trigger));
     JsonWriter w = json_writer_make(out, err);
     json_object_begin(&w);
-    write_text(&w, "dataset", dataset);
-    write_text(&w, "status", STR("queued"));
+    json_key_text_or_null(&w, "dataset", dataset);
+    json_key_text_or_null(&w, "status", STR("queued"));
     json_object_end(&w);
     return json_writer_end(&w);
 }

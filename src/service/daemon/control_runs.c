@@ -16,18 +16,6 @@ void write_time(JsonWriter *w, const char *key, int64_t us)
     json_write_text(w, str_make(text, datetime_format_timestamp(us, 'T', true, text)));
 }
 
-static void write_text(JsonWriter *w, const char *key, Str text)
-{
-    json_key(w, key);
-    json_write_text_or_null(w, text.len ? text : STR_NULL);
-}
-
-static void write_bool(JsonWriter *w, const char *key, bool value)
-{
-    json_key(w, key);
-    json_write_bool(w, value);
-}
-
 static Status no_pipeline(Daemon *d, Str name, Err *err)
 {
     const PipelineConfig *found = NULL;
@@ -44,24 +32,24 @@ static void write_pipeline(Daemon *d, const Job *job, JsonWriter *w)
     static const char *const MODES[] = {"append", "upsert", "replace", "mirror"};
     const PipelineConfig *p = &d->config->pipelines[job->index];
     json_object_begin(w);
-    write_text(w, "name", job->name);
-    write_text(w, "schedule", job->ticks.text);
+    json_key_text_or_null(w, "name", job->name);
+    json_key_text_or_null(w, "schedule", job->ticks.text);
     write_time(w, "next_run", job->ticks.next_us);
-    write_bool(w, "paused", job->paused);
-    write_text(w, "state", str_from(job_state(d, job)));
-    write_bool(w, "running", job->running);
-    write_text(w, "run_id", job->running ? str_from(job->run_id) : STR_NULL);
+    json_key_bool(w, "paused", job->paused);
+    json_key_text_or_null(w, "state", str_from(job_state(d, job)));
+    json_key_bool(w, "running", job->running);
+    json_key_text_or_null(w, "run_id", job->running ? str_from(job->run_id) : STR_NULL);
     json_key(w, "queued");
     json_write_int64(w, job->queued);
-    write_text(w, "last_status", str_from(job->last.status));
+    json_key_text_or_null(w, "last_status", str_from(job->last.status));
     write_time(w, "last_run", job->last.run_us);
     write_time(w, "last_success", job->last.success_us);
     write_time(w, "failing_since", job->last.failing_since_us);
-    write_text(w, "last_error", str_from(job->last.error));
-    write_text(w, "from", p->from.text);
-    write_text(w, "to", p->to.text);
-    write_text(w, "table", p->table);
-    write_text(w, "mode", str_from(MODES[p->mode]));
+    json_key_text_or_null(w, "last_error", str_from(job->last.error));
+    json_key_text_or_null(w, "from", p->from.text);
+    json_key_text_or_null(w, "to", p->to.text);
+    json_key_text_or_null(w, "table", p->table);
+    json_key_text_or_null(w, "mode", str_from(MODES[p->mode]));
     json_object_end(w);
 }
 
@@ -102,10 +90,10 @@ Status control_pipeline_get(void *arg, Str name, Buf *out, Err *err)
 static void write_run(JsonWriter *w, const StateRun *run)
 {
     json_object_begin(w);
-    write_text(w, "run_id", run->run_id);
-    write_text(w, "pipeline", run->pipeline);
-    write_text(w, "trigger", run->trigger);
-    write_text(w, "status", run->status);
+    json_key_text_or_null(w, "run_id", run->run_id);
+    json_key_text_or_null(w, "pipeline", run->pipeline);
+    json_key_text_or_null(w, "trigger", run->trigger);
+    json_key_text_or_null(w, "status", run->status);
     write_time(w, "scheduled_for", run->scheduled_us);
     write_time(w, "started_at", run->started_us);
     write_time(w, "finished_at", run->finished_us);

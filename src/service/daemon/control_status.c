@@ -7,21 +7,15 @@
 #include "service/daemon/store_watch.h"
 #include "service/daemon/workers.h"
 
-static void write_text(JsonWriter *w, const char *key, Str text)
-{
-    json_key(w, key);
-    json_write_text_or_null(w, text.len ? text : STR_NULL);
-}
-
 /* ---- health ---- */
 
 void part_health_write(const PartHealth *part, bool detail, JsonWriter *w)
 {
-    write_text(w, "status", part->status);
+    json_key_text_or_null(w, "status", part->status);
     if (!part->error.len) return;
-    write_text(w, "kind", str_from(err_kind_name(part->kind)));
+    json_key_text_or_null(w, "kind", str_from(err_kind_name(part->kind)));
     if (!detail) return;
-    write_text(w, "error", part->error);
+    json_key_text_or_null(w, "error", part->error);
     write_time(w, "since", part->since_us);
 }
 
@@ -76,10 +70,10 @@ static Health write_dependencies(Daemon *d, bool detail, JsonWriter *w)
 static void write_head(Daemon *d, JsonWriter *w)
 {
     const NeuronOptions *o = &d->config->options.neuron;
-    write_text(w, "id", d->self.identity);
-    write_text(w, "name", o->name);
-    write_text(w, "type", o->type);
-    write_text(w, "version", STR(NEURON_VERSION));
+    json_key_text_or_null(w, "id", d->self.identity);
+    json_key_text_or_null(w, "name", o->name);
+    json_key_text_or_null(w, "type", o->type);
+    json_key_text_or_null(w, "version", STR(NEURON_VERSION));
     write_time(w, "started_at", d->life.started_us);
     double uptime = (double)(clock_mono_ns() - d->life.started_ns) / 1e9;
     json_key(w, "uptime");
@@ -96,7 +90,7 @@ Status control_health(void *arg, bool detail, Health *ret_health, Buf *out, Err 
     json_object_begin(&w);
     json_key(&w, "dependencies");
     Health health = write_dependencies(arg, detail, &w);
-    write_text(&w, "status", str_from(health_name(health)));
+    json_key_text_or_null(&w, "status", str_from(health_name(health)));
     if (detail) write_head(arg, &w);
     json_object_end(&w);
     TRY(json_writer_end(&w));
@@ -137,7 +131,7 @@ Status control_status(void *arg, Buf *out, Err *err)
     write_head(d, &w);
     json_key(&w, "dependencies");
     Health health = write_dependencies(d, true, &w);
-    write_text(&w, "health", str_from(health_name(health)));
+    json_key_text_or_null(&w, "health", str_from(health_name(health)));
     json_key(&w, "token");
     json_write_bool(&w, d->config->options.http.token.len > 0);
     json_key(&w, "pipelines");
@@ -183,16 +177,16 @@ Status control_config(void *arg, Buf *out, Err *err)
     const ConfigurationOptions *o = &d->config->options;
     JsonWriter w = json_writer_make(out, err);
     json_object_begin(&w);
-    write_text(&w, "file", d->config->path);
-    write_text(&w, "id", d->self.identity);
-    write_text(&w, "state", state_url_is_file(o->state) ? o->state : STR("***"));
+    json_key_text_or_null(&w, "file", d->config->path);
+    json_key_text_or_null(&w, "id", d->self.identity);
+    json_key_text_or_null(&w, "state", state_url_is_file(o->state) ? o->state : STR("***"));
     json_key(&w, "memory_bytes");
     json_write_int64(&w, o->memory_bytes);
     json_key(&w, "drain_seconds");
     json_write_double(&w, (double)o->drain_us / 1e6);
-    write_text(&w, "listen", o->http.listen);
-    write_text(&w, "token", o->http.token.len ? STR("***") : STR_NULL);
-    write_text(&w, "log_level", str_from(log_level_name(log_level())));
+    json_key_text_or_null(&w, "listen", o->http.listen);
+    json_key_text_or_null(&w, "token", o->http.token.len ? STR("***") : STR_NULL);
+    json_key_text_or_null(&w, "log_level", str_from(log_level_name(log_level())));
     json_key(&w, "federation");
     json_write_bool(&w, o->federation.url.len > 0);
     json_key(&w, "connections");

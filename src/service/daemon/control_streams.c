@@ -6,12 +6,6 @@
 #include "service/daemon/parts.h"
 #include "work/reject/refused.h"
 
-static void write_text(JsonWriter *w, const char *key, Str text)
-{
-    json_key(w, key);
-    json_write_text_or_null(w, text.len ? text : STR_NULL);
-}
-
 static StreamState state_of(StreamStats *stats)
 {
     return (StreamState)atomic_load(&stats->state);
@@ -22,15 +16,15 @@ static void write_stream(Stream *stream, JsonWriter *w)
     const StreamConfig *config = stream_config(stream);
     StreamStats *stats = stream_stats(stream);
     json_object_begin(w);
-    write_text(w, "name", config->name);
-    write_text(w, "state", str_from(stream_state_name(state_of(stats))));
+    json_key_text_or_null(w, "name", config->name);
+    json_key_text_or_null(w, "state", str_from(stream_state_name(state_of(stats))));
     json_key(w, "paused");
     json_write_bool(w, stream_is_paused(stream));
     write_time(w, "trouble_since", atomic_load(&stats->trouble_since_us));
-    write_text(w, "from", config->from.text);
-    write_text(w, "from_topic", config->topic);
-    write_text(w, "to", config->to.text);
-    write_text(w, "to_name", config->to_name);
+    json_key_text_or_null(w, "from", config->from.text);
+    json_key_text_or_null(w, "from_topic", config->topic);
+    json_key_text_or_null(w, "to", config->to.text);
+    json_key_text_or_null(w, "to_name", config->to_name);
     stream_stats_write(stats, w);
     json_object_end(w);
 }
@@ -172,7 +166,7 @@ static Str trouble_of(StreamStats *stats, char text[ERR_MESSAGE_MAX], ErrKind *r
     if (atomic_load(&stats->ledger_gap) != 0) return STR("messages are missing from the ledger");
     if (state != STREAM_WAITING && state != STREAM_FAILED && state != STREAM_HELD) return STR("");
     pthread_mutex_lock(&stats->mutex);
-    copy_text(text, ERR_MESSAGE_MAX, str_from(stats->error.message));
+    str_to_array(text, ERR_MESSAGE_MAX, str_from(stats->error.message));
     *ret_kind = stats->error.kind;
     pthread_mutex_unlock(&stats->mutex);
     return text[0] ? str_from(text) : str_from(stream_state_name(state));
@@ -192,7 +186,7 @@ Health streams_health(Daemon *d, bool detail, JsonWriter *w)
         json_key(w, key);
         json_object_begin(w);
         part_health_write(&part, detail, w);
-        if (detail) write_text(w, "state", str_from(stream_state_name(state_of(stats))));
+        if (detail) json_key_text_or_null(w, "state", str_from(stream_state_name(state_of(stats))));
         json_object_end(w);
         if (part.error.len) health = HEALTH_DEGRADED;
     }

@@ -28,14 +28,6 @@
 #define LOOK_NS SECOND_NS
 #define LOOK_IDLE_NS (30 * SECOND_NS)
 
-void copy_text(char *to, int64_t size, Str text)
-{
-    text = str_slice(text, 0, size - 1);
-    text.len = str_utf8_prefix(text);
-    if (text.len) memcpy(to, text.ptr, (size_t)text.len);
-    to[text.len] = 0;
-}
-
 void daemon_wake(Daemon *d)
 {
     uint64_t one = 1;

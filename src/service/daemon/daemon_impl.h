@@ -221,6 +221,5 @@ typedef struct Daemon {
 MUST_USE Status daemon_load(const DaemonOptions *options, Configuration *ret_config, Err *err);
 void daemon_end(Daemon *d, DaemonEnd how);
 void daemon_wake(Daemon *d);
-void copy_text(char *to, int64_t size, Str text);
 
 #endif

@@ -30,7 +30,7 @@ static Status take_last(void *arg, const StateReport *report, Err *err UNUSED)
     job->report.has = true;
     job->report.score = report->score;
     job->last.run_us = report->at_us;
-    copy_text(job->last.status, sizeof job->last.status, report->verdict);
+    str_to_array(job->last.status, sizeof job->last.status, report->verdict);
     if (json_parse(report->report, &arena, &root, NULL) == OK) {
         (void)json_int64(json_member(root, STR("total_records")), &job->report.rows);
         (void)json_int64(json_member(root, STR("issues_count")), &job->report.issues);
@@ -82,25 +82,19 @@ static void count_report(const QualityReport *report)
     }
 }
 
-static void write_text(JsonWriter *w, const char *key, Str text)
-{
-    json_key(w, key);
-    json_write_text(w, text);
-}
-
 void dataset_report_members(const QualityReport *report, JsonWriter *w)
 {
     json_key(w, "data_quality_check");
     json_write_bool(w, true);
-    write_text(w, "dataset_name", report->dataset);
+    json_key_text(w, "dataset_name", report->dataset);
     json_key(w, "quality_score");
     json_write_double(w, report->score);
     json_key(w, "total_records");
     json_write_int64(w, report->total_records);
     json_key(w, "issues_count");
     json_write_int64(w, quality_report_issues(report));
-    write_text(w, "status", STR("success"));
-    write_text(w, "verdict", str_from(verdict_name(report->verdict)));
+    json_key_text(w, "status", STR("success"));
+    json_key_text(w, "verdict", str_from(verdict_name(report->verdict)));
     json_key(w, "duration_seconds");
     json_write_double(w, (double)report->duration_ns / 1e9);
 }
@@ -126,7 +120,8 @@ static void remember(Daemon *d, Job *job, const QualityReport *report)
     job->last.success_us = report->at_us;
     job->last.failing_since_us = 0;
     job->last.error[0] = 0;
-    copy_text(job->last.status, sizeof job->last.status, str_from(verdict_name(report->verdict)));
+    str_to_array(job->last.status, sizeof job->last.status,
+                 str_from(verdict_name(report->verdict)));
     pthread_mutex_unlock(&d->lock);
 }
 
@@ -151,9 +146,9 @@ static void tell_failure(Daemon *d, Job *job, const Err *why)
     metrics_add(METRIC_ERRORS, 1, LABELS(STR("quality"), str_from(err_kind_name(why->kind))));
     pthread_mutex_lock(&d->lock);
     if (!job->last.failing_since_us) job->last.failing_since_us = clock_now_us();
-    copy_text(job->last.error, sizeof job->last.error, str_from(why->message));
+    str_to_array(job->last.error, sizeof job->last.error, str_from(why->message));
     job->last.kind = why->kind;
-    copy_text(job->last.status, sizeof job->last.status, STR("error"));
+    str_to_array(job->last.status, sizeof job->last.status, STR("error"));
     pthread_mutex_unlock(&d->lock);
 }
 

@@ -33,8 +33,8 @@ static void remember(Daemon *d, Job *job, Str status, const Err *err)
     bool good = str_eq(status, STR("success"));
     pthread_mutex_lock(&d->lock);
     job->last.run_us = now_us;
-    copy_text(job->last.status, sizeof job->last.status, status);
-    copy_text(job->last.error, sizeof job->last.error, good ? STR_NULL : str_from(err->message));
+    str_to_array(job->last.status, sizeof job->last.status, status);
+    str_to_array(job->last.error, sizeof job->last.error, good ? STR_NULL : str_from(err->message));
     job->last.kind = err->kind;
     if (good) job->last.success_us = now_us;
     if (good) job->ticks.fresh = true;
@@ -166,9 +166,9 @@ void job_skip(Daemon *d, Ticket *ticket, Str why)
     RunResult result;
     run_result_init(&result);
     result.status = RUN_SKIPPED;
-    copy_text(result.pipeline, sizeof result.pipeline, ticket->job->name);
-    copy_text(result.run_id, sizeof result.run_id, str_from(ticket->run_id));
-    copy_text(result.message, sizeof result.message, why);
+    str_to_array(result.pipeline, sizeof result.pipeline, ticket->job->name);
+    str_to_array(result.run_id, sizeof result.run_id, str_from(ticket->run_id));
+    str_to_array(result.message, sizeof result.message, why);
     LOG(LOG_INFO, "scheduler", "run skipped", log_text("job", ticket->job->tick_name),
         log_text("run_id", str_from(ticket->run_id)), log_text("reason", why));
     if (ticket->job->kind == JOB_PIPELINE &&

@@ -39,7 +39,7 @@ static Status load_last_run(void *arg, const StateRun *run, Err *err UNUSED)
     if (!run->finished_us) return OK;
     if (job->last.run_us == 0) {
         job->last.run_us = run->finished_us;
-        copy_text(job->last.status, sizeof job->last.status, run->status);
+        str_to_array(job->last.status, sizeof job->last.status, run->status);
     }
     if (job->last.success_us == 0 && str_eq(run->status, STR("success"))) {
         job->last.success_us = run->finished_us;

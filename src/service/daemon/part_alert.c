@@ -20,7 +20,7 @@ static void state_folder(const Daemon *d, char folder[PATH_MAX])
     path = at < 0 ? STR_NULL : str_slice(path, at + 4, path.len);
     int64_t end = path.len;
     while (end > 0 && path.ptr[end - 1] != '/') end--;
-    copy_text(folder, PATH_MAX, end > 0 ? str_slice(path, 0, end) : STR("."));
+    str_to_array(folder, PATH_MAX, end > 0 ? str_slice(path, 0, end) : STR("."));
 }
 
 /* The folder's mount point: the topmost parent on the same device. */

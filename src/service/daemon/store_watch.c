@@ -80,7 +80,7 @@ void store_health(Daemon *d, StoreHealth *ret_health)
     bool unanswered = watch->wanted && clock_mono_ns() - watch->asked_ns >= MOMENT_NS;
     if (unanswered) waits_ns = int64_max(waits_ns, clock_mono_ns() - watch->asked_ns);
     *ret_health = (StoreHealth){.ok = watch->ok, .kind = watch->kind};
-    copy_text(ret_health->error, sizeof ret_health->error, str_from(watch->error));
+    str_to_array(ret_health->error, sizeof ret_health->error, str_from(watch->error));
     pthread_mutex_unlock(&d->lock);
     if (!unanswered && waits_ns < SILENT_NS) return;
     *ret_health = (StoreHealth){.ok = false, .kind = ERR_TIMEOUT};

@@ -26,15 +26,13 @@ void ticket_push(Daemon *d, Ticket *ticket)
 static Status ticket_new(Job *job, Str trigger, int64_t scheduled_us, Ticket **ret_ticket, Err *err)
 {
     uint8_t bytes[16];
-    TRY(hash_random(bytes, sizeof bytes, err));
-    bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
-    bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
+    TRY(uuid_random(bytes, err));
     Ticket *ticket = mem_zalloc((int64_t)sizeof *ticket);
     if (!ticket) return err_memory(err);
     uuid_format(bytes, ticket->run_id);
     ticket->job = job;
     ticket->scheduled_us = scheduled_us;
-    copy_text(ticket->trigger, sizeof ticket->trigger, trigger);
+    str_to_array(ticket->trigger, sizeof ticket->trigger, trigger);
     *ret_ticket = ticket;
     return OK;
 }

@@ -49,8 +49,8 @@ static Status collect_open(void *arg, const StateRun *run, Err *err)
     if (!job) return OK;
     Ticket *ticket = mem_zalloc((int64_t)sizeof *ticket);
     if (!ticket) return err_memory(err);
-    copy_text(ticket->run_id, RUN_ID_SIZE, run->run_id);
-    copy_text(ticket->trigger, sizeof ticket->trigger, run->trigger);
+    str_to_array(ticket->run_id, RUN_ID_SIZE, run->run_id);
+    str_to_array(ticket->trigger, sizeof ticket->trigger, run->trigger);
     ticket->job = job;
     ticket->scheduled_us = run->scheduled_us;
     ticket->attempts = run->attempts;

@@ -75,7 +75,7 @@ static void start_failed(Daemon *d, const Err *why)
         LOG_ERR(LOG_ERROR, "daemon", "no thread for a run; it waits", why);
         metrics_add(METRIC_ERRORS, 1, LABELS(STR("daemon"), str_from(err_kind_name(why->kind))));
     }
-    copy_text(d->pool.error, sizeof d->pool.error, str_from(why->message));
+    str_to_array(d->pool.error, sizeof d->pool.error, str_from(why->message));
 }
 
 /* Owns the ticket unless it fails. */
@@ -177,12 +177,6 @@ void workers_done(Daemon *d)
 
 /* ---- what is told of them ---- */
 
-static void write_int(JsonWriter *w, const char *key, int64_t value)
-{
-    json_key(w, key);
-    json_write_int64(w, value);
-}
-
 /* What keeps the job that waits longest. */
 static void explain(const Daemon *d, const Waiting *all, char *text, size_t size)
 {
@@ -217,10 +211,10 @@ bool workers_health(const Daemon *d, bool detail, JsonWriter *w)
     json_object_begin(w);
     part_health_write(&part, detail, w);
     if (detail) {
-        write_int(w, "pipelines_running", d->pool.running[JOB_PIPELINE]);
-        write_int(w, "pipelines_waiting", all.count[JOB_PIPELINE]);
-        write_int(w, "checks_running", d->pool.running[JOB_DATASET]);
-        write_int(w, "checks_waiting", all.count[JOB_DATASET]);
+        json_key_int64(w, "pipelines_running", d->pool.running[JOB_PIPELINE]);
+        json_key_int64(w, "pipelines_waiting", all.count[JOB_PIPELINE]);
+        json_key_int64(w, "checks_running", d->pool.running[JOB_DATASET]);
+        json_key_int64(w, "checks_waiting", all.count[JOB_DATASET]);
     }
     json_object_end(w);
     return good;

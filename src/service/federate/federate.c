@@ -59,13 +59,6 @@ void federate_note(Federate *f, const char *type, const char *format, ...)
     event->at_us = clock_now_us();
 }
 
-static void copy_text(char *to, int64_t size, const char *from)
-{
-    Str text = body_clip(str_from(from), size - 1);
-    if (text.len) memcpy(to, text.ptr, (size_t)text.len);
-    to[text.len] = 0;
-}
-
 void federate_trouble(Federate *f, LogLevel level, const char *what, Outcome outcome,
                       const Err *err)
 {
@@ -76,8 +69,8 @@ void federate_trouble(Federate *f, LogLevel level, const char *what, Outcome out
     pthread_mutex_lock(&f->lock);
     if (!f->trouble_us) f->trouble_us = now_us;
     f->trouble_kind = err->kind;
-    copy_text(f->trouble, sizeof f->trouble, err->message);
-    copy_text(f->hint, sizeof f->hint, err->hint);
+    str_to_array(f->trouble, sizeof f->trouble, str_from(err->message));
+    str_to_array(f->hint, sizeof f->hint, str_from(err->hint));
     pthread_mutex_unlock(&f->lock);
     metrics_set(METRIC_FEDERATION_UP, 0, NO_LABELS);
     LOG_ERR(news ? level : LOG_DEBUG, "federation", what, err,

@@ -329,7 +329,7 @@ static void make_slim(Order *order)
     order->slim = true;
     if (json_parse(order->result, &arena, &root, &err) == OK) {
         const JsonValue *success = json_member(root, STR("success"));
-        bool good = success && success->kind == JSON_BOOL && success->boolean;
+        bool good = json_is_true(success);
         Str message = STR("the federation did not take the result");
         if (complete_body(good, STR_NULL, message, &out, &err) == OK) {
             IGNORE(arena_copy(&order->arena, buf_str(&out), &order->result, &err)); /* as it was */

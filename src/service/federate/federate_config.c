@@ -17,7 +17,7 @@ void federate_config_load(Federate *f)
         Str version = json_member_text(root, STR("version"), STR_NULL);
         Str content = json_member_text(root, STR("content"), STR_NULL);
         const JsonValue *refused = json_member(root, STR("refused"));
-        f->config_refused = refused && refused->kind == JSON_BOOL && refused->boolean;
+        f->config_refused = json_is_true(refused);
         if (buf_append(&f->config_version, version, &err) == OK) {
             IGNORE(buf_append(&f->config_content, content, &err)); /* told below */
         }

@@ -85,18 +85,12 @@ static const Field WHOLE[] = {
 static const Field REAL[] = {FIELD("seconds", seconds), FIELD("cpu", cpu), FIELD("memory", memory),
                              FIELD("disk", disk)};
 
-static void write_int(JsonWriter *w, const char *key, int64_t value)
-{
-    json_key(w, key);
-    json_write_int64(w, value);
-}
-
 void day_write(const Day *day, JsonWriter *w)
 {
     for (int32_t i = 0; i < COUNT_OF(WHOLE); i++) {
         int64_t value = 0;
         memcpy(&value, (const char *)day + WHOLE[i].offset, sizeof value);
-        write_int(w, WHOLE[i].key, value);
+        json_key_int64(w, WHOLE[i].key, value);
     }
     for (int32_t i = 0; i < COUNT_OF(REAL); i++) {
         double value = 0;
@@ -134,9 +128,9 @@ void day_show(const Day *day, JsonWriter *w)
     char date[DATETIME_TEXT_MAX];
     int64_t len = datetime_format_date((int32_t)day->day, date);
     body_text(w, "date", str_make(date, len), DATETIME_TEXT_MAX);
-    write_int(w, "count", day->count);
-    write_int(w, "good", day->good);
-    write_int(w, "rows", day->rows);
+    json_key_int64(w, "count", day->count);
+    json_key_int64(w, "good", day->good);
+    json_key_int64(w, "rows", day->rows);
     body_double(w, "seconds", day->seconds);
-    write_int(w, "reports_dropped", day->dropped);
+    json_key_int64(w, "reports_dropped", day->dropped);
 }

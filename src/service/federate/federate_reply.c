@@ -104,11 +104,6 @@ static void say_why(const JsonValue *root, Answer *a)
     }
 }
 
-static bool is_true(const JsonValue *value)
-{
-    return value && value->kind == JSON_BOOL && value->boolean;
-}
-
 void reply_judge(Operation operation, int32_t status, bool is_json, Str body, Arena *arena,
                  Answer *a)
 {
@@ -126,7 +121,7 @@ void reply_judge(Operation operation, int32_t status, bool is_json, Str body, Ar
     const JsonValue *needed = form->needed ? json_member(data, str_from(form->needed)) : NULL;
     if (!json) {
         add_text(a->text, "", STR("a page instead of JSON: nothing answers at this path"));
-    } else if (!is_true(json_member(root, STR("success")))) {
+    } else if (!json_is_true(json_member(root, STR("success")))) {
         add_text(a->text, "", STR("the reply has no success"));
     } else if (form->needed && (!needed || needed->kind != form->kind)) {
         (void)snprintf(a->text, sizeof a->text, "the reply has no %s", form->needed);

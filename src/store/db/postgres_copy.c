@@ -11,7 +11,7 @@ enum { COPY_PIECE_MAX = 1 << 20 };
 
 /* The server sends 8 KB at a time, and to wake up for each costs more than to read the rows in it:
  * a stream that runs has this long to fill the socket, whose buffer holds several times as much. */
-static const struct timespec COPY_NAP = {.tv_nsec = 500000};
+enum { COPY_NAP_NS = 500000 };
 
 /* The statement's first answer is there: rows go in or out now, or it failed. */
 static Status copy_begun(PostgresDb *db, ExecStatusType want, Err *err)
@@ -166,7 +166,7 @@ static Status copy_out_start(PostgresDb *db, int64_t deadline_ns, bool *ret_read
 static Status copy_more(PostgresDb *db, int64_t deadline_ns, bool *ret_ready, Err *err)
 {
     if (db->rested) return postgres_wait(db, false, deadline_ns, ret_ready, err);
-    if (!db->flowing) (void)nanosleep(&COPY_NAP, NULL);
+    if (!db->flowing) clock_sleep_ns(COPY_NAP_NS);
     db->rested = !db->flowing;
     db->flowing = false;
     return OK;

@@ -129,11 +129,11 @@ void postgres_asked(PostgresDb *db)
 /* The session is given up after this: the server has to hear of it before. */
 static void cancel_wait(PostgresDb *db)
 {
-    const struct timespec nap = {.tv_nsec = 10000000};
+    enum { CANCEL_NAP_NS = 10000000 };
     int64_t until_ns = clock_mono_ns() + CANCEL_AGAIN_NS;
     postgres_db_cancel(db);
     while (atomic_load(&db->canceller->busy) && clock_mono_ns() < until_ns)
-        (void)nanosleep(&nap, NULL);
+        clock_sleep_ns(CANCEL_NAP_NS);
 }
 
 static Status too_loud(PostgresDb *db, Err *err)

@@ -8,13 +8,13 @@
 #include <time.h>
 
 #include "engine/sql/sql_dialect.h"
+#include "foundation/base/clock.h"
 #include "foundation/base/file.h"
 
 /* Instructions of SQLite's machine between two looks: less than a millisecond. */
 enum { STOP_INSTRUCTIONS = 10000 };
 /* Between two tries for a lock. */
-static const struct timespec BUSY_NAP = {.tv_nsec = 10000000};
-enum { BUSY_TRIES = SQLITE_DB_BUSY_MS / 10 };
+enum { BUSY_NAP_NS = 10000000, BUSY_TRIES = SQLITE_DB_BUSY_MS / 10 };
 
 static ErrKind kind_of_code(int code)
 {
@@ -168,7 +168,7 @@ static int is_worth_a_try(void *arg, int tries)
     const SqliteStop *stop = arg;
     bool stopped = stop->stop && atomic_load(stop->stop);
     if (tries >= BUSY_TRIES || stopped || atomic_load(&stop->cancelled)) return 0;
-    (void)nanosleep(&BUSY_NAP, NULL);
+    clock_sleep_ns(BUSY_NAP_NS);
     return 1;
 }
 

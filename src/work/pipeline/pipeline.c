@@ -5,27 +5,16 @@
 #include "foundation/base/clock.h"
 #include "foundation/base/hash.h"
 #include "foundation/base/thread.h"
+#include "foundation/codec/uuid.h"
 #include "work/pipeline/pipeline_impl.h"
 #include "work/step/step_check.h"
 
-static void copy_text(char *to, int64_t size, Str text)
-{
-    text = str_slice(text, 0, size - 1);
-    if (text.len) memcpy(to, text.ptr, (size_t)text.len);
-    to[text.len] = 0;
-}
-
-/* A random UUID (version 4). */
 static Status run_id_new(char run_id[40], Err *err)
 {
-    uint8_t b[16];
-    TRY(hash_random(b, sizeof b, err));
-    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    (void)snprintf(run_id, 40,
-                   "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-                   b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13],
-                   b[14], b[15]);
+    uint8_t bytes[16];
+    TRY(uuid_random(bytes, err));
+    uuid_format(bytes, run_id);
+    run_id[UUID_TEXT_LEN] = 0;
     return OK;
 }
 
@@ -33,7 +22,7 @@ static void add_drop(RunResult *result, Str reason, int64_t rows)
 {
     if (rows == 0) return;
     RunDrop *drop = &result->drops[result->drop_count++];
-    copy_text(drop->step, sizeof drop->step, reason);
+    str_to_array(drop->step, sizeof drop->step, reason);
     drop->rows = rows;
 }
 
@@ -288,10 +277,10 @@ Status pipeline_run(const PipelineConfig *config, const RunOptions *options, con
     Err local = {0};
     if (!err) err = &local;
     int64_t start_ns = clock_mono_ns();
-    copy_text(result->pipeline, sizeof result->pipeline, config->name);
+    str_to_array(result->pipeline, sizeof result->pipeline, config->name);
     bool again = options->run_id.len > 0;
     Status status = OK;
-    if (again) copy_text(result->run_id, sizeof result->run_id, options->run_id);
+    if (again) str_to_array(result->run_id, sizeof result->run_id, options->run_id);
     else status = run_id_new(result->run_id, err);
     int32_t attempts = config->retry_attempts > 1 ? config->retry_attempts : 1;
     while (status == OK) {

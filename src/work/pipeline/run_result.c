@@ -39,12 +39,6 @@ static void write_seconds(JsonWriter *w, const char *key, int64_t ns)
     json_write_double(w, (double)(ns / 1000) / 1e6);
 }
 
-static void write_int(JsonWriter *w, const char *key, int64_t value)
-{
-    json_key(w, key);
-    json_write_int64(w, value);
-}
-
 /* Shares of what was extracted, 100 when nothing was; to four digits after the point. */
 static double percent(int64_t part, int64_t whole)
 {
@@ -53,19 +47,20 @@ static double percent(int64_t part, int64_t whole)
 
 static void write_counts(JsonWriter *w, const RunResult *r)
 {
-    write_int(w, "records_extracted", r->extracted);
-    write_int(w, "records_transformed", r->transformed);
+    json_key_int64(w, "records_extracted", r->extracted);
+    json_key_int64(w, "records_transformed", r->transformed);
     json_key(w, "records_dropped");
     json_object_begin(w);
-    for (int32_t i = 0; i < r->drop_count; i++) write_int(w, r->drops[i].step, r->drops[i].rows);
+    for (int32_t i = 0; i < r->drop_count; i++)
+        json_key_int64(w, r->drops[i].step, r->drops[i].rows);
     json_object_end(w);
-    write_int(w, "records_rejected", r->rejected);
-    write_int(w, "records_loaded", r->loaded);
-    write_int(w, "inserted", r->inserted);
-    write_int(w, "updated", r->updated);
-    write_int(w, "unchanged", r->unchanged);
-    if (r->deleted) write_int(w, "deleted", r->deleted);
-    write_int(w, "records_processed", r->loaded);
+    json_key_int64(w, "records_rejected", r->rejected);
+    json_key_int64(w, "records_loaded", r->loaded);
+    json_key_int64(w, "inserted", r->inserted);
+    json_key_int64(w, "updated", r->updated);
+    json_key_int64(w, "unchanged", r->unchanged);
+    if (r->deleted) json_key_int64(w, "deleted", r->deleted);
+    json_key_int64(w, "records_processed", r->loaded);
 }
 
 static void write_warnings(JsonWriter *w, const RunResult *r)
@@ -131,11 +126,11 @@ Status run_result_json(const RunResult *r, bool indent UNUSED, Buf *out, Err *er
     json_key(&w, "watermark");
     Str watermark = buf_str(&r->watermark);
     json_write_text_or_null(&w, watermark.len ? watermark : STR_NULL);
-    write_int(&w, "bytes", r->bytes);
+    json_key_int64(&w, "bytes", r->bytes);
     json_key(&w, "rows_per_second");
     double seconds = (double)r->duration_ns / 1e9;
     json_write_double(&w, seconds > 0 ? round((double)r->extracted / seconds) : 0);
-    write_int(&w, "attempts", r->attempts);
+    json_key_int64(&w, "attempts", r->attempts);
     json_key(&w, "checks");
     json_array_begin(&w);
     if (r->checks.len) json_write_raw(&w, buf_str(&r->checks));

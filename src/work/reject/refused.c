@@ -138,7 +138,7 @@ static void set_cut(const JsonValue *letter, Refused *refused)
 {
     const JsonValue *cut = json_member(letter, STR("original_truncated"));
     refused->bytes = -1;
-    refused->cut = cut && cut->kind == JSON_BOOL && str_eq(cut->text, STR("true"));
+    refused->cut = json_is_true(cut);
     if (!refused->cut) return;
     refused->object = false;
     (void)json_int64(json_member(letter, STR("original_bytes")), &refused->bytes);
@@ -471,18 +471,6 @@ Status refused_read(const RefusedPlace *place, const RefusedEnv *env, RefusedEac
 
 /* ---- as JSON ---- */
 
-static void put_text(JsonWriter *w, const char *key, Str text)
-{
-    json_key(w, key);
-    json_write_text_or_null(w, text.len ? text : STR_NULL);
-}
-
-static void put_count(JsonWriter *w, const char *key, int64_t value)
-{
-    json_key(w, key);
-    json_write_int64(w, value);
-}
-
 Str refused_reason(Str reason, char to[REFUSED_REASON_MAX])
 {
     if (!redact_values()) return reason;
@@ -493,17 +481,17 @@ Str refused_reason(Str reason, char to[REFUSED_REASON_MAX])
 
 void refused_write(const Refused *refused, JsonWriter *w)
 {
-    put_text(w, "id", str_from(refused->id));
-    put_text(w, "cause", str_from(refused->cause));
-    put_text(w, "stage", refused->stage);
-    put_text(w, "column", refused->column);
+    json_key_text_or_null(w, "id", str_from(refused->id));
+    json_key_text_or_null(w, "cause", str_from(refused->cause));
+    json_key_text_or_null(w, "stage", refused->stage);
+    json_key_text_or_null(w, "column", refused->column);
     char reason[REFUSED_REASON_MAX];
-    put_text(w, "reason", refused_reason(refused->reason, reason));
-    put_text(w, "type", redact_value(refused->type));
-    put_text(w, "time", refused->time);
-    put_text(w, "topic", refused->topic);
-    put_count(w, "partition", refused->source_part);
-    put_count(w, "offset", refused->source_offset);
+    json_key_text_or_null(w, "reason", refused_reason(refused->reason, reason));
+    json_key_text_or_null(w, "type", redact_value(refused->type));
+    json_key_text_or_null(w, "time", refused->time);
+    json_key_text_or_null(w, "topic", refused->topic);
+    json_key_int64(w, "partition", refused->source_part);
+    json_key_int64(w, "offset", refused->source_offset);
     json_key(w, "original");
     if (redact_values()) json_write_text(w, STR(REDACT_MASK));
     else if (refused->object) json_write_raw(w, refused->original);
@@ -515,5 +503,5 @@ void refused_write(const Refused *refused, JsonWriter *w)
     json_key(w, "original_bytes");
     if (refused->bytes < 0) json_write_null(w);
     else json_write_int64(w, refused->bytes);
-    put_text(w, "original_sha256", refused->sha256);
+    json_key_text_or_null(w, "original_sha256", refused->sha256);
 }

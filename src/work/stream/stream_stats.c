@@ -35,12 +35,6 @@ const char *stream_state_name(StreamState state)
     return NAMES[state];
 }
 
-static void put_count(JsonWriter *w, const char *key, int64_t value)
-{
-    json_key(w, key);
-    json_write_int64(w, value);
-}
-
 /* -1 is not known. */
 static void put_known(JsonWriter *w, const char *key, int64_t value, double unit)
 {
@@ -58,10 +52,10 @@ static void put_types(JsonWriter *w, StreamStats *stats)
         StreamTypeStats *type = &stats->types[i];
         json_key_str(w, type->type);
         json_object_begin(w);
-        put_count(w, "messages", atomic_load(&type->messages));
-        put_count(w, "emitted", atomic_load(&type->emitted));
-        put_count(w, "filtered", atomic_load(&type->filtered));
-        put_count(w, "failed", atomic_load(&type->failed));
+        json_key_int64(w, "messages", atomic_load(&type->messages));
+        json_key_int64(w, "emitted", atomic_load(&type->emitted));
+        json_key_int64(w, "filtered", atomic_load(&type->filtered));
+        json_key_int64(w, "failed", atomic_load(&type->failed));
         json_object_end(w);
     }
     json_object_end(w);
@@ -89,8 +83,8 @@ static void put_guide(JsonWriter *w, StreamStats *stats)
 {
     int64_t routed = atomic_load(&stats->routed);
     double ns = (double)atomic_load(&stats->route_ns);
-    put_count(w, "messages_processed", atomic_load(&stats->messages_processed));
-    put_count(w, "messages_failed", atomic_load(&stats->messages_failed));
+    json_key_int64(w, "messages_processed", atomic_load(&stats->messages_processed));
+    json_key_int64(w, "messages_failed", atomic_load(&stats->messages_failed));
     json_key(w, "average_processing_time");
     json_write_double(w, routed ? ns / 1e9 / (double)routed : 0);
     json_key(w, "throughput_per_second");
@@ -105,7 +99,7 @@ static void put_parts(JsonWriter *w, StreamStats *stats)
     for (int32_t i = 0; i < stats->lag.part_count; i++) {
         const SourceLag *part = &stats->lag.parts[i];
         json_object_begin(w);
-        put_count(w, "partition", part->part);
+        json_key_int64(w, "partition", part->part);
         put_known(w, "lag_messages", part->messages, 1);
         put_known(w, "lag_seconds", part->us, 1e-6);
         json_object_end(w);
@@ -117,22 +111,22 @@ static void put_parts(JsonWriter *w, StreamStats *stats)
 void stream_stats_write(StreamStats *stats, JsonWriter *w)
 {
     put_guide(w, stats);
-    put_count(w, "consumed", atomic_load(&stats->consumed));
-    put_count(w, "emitted", atomic_load(&stats->emitted));
-    put_count(w, "filtered", atomic_load(&stats->filtered));
-    put_count(w, "dead_lettered", atomic_load(&stats->dead_lettered));
-    put_count(w, "in_flight", atomic_load(&stats->in_flight));
-    put_count(w, "ledger_gap", atomic_load(&stats->ledger_gap));
-    put_count(w, "unknown", atomic_load(&stats->unknown));
+    json_key_int64(w, "consumed", atomic_load(&stats->consumed));
+    json_key_int64(w, "emitted", atomic_load(&stats->emitted));
+    json_key_int64(w, "filtered", atomic_load(&stats->filtered));
+    json_key_int64(w, "dead_lettered", atomic_load(&stats->dead_lettered));
+    json_key_int64(w, "in_flight", atomic_load(&stats->in_flight));
+    json_key_int64(w, "ledger_gap", atomic_load(&stats->ledger_gap));
+    json_key_int64(w, "unknown", atomic_load(&stats->unknown));
     put_types(w, stats);
     put_known(w, "lag_messages", atomic_load(&stats->lag_messages), 1);
     put_known(w, "lag_seconds", atomic_load(&stats->lag_us), 1e-6);
     put_parts(w, stats);
-    put_count(w, "rebalances", atomic_load(&stats->rebalances));
-    put_count(w, "bytes", atomic_load(&stats->bytes));
-    put_count(w, "cycles", atomic_load(&stats->cycles));
-    put_count(w, "aborted_cycles", atomic_load(&stats->aborted_cycles));
-    put_count(w, "restarts", atomic_load(&stats->restarts));
+    json_key_int64(w, "rebalances", atomic_load(&stats->rebalances));
+    json_key_int64(w, "bytes", atomic_load(&stats->bytes));
+    json_key_int64(w, "cycles", atomic_load(&stats->cycles));
+    json_key_int64(w, "aborted_cycles", atomic_load(&stats->aborted_cycles));
+    json_key_int64(w, "restarts", atomic_load(&stats->restarts));
     put_error(w, stats);
 }
 

@@ -77,12 +77,30 @@ static void knows_utf8(void **state)
     assert_int_equal(str_utf8_prefix(STR("ab\xe2\x82")), 2);
 }
 
+/* What fits, by whole characters, and a NUL. */
+static void test_to_array(void **state)
+{
+    (void)state;
+    char to[6];
+    str_to_array(to, sizeof to, STR("abc"));
+    assert_string_equal(to, "abc");
+    str_to_array(to, sizeof to, STR("abcdefgh"));
+    assert_string_equal(to, "abcde");
+    str_to_array(to, sizeof to, STR("abcd\xc3\xa9"));
+    assert_string_equal(to, "abcd");
+    str_to_array(to, sizeof to, STR("abc\xc3\xa9"));
+    assert_string_equal(to, "abc\xc3\xa9");
+    str_to_array(to, 1, STR("a"));
+    assert_string_equal(to, "");
+    str_to_array(to, sizeof to, STR_NULL);
+    assert_string_equal(to, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cuts_and_finds),
-        cmocka_unit_test(splits_into_parts),
-        cmocka_unit_test(suggests_what_is_near),
+        cmocka_unit_test(test_to_array),     cmocka_unit_test(cuts_and_finds),
+        cmocka_unit_test(splits_into_parts), cmocka_unit_test(suggests_what_is_near),
         cmocka_unit_test(knows_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,6 +130,26 @@ static void write_sample(JsonWriter *writer)
     json_object_end(writer);
 }
 
+/* A key and its value at once. */
+static void test_members(void **state)
+{
+    (void)state;
+    Buf out = buf_make(1 << 20);
+    JsonWriter w = json_writer_make(&out, NULL);
+    json_object_begin(&w);
+    json_key_text(&w, "a", STR(""));
+    json_key_text_or_null(&w, "b", STR(""));
+    json_key_text_or_null(&w, "c", STR("x"));
+    json_key_int64(&w, "d", -1);
+    json_key_double(&w, "e", 1.5);
+    json_key_bool(&w, "f", false);
+    json_object_end(&w);
+    assert_int_equal(json_writer_end(&w), OK);
+    const char *want = "{\"a\":\"\",\"b\":null,\"c\":\"x\",\"d\":-1,\"e\":1.5,\"f\":false}";
+    assert_true(str_eq(buf_str(&out), str_from(want)));
+    buf_done(&out);
+}
+
 static void test_document(void **state)
 {
     (void)state;
@@ -193,10 +213,10 @@ static void test_tree_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text),        cmocka_unit_test(test_long_text),
-        cmocka_unit_test(test_numbers),     cmocka_unit_test(test_base64),
-        cmocka_unit_test(test_document),    cmocka_unit_test(test_tree),
-        cmocka_unit_test(test_tree_memory),
+        cmocka_unit_test(test_text),     cmocka_unit_test(test_long_text),
+        cmocka_unit_test(test_numbers),  cmocka_unit_test(test_base64),
+        cmocka_unit_test(test_document), cmocka_unit_test(test_members),
+        cmocka_unit_test(test_tree),     cmocka_unit_test(test_tree_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

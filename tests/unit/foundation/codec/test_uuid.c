@@ -39,8 +39,21 @@ static void test_bad(void **state)
     }
 }
 
+/* Version 4, and not the same twice. */
+static void test_random(void **state)
+{
+    (void)state;
+    uint8_t first[16], second[16];
+    assert_int_equal(uuid_random(first, NULL), OK);
+    assert_int_equal(uuid_random(second, NULL), OK);
+    assert_memory_not_equal(first, second, 16);
+    assert_int_equal(first[6] >> 4, 4);
+    assert_int_equal(first[8] >> 6, 2);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_good), cmocka_unit_test(test_bad)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_good), cmocka_unit_test(test_bad),
+                                       cmocka_unit_test(test_random)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
