@@ -158,6 +158,8 @@ struct Sink {
     const SinkOps *ops;
     const SinkReq *req;
     SinkPhase phase;
+    bool incomplete; /* set before apply: rows of the source were rejected in this cycle, so what
+                        is missing among the rows written may be in the source */
 };
 
 /* Order of a cycle: begin, write…, apply, (quality gate, ledger), write to the reject port, commit.

@@ -59,3 +59,31 @@ def test_a_constraint_elsewhere_that_is_judged_at_commit(neuron, db, case):
     db(f"CREATE TABLE par (n int PRIMARY KEY); INSERT INTO par VALUES (1), (3); {DEFERRED[case]}")
     loaded(neuron, db.url, "append")
     assert db("SELECT string_agg(n::text, ',' ORDER BY n) FROM t") == "1,3"
+
+
+@pytest.mark.parametrize("system", ["postgresql", "sqlite"])
+@pytest.mark.parametrize("where", ["step", "sink"])
+def test_a_mirror_keeps_the_row_whose_source_row_was_rejected(neuron, server, request, system, where):
+    """The source has it still: nothing is deleted in such a run, and the run says so."""
+    if system == "sqlite":
+        lite = sqlite3.connect(os.path.join(neuron.folder, "t.db"), isolation_level=None)
+        url, rows = "sqlite:///t.db", lambda sql: lite.execute(sql).fetchall()
+    else:
+        database = Database(server, request.node.name)
+        url, rows = database.url, lambda sql: [tuple(int(float(cell)) for cell in line.split("|")) for line in database(sql).split()]
+    neuron.write("neuron.yaml", CONFIG.format(url=url, mode="mirror, key: [n], max_delete: 100%")
+                 .replace("to: t,", "steps: [ { select: 'n, 10 / v AS v' } ], to: t," if where == "step" else "to: t,"))
+    if where == "sink":
+        create = "CREATE TABLE t (n int PRIMARY KEY, v int CHECK (v > 0))"
+        lite.execute(create) if system == "sqlite" else database(create)
+
+    def run(*values):
+        neuron.write("in.ndjson", "".join(f'{{"n":{n},"v":{v}}}\n' for n, v in values))
+        return neuron.result("etl", "p")
+
+    run((1, 10), (2, 10), (3, 10))
+    result = run((1, 5), (2, 0))
+    assert result["records_rejected"] == 1 and "deleted nothing" in result["warnings"][0]
+    assert [n for n, _ in rows("SELECT n, v FROM t ORDER BY n")] == [1, 2, 3]
+    result = run((1, 5), (2, 5))
+    assert [n for n, _ in rows("SELECT n, v FROM t ORDER BY n")] == [1, 2] and result["warnings"] == []

@@ -292,13 +292,17 @@ static Status mirror_guard(TableSink *t, const SinkCounts *counts, Err *err)
     return err_hint(err, "nothing was changed; raise `max_delete` if this is meant");
 }
 
-/* Also where no row came: what is compared with is an empty stage. */
+/* Also where no row came: what is compared with is an empty stage. A row that was rejected is in
+ * the source still: its row in the target stays, and which one that is can't be told where its key
+ * is what was wrong. */
 static Status delete_missing(TableSink *t, SinkCounts *counts, Err *err)
 {
     TableRange all = {0};
+    bool mirror = t->sink.req->mode == SINK_MIRROR;
+    if (mirror && (t->sink.incomplete || counts->rejected > 0)) return OK;
     if (!part_runs(t, SQL_MERGE_DELETE)) return OK;
     if (!t->staging) TRY(table_stage_create(t, err));
-    if (t->sink.req->mode == SINK_MIRROR) TRY(mirror_guard(t, counts, err));
+    if (mirror) TRY(mirror_guard(t, counts, err));
     return t->driver->run(t, SQL_MERGE_DELETE, all, &counts->deleted, 1, err);
 }
 

@@ -281,6 +281,7 @@ static void result_add(FlowResult *result, const FlowLedger *ledger, const SinkC
 
 static Status cycle_apply(Writer *self, SinkCounts *ret_counts, Err *err)
 {
+    self->spec->sink->incomplete = self->ledger.rejected > 0;
     TRY(sink_apply(self->spec->sink, &self->rejects.refused, ret_counts, err));
     int64_t refused = 0;
     TRY(flow_rejects_take(&self->rejects, self->cycle, &refused, err));

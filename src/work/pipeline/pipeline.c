@@ -66,12 +66,20 @@ static Status result_checks(const Assembly *a, RunResult *result, Err *err)
 }
 
 /* What the source and the checks have to say about this attempt. */
-static Status result_warnings(const Assembly *a, RunResult *result, Err *err)
+static Status result_warnings(const Assembly *a, const FlowLedger *ledger, RunResult *result,
+                              Err *err)
 {
     buf_clear(&result->warnings);
+    if (a->config->mode == SINK_MIRROR && ledger->rejected > 0) {
+        TRY(buf_printf(
+            &result->warnings, err,
+            "%lld rows were rejected: this run deleted nothing in the target, since what "
+            "is missing may be in the source",
+            (long long)ledger->rejected));
+    }
     const SourceNotes *notes = &a->source->notes;
     for (int32_t i = 0; i < notes->count; i++) {
-        if (i) TRY(buf_append_char(&result->warnings, '\n', err));
+        if (result->warnings.len) TRY(buf_append_char(&result->warnings, '\n', err));
         TRY(buf_append(&result->warnings, notes->texts[i], err));
     }
     for (int32_t i = 0; i < a->step_count; i++) {
@@ -129,7 +137,7 @@ static Status flow_of_assembly(Assembly *a, RunResult *result, bool *ret_rejects
     Status status = flow_run(&spec, &flow, err);
     Err ignored = {0};
     Status told = result_checks(a, result, status == OK ? err : &ignored);
-    if (told == OK) told = result_warnings(a, result, status == OK ? err : &ignored);
+    if (told == OK) told = result_warnings(a, &flow.ledger, result, status == OK ? err : &ignored);
     if (status == OK) status = told;
     if (status == OK) {
         result_counts(&flow, a, result);
