@@ -20,7 +20,7 @@ void location_settle(Configuration *c, const OptionHead *head, const char *key, 
     if (configuration_location(c, text, location, &err) == OK) return;
     const YamlNode *connections = c->options.connections;
     bool named = connections && connections->kind == YAML_MAP && yaml_get(connections, text);
-    if (named) return; /* said already, at the connection */
+    if (named && err.kind == ERR_CONFIG) return; /* said already, at the connection */
     Str names[64];
     int32_t count = 0;
     for (const YamlNode *at = connections && connections->kind == YAML_MAP ? connections->first
