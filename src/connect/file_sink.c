@@ -356,10 +356,18 @@ static bool are_rejects(const FileSink *s, const SinkRun *run)
     return s->shared && !s->req->pipeline.len && run->run_id.len > 0;
 }
 
-/* Something waits for the commit; a header goes only before rows. */
-static bool has_bytes(const FileSink *s)
+/* Something is to be appended; a header only where nothing is there yet. */
+static bool has_bytes(const FileSink *s, int64_t length)
 {
-    return s->staged > 0 || s->out.len > 0 || s->header.len > 0;
+    return s->staged > 0 || s->out.len > 0 || (s->header.len > 0 && length == 0);
+}
+
+/* What a killed writer left; what comes after that is another program's. */
+static Status cut_left(const FileSink *s, int fd, FileJournal *journal, Err *err)
+{
+    TRY(cut(fd, journal->length, err));
+    journal->at_work = false;
+    return file_journal_save(s->path, journal, err);
 }
 
 /* From here on it is written; *ret_length counts until it is committed, also by the first run. */
@@ -372,9 +380,8 @@ static Status begin_locked(FileSink *s, FileRejects *file, const SinkRun *run, i
     TRY(check_fence(s, journal, err));
     TRY(file_journal_renew(s->path, journal, *file->fd, err));
     TRY(file_journal_counts(s->path, journal, *file->fd, ret_length, &size, err));
-    if (*ret_length < size) TRY(cut(*file->fd, *ret_length, err));
+    if (*ret_length < size) TRY(cut_left(s, *file->fd, journal, err));
     journal->length = *ret_length;
-    if (has_bytes(s)) TRY(file_journal_begin(s->path, journal, err));
     if (are_rejects(s, run)) TRY(file_rejects_forget(file, run->run_id, err));
     *ret_length = journal->length;
     return OK;
@@ -413,6 +420,7 @@ static Status commit_locked(FileSink *s, int *fd, const Position *position, cons
     *ret_result = held ? COMMIT_DONE : COMMIT_FENCED;
     if (!held) return OK;
     int64_t end = length, rows = length;
+    if (has_bytes(s, length)) TRY(file_journal_begin(s->path, &journal, err));
     if (append_all(s, *fd, &rows, &end, err) != OK) {
         give_up(s, *fd, &journal);
         return FAIL;

@@ -12,7 +12,7 @@ typedef struct QueryPiece {
     bool colon;
 } QueryPiece;
 
-/* The piece at *at (0 at first), which moves behind it. False at the end. */
+/* The piece at *at (0 at first), which moves after it. False at the end. */
 bool query_piece_next(Str query, int64_t *at, QueryPiece *ret_piece);
 /* The query has a parameter of that name; also written as SQLite's @name and $name. */
 bool query_uses(Str query, Str name);

@@ -136,6 +136,19 @@ def test_only_what_a_killed_writer_left_is_cut(neuron, killed):
     assert neuron.read("out.ndjson") == '{"id":1}\n' + between + '{"id":3}\n'
 
 
+def test_a_run_that_writes_nothing_leaves_no_writer_at_work(neuron):
+    """Neither one without rows nor one that is fenced off: lines that another program appends then stay."""
+    neuron.write("neuron.yaml", "pipelines: { p: { from: '-#ndjson', to: out.csv, mode: append } }")
+    neuron("etl", "p", stdin='{"id":1}\n')
+    leave(neuron, "out.csv", "2\n3", killed=True)
+    neuron("etl", "p", stdin="")
+    assert neuron.read("out.csv") == "id\n1\n" and not json.loads(neuron.read("out.csv.neuron"))["at_work"]
+    leave(neuron, "out.csv", "9\n", killed=False)
+    neuron("etl", "p", stdin="")
+    neuron("etl", "p", stdin='{"id":4}\n')
+    assert neuron.read("out.csv") == "id\n1\n9\n4\n"
+
+
 def test_what_an_older_version_was_killed_at_is_cut(neuron):
     neuron("copy", "-#ndjson", "out.ndjson", "--mode", "append", stdin='{"id":1}\n')
     leave(neuron, "out.ndjson", '{"id"', False)

@@ -79,7 +79,6 @@ static bool ending_wait(Ending *ending)
 
 void kafka_client_free_handle(KafkaClient *client)
 {
-    static const _Atomic bool STOPPED = true;
     rd_kafka_t *rk = client->rk;
     client->rk = NULL;
     if (!rk) return;
@@ -95,15 +94,15 @@ void kafka_client_free_handle(KafkaClient *client)
         rd_kafka_destroy(rk);
         return;
     }
-    if (ending_wait(ending)) return;
-    client->left_behind = true;
-    client->stop = &STOPPED; /* the request's ends before the handle's threads do */
+    if (!ending_wait(ending)) client->left_behind = true;
 }
 
 bool kafka_client_done(KafkaClient *client)
 {
+    static const _Atomic bool STOPPED = true;
     kafka_client_free_handle(client);
-    if (!client->left_behind) pthread_mutex_destroy(&client->mutex);
+    if (client->left_behind) client->stop = &STOPPED; /* the request's ends before its threads do */
+    else pthread_mutex_destroy(&client->mutex);
     return !client->left_behind;
 }
 

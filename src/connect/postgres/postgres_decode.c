@@ -147,8 +147,8 @@ static bool numeric_digits(const char *digits, int32_t count, int32_t weight, in
                            Uint128 *ret_value)
 {
     Uint128 value = 0;
-    int32_t behind = 4 * (count - 1 - weight); /* decimal digits after the point in R */
-    int32_t cut = behind - scale;
+    int32_t decimals = 4 * (count - 1 - weight); /* decimal digits after the point in R */
+    int32_t cut = decimals - scale;
     for (int32_t i = 0; i < count; i++) {
         uint32_t digit = (uint32_t)read_int16(digits + 2 * (int64_t)i);
         uint32_t base = 10000;
@@ -224,13 +224,13 @@ static inline bool numeric_quick(const char *p, int32_t len, const Builder *b, i
 /* The least scale that keeps all digits: for values that say more zeros than 38 digits hold. */
 static int32_t numeric_least_scale(const char *digits, int32_t count, int32_t weight)
 {
-    int32_t behind = 4 * (count - 1 - weight);
+    int32_t decimals = 4 * (count - 1 - weight);
     uint32_t last = count ? (uint32_t)read_int16(digits + 2 * (int64_t)(count - 1)) : 0;
     for (int32_t i = 0; i < 3 && last && last % 10 == 0; i++) {
         last /= 10;
-        behind--;
+        decimals--;
     }
-    return count == 0 || behind < 0 ? 0 : behind;
+    return count == 0 || decimals < 0 ? 0 : decimals;
 }
 
 static const char *numeric_value(Str bytes, Decimal *ret_value, double *ret_special)

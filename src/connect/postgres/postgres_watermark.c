@@ -241,11 +241,11 @@ static bool is_held(const PostgresSource *self, int64_t lsn, bool *ret_replay)
 
 static Status note_replay(PostgresSource *self, int64_t lsn, Err *err)
 {
-    int64_t behind = self->watermark.seen.server.lsn - lsn;
+    int64_t missing = self->watermark.seen.server.lsn - lsn;
     return source_note(&self->source, err,
                        "the standby is %lld bytes of log behind its primary: the watermark "
                        "advances when it has replayed them",
-                       (long long)int64_max(behind, 0));
+                       (long long)int64_max(missing, 0));
 }
 
 /* Step two b: look again until what the samples wait for is over, for a while. */
