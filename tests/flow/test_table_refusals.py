@@ -87,3 +87,41 @@ def test_a_mirror_keeps_the_row_whose_source_row_was_rejected(neuron, server, re
     assert [n for n, _ in rows("SELECT n, v FROM t ORDER BY n")] == [1, 2, 3]
     result = run((1, 5), (2, 5))
     assert [n for n, _ in rows("SELECT n, v FROM t ORDER BY n")] == [1, 2] and result["warnings"] == []
+
+
+ALONE = {
+    "sqlite": "CREATE TABLE t (u TEXT, a AS (json_extract(u, '$.a')) STORED)",
+    "postgresql": "CREATE SEQUENCE s; CREATE TABLE t (u text); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS"
+                  " $$ BEGIN IF NEW.u = '{' THEN PERFORM currval('s'); END IF; RETURN NEW; END $$;"
+                  " CREATE TRIGGER f BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
+}
+
+
+@pytest.mark.parametrize("mode", ["append", "upsert, key: [u]"])
+@pytest.mark.parametrize("system", ALONE)
+def test_a_message_that_is_alone_with_its_refusal_stops_no_stream(neuron, server, request, system, mode):
+    if system == "sqlite":
+        lite = sqlite3.connect(os.path.join(neuron.folder, "t.db"), isolation_level=None)
+        lite.executescript(ALONE[system])
+        url, rows = "sqlite:///t.db", lambda: [row[0] for row in lite.execute("SELECT u FROM t")]
+    else:
+        database = Database(server, request.node.name)
+        database(ALONE[system])
+        url, rows = database.url, lambda: database("SELECT u FROM t").split()
+    neuron.write("neuron.yaml", f"""
+connections: {{ t: "{url}" }}
+streams:
+  s:
+    from: {{ file: in.ndjson }}
+    route_by: type
+    processors: {{ a: [ {{ select: "u::text AS u" }} ] }}
+    to: {{ connection: t, table: t, mode: {mode} }}
+    dead_letter: {{ file: dead.ndjson }}
+""")
+    messages = [{"type": "a", "u": "{"}]
+    for good in ([], [{"type": "a", "u": '{"a":1}'}]):
+        messages += good
+        neuron.write("in.ndjson", "".join(json.dumps(message) + "\n" for message in messages))
+        neuron.result("stream", "s", "--drain")
+        assert rows() == [message["u"] for message in good]
+        assert len(neuron.read("dead.ndjson").splitlines()) == 1

@@ -418,7 +418,8 @@ Status postgres_rows_flush(PostgresSink *self, RejectWriter *rejects, Err *err)
     if (self->guarded) TRY(guarded_stop(self, err));
     int64_t count = self->rows.count;
     if (count == 0) return OK;
-    Sending sending = {.self = self, .rejects = rejects};
+    Sending sending = {
+        .self = self, .rejects = rejects, .search.stream = self->core.sink.req->cycle_us > 0};
     reject_list_init(&sending.refused);
     Status status =
         count == 1 ? send_range(&sending, 0, 1, err) : send_halves(&sending, 0, count, err);

@@ -388,7 +388,10 @@ static Status sqlite_sink_write(Sink *sink, int32_t port, Batch *batch, RejectWr
 {
     SqliteSink *self = (SqliteSink *)sink;
     bool out = port == PORT_NUMBER_OUT;
-    RowWrite w = {.self = self, .table = out ? &self->out : &self->reject, .batch = batch};
+    RowWrite w = {.self = self,
+                  .table = out ? &self->out : &self->reject,
+                  .batch = batch,
+                  .search.stream = sink->req->cycle_us > 0};
     w.saves = out && !self->core.staged && self->out.halfway;
     reject_list_init(&w.refused);
     Status status = out ? write_out(&w, rejects, err) : write_rejects(&w, err);

@@ -256,7 +256,7 @@ static Status merge_pass(Merge *m, SqlMergePart first, SqlMergePart last, Err *e
     if (one_is_enough(m)) return OK;
     m->first = first;
     m->last = last;
-    m->search = (TableSearch){0};
+    m->search = (TableSearch){.stream = t->sink.req->cycle_us > 0};
     TRY(merge_range(m, (TableRange){1, t->next_ord - 1, false}, err));
     return one_is_enough(m) ? OK : table_search_end(&m->search, err);
 }

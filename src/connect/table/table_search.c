@@ -17,11 +17,11 @@ Status table_search_refused(TableSearch *search, WriteError what, const Err *cau
     search->other |= !unsure || strcmp(cause->sqlstate, search->first.sqlstate) != 0;
     search->unsure += unsure;
     bool all = search->unsure >= UNSURE_ROWS && !search->other && !search->taken;
-    return all ? every_row(search, err) : OK;
+    return all && !search->stream ? every_row(search, err) : OK;
 }
 
 Status table_search_end(const TableSearch *search, Err *err)
 {
     bool all = search->unsure > 0 && !search->other && !search->taken;
-    return all ? every_row(search, err) : OK;
+    return all && !search->stream ? every_row(search, err) : OK;
 }

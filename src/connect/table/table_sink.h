@@ -138,8 +138,10 @@ SinkCounts table_straight_counts(const TableSink *sink);
 /* ---- what the search for refused rows has found ---- */
 
 /* Rows may seem refused that aren't: where no row of a statement is taken, and what is said of them
- * says nothing about rows, that is the run's error. */
+ * says nothing about rows, that is the run's error. Not in a stream, where one message may be all
+ * there is: each pays for itself, and becomes a dead letter. */
 typedef struct TableSearch {
+    bool stream;
     bool taken;     /* a row was taken */
     int64_t unsure; /* rows refused for such a reason … */
     bool other;     /* … and one for another */
