@@ -21,7 +21,7 @@ static bool is_name(char c)
     return is_letter(c) || (c >= '0' && c <= '9');
 }
 
-/* Behind a quoted text or identifier that begins at `at`. */
+/* After a quoted text or identifier that begins at `at`. */
 static int64_t skip_quoted(const Scanner *s)
 {
     char quote = char_at(s, s->at);

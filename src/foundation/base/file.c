@@ -1,5 +1,6 @@
 /* Files by descriptor: whole reads and writes, sync, atomic replacement; tests can make any fail.
  */
+#include "foundation/base/clock.h"
 #include "foundation/base/file.h"
 
 #include <errno.h>
@@ -9,12 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* How long a wait for the other end of a pipe goes on without a look at what ends it. */
 enum { TURN_MS = 100 };
-static const struct timespec OPEN_NAP = {.tv_nsec = 20000000};
+enum { OPEN_NAP_NS = 20000000 };
 
 static _Atomic int64_t fail_at;
 
@@ -78,7 +78,7 @@ Status file_open_wait(Str path, int flags, FileStop stop, int *ret_fd, Err *err)
             return err_errno(err, errno, "can't open %s", name);
         }
         TRY(check_stop(stop, err));
-        (void)nanosleep(&OPEN_NAP, NULL);
+        clock_sleep_ns(OPEN_NAP_NS);
     }
 }
 

@@ -96,7 +96,7 @@ static inline bool json_is_digit(char c)
     return (unsigned char)(c - '0') < 10;
 }
 
-/* Behind the digits that stand at `at`. */
+/* After the digits that stand at `at`. */
 static inline const char *json_scan_digits(const JsonScan *scan, const char *at)
 {
     while (at < scan->end && json_is_digit(*at)) at++;

@@ -171,7 +171,7 @@ static inline void level_push(LevelStack *stack, bool object)
     stack->depth++;
 }
 
-/* Behind a complete value inside an open level: close levels and go to the next value; where the
+/* After a complete value inside an open level: close levels and go to the next value; where the
  * last level was closed, depth is 0. */
 static inline const char *after_value(JsonScan *scan, LevelStack *stack, const char *at)
 {

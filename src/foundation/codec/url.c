@@ -119,7 +119,7 @@ static bool takes_at(Str item)
     return false;
 }
 
-/* Behind the authority an @ is the end of a password that began before. */
+/* After the authority an @ is the end of a password that began before. */
 static Status check_rest(Str rest, Err *err)
 {
     int64_t question = find_any(rest, "?#");

@@ -104,7 +104,7 @@ static Status read_text(Reader *r, Str *ret_text, Err *err)
     return arena_copy(r->arena, str_slice(r->text, from, end), ret_text, err);
 }
 
-/* Behind the `{`. */
+/* After the `{`. */
 static Status read_matches(Reader *r, AlertVector *v, Err *err)
 {
     while (!take(r, STR("}"))) {
