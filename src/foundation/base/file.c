@@ -1,6 +1,5 @@
 /* Files by descriptor: whole reads and writes, sync, atomic replacement; tests can make any fail.
  */
-#include "foundation/base/clock.h"
 #include "foundation/base/file.h"
 
 #include <errno.h>
@@ -12,9 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "foundation/base/clock.h"
+
 /* How long a wait for the other end of a pipe goes on without a look at what ends it. */
-enum { TURN_MS = 100 };
-enum { OPEN_NAP_NS = 20000000 };
+enum { TURN_MS = 100, OPEN_NAP_NS = 20000000 };
 
 static _Atomic int64_t fail_at;
 
