@@ -46,7 +46,9 @@ static void mask(Str text, Arena *arena)
     }
     if (arena_printf(arena, &url, NULL, "postgresql://u:%.*s@h/db", STR_ARG(text)) != OK) return;
     if (location_parse(&REGISTRY, url, arena, &location, NULL) != OK) return;
-    if (str_find(location.text, text) >= 0) abort();
+    /* A password may be a piece of the scheme's own name. */
+    Str shown = str_slice(location.text, str_find(location.text, STR("://")), location.text.len);
+    if (str_find(shown, text) >= 0) abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
