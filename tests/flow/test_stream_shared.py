@@ -321,13 +321,19 @@ def test_it_goes_on_where_a_former_version_was(crew):
     set_offset(crew.kafka, crew.topic, 0, 2)
     crew.start()
     until(lambda: len(crew.rows()) >= 16)
-    wanted = [*range(3, 8), *range(105, 108), *range(200, 208)]
+    # Each process has one row of counts, which grow.
+    crew.kafka.produce(crew.topic, [{"value": json.dumps({"type": "a", "id": 208}), "partition": 2}])
+    until(lambda: len(crew.rows()) > 16)
+    if crew.kind == "sqlite":
+        with sqlite3.connect(os.path.join(crew.neuron.folder, "target.db")) as db:
+            assert db.execute("SELECT count(*), sum(records_loaded) FROM neuron_loads WHERE epoch > 7").fetchall() == [(1, 17)]
+    wanted = [*range(3, 8), *range(105, 108), *range(200, 209)]
     crew.stop("n0")
     assert sorted(crew.rows()) == wanted
     # The next one finds them at their new place.
     crew.kafka.produce(crew.topic, [{"value": json.dumps({"type": "a", "id": 301}), "partition": 1}])
     crew.start()
-    until(lambda: len(crew.rows()) > 16)
+    until(lambda: len(crew.rows()) > 17)
     crew.stop("n1")
     assert sorted(crew.rows()) == [*wanted, 301]
 

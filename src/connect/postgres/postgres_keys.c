@@ -34,7 +34,7 @@ void postgres_keys_begin(PostgresSink *self)
 {
     PostgresKeys *keys = &self->keys;
     const SinkReq *req = self->core.sink.req;
-    *keys = (PostgresKeys){.ascend = self->core.keyed && req->key_count <= POSTGRES_KEYS_MAX};
+    *keys = (PostgresKeys){.ascend = self->core.plan.keyed && req->key_count <= POSTGRES_KEYS_MAX};
     for (int32_t i = 0; i < req->key_count && keys->ascend; i++) {
         int32_t field = schema_find(self->out.schema, req->key[i]);
         keys->fields[keys->count++] = field;
@@ -100,10 +100,11 @@ static Status lock_empty(PostgresSink *self, bool *ret_empty, Err *err)
 
 Status postgres_fresh_try(PostgresSink *self, Err *err)
 {
-    self->core.fresh = false;
+    self->core.cycle.fresh = false;
     bool late = self->core.sink.req->rejects && self->out.deferrable;
-    if (!self->keys.ascend || self->out.cast || self->out.differs || late || self->core.cycle != 0)
+    if (!self->keys.ascend || self->out.cast || self->out.differs || late ||
+        self->core.cycle.number != 0)
         return OK;
-    self->core.fresh = !self->out.exists;
-    return self->out.exists ? lock_empty(self, &self->core.fresh, err) : OK;
+    self->core.cycle.fresh = !self->out.exists;
+    return self->out.exists ? lock_empty(self, &self->core.cycle.fresh, err) : OK;
 }

@@ -36,7 +36,7 @@ Status postgres_loads_outcome(PostgresSink *self, Str run_id, int64_t cycle, Out
     *ret_outcome = OUTCOME_NOT_COMMITTED;
     TRY(self->core.driver->has(&self->core, TABLE_LOADS, NULL, &has, err));
     if (!has) return OK;
-    if (self->unknown) TRY(end_orphan(self, err));
+    if (self->core.cycle.phase == TABLE_UNKNOWN) TRY(end_orphan(self, err));
     TRY(postgres_db_begin(self->db, "ISOLATION LEVEL READ COMMITTED", POSTGRES_ZONE_UTC, err));
     Status status = wait_for_writer(self->db, self->core.sink.req->pipeline, err);
     if (status == OK) {

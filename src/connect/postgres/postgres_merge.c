@@ -7,20 +7,20 @@ Status postgres_merge_describe(PostgresSink *self, Err *err)
 {
     TableSink *core = &self->core;
     TRY(table_describe(core, buf_str(&self->out.name), self->out.schema, err));
-    for (int32_t i = 0; i < core->merge.count; i++) {
+    for (int32_t i = 0; i < core->plan.merge.count; i++) {
         const PostgresColumn *column = &self->out.columns[i];
-        core->columns[i].by_text = column->by_text;
-        core->columns[i].identity = column->identity;
-        core->columns[i].stage = column->stage;
-        if (postgres_look_is_cast(column)) core->columns[i].cast = column->declared;
+        core->plan.columns[i].by_text = column->by_text;
+        core->plan.columns[i].identity = column->identity;
+        core->plan.columns[i].stage = column->stage;
+        if (postgres_look_is_cast(column)) core->plan.columns[i].cast = column->declared;
     }
-    core->exists = self->out.exists;
-    core->differs = self->out.differs;
-    core->apart = self->out.ruled;
-    core->together = true;
-    core->distinct = self->keys.ascend && self->keys.some;
-    core->merge.unique = self->out.unique;
-    core->merge.own_rows = core->fresh && core->direct > 0;
+    core->plan.exists = self->out.exists;
+    core->plan.differs = self->out.differs;
+    core->plan.apart = self->out.ruled;
+    core->plan.together = true;
+    core->cycle.distinct = self->keys.ascend && self->keys.some;
+    core->plan.merge.unique = self->out.unique;
+    core->plan.merge.own_rows = core->cycle.fresh && core->cycle.direct > 0;
     return OK;
 }
 
@@ -77,7 +77,7 @@ static Status driver_run(TableSink *core, SqlMergePart part, TableRange range, i
     Str params[] = {number_str(range.from, from), number_str(range.to, to)};
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
     buf_clear(&core->sql);
-    TRY(sql_merge_put(&core->merge, part, range.part, &core->sql, err));
+    TRY(sql_merge_put(&core->plan.merge, part, range.part, &core->sql, err));
     TRY(buf_terminate(&core->sql, err));
     TRY(postgres_db_query(self->db, core->sql.data, params, range.part ? 2 : 0, &result, err));
     if (PQntuples(result) == 0) {
@@ -98,13 +98,13 @@ static Status driver_read_row(TableSink *core, int64_t ord, TableRow *row, Err *
     Str param = number_str(ord, text);
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
     buf_clear(&core->sql);
-    TRY(sql_merge_put(&core->merge, SQL_MERGE_ROW, false, &core->sql, err));
+    TRY(sql_merge_put(&core->plan.merge, SQL_MERGE_ROW, false, &core->sql, err));
     TRY(buf_terminate(&core->sql, err));
     TRY(postgres_db_query(self->db, core->sql.data, &param, 1, &result, err));
     row->found = PQntuples(result) > 0;
     if (!row->found) return OK;
     (void)number_parse_int64(postgres_db_text(result, 0, 0), &row->row);
-    if (core->keyed) TRY(buf_append(&row->key, postgres_db_text(result, 0, 2), err));
+    if (core->plan.keyed) TRY(buf_append(&row->key, postgres_db_text(result, 0, 2), err));
     return buf_append(&row->data, postgres_db_text(result, 0, 1), err);
 }
 

@@ -106,7 +106,7 @@ static Status plan_staged(const PostgresSink *self, Str table, SinkPlan *plan, E
                       err));
     }
     CLEANUP(buf_done) Buf stage = buf_make(POSTGRES_SQL_MAX);
-    TRY(sql_merge_put(&self->core.merge, SQL_MERGE_STAGE, false, &stage, err));
+    TRY(sql_merge_put(&self->core.plan.merge, SQL_MERGE_STAGE, false, &stage, err));
     TRY(sink_plan_add(plan, PLAN_SQL, err, "%.*s", STR_ARG(buf_str(&stage))));
     TRY(plan_copy(self, POSTGRES_STAGE, "", plan, err));
     TRY(plan_loads(self, TABLE_LOADS_FENCE, FENCE_WHEN, plan, err));
@@ -117,7 +117,7 @@ static Status plan_staged(const PostgresSink *self, Str table, SinkPlan *plan, E
 static Status plan_sql(const PostgresSink *self, Str table, SinkPlan *plan, Err *err)
 {
     TRY(sink_plan_add(plan, PLAN_SQL, err, "BEGIN ISOLATION LEVEL READ COMMITTED"));
-    if (self->core.staged) {
+    if (self->core.plan.staged) {
         TRY(plan_staged(self, table, plan, err));
     } else {
         bool deletes = self->core.sink.req->mode == SINK_REPLACE && self->out.exists;
@@ -135,7 +135,7 @@ static const char PARTITIONED[] =
 
 static Status plan_key_index(PostgresSink *self, SinkPlan *plan, Err *err)
 {
-    if (!self->out.exists || !self->core.keyed || self->out.unique) return OK;
+    if (!self->out.exists || !self->core.plan.keyed || self->out.unique) return OK;
     CLEANUP(buf_done) Buf name = buf_make(1 << 16);
     CLEANUP(buf_done) Buf columns = buf_make(1 << 16);
     TRY(postgres_db_quote_table(&name, buf_str(&self->out.name), err));
@@ -164,8 +164,10 @@ static Status plan_rights(PostgresSink *self, SinkPlan *plan, Err *err)
     if (!self->out.exists) return OK;
     CLEANUP(buf_done) Buf name = buf_make(1 << 16);
     TRY(postgres_db_quote_table(&name, buf_str(&self->out.name), err));
-    bool deletes = self->core.deletes || self->core.sink.req->mode == SINK_REPLACE;
-    Str params[] = {buf_str(&name), deletes ? STR("4") : self->core.keyed ? STR("3") : STR("2")};
+    bool deletes = self->core.plan.deletes || self->core.sink.req->mode == SINK_REPLACE;
+    Str params[] = {buf_str(&name), deletes                 ? STR("4")
+                                    : self->core.plan.keyed ? STR("3")
+                                                            : STR("2")};
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
     TRY(postgres_db_query(self->db, MISSING_RIGHTS, params, 2, &result, err));
     Str missing = postgres_db_text(result, 0, 0);
@@ -178,11 +180,12 @@ static Status plan_rights(PostgresSink *self, SinkPlan *plan, Err *err)
 static Status plan_locks(const PostgresSink *self, Str table, SinkPlan *plan, Err *err)
 {
     if (!self->out.exists) return OK; /* nobody else sees it before COMMIT */
-    bool fresh = self->core.staged && self->keys.ascend && !self->out.cast && !self->out.differs;
-    const char *writes = !self->core.staged   ? "COPY"
-                         : self->core.deletes ? "UPDATE, INSERT, DELETE of what changed"
-                                              : "UPDATE, INSERT of what changed";
-    if (!self->core.staged && self->core.sink.req->mode == SINK_REPLACE)
+    bool fresh =
+        self->core.plan.staged && self->keys.ascend && !self->out.cast && !self->out.differs;
+    const char *writes = !self->core.plan.staged   ? "COPY"
+                         : self->core.plan.deletes ? "UPDATE, INSERT, DELETE of what changed"
+                                                   : "UPDATE, INSERT of what changed";
+    if (!self->core.plan.staged && self->core.sink.req->mode == SINK_REPLACE)
         writes = "DELETE of all rows, COPY";
     TRY(sink_plan_add(plan, PLAN_LOCK, err,
                       "%.*s: ROW EXCLUSIVE (%s): readers and writers go on; who writes a row that"
@@ -199,7 +202,7 @@ static Status plan_locks(const PostgresSink *self, Str table, SinkPlan *plan, Er
         plan, PLAN_LOCK, err,
         "%.*s: ACCESS EXCLUSIVE (ALTER TABLE), from %s on: readers and writers wait for"
         " the COMMIT",
-        STR_ARG(table), self->core.staged ? "the merge" : "the first row"));
+        STR_ARG(table), self->core.plan.staged ? "the merge" : "the first row"));
     return sink_plan_add(
         plan, PLAN_WARNING, err,
         "adding columns locks \"%.*s\" against readers (ACCESS EXCLUSIVE) until the"
@@ -210,7 +213,7 @@ static Status plan_locks(const PostgresSink *self, Str table, SinkPlan *plan, Er
 static Status plan_references(const PostgresSink *self, SinkPlan *plan, Err *err)
 {
     bool replace =
-        self->core.sink.req->mode == SINK_REPLACE && self->out.referred && !self->core.deletes;
+        self->core.sink.req->mode == SINK_REPLACE && self->out.referred && !self->core.plan.deletes;
     if (!replace) return OK;
     return sink_plan_add(plan, PLAN_WARNING, err,
                          "other tables refer to \"%.*s\": replacing it needs a key",

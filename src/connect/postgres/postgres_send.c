@@ -63,7 +63,7 @@ static Status put_prefix(PostgresSink *self, const PostgresTable *table, const B
     out->len += 2;
     switch (table->prefix) {
     case POSTGRES_PREFIX_STAGE:
-        TRY(postgres_put_int64(out, self->core.next_ord, err));
+        TRY(postgres_put_int64(out, self->core.cycle.next_ord, err));
         return postgres_put_int64(out, batch_ordinal(batch, row), err);
     case POSTGRES_PREFIX_REJECT:
         TRY(postgres_put_bytes(out, self->core.run_id.data, self->core.run_id.len, err));
@@ -106,7 +106,7 @@ static int32_t null_key(const PostgresSink *self, const PostgresTable *table, co
                         int64_t row)
 {
     const SinkReq *req = self->core.sink.req;
-    if (!self->core.keyed || table != &self->out) return -1;
+    if (!self->core.plan.keyed || table != &self->out) return -1;
     for (int32_t i = 0; i < req->key_count; i++) {
         int32_t column = schema_find(table->schema, req->key[i]);
         if (column >= 0 && column_is_null(&batch->columns[column], row)) return column;
@@ -131,7 +131,7 @@ static Status rows_one_by_one(PostgresSink *self, PostgresTable *table, const Ba
         rows->ends[rows->count] = rows->bytes.len;
         rows->rows[rows->count++] = row;
         if (table->prefix == POSTGRES_PREFIX_REJECT) self->reject_seq++;
-        else self->core.next_ord++;
+        else self->core.cycle.next_ord++;
     }
     return OK;
 }
@@ -140,7 +140,7 @@ static bool has_null_key(const PostgresSink *self, const PostgresTable *table, c
 {
     const SinkReq *req = self->core.sink.req;
     bool nullable = false;
-    for (int32_t i = 0; i < req->key_count && self->core.keyed; i++) {
+    for (int32_t i = 0; i < req->key_count && self->core.plan.keyed; i++) {
         int32_t column = schema_find(table->schema, req->key[i]);
         nullable |= column >= 0 && batch->columns[column].valid;
     }
@@ -156,12 +156,12 @@ static Status rows_together(PostgresSink *self, PostgresTable *table, const Batc
 {
     *ret_done = false;
     if (table->prefix == POSTGRES_PREFIX_REJECT || has_null_key(self, table, batch)) return OK;
-    PostgresRowHead head = {table->prefix == POSTGRES_PREFIX_STAGE, self->core.next_ord};
+    PostgresRowHead head = {table->prefix == POSTGRES_PREFIX_STAGE, self->core.cycle.next_ord};
     TRY(postgres_encode_rows(&self->encoder, table->columns, batch, &head, rows->ends + rows->count,
                              ret_done, err));
     if (!*ret_done) return OK;
     for (int64_t row = 0; row < batch->rows; row++) rows->rows[rows->count++] = row;
-    self->core.next_ord += batch->rows;
+    self->core.cycle.next_ord += batch->rows;
     return OK;
 }
 
@@ -220,7 +220,7 @@ static Status copy_end_counted(PostgresSink *self, int64_t sent, Err *err)
     TRY(copy_end(self, &taken, err));
     bool fits = self->out.prefix == POSTGRES_PREFIX_STAGE ? taken == sent : taken <= sent;
     if (fits) {
-        self->core.discarded += sent - taken;
+        self->core.cycle.discarded += sent - taken;
         return OK;
     }
     return err_set(err, ERR_INTERNAL, "postgresql: COPY of %lld rows wrote %lld", (long long)sent,
@@ -288,8 +288,8 @@ static Status refuse_sent(Sending *s, int64_t at, const Err *cause, Err *err)
     if (batch != s->batch) TRY(refused_write(s, err));
     s->batch = batch;
     s->total++;
-    s->self->core.written--;
-    if (!stage_name(s->self)) s->self->core.direct--;
+    s->self->core.cycle.written--;
+    if (!stage_name(s->self)) s->self->core.cycle.direct--;
     return refuse(&s->refused, rows->rows[at], cause->kind, cause->sqlstate, error_column(cause),
                   str_from(cause->message), err);
 }
@@ -359,7 +359,7 @@ int32_t postgres_wire_differs(const PostgresSink *self, const Schema *schema)
 static Status wire_check(const PostgresSink *self, const Schema *schema, Err *err)
 {
     int32_t other = postgres_wire_differs(self, schema);
-    if (self->out.bare && !self->core.staged && other < 0) return OK;
+    if (self->out.bare && !self->core.plan.staged && other < 0) return OK;
     Str name = buf_str(&self->out.name);
     if (other < 0) {
         (void)err_set(err, ERR_DEADLOCK, "table \"%.*s\" was altered meanwhile", STR_ARG(name));
@@ -377,8 +377,8 @@ static Status wire_check(const PostgresSink *self, const Schema *schema, Err *er
 Status postgres_wire_send(PostgresSink *self, const Batch *batch, Err *err)
 {
     if (!self->unopened) TRY(wire_check(self, batch->schema, err));
-    self->core.written += batch->rows;
-    self->core.direct = self->core.written;
+    self->core.cycle.written += batch->rows;
+    self->core.cycle.direct = self->core.cycle.written;
     self->unopened = true;
     return send_stream(self, str_make((const char *)batch->wire->data, batch->wire_bytes),
                        batch->rows, err);
@@ -438,9 +438,9 @@ Status postgres_rows_send(PostgresSink *self, Batch *batch, RejectWriter *reject
     bool stage = stage_name(self) != NULL;
     int64_t first = rows->held_count ? rows->held_ends[rows->held_count - 1] : 0;
     if (rows->count == first) return OK;
-    if (stage && !self->core.staging) TRY(table_stage_create(&self->core, err));
-    self->core.written += rows->count - first;
-    if (!stage) self->core.direct = self->core.written;
+    if (stage && !self->core.cycle.has_stage) TRY(table_stage_create(&self->core, err));
+    self->core.cycle.written += rows->count - first;
+    if (!stage) self->core.cycle.direct = self->core.cycle.written;
     bool bare = self->out.bare && !self->core.sink.req->rejects;
     if (!self->out.checked && (stage || bare)) {
         Status status = send_stream(self, buf_str(&rows->bytes), rows->count, err);

@@ -71,7 +71,6 @@ static Str patience(const PostgresSink *self, char text[32])
 Status postgres_session_transaction(PostgresSink *self, Err *err)
 {
     TRY(postgres_db_begin(self->db, "ISOLATION LEVEL READ COMMITTED", POSTGRES_ZONE_UTC, err));
-    self->core.open = true;
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
     char text[32];
     Str param = patience(self, text);

@@ -21,7 +21,7 @@ Status postgres_sink_run(PostgresSink *self, Err *err)
 static Status check_key_types(const PostgresSink *self, Err *err)
 {
     const SinkReq *req = self->core.sink.req;
-    for (int32_t i = 0; i < req->key_count && self->core.keyed; i++) {
+    for (int32_t i = 0; i < req->key_count && self->core.plan.keyed; i++) {
         const PostgresColumn *column =
             &self->out.columns[schema_find(self->out.schema, req->key[i])];
         if (column->kind != POSTGRES_KIND_JSON) continue;
@@ -41,7 +41,8 @@ Status postgres_sink_look(PostgresSink *self, Str name, const Schema *schema, Er
     TRY(postgres_table_inspect(self, &self->out, name, schema, req->create, req->evolve, err));
     table_decide(core, self->out.referred);
     /* Rows may refer to later ones of the cycle: those are judged together, in one statement. */
-    core->staged = core->staged || self->out.cast || (req->rejects && self->out.deferrable);
+    core->plan.staged =
+        core->plan.staged || self->out.cast || (req->rejects && self->out.deferrable);
     TRY(check_key_types(self, err));
     return postgres_merge_describe(self, err);
 }
@@ -68,7 +69,7 @@ static Status postgres_sink_takes(Sink *sink, const Schema *schema, Str wire, bo
     TRY(postgres_session_open(self, err));
     TRY(postgres_sink_look(self, req->table, schema, err));
     const PostgresTable *out = &self->out;
-    bool same = out->bare && out->exists && !self->core.staged && out->new_count == 0;
+    bool same = out->bare && out->exists && !self->core.plan.staged && out->new_count == 0;
     *ret_takes = same && postgres_wire_differs(self, schema) < 0;
     postgres_table_done(&self->out);
     return OK;
@@ -90,14 +91,14 @@ static Status set_state(PostgresSink *self, const Position *position, Err *err)
     load_state_init(&state);
     TRY(table_loads_create(&self->core, false, err));
     TRY(postgres_session_transaction(self, err));
+    table_cycle_begin(&self->core, 0);
     TRY(table_loads_state(&self->core, &state, err));
     self->core.epoch = state.epoch;
-    self->core.cycle = 0;
     SinkRun run = {.run_id = STR("set by hand"), .started_us = clock_now_us(), .advance = true};
     TRY(table_loads_fence(&self->core, run.run_id, err));
     TRY(table_loads_record(&self->core, position, &run, err));
     TRY(postgres_db_exec(self->db, "COMMIT", err));
-    self->core.open = false;
+    table_cycle_end(&self->core, true);
     return OK;
 }
 
@@ -118,7 +119,7 @@ static Status postgres_sink_open(Sink *sink, Str run_id, int64_t epoch, Err *err
         TRY(table_loads_create(&self->core, postgres_sink_is_shared(self), err));
     buf_clear(&self->core.run_id);
     self->core.epoch = epoch;
-    self->core.cycle = -1;
+    self->core.cycle.number = -1;
     return buf_append(&self->core.run_id, run_id, err);
 }
 
@@ -144,13 +145,13 @@ static Status fence(PostgresSink *self, Err *err)
 {
     bool guarded =
         self->core.sink.req->pipeline.len && self->has_out && !postgres_sink_is_shared(self);
-    if (!guarded || self->core.fenced) return OK;
+    if (!guarded || self->core.cycle.fenced) return OK;
     return table_loads_fence(&self->core, buf_str(&self->core.run_id), err);
 }
 
 static bool goes_straight(const PostgresSink *self)
 {
-    return !self->core.staged || table_deletes_first(&self->core);
+    return !self->core.plan.staged || table_deletes_first(&self->core);
 }
 
 /* The plan is that of the table as it is now. What goes straight in has the table held from here
@@ -171,10 +172,10 @@ static Status out_renew(PostgresSink *self, Err *err)
 static Status out_begin(PostgresSink *self, Err *err)
 {
     TRY(out_renew(self, err));
-    self->core.exists = self->out.exists;
+    self->core.plan.exists = self->out.exists;
     postgres_keys_begin(self);
     TRY(postgres_fresh_try(self, err));
-    if (!goes_straight(self) && !self->core.fresh) return OK;
+    if (!goes_straight(self) && !self->core.cycle.fresh) return OK;
     TRY(fence(self, err));
     TRY(postgres_table_hold(self, &self->out, err));
     TRY(postgres_table_prepare(self, &self->out, err));
@@ -195,18 +196,13 @@ static Status postgres_sink_begin(Sink *sink, int64_t cycle, Err *err)
     self->begun = true;
     if (self->db) postgres_db_stop_on(self->db, NULL);
     TRY(postgres_session_begin(self, postgres_session_transaction, err));
-    if (cycle == self->core.cycle) self->reject_seq = self->cycle_seq; /* once more */
+    if (cycle == self->core.cycle.number) self->reject_seq = self->cycle_seq; /* once more */
     else self->stale = self->core.sink.req->again;
     self->cycle_seq = self->reject_seq;
     self->cleared = false;
-    self->core.cycle = cycle;
-    self->core.written = 0;
-    self->core.next_ord = 1;
-    self->core.fenced = false;
+    table_cycle_begin(&self->core, cycle);
     self->copying = self->guarded = self->unopened = false;
-    self->core.staging = self->core.fresh = self->core.distinct = false;
     self->out.held = self->reject.held = false;
-    self->core.direct = self->core.discarded = 0;
     postgres_rows_clear_out(&self->rows);
     postgres_rows_clear_out(&self->rejects);
     if (self->has_out) TRY(placed(self, "preparing", out_begin(self, err), err));
@@ -252,7 +248,7 @@ static Status write_rows(PostgresSink *self, Batch *batch, RejectWriter *rejects
     RejectList refused;
     reject_list_init(&refused);
     postgres_keys_note(self, batch);
-    bool stage = self->core.staged && !(self->core.fresh && self->keys.ascend);
+    bool stage = self->core.plan.staged && !(self->core.cycle.fresh && self->keys.ascend);
     PostgresPrefix prefix = stage ? POSTGRES_PREFIX_STAGE : POSTGRES_PREFIX_NONE;
     if (self->out.prefix != prefix) TRY(rows_end(self, rejects, err));
     self->out.prefix = prefix;
@@ -281,7 +277,7 @@ static Status publish(PostgresSink *self, RejectWriter *rejects, SinkCounts *ret
     TRY(fence(self, err));
     TRY(postgres_table_hold(self, &self->out, err));
     TRY(postgres_table_prepare(self, &self->out, err));
-    if (self->core.staged) return postgres_merge(self, rejects, ret_counts, err);
+    if (self->core.plan.staged) return postgres_merge(self, rejects, ret_counts, err);
     *ret_counts = table_straight_counts(&self->core);
     return OK;
 }
@@ -305,13 +301,9 @@ static void table_committed(PostgresTable *table)
 }
 
 /* The next cycle sees the tables as this one left them. */
-static void cycle_end(PostgresSink *self)
+static void cycle_committed(PostgresSink *self)
 {
-    self->core.open = false;
-    self->unknown = false;
-    if (self->core.fenced) self->core.epoch++;
-    self->core.fenced = false;
-    sink_parts_end(&self->core.parts, true);
+    table_cycle_end(&self->core, true);
     table_committed(&self->out);
     table_committed(&self->reject);
 }
@@ -346,17 +338,17 @@ static Status postgres_sink_commit(Sink *sink, const Position *position, const S
         if (!held) return OK;
         TRY(table_loads_count(&self->core, run, err));
     }
-    if (self->core.fenced) TRY(table_loads_record(&self->core, position, run, err));
+    if (self->core.cycle.fenced) TRY(table_loads_record(&self->core, position, run, err));
     bool known = self->has_out && !postgres_sink_is_shared(self);
     if (!known) TRY(postgres_xid_note(self, err));
     TRY(placed(self, "at COMMIT", commit_send(self, ret_result, err), err));
     bool left = self->reject_seq > self->cycle_seq;
     self->stale = left || (self->stale && *ret_result != COMMIT_DONE);
     if (*ret_result == COMMIT_DONE) {
-        cycle_end(self);
+        cycle_committed(self);
         return OK;
     }
-    self->unknown = true;
+    table_cycle_unknown(&self->core);
     postgres_session_close(self);
     return OK;
 }
@@ -377,7 +369,8 @@ static Status outcome_ask(PostgresSink *self, Str run_id, int64_t cycle, Outcome
                           SinkCounts *ret_counts, Err *err)
 {
     TRY(postgres_session_open(self, err));
-    if ((self->has_out && !postgres_sink_is_shared(self)) || !self->unknown) {
+    if ((self->has_out && !postgres_sink_is_shared(self)) ||
+        self->core.cycle.phase != TABLE_UNKNOWN) {
         return postgres_loads_outcome(self, run_id, cycle, ret_outcome, ret_counts, err);
     }
     TRY(postgres_xid_outcome(self, ret_outcome, err));
@@ -389,10 +382,12 @@ static Status postgres_sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outco
                                     SinkCounts *ret_counts, Err *err)
 {
     PostgresSink *self = (PostgresSink *)sink;
+    TablePhase phase = self->core.cycle.phase;
     *ret_outcome = OUTCOME_UNKNOWN;
-    bool known = sink->req->pipeline.len > 0 || (self->unknown && !self->has_out);
+    bool known = sink->req->pipeline.len > 0 || (phase == TABLE_UNKNOWN && !self->has_out);
     if (!known) return OK;
-    if (self->core.open || postgres_session_is_lost(self)) postgres_session_close(self);
+    if (phase != TABLE_CLOSED || postgres_session_is_lost(self)) postgres_session_close(self);
+    if (phase == TABLE_OPEN) table_cycle_end(&self->core, false);
     if (outcome_ask(self, run_id, cycle, ret_outcome, ret_counts, err) != OK) {
         if (!err_is_retriable(err)) return FAIL;
         err_clear(err);
@@ -400,16 +395,14 @@ static Status postgres_sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outco
         *ret_outcome = OUTCOME_UNKNOWN;
         return OK;
     }
-    if (self->unknown && *ret_outcome == OUTCOME_COMMITTED) cycle_end(self);
-    if (*ret_outcome != OUTCOME_UNKNOWN) self->core.open = false;
+    if (phase == TABLE_UNKNOWN && *ret_outcome == OUTCOME_COMMITTED) cycle_committed(self);
     return OK;
 }
 
 static Status sink_abort_open(Sink *sink, Err *err UNUSED)
 {
     PostgresSink *self = (PostgresSink *)sink;
-    self->core.open = self->unknown = self->core.fenced = false;
-    sink_parts_end(&self->core.parts, false);
+    table_cycle_end(&self->core, false);
     self->out.prepared = self->reject.prepared = false;
     postgres_rows_clear_out(&self->rows);
     postgres_rows_clear_out(&self->rejects);
@@ -445,12 +438,9 @@ static void postgres_sink_close(Sink *sink)
     postgres_table_done(&self->reject);
     postgres_rows_out_done(&self->rows);
     postgres_rows_out_done(&self->rejects);
-    sink_parts_done(&self->core.parts);
-    mem_free(self->core.columns);
+    table_sink_done(&self->core);
     buf_done(&self->encoder.scratch);
     buf_done(&self->encoder.cells);
-    buf_done(&self->core.run_id);
-    buf_done(&self->core.sql);
     pthread_mutex_destroy(&self->mutex);
     mem_free(self);
 }
@@ -483,11 +473,9 @@ Status postgres_sink_new(const SinkReq *req, Sink **ret_sink, Err *err)
     }
     PostgresSink *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
-    self->core.sink = (Sink){.ops = &POSTGRES_SINK_OPS, .req = req};
-    self->core.driver = &POSTGRES_TABLE_DRIVER;
+    table_sink_init(&self->core, (Sink){.ops = &POSTGRES_SINK_OPS, .req = req},
+                    &POSTGRES_TABLE_DRIVER, POSTGRES_SQL_MAX);
     pthread_mutex_init(&self->mutex, NULL);
-    self->core.run_id = buf_make(256);
-    self->core.sql = buf_make(POSTGRES_SQL_MAX);
     self->encoder.scratch = buf_make(INT64_C(1) << 30);
     self->encoder.cells = buf_make(INT64_C(1) << 34);
     postgres_rows_out_done(&self->rows);

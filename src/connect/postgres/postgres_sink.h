@@ -78,7 +78,6 @@ typedef struct PostgresSink {
     bool guarded;  /* … after a savepoint, and its rows are kept */
     int64_t sent;  /* rows of it */
     bool unopened; /* its rows are as the source's wire had them */
-    bool unknown;  /* the answer to COMMIT got lost */
     char xid[24];  /* of the last COMMIT without an OUT port or of a shared stream: what it came to
                       can be asked for */
     char pid[16]; /* of the open transaction's backend, and when it began: what tells it from all */

@@ -23,12 +23,12 @@ Status sqlite_merge_describe(SqliteSink *self, Err *err)
 {
     TableSink *core = &self->core;
     TRY(table_describe(core, buf_str(&self->out.name), self->out.schema, err));
-    core->exists = self->out.exists;
-    core->differs = self->out.differs;
-    core->uncounted = self->out.view;
-    core->together = self->out.halfway || judges(self);
-    core->merge.unique = self->out.unique;
-    core->merge.conflict = self->out.conflict;
+    core->plan.exists = self->out.exists;
+    core->plan.differs = self->out.differs;
+    core->plan.uncounted = self->out.view;
+    core->plan.together = self->out.halfway || judges(self);
+    core->plan.merge.unique = self->out.unique;
+    core->plan.merge.conflict = self->out.conflict;
     return OK;
 }
 
@@ -45,7 +45,7 @@ void sqlite_merge_forget(SqliteSink *self)
 Status sqlite_write_error(SqliteSink *self, Err *err)
 {
     IGNORE(sqlite_db_error(self->db, err));
-    if (!self->core.open || !sqlite3_get_autocommit(self->db)) return FAIL;
+    if (self->core.cycle.phase != TABLE_OPEN || !sqlite3_get_autocommit(self->db)) return FAIL;
     memcpy(err->sqlstate, "40000", 6);
     (void)err_prefix(err, "one row undid the whole transaction: ");
     return err_hint(err, "fix the row, or let the trigger's RAISE(ROLLBACK) be"
@@ -69,7 +69,7 @@ static Status driver_save(TableSink *core, TableSave what, Err *err)
 {
     SqliteSink *self = (SqliteSink *)core;
     TRY(sqlite_db_check(&self->stop, err));
-    return core->together ? sqlite_save(self, what, err) : OK;
+    return core->plan.together ? sqlite_save(self, what, err) : OK;
 }
 
 static Status driver_judge(TableSink *core, Err *err)
@@ -170,7 +170,7 @@ static Status prepared(SqliteSink *self, SqlMergePart part, bool range,
     *ret_statement = *statement;
     if (*statement) return OK;
     buf_clear(&core->sql);
-    TRY(sql_merge_put(&core->merge, part, range, &core->sql, err));
+    TRY(sql_merge_put(&core->plan.merge, part, range, &core->sql, err));
     if (sqlite_db_prepare(self->db, buf_str(&core->sql), statement, err) != OK) {
         memcpy(err->sqlstate, "42000", 6);
         return FAIL;
@@ -215,7 +215,7 @@ static Status driver_read_row(TableSink *core, int64_t ord, TableRow *row, Err *
     if (status == OK && row->found) {
         row->row = sqlite3_column_int64(statement, 0);
         status = put_text(statement, 1, &row->data, err);
-        if (status == OK && core->keyed) status = put_text(statement, 2, &row->key, err);
+        if (status == OK && core->plan.keyed) status = put_text(statement, 2, &row->key, err);
     }
     (void)sqlite3_reset(statement);
     return status;

@@ -21,7 +21,7 @@ static Status plan_types(const SqliteTable *table, SinkPlan *plan, Err *err)
 
 static Status plan_key_index(SqliteSink *self, SinkPlan *plan, Err *err)
 {
-    if (!self->out.exists || !self->core.keyed) return OK;
+    if (!self->out.exists || !self->core.plan.keyed) return OK;
     buf_clear(&self->core.sql);
     TRY(buf_append(&self->core.sql,
                    STR("SELECT count(*) FROM pragma_index_list(?1) AS l JOIN pragma_index_info("
@@ -45,6 +45,6 @@ Status sqlite_plan(SqliteSink *self, SinkPlan *plan, Err *err)
 {
     TRY(sqlite_table_ddl(self, &self->out, plan_ddl, plan, err));
     TRY(plan_types(&self->out, plan, err));
-    if (self->core.staged) TRY(table_merge_plan(&self->core, plan, err));
+    if (self->core.plan.staged) TRY(table_merge_plan(&self->core, plan, err));
     return plan_key_index(self, plan, err);
 }

@@ -121,7 +121,6 @@ static Status set_state(TableSink *core, const Position *position, Err *err)
     load_state_init(&state);
     TRY(table_loads_state(core, &state, err));
     core->epoch = state.epoch;
-    core->cycle = 0;
     SinkRun run = {.run_id = STR("set by hand"), .started_us = clock_now_us(), .advance = true};
     TRY(record(core, position, &run, err));
     return core->driver->exec(core, "COMMIT", err);
@@ -132,7 +131,9 @@ static Status sqlite_sink_state_set(Sink *sink, const Position *position, Err *e
     SqliteSink *self = (SqliteSink *)sink;
     TRY(open_db(self, SQLITE_DB_CREATE, err));
     TRY(sqlite_db_exec(self->db, "BEGIN IMMEDIATE", err));
+    table_cycle_begin(&self->core, 0);
     Status status = set_state(&self->core, position, err);
+    table_cycle_end(&self->core, status == OK);
     if (status != OK) IGNORE(sqlite_db_exec(self->db, "ROLLBACK", NULL));
     return status;
 }
@@ -192,7 +193,7 @@ static Status insert_prepare(SqliteSink *self, SqliteTable *table, Err *err)
 {
     Buf *sql = &self->core.sql;
     buf_clear(sql);
-    bool stage = table == &self->out && self->core.staged;
+    bool stage = table == &self->out && self->core.plan.staged;
     TRY(buf_append(sql, STR("INSERT"), err));
     if (!stage) TRY(buf_append(sql, str_from(table->conflict), err));
     TRY(buf_append(sql, STR(" INTO "), err));
@@ -221,10 +222,10 @@ static Status out_begin(SqliteSink *self, Err *err)
     TRY(table_begin(self, &self->out, err));
     TRY(sqlite_merge_describe(self, err));
     sqlite_merge_forget(self);
-    if (core->staged) TRY(stage_create(self, err));
+    if (core->plan.staged) TRY(stage_create(self, err));
     if (table_deletes_first(core)) TRY(table_clear(core, self->out.referred, err));
     TRY(insert_prepare(self, &self->out, err));
-    if (!core->uncounted || core->staged) return OK;
+    if (!core->plan.uncounted || core->plan.staged) return OK;
     return core->driver->run(core, SQL_MERGE_COUNT, all, &self->rows_before, 1, err);
 }
 
@@ -245,11 +246,7 @@ static Status sqlite_sink_begin(Sink *sink, int64_t cycle, Err *err)
     TableSink *core = &self->core;
     TRY(check_place(self, err));
     TRY(sqlite_db_exec(self->db, "BEGIN IMMEDIATE", err));
-    core->open = true;
-    core->cycle = cycle;
-    core->written = core->direct = core->discarded = 0;
-    core->next_ord = 1;
-    core->staging = false;
+    table_cycle_begin(core, cycle);
     if (self->has_out) TRY(out_begin(self, err));
     if (!self->has_reject) return OK;
     Status status = table_begin(self, &self->reject, err);
@@ -333,8 +330,8 @@ static Status row_write(RowWrite *w, int64_t row, Err *err)
 {
     SqliteSink *self = w->self;
     bool go = true;
-    bool stage = w->table == &self->out && self->core.staged;
-    if (stage && self->core.keyed) TRY(key_check(w, row, &go, err));
+    bool stage = w->table == &self->out && self->core.plan.staged;
+    if (stage && self->core.plan.keyed) TRY(key_check(w, row, &go, err));
     if (go) TRY(row_bind(w, row, &go, err));
     if (!go) return OK;
     if (stage) {
@@ -374,10 +371,10 @@ static Status write_out(RowWrite *w, RejectWriter *rejects, Err *err)
     TableSink *core = &w->self->core;
     TRY(rows_write(w, core->sink.req->rejects, err));
     int64_t rows = w->batch->rows - w->refused.count;
-    core->written += rows;
-    if (core->staged) core->next_ord += rows;
-    else core->direct += rows;
-    if (!core->staged && !core->uncounted) core->discarded += w->discarded;
+    core->cycle.written += rows;
+    if (core->plan.staged) core->cycle.next_ord += rows;
+    else core->cycle.direct += rows;
+    if (!core->plan.staged && !core->plan.uncounted) core->cycle.discarded += w->discarded;
     if (w->refused.count == 0) return OK;
     if (rejects) return reject_writer_add(rejects, STR("load"), w->batch, &w->refused, err);
     return err_set(err, w->refused.items[0].kind, "%.*s", STR_ARG(w->refused.items[0].reason));
@@ -392,7 +389,7 @@ static Status sqlite_sink_write(Sink *sink, int32_t port, Batch *batch, RejectWr
                   .table = out ? &self->out : &self->reject,
                   .batch = batch,
                   .search.stream = sink->req->cycle_us > 0};
-    w.saves = out && !self->core.staged && self->out.halfway;
+    w.saves = out && !self->core.plan.staged && self->out.halfway;
     reject_list_init(&w.refused);
     Status status = out ? write_out(&w, rejects, err) : write_rejects(&w, err);
     if (!out) status = table_rejects_result(&self->core, buf_str(&w.table->name), status, err);
@@ -407,7 +404,7 @@ static Status count_view(SqliteSink *self, Err *err)
     TableRange all = {0};
     int64_t rows = 0;
     TRY(core->driver->run(core, SQL_MERGE_COUNT, all, &rows, 1, err));
-    core->discarded = int64_max(core->written - (rows - self->rows_before), 0);
+    core->cycle.discarded = int64_max(core->cycle.written - (rows - self->rows_before), 0);
     return OK;
 }
 
@@ -417,16 +414,16 @@ static Status sqlite_sink_apply(Sink *sink, RejectWriter *rejects, SinkCounts *r
     TableSink *core = &self->core;
     *ret_counts = (SinkCounts){0};
     if (!self->has_out) return OK;
-    if (core->staged) return table_merge(core, rejects, ret_counts, err);
-    if (core->uncounted) TRY(count_view(self, err));
+    if (core->plan.staged) return table_merge(core, rejects, ret_counts, err);
+    if (core->plan.uncounted) TRY(count_view(self, err));
     *ret_counts = table_straight_counts(core);
     return OK;
 }
 
-static void cycle_end(SqliteSink *self)
+/* The next cycle sees the tables as this one left them. */
+static void cycle_committed(SqliteSink *self)
 {
-    self->core.open = false;
-    /* The next cycle sees the tables as this one left them. */
+    table_cycle_end(&self->core, true);
     self->out.exists = true;
     self->out.new_count = 0;
     self->reject.exists = true;
@@ -480,9 +477,7 @@ static Status sqlite_sink_commit(Sink *sink, const Position *position, const Sin
     }
     TRY(check_place(self, err));
     TRY(sqlite_db_exec(self->db, "COMMIT", err));
-    self->core.epoch++;
-    sink_parts_end(&self->core.parts, true);
-    cycle_end(self);
+    cycle_committed(self);
     *ret_result = COMMIT_DONE;
     return OK;
 }
@@ -516,10 +511,9 @@ static Status sqlite_sink_abort(Sink *sink, Err *err)
 {
     SqliteSink *self = (SqliteSink *)sink;
     atomic_store(&self->stop.cancelled, false);
-    sink_parts_end(&self->core.parts, false);
-    if (!self->core.open) return OK;
-    self->core.open = false;
-    if (sqlite3_get_autocommit(self->db)) return OK;
+    bool open = self->core.cycle.phase == TABLE_OPEN;
+    table_cycle_end(&self->core, false);
+    if (!open || sqlite3_get_autocommit(self->db)) return OK;
     return sqlite_db_exec(self->db, "ROLLBACK", err);
 }
 
@@ -537,10 +531,7 @@ static void sqlite_sink_close(Sink *sink)
     sqlite_table_done(&self->out);
     sqlite_table_done(&self->reject);
     if (self->db) sqlite_db_close(self->db);
-    sink_parts_done(&self->core.parts);
-    mem_free(self->core.columns);
-    buf_done(&self->core.run_id);
-    buf_done(&self->core.sql);
+    table_sink_done(&self->core);
     mem_free(self);
 }
 
@@ -571,10 +562,8 @@ Status sqlite_sink_new(const SinkReq *req, Sink **ret_sink, Err *err)
     }
     SqliteSink *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
-    self->core.sink = (Sink){.ops = &SQLITE_SINK_OPS, .req = req};
-    self->core.driver = &SQLITE_TABLE_DRIVER;
-    self->core.run_id = buf_make(256);
-    self->core.sql = buf_make(SQLITE_SQL_MAX);
+    table_sink_init(&self->core, (Sink){.ops = &SQLITE_SINK_OPS, .req = req}, &SQLITE_TABLE_DRIVER,
+                    SQLITE_SQL_MAX);
     self->out.name = buf_make(4096);
     self->reject.name = buf_make(4096);
     *ret_sink = &self->core.sink;

@@ -2,6 +2,8 @@
  * stream) keeps one row, whose epoch and counts grow. */
 #include "connect/table/table_loads.h"
 
+#include <assert.h>
+
 #include "foundation/base/number.h"
 
 #define TIME_NAMES "started_at, published_at"
@@ -211,14 +213,15 @@ Status table_loads_fence(TableSink *t, Str run_id, Err *err)
 {
     Int64Text epoch, cycle;
     Str params[] = {t->sink.req->pipeline, run_id, int64_text(t->epoch, &epoch),
-                    int64_text(t->cycle, &cycle)};
+                    int64_text(t->cycle.number, &cycle)};
     CLEANUP(table_result_done) TableResult result = {0};
-    TableLoadsSql which = t->cycle == 0 ? TABLE_LOADS_FENCE : TABLE_LOADS_FENCE_NEXT;
+    assert(t->cycle.phase == TABLE_OPEN && !t->cycle.fenced);
+    TableLoadsSql which = t->cycle.number == 0 ? TABLE_LOADS_FENCE : TABLE_LOADS_FENCE_NEXT;
     if (run(t, which, params, COUNT_OF(params), &result, err) != OK) {
         return strcmp(err->sqlstate, "23505") == 0 ? fenced(t, err) : FAIL;
     }
     if (result.changed != 1) return fenced(t, err);
-    t->fenced = true;
+    t->cycle.fenced = true;
     return OK;
 }
 
@@ -251,7 +254,7 @@ static Status record(TableSink *t, const Position *position, const SinkRun *run_
     };
     for (int64_t i = 0; i < COUNTS; i++) params[7 + i] = int64_text(counts[i], &texts[i]);
     params[16] = run_record->run_id;
-    params[17] = int64_text(t->cycle, &cycle);
+    params[17] = int64_text(t->cycle.number, &cycle);
     CLEANUP(table_result_done) TableResult result = {0};
     TRY(run(t, TABLE_LOADS_RECORD, params, COUNT_OF(params), &result, err));
     *ret_rows = result.changed;
@@ -262,6 +265,7 @@ Status table_loads_record(TableSink *t, const Position *position, const SinkRun 
                           Err *err)
 {
     int64_t rows = 0;
+    assert(t->cycle.phase == TABLE_OPEN && t->cycle.fenced);
     TRY(record(t, position, run_record, &rows, err));
     return rows == 1 ? OK : fenced(t, err);
 }
@@ -288,6 +292,7 @@ Status table_loads_count(TableSink *t, const SinkRun *run_record, Err *err)
     Position none;
     int64_t rows = 0;
     SinkRun counted = *run_record;
+    assert(t->cycle.phase == TABLE_OPEN);
     counted.advance = false; /* where it is, neuron_positions says */
     position_init(&none);
     Status status = record(t, &none, &counted, &rows, err);

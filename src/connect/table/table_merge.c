@@ -2,6 +2,8 @@
  * are refused are found by halving, and what was written is compared with what should have been. */
 #include "connect/table/table_sink.h"
 
+#include <assert.h>
+
 /* What a statement did with its range, and what it should have done. */
 typedef struct MergeCounts {
     int64_t updated, inserted;
@@ -23,14 +25,14 @@ typedef struct Merge {
 
 static bool may_update(const TableSink *t)
 {
-    bool appends = t->sink.req->mode == SINK_APPEND && !t->merge.own_rows;
-    return t->keyed && !appends && sql_merge_compares(&t->merge) &&
-           (t->exists || t->merge.own_rows);
+    bool appends = t->sink.req->mode == SINK_APPEND && !t->plan.merge.own_rows;
+    return t->plan.keyed && !appends && sql_merge_compares(&t->plan.merge) &&
+           (t->plan.exists || t->plan.merge.own_rows);
 }
 
 static bool writes_together(const TableSink *t)
 {
-    return may_update(t) && t->merge.dialect->writes_together && !t->apart;
+    return may_update(t) && t->plan.merge.dialect->writes_together && !t->plan.apart;
 }
 
 /* Does the target's answer have to be compared with a count of its own? One statement that writes
@@ -38,16 +40,17 @@ static bool writes_together(const TableSink *t)
 static bool counts_before(const TableSink *t, SqlMergePart part)
 {
     if (part == SQL_MERGE_WRITE) return false;
-    return t->differs || t->uncounted || (part == SQL_MERGE_UPDATE && !t->merge.unique);
+    return t->plan.differs || t->plan.uncounted ||
+           (part == SQL_MERGE_UPDATE && !t->plan.merge.unique);
 }
 
 static bool part_runs(const TableSink *t, SqlMergePart part)
 {
     switch (part) {
     case SQL_MERGE_READY:
-        return t->keyed || t->merge.dialect->readies_all;
+        return t->plan.keyed || t->plan.merge.dialect->readies_all;
     case SQL_MERGE_SUPERSEDE:
-        return t->keyed && !t->distinct;
+        return t->plan.keyed && !t->cycle.distinct;
     case SQL_MERGE_EXPECT:
         return !writes_together(t) && (counts_before(t, SQL_MERGE_INSERT) ||
                                        (may_update(t) && counts_before(t, SQL_MERGE_UPDATE)));
@@ -58,7 +61,7 @@ static bool part_runs(const TableSink *t, SqlMergePart part)
     case SQL_MERGE_INSERT:
         return !writes_together(t);
     case SQL_MERGE_DELETE:
-        return t->deletes && !t->fresh;
+        return t->plan.deletes && !t->cycle.fresh;
     case SQL_MERGE_STAGE:
     case SQL_MERGE_COUNT:
     case SQL_MERGE_ANY:
@@ -77,7 +80,7 @@ Status table_merge_plan(const TableSink *t, SinkPlan *plan, Err *err)
     for (SqlMergePart part = 0; part < SQL_MERGE_PARTS; part++) {
         if (!part_runs(t, part)) continue;
         buf_clear(&sql);
-        TRY(sql_merge_put(&t->merge, part, false, &sql, err));
+        TRY(sql_merge_put(&t->plan.merge, part, false, &sql, err));
         TRY(sink_plan_add(plan, PLAN_SQL, err, "%.*s", (int)sql.len, sql.data));
     }
     return OK;
@@ -116,9 +119,9 @@ static Status count_left(TableSink *t, TableRange range, MergeCounts *c, Err *er
 static Status several_error(const TableSink *t, Err *err)
 {
     CLEANUP(buf_done) Buf key = buf_make(1 << 16);
-    TRY(sql_put_columns(&t->merge, "", true, &key, err));
+    TRY(sql_put_columns(&t->plan.merge, "", true, &key, err));
     (void)err_set(err, ERR_CONSTRAINT, "the key (%.*s) is that of more than one row of \"%.*s\"",
-                  STR_ARG(buf_str(&key)), STR_ARG(t->merge.table));
+                  STR_ARG(buf_str(&key)), STR_ARG(t->plan.merge.table));
     memcpy(err->sqlstate, "21000", 6);
     return err_hint(err, "name a key that is unique there, and keep it so with a unique index");
 }
@@ -132,8 +135,8 @@ static Status write_apart(TableSink *t, SqlMergePart part, TableRange range, Mer
     if (before) TRY(expect(t, range, c, err));
     if (!inserts && c->matched > c->changed) return several_error(t, err);
     TRY(t->driver->run(t, part, range, &rows, 1, err));
-    *(inserts ? &c->inserted : &c->updated) = t->uncounted ? -1 : rows;
-    if (t->uncounted) TRY(count_left(t, range, c, err));
+    *(inserts ? &c->inserted : &c->updated) = t->plan.uncounted ? -1 : rows;
+    if (t->plan.uncounted) TRY(count_left(t, range, c, err));
     if (!before && inserts) c->fresh = rows;
     if (!before && !inserts) c->changed = rows;
     if (inserts) c->changed = 0;
@@ -200,7 +203,7 @@ static Status refuse_row(Merge *m, int64_t ord, const Err *cause, Err *err)
 
 static Status stage_index(Merge *m, Err *err)
 {
-    const char *sql = m->sink->merge.dialect->stage_index;
+    const char *sql = m->sink->plan.merge.dialect->stage_index;
     if (m->indexed || !sql) return OK;
     m->indexed = true;
     return m->sink->driver->exec(m->sink, sql, err);
@@ -257,14 +260,14 @@ static Status merge_pass(Merge *m, SqlMergePart first, SqlMergePart last, Err *e
     m->first = first;
     m->last = last;
     m->search = (TableSearch){.stream = t->sink.req->cycle_us > 0};
-    TRY(merge_range(m, (TableRange){1, t->next_ord - 1, false}, err));
+    TRY(merge_range(m, (TableRange){1, t->cycle.next_ord - 1, false}, err));
     return one_is_enough(m) ? OK : table_search_end(&m->search, err);
 }
 
 static Status merge_staged(Merge *m, Err *err)
 {
     TableSink *t = m->sink;
-    TableRange all = {1, t->next_ord - 1, false};
+    TableRange all = {1, t->cycle.next_ord - 1, false};
     int64_t ignored = 0;
     if (part_runs(t, SQL_MERGE_READY)) {
         TRY(t->driver->run(t, SQL_MERGE_READY, all, &ignored, 1, err));
@@ -272,7 +275,7 @@ static Status merge_staged(Merge *m, Err *err)
     if (part_runs(t, SQL_MERGE_SUPERSEDE)) {
         TRY(t->driver->run(t, SQL_MERGE_SUPERSEDE, all, &m->counts->superseded, 1, err));
     }
-    if (t->together) return merge_pass(m, SQL_MERGE_WRITE, SQL_MERGE_INSERT, err);
+    if (t->plan.together) return merge_pass(m, SQL_MERGE_WRITE, SQL_MERGE_INSERT, err);
     TRY(merge_pass(m, SQL_MERGE_WRITE, SQL_MERGE_UPDATE, err));
     return merge_pass(m, SQL_MERGE_INSERT, SQL_MERGE_INSERT, err);
 }
@@ -288,7 +291,7 @@ static Status mirror_guard(TableSink *t, const SinkCounts *counts, Err *err)
     total -= counts->inserted;
     if ((double)gone <= t->sink.req->max_delete * (double)total) return OK;
     (void)err_set(err, ERR_QUALITY, "mirror would delete %lld of %lld rows of \"%.*s\"",
-                  (long long)gone, (long long)total, STR_ARG(t->merge.table));
+                  (long long)gone, (long long)total, STR_ARG(t->plan.merge.table));
     return err_hint(err, "nothing was changed; raise `max_delete` if this is meant");
 }
 
@@ -301,7 +304,7 @@ static Status delete_missing(TableSink *t, SinkCounts *counts, Err *err)
     bool mirror = t->sink.req->mode == SINK_MIRROR;
     if (mirror && (t->sink.incomplete || counts->rejected > 0)) return OK;
     if (!part_runs(t, SQL_MERGE_DELETE)) return OK;
-    if (!t->staging) TRY(table_stage_create(t, err));
+    if (!t->cycle.has_stage) TRY(table_stage_create(t, err));
     if (mirror) TRY(mirror_guard(t, counts, err));
     return t->driver->run(t, SQL_MERGE_DELETE, all, &counts->deleted, 1, err);
 }
@@ -310,10 +313,11 @@ static Status delete_missing(TableSink *t, SinkCounts *counts, Err *err)
 
 Status table_stage_create(TableSink *t, Err *err)
 {
+    assert(t->cycle.phase == TABLE_OPEN && !t->cycle.has_stage);
     buf_clear(&t->sql);
-    TRY(sql_merge_put(&t->merge, SQL_MERGE_STAGE, false, &t->sql, err));
+    TRY(sql_merge_put(&t->plan.merge, SQL_MERGE_STAGE, false, &t->sql, err));
     TRY(buf_terminate(&t->sql, err));
-    t->staging = true;
+    t->cycle.has_stage = true;
     return t->driver->exec(t, t->sql.data, err);
 }
 
@@ -321,10 +325,10 @@ Status table_stage_create(TableSink *t, Err *err)
  * were superseded by it, or it by them. */
 static void count_own(const TableSink *t, SinkCounts *counts)
 {
-    int64_t staged = t->written - t->direct - counts->superseded - counts->rejected;
+    int64_t staged = t->cycle.written - t->cycle.direct - counts->superseded - counts->rejected;
     counts->superseded += staged - counts->inserted;
     counts->updated = 0;
-    counts->inserted += t->direct;
+    counts->inserted += t->cycle.direct;
 }
 
 static Status check_counts(const TableSink *t, const SinkCounts *counts, Err *err)
@@ -332,19 +336,21 @@ static Status check_counts(const TableSink *t, const SinkCounts *counts, Err *er
     if (counts->unchanged >= 0 && counts->discarded >= 0) return OK;
     (void)err_set(err, ERR_INTERNAL,
                   "\"%.*s\" took %lld rows, but inserted %lld and updated %lld: %lld discarded",
-                  STR_ARG(t->merge.table), (long long)counts->loaded, (long long)counts->inserted,
-                  (long long)counts->updated, (long long)counts->discarded);
+                  STR_ARG(t->plan.merge.table), (long long)counts->loaded,
+                  (long long)counts->inserted, (long long)counts->updated,
+                  (long long)counts->discarded);
     return err_hint(err, "nothing was changed; please report this with the table's definition");
 }
 
 Status table_merge(TableSink *t, RejectWriter *rejects, SinkCounts *counts, Err *err)
 {
     Merge m = {.sink = t, .rejects = rejects, .counts = counts};
+    assert(t->cycle.phase == TABLE_OPEN);
     *counts = (SinkCounts){0};
-    if (t->staging && t->written > t->direct) TRY(merge_staged(&m, err));
-    if (t->fresh) count_own(t, counts);
-    counts->discarded += t->discarded;
-    counts->loaded = t->written - counts->superseded - counts->rejected - counts->discarded;
+    if (t->cycle.has_stage && t->cycle.written > t->cycle.direct) TRY(merge_staged(&m, err));
+    if (t->cycle.fresh) count_own(t, counts);
+    counts->discarded += t->cycle.discarded;
+    counts->loaded = t->cycle.written - counts->superseded - counts->rejected - counts->discarded;
     counts->unchanged = counts->loaded - counts->inserted - counts->updated;
     TRY(one_is_enough(&m) ? OK : check_counts(t, counts, err));
     return delete_missing(t, counts, err);

@@ -1,6 +1,8 @@
 /* neuron_positions: where each partition of a stream's topic is, and its fence. */
 #include "connect/table/table_loads.h"
 
+#include <assert.h>
+
 enum { STATEMENT_MAX = 8 << 20 };
 
 static Status query(TableSink *t, const char *sql, TableResult *result, Err *err)
@@ -167,6 +169,7 @@ Status table_parts_move(TableSink *t, const Position *position, const SinkRun *r
                         Err *err)
 {
     CLEANUP(table_result_done) TableResult result = {0};
+    assert(t->cycle.phase == TABLE_OPEN);
     *ret_held = true;
     if (t->parts.moving > 0) return OK;
     *ret_held = sink_parts_move(&t->parts, run->from, position);

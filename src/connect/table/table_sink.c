@@ -1,8 +1,28 @@
 /* What sinks that write into tables decide alike: the key, what is staged, what is deleted. */
 #include "connect/table/table_sink.h"
 
+#include <assert.h>
+
 #include "foundation/base/mem.h"
 #include "foundation/codec/json_writer.h"
+
+void table_sink_init(TableSink *sink, Sink base, const TableDriver *driver, int64_t sql_max)
+{
+    sink->sink = base;
+    sink->driver = driver;
+    sink->run_id = buf_make(256);
+    sink->sql = buf_make(sql_max);
+}
+
+void table_sink_done(TableSink *sink)
+{
+    sink_parts_done(&sink->parts);
+    mem_free(sink->plan.columns);
+    buf_done(&sink->run_id);
+    buf_done(&sink->sql);
+}
+
+/* ---- the plan ---- */
 
 static bool mode_needs_key(SinkMode mode)
 {
@@ -47,9 +67,9 @@ void table_decide(TableSink *sink, bool referred)
     const SinkReq *req = sink->sink.req;
     bool again = req->mode == SINK_APPEND && req->key_count > 0 && req->cursor.len > 0;
     bool kept = req->mode == SINK_REPLACE && referred && req->key_count > 0;
-    sink->keyed = mode_needs_key(req->mode) || again || kept;
-    sink->deletes = req->mode == SINK_MIRROR || kept;
-    sink->staged = sink->keyed;
+    sink->plan.keyed = mode_needs_key(req->mode) || again || kept;
+    sink->plan.deletes = req->mode == SINK_MIRROR || kept;
+    sink->plan.staged = sink->plan.keyed;
 }
 
 static bool in_list(Str name, const Str *list, int32_t count)
@@ -73,14 +93,14 @@ Status table_describe(TableSink *sink, Str name, const Schema *schema, Err *err)
             .ignored = in_list(column, req->ignore_for_change, req->ignore_count),
         };
     }
-    mem_free(sink->columns);
-    sink->columns = columns;
-    sink->merge = (SqlMerge){
+    mem_free(sink->plan.columns);
+    sink->plan.columns = columns;
+    sink->plan.merge = (SqlMerge){
         .dialect = sink->driver->dialect,
         .table = name,
         .columns = columns,
         .count = schema->count,
-        .keyed = sink->keyed,
+        .keyed = sink->plan.keyed,
         .cursor = req->cursor.len ? schema_find(schema, req->cursor) : -1,
         .conflict = "",
     };
@@ -89,8 +109,8 @@ Status table_describe(TableSink *sink, Str name, const Schema *schema, Err *err)
 
 bool table_deletes_first(const TableSink *sink)
 {
-    return sink->sink.req->mode == SINK_REPLACE && !sink->deletes && sink->cycle == 0 &&
-           sink->exists;
+    return sink->sink.req->mode == SINK_REPLACE && !sink->plan.deletes && sink->cycle.number == 0 &&
+           sink->plan.exists;
 }
 
 /* ---- the target as it is ---- */
@@ -115,6 +135,29 @@ Status table_dropped(Str name, Err *err)
     return err_hint(err, "run again: it is created again where that is allowed");
 }
 
+/* ---- the cycle ---- */
+
+void table_cycle_begin(TableSink *sink, int64_t number)
+{
+    assert(sink->cycle.phase == TABLE_CLOSED);
+    sink->cycle = (TableCycle){.number = number, .phase = TABLE_OPEN, .next_ord = 1};
+}
+
+void table_cycle_unknown(TableSink *sink)
+{
+    assert(sink->cycle.phase == TABLE_OPEN);
+    sink->cycle.phase = TABLE_UNKNOWN;
+}
+
+void table_cycle_end(TableSink *sink, bool committed)
+{
+    assert(!committed || sink->cycle.phase != TABLE_CLOSED);
+    if (committed && sink->cycle.fenced) sink->epoch++;
+    sink->cycle.fenced = false;
+    sink->cycle.phase = TABLE_CLOSED;
+    sink_parts_end(&sink->parts, committed);
+}
+
 /* ---- replace ---- */
 
 static Status has_rows(TableSink *sink, bool *ret_some, Err *err)
@@ -131,19 +174,20 @@ Status table_clear(TableSink *sink, bool referred, Err *err)
 {
     bool some = false;
     int64_t gone = 0;
+    assert(sink->cycle.phase == TABLE_OPEN);
     TableRange all = {0};
     if (referred) TRY(has_rows(sink, &some, err));
     if (some) {
         (void)err_set(err, ERR_CONFIG, "other tables refer to rows of \"%.*s\"",
-                      STR_ARG(sink->merge.table));
+                      STR_ARG(sink->plan.merge.table));
         return err_hint(err, "name the key (`key: [id]`), so that rows are merged and only those"
                              " that are missing are deleted");
     }
     TRY(sink->driver->run(sink, SQL_MERGE_CLEAR, all, &gone, 1, err));
-    if (sink->differs) TRY(has_rows(sink, &some, err));
+    if (sink->plan.differs) TRY(has_rows(sink, &some, err));
     if (!some) return OK;
     (void)err_set(err, ERR_CONSTRAINT, "rows of \"%.*s\" are still there after DELETE",
-                  STR_ARG(sink->merge.table));
+                  STR_ARG(sink->plan.merge.table));
     return err_hint(err, "a trigger, rule or policy of the table keeps them: replace can't be had"
                          " with it");
 }
@@ -171,6 +215,6 @@ Status table_rejects_lost(Str table, int64_t rows, int64_t kept, Err *err)
 
 SinkCounts table_straight_counts(const TableSink *sink)
 {
-    int64_t rows = sink->written - sink->discarded;
-    return (SinkCounts){.loaded = rows, .inserted = rows, .discarded = sink->discarded};
+    int64_t rows = sink->cycle.written - sink->cycle.discarded;
+    return (SinkCounts){.loaded = rows, .inserted = rows, .discarded = sink->cycle.discarded};
 }

@@ -62,15 +62,8 @@ typedef struct TableDriver {
     WriteError (*error)(const Err *err);
 } TableDriver;
 
-/* Embedded as a sink's first member. */
-struct TableSink {
-    Sink sink;
-    const TableDriver *driver;
-    Buf run_id;
-    int64_t epoch;   /* of the last published run or cycle */
-    SinkParts parts; /* of a stream's topic: those that are ours */
-
-    /* What the plan says. */
+/* What the target is, and how rows get into it. */
+typedef struct TablePlan {
     SqlMerge merge;
     SqlColumn *columns; /* of the merge */
     bool exists;        /* the target, before this cycle */
@@ -81,20 +74,46 @@ struct TableSink {
     bool uncounted;     /* it doesn't even say how many it wrote */
     bool apart;         /* updates and inserts are statements of their own */
     bool together;      /* … but judged together, so that one may refer to the other */
+} TablePlan;
 
-    /* The cycle. */
-    int64_t cycle;
-    bool open;     /* in a transaction */
-    bool fenced;   /* this cycle's epoch is taken */
-    bool staging;  /* the stage is there */
-    bool distinct; /* no key was staged twice */
+/* The transaction of a cycle, in which all of it is written.
+ *
+ *     CLOSED --table_cycle_begin--> OPEN --table_cycle_end--> CLOSED
+ *                                    |                          ^
+ *                          the answer to COMMIT is lost         |
+ *                                    v                          |
+ *                                 UNKNOWN -----table_cycle_end--+
+ */
+typedef enum TablePhase { TABLE_CLOSED, TABLE_OPEN, TABLE_UNKNOWN } TablePhase;
+
+typedef struct TableCycle {
+    int64_t number;
+    TablePhase phase;
+    bool fenced;    /* this cycle's epoch is taken */
+    bool has_stage; /* the stage is there */
+    bool distinct;  /* no key was staged twice */
     bool fresh; /* the target was empty and ours alone: rows whose keys ascend went straight in */
     int64_t written;   /* rows of this cycle */
     int64_t direct;    /* those of them that went straight into the target */
     int64_t discarded; /* and those of `direct` that it left out */
     int64_t next_ord;  /* number of the next row staged, from 1 */
-    Buf sql;           /* scratch */
+} TableCycle;
+
+/* Embedded as a sink's first member. */
+struct TableSink {
+    Sink sink;
+    const TableDriver *driver;
+    Buf run_id;
+    int64_t epoch;   /* of the last published run or cycle */
+    SinkParts parts; /* of a stream's topic: those that are ours */
+    TablePlan plan;
+    TableCycle cycle;
+    Buf sql; /* scratch */
 };
+
+/* Zeroed memory becomes one of that request; `sql_max` bounds a statement. */
+void table_sink_init(TableSink *sink, Sink base, const TableDriver *driver, int64_t sql_max);
+void table_sink_done(TableSink *sink);
 
 /* ---- the plan ---- */
 
@@ -119,8 +138,15 @@ Status table_dropped(Str name, Err *err);
 
 /* ---- a cycle ---- */
 
-/* Delete all rows of the target. ERR_CONFIG where other tables refer to them; ERR_CONSTRAINT where
- * some are there all the same. */
+/* The transaction of that cycle has begun: nothing is written yet. */
+void table_cycle_begin(TableSink *sink, int64_t number);
+/* The answer to COMMIT is lost: table_cycle_end once it is known. */
+void table_cycle_unknown(TableSink *sink);
+/* The transaction is committed, or undone; harmless when there is none. */
+void table_cycle_end(TableSink *sink, bool committed);
+
+/* From here on to the end of the section: in an open cycle. Delete all rows of the target.
+ * ERR_CONFIG where other tables refer to them; ERR_CONSTRAINT where some are there all the same. */
 MUST_USE Status table_clear(TableSink *sink, bool referred, Err *err);
 MUST_USE Status table_stage_create(TableSink *sink, Err *err);
 /* Merge what was staged into the target, and count. Rows that it refuses are found by halving and
