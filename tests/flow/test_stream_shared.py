@@ -123,6 +123,13 @@ class Crew:
         assert not err, err
         return out.split()
 
+    def target_sql(self, sql):
+        if self.kind.startswith("postgres"):
+            self.psql(sql)
+            return
+        with sqlite3.connect(os.path.join(self.neuron.folder, "target.db"), timeout=30) as db:
+            db.execute(sql)
+
     def rows(self):
         try:
             if self.kind.startswith("postgres"):
@@ -352,3 +359,27 @@ def test_a_topic_that_ends_before_the_tables_offset_is_named(crew):
     crew.psql("UPDATE neuron_positions SET next_offset = 0")
     crew.start()
     until(lambda: crew.rows() == [1])
+
+
+@pytest.mark.parametrize("crew", ["postgres", "sqlite"], indirect=True)
+def test_a_dropped_table_of_offsets_is_named_with_the_fix(crew):
+    def send(number):
+        crew.kafka.produce(crew.topic, [json.dumps({"type": "a", "id": number})])
+
+    name = crew.start()
+    send(1)
+    until(lambda: crew.rows() == [1])
+    crew.target_sql("DROP TABLE neuron_positions")
+    send(2)
+    until(lambda: crew.members[name].poll() is not None)
+    assert 'table "neuron_positions", which holds the stream\'s offsets, was dropped' in crew.log(name)
+    assert "start the stream again" in crew.log(name)
+    crew.members.pop(name)
+    name = crew.start()
+    until(lambda: crew.rows() == [1, 2])
+    crew.stop(name)
+    crew.target_sql("DROP TABLE neuron_positions")
+    name = crew.start()
+    send(3)
+    until(lambda: crew.rows() == [1, 2, 3])
+    assert "the target has lost the stream's offsets" in crew.log(name)

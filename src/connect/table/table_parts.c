@@ -1,14 +1,29 @@
 /* neuron_positions: where each partition of a stream's topic is, and its fence. */
 #include "connect/table/table_loads.h"
+#include "foundation/obs/log.h"
 
 #include <assert.h>
 
 enum { STATEMENT_MAX = 8 << 20 };
 
+/* The table was there when the sink was opened. */
+static bool was_dropped(const Err *err)
+{
+    bool missing = err->kind == ERR_NOT_FOUND || err->kind == ERR_SCHEMA;
+    return missing && strstr(err->message, SINK_PARTS_TABLE);
+}
+
 static Status query(TableSink *t, const char *sql, TableResult *result, Err *err)
 {
     Str params[] = {t->sink.req->pipeline, t->sink.req->topic};
-    return t->driver->query(t, sql, params, COUNT_OF(params), result, err);
+    if (t->driver->query(t, sql, params, COUNT_OF(params), result, err) == OK) return OK;
+    if (!was_dropped(err)) return FAIL;
+    (void)err_set(err, ERR_SCHEMA,
+                  "table \"" SINK_PARTS_TABLE "\", which holds the stream's offsets, was dropped "
+                  "meanwhile");
+    return err_hint(err, "nothing of this cycle was committed; restore the table, or start the "
+                         "stream again: the table is created, and the stream goes on from its "
+                         "consumer group's offsets");
 }
 
 static Status query_buf(TableSink *t, Buf *sql, TableResult *result, Err *err)
@@ -58,6 +73,16 @@ Status table_parts_state(TableSink *t, LoadState *state, Err *err)
 
 /* ---- taking over ---- */
 
+/* The stream has loaded rows, and where it was is known no more: the table was dropped or emptied
+ * while nothing ran. */
+static void warn_of_loss(const TableSink *t)
+{
+    LOG(LOG_WARN, "stream",
+        "the target has lost the stream's offsets; it goes on from its consumer group's: what was "
+        "loaded since those were committed is loaded again",
+        log_text("stream", t->sink.req->pipeline), log_text("table", STR(SINK_PARTS_TABLE)));
+}
+
 /* A version that knew one process only kept the position of all partitions with its runs: when a
  * stream's first parts are taken over, all of them are. */
 static Status take_old(TableSink *t, Err *err)
@@ -69,7 +94,10 @@ static Status take_old(TableSink *t, Err *err)
     load_state_init(&old);
     TRY(has_any(t, &any, err));
     if (!any) TRY(table_loads_state(t, &old, err));
-    if (old.position.count == 0) return OK;
+    if (old.position.count == 0) {
+        if (old.epoch > 0) warn_of_loss(t);
+        return OK;
+    }
     TRY(buf_append(&sql,
                    STR("INSERT INTO " SINK_PARTS_TABLE " (stream, topic, partition, next_offset,"
                        " fence) SELECT $1, $2, m.column1, m.column2, 0 FROM (VALUES "),
