@@ -19,6 +19,12 @@ typedef struct FormatSink {
     int64_t written;
 } FormatSink;
 
+static const SinkOps REPLACE_OPS, APPEND_OPS;
+
+/* Of whichever mode. */
+#define FORMAT_SELF(Type, sink)                                                                    \
+    DOWNCAST(Type, sink, (sink)->ops == &REPLACE_OPS || (sink)->ops == &APPEND_OPS)
+
 static Status check_schema(const FormatSink *self, const Schema *schema, Err *err)
 {
     return self->format->check ? self->format->check(schema, err) : OK;
@@ -26,7 +32,7 @@ static Status check_schema(const FormatSink *self, const Schema *schema, Err *er
 
 static Status format_sink_describe(Sink *sink, const Schema *schema, SinkPlan *plan, Err *err)
 {
-    const FormatSink *self = (const FormatSink *)sink;
+    const FormatSink *self = FORMAT_SELF(FormatSink, sink);
     TRY(check_schema(self, schema, err));
     bool append = sink->req->mode == SINK_APPEND;
     plan->exactly_once = true;
@@ -47,20 +53,20 @@ static Status file_make(FormatSink *self, Err *err)
 /* append: the journal beside the file keeps the position. */
 static Status format_sink_state(Sink *sink, LoadState *ret_state, Err *err)
 {
-    FormatSink *self = (FormatSink *)sink;
+    FormatSink *self = FORMAT_SELF(FormatSink, sink);
     TRY(file_make(self, err));
     return file_sink_position(self->file, &ret_state->position, err);
 }
 
 static Status format_sink_open(Sink *sink, Str run_id UNUSED, int64_t epoch UNUSED, Err *err)
 {
-    return file_make((FormatSink *)sink, err);
+    return file_make(FORMAT_SELF(FormatSink, sink), err);
 }
 
 static Status format_sink_port(Sink *sink, SinkPortKind kind, Str name UNUSED, const Schema *schema,
                                int32_t *ret_port, Err *err)
 {
-    FormatSink *self = (FormatSink *)sink;
+    FormatSink *self = FORMAT_SELF(FormatSink, sink);
     TRY(check_schema(self, schema, err));
     if (self->has_port) return err_set(err, ERR_CONFIG, "a file takes rows of one kind");
     self->has_port = true;
@@ -74,7 +80,7 @@ static Status format_sink_port(Sink *sink, SinkPortKind kind, Str name UNUSED, c
 
 static Status format_sink_begin(Sink *sink, int64_t cycle, Err *err)
 {
-    FormatSink *self = (FormatSink *)sink;
+    FormatSink *self = FORMAT_SELF(FormatSink, sink);
     self->written = 0;
     buf_clear(&self->text);
     if (self->format->header) TRY(self->format->header(self->state, &self->text, err));
@@ -84,7 +90,7 @@ static Status format_sink_begin(Sink *sink, int64_t cycle, Err *err)
 static Status format_sink_write(Sink *sink, int32_t port UNUSED, Batch *batch,
                                 RejectWriter *rejects UNUSED, Err *err)
 {
-    FormatSink *self = (FormatSink *)sink;
+    FormatSink *self = FORMAT_SELF(FormatSink, sink);
     buf_clear(&self->text);
     TRY(self->format->rows(self->state, batch, &self->text, err));
     self->written += batch->rows;
@@ -94,7 +100,7 @@ static Status format_sink_write(Sink *sink, int32_t port UNUSED, Batch *batch,
 static Status format_sink_apply(Sink *sink, RejectWriter *rejects UNUSED, SinkCounts *counts,
                                 Err *err UNUSED)
 {
-    const FormatSink *self = (const FormatSink *)sink;
+    const FormatSink *self = FORMAT_SELF(FormatSink, sink);
     *counts = (SinkCounts){.loaded = self->written, .inserted = self->written};
     return OK;
 }
@@ -110,7 +116,7 @@ static Status write_footer(FormatSink *self, Err *err)
 static Status format_sink_commit(Sink *sink, const Position *position, const SinkRun *run,
                                  CommitResult *ret_result, Err *err)
 {
-    FormatSink *self = (FormatSink *)sink;
+    FormatSink *self = FORMAT_SELF(FormatSink, sink);
     TRY(write_footer(self, err));
     return file_sink_commit(self->file, position, run, ret_result, err);
 }
@@ -118,50 +124,50 @@ static Status format_sink_commit(Sink *sink, const Position *position, const Sin
 static Status format_sink_take(Sink *sink, const int32_t *parts, int32_t count, Position *ret_from,
                                bool *ret_taken UNUSED, Err *err)
 {
-    return file_sink_take(((FormatSink *)sink)->file, parts, count, ret_from, err);
+    return file_sink_take(FORMAT_SELF(FormatSink, sink)->file, parts, count, ret_from, err);
 }
 
 static bool format_sink_holds(const Sink *sink, int32_t part)
 {
-    return file_sink_holds(((const FormatSink *)sink)->file, part);
+    return file_sink_holds(FORMAT_SELF(const FormatSink, sink)->file, part);
 }
 
 static Status format_sink_claim(Sink *sink, const Position *position, const SinkRun *run,
                                 bool *ret_held, Err *err)
 {
-    return file_sink_claim(((FormatSink *)sink)->file, position, run, ret_held, err);
+    return file_sink_claim(FORMAT_SELF(FormatSink, sink)->file, position, run, ret_held, err);
 }
 
 static Status format_sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outcome *ret_outcome,
                                   SinkCounts *ret_counts, Err *err)
 {
-    FormatSink *self = (FormatSink *)sink;
+    FormatSink *self = FORMAT_SELF(FormatSink, sink);
     TRY(file_make(self, err));
     return file_sink_outcome(self->file, run_id, cycle, ret_outcome, ret_counts, err);
 }
 
 static Status format_sink_rejects_settle(Sink *sink, const RejectsAsk *ask, Err *err)
 {
-    FormatSink *self = (FormatSink *)sink;
+    FormatSink *self = FORMAT_SELF(FormatSink, sink);
     TRY(file_make(self, err));
     return file_sink_rejects_settle(self->file, ask, err);
 }
 
 static Status format_sink_abort(Sink *sink, Err *err)
 {
-    FormatSink *self = (FormatSink *)sink;
+    FormatSink *self = FORMAT_SELF(FormatSink, sink);
     return self->file ? file_sink_abort(self->file, err) : OK;
 }
 
 static void format_sink_cancel(Sink *sink)
 {
-    FormatSink *self = (FormatSink *)sink;
+    FormatSink *self = FORMAT_SELF(FormatSink, sink);
     if (self->file) file_sink_cancel(self->file);
 }
 
 static void format_sink_close(Sink *sink)
 {
-    FormatSink *self = (FormatSink *)sink;
+    FormatSink *self = FORMAT_SELF(FormatSink, sink);
     if (self->format->close) self->format->close(self->state);
     mem_free(self->state);
     file_sink_free(self->file);

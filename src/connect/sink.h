@@ -162,6 +162,9 @@ struct Sink {
                         is missing among the rows written may be in the source */
 };
 
+/* The connector's own struct, of which the sink is the first member. */
+#define SINK_SELF(Type, OPS, sink) DOWNCAST(Type, sink, (sink)->ops == &(OPS))
+
 /* Order of a cycle: begin, write…, apply, (quality gate, ledger), write to the reject port, commit.
  * One thread at a time; only cancel may come from another. */
 

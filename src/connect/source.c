@@ -138,7 +138,7 @@ Status source_observe(Source *source, Position *position, Err *err)
     return source->ops->observe ? source->ops->observe(source, position, err) : OK;
 }
 
-void source_stats(const Source *source, SourceStats *ret_stats)
+void source_stats(Source *source, SourceStats *ret_stats)
 {
     *ret_stats = (SourceStats){.lag_messages = -1, .lag_us = -1};
     if (source->ops->stats) source->ops->stats(source, ret_stats);

@@ -187,7 +187,7 @@ typedef struct SourceOps {
     Status (*settled)(Source *source, const Position *position, Err *err);
     Status (*rewind)(Source *source, const Position *position, Err *err);
     Status (*observe)(Source *source, Position *position, Err *err);
-    void (*stats)(const Source *source, SourceStats *ret_stats);
+    void (*stats)(Source *source, SourceStats *ret_stats);
     Status (*forms)(Source *source, Arena *arena, SourceForms *ret_forms, Err *err);
     Status (*span)(Source *source, int32_t column, SourceSpan *ret_span, Err *err);
     Status (*fingerprint)(Source *source, const SourceFingerprintReq *req,
@@ -204,6 +204,9 @@ struct Source {
     void *handle; /* set by open: put into positions, for sinks that commit through it */
     SourceNotes notes;
 };
+
+/* The connector's own struct, of which the source is the first member. */
+#define SOURCE_SELF(Type, OPS, source) DOWNCAST(Type, source, (source)->ops == &(OPS))
 
 /* Schema, estimates, promise, warnings. No side effects (dry run, validate); may read the data. */
 MUST_USE Status source_describe(Source *source, SourceInfo *ret_info, Err *err);
@@ -234,7 +237,7 @@ MUST_USE Status source_rewind(Source *source, const Position *position, Err *err
  * the position. */
 MUST_USE Status source_observe(Source *source, Position *position, Err *err);
 /* From any thread, while it is open; zeros and -1 where the source has none. */
-void source_stats(const Source *source, SourceStats *ret_stats);
+void source_stats(Source *source, SourceStats *ret_stats);
 /* Between describe and open; all of one snapshot with the rows. Does it offer the three? */
 bool source_fingerprints(const Source *source);
 MUST_USE Status source_forms(Source *source, Arena *arena, SourceForms *ret_forms, Err *err);

@@ -30,6 +30,8 @@ typedef struct CsvSource {
     _Atomic bool cancelled;
 } CsvSource;
 
+static const SourceOps CSV_SOURCE_OPS;
+
 static Status source_prepare(CsvSource *self, Err *err)
 {
     if (self->schema) return OK;
@@ -49,7 +51,7 @@ static Status source_prepare(CsvSource *self, Err *err)
 
 static Status csv_source_describe(Source *source, SourceInfo *info, Err *err)
 {
-    CsvSource *self = (CsvSource *)source;
+    CsvSource *self = SOURCE_SELF(CsvSource, CSV_SOURCE_OPS, source);
     TRY(source_prepare(self, err));
     info->schema = schema_ref(self->schema);
     info->rows_estimate = self->rows_found;
@@ -60,7 +62,7 @@ static Status csv_source_describe(Source *source, SourceInfo *info, Err *err)
 
 static Status csv_source_open(Source *source, const Position *from UNUSED, Budget *budget, Err *err)
 {
-    CsvSource *self = (CsvSource *)source;
+    CsvSource *self = SOURCE_SELF(CsvSource, CSV_SOURCE_OPS, source);
     TRY(source_prepare(self, err));
     self->builders = mem_array(self->schema->count, (int64_t)sizeof *self->builders);
     if (!self->builders) return err_memory(err);
@@ -410,7 +412,7 @@ static Status read_batch(CsvSource *self, Batch **ret_batch, Err *err)
 static Status csv_source_next(Source *source, int32_t part UNUSED, int64_t deadline_ns UNUSED,
                               SourceEvent *event, Err *err)
 {
-    CsvSource *self = (CsvSource *)source;
+    CsvSource *self = SOURCE_SELF(CsvSource, CSV_SOURCE_OPS, source);
     if (atomic_load(&self->cancelled)) return err_set(err, ERR_CANCELLED, "cancelled");
     int64_t most = source->req->rows_max;
     bool more = !most || self->given < most;
@@ -428,19 +430,19 @@ static Status csv_source_next(Source *source, int32_t part UNUSED, int64_t deadl
 /* Rows that were dropped or filtered kept their ordinals. */
 static int64_t csv_source_line(const Source *source, const Batch *batch, int64_t row)
 {
-    const CsvSource *self = (const CsvSource *)source;
+    const CsvSource *self = SOURCE_SELF(const CsvSource, CSV_SOURCE_OPS, source);
     int64_t at = batch_ordinal(batch, row) - batch->span.first;
     return csv_row_line(&self->chunks, self->row_numbers[at]);
 }
 
 static void csv_source_cancel(Source *source)
 {
-    atomic_store(&((CsvSource *)source)->cancelled, true);
+    atomic_store(&SOURCE_SELF(CsvSource, CSV_SOURCE_OPS, source)->cancelled, true);
 }
 
 static void csv_source_close(Source *source)
 {
-    CsvSource *self = (CsvSource *)source;
+    CsvSource *self = SOURCE_SELF(CsvSource, CSV_SOURCE_OPS, source);
     for (int32_t i = 0; self->builders && i < self->schema->count; i++) {
         builder_done(&self->builders[i]);
     }

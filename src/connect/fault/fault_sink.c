@@ -34,6 +34,8 @@ typedef struct FaultSink {
     _Atomic bool cancelled;
 } FaultSink;
 
+static const SinkOps FAULT_SINK_OPS;
+
 static Status fault_sink_open(Sink *sink UNUSED, Str run_id UNUSED, int64_t epoch UNUSED,
                               Err *err UNUSED)
 {
@@ -64,7 +66,7 @@ static Status stall(FaultSink *self, Err *err)
 static Status fault_sink_take(Sink *sink, const int32_t *parts, int32_t count, Position *ret_from,
                               bool *ret_taken, Err *err)
 {
-    FaultSink *self = (FaultSink *)sink;
+    FaultSink *self = SINK_SELF(FaultSink, FAULT_SINK_OPS, sink);
     FaultWorld *w = self->world;
     Status status = OK;
     pthread_mutex_lock(&w->mutex);
@@ -83,7 +85,7 @@ static Status fault_sink_take(Sink *sink, const int32_t *parts, int32_t count, P
 
 static bool fault_sink_holds(const Sink *sink, int32_t part)
 {
-    return sink_parts_hold(&((const FaultSink *)sink)->parts, part);
+    return sink_parts_hold(&SINK_SELF(const FaultSink, FAULT_SINK_OPS, sink)->parts, part);
 }
 
 /* The world's mutex is held. */
@@ -104,7 +106,7 @@ static bool held_now(FaultSink *self, const Position *position, const SinkRun *r
 static Status fault_sink_claim(Sink *sink, const Position *position, const SinkRun *run,
                                bool *ret_held, Err *err UNUSED)
 {
-    FaultSink *self = (FaultSink *)sink;
+    FaultSink *self = SINK_SELF(FaultSink, FAULT_SINK_OPS, sink);
     pthread_mutex_lock(&self->world->mutex);
     *ret_held = held_now(self, position, run);
     pthread_mutex_unlock(&self->world->mutex);
@@ -138,7 +140,7 @@ static void rival(FaultWorld *w)
 
 static Status fault_sink_begin(Sink *sink, int64_t cycle, Err *err)
 {
-    FaultSink *self = (FaultSink *)sink;
+    FaultSink *self = SINK_SELF(FaultSink, FAULT_SINK_OPS, sink);
     Status status = OK;
     self->cycle = cycle;
     self->count = 0;
@@ -179,7 +181,7 @@ static Status write_locked(FaultSink *self, const Batch *batch, Err *err)
 static Status fault_sink_write(Sink *sink, int32_t port, Batch *batch, RejectWriter *rejects UNUSED,
                                Err *err)
 {
-    FaultSink *self = (FaultSink *)sink;
+    FaultSink *self = SINK_SELF(FaultSink, FAULT_SINK_OPS, sink);
     Status status = OK;
     pthread_mutex_lock(&self->world->mutex);
     if (port == 0) status = write_locked(self, batch, err);
@@ -198,7 +200,7 @@ static Status fault_sink_write(Sink *sink, int32_t port, Batch *batch, RejectWri
 
 static Status fault_sink_apply(Sink *sink, RejectWriter *rejects, SinkCounts *counts, Err *err)
 {
-    FaultSink *self = (FaultSink *)sink;
+    FaultSink *self = SINK_SELF(FaultSink, FAULT_SINK_OPS, sink);
     FaultWorld *w = self->world;
     Status status = OK;
     pthread_mutex_lock(&w->mutex);
@@ -248,7 +250,7 @@ static void make_visible(FaultSink *self, const Position *position)
 static Status fault_sink_commit(Sink *sink, const Position *position, const SinkRun *run,
                                 CommitResult *ret_result, Err *err)
 {
-    FaultSink *self = (FaultSink *)sink;
+    FaultSink *self = SINK_SELF(FaultSink, FAULT_SINK_OPS, sink);
     FaultWorld *w = self->world;
     pthread_mutex_lock(&w->mutex);
     if (fault_happens(w, w->odds.again)) {
@@ -284,7 +286,7 @@ static Status fault_sink_commit(Sink *sink, const Position *position, const Sink
 static Status fault_sink_outcome(Sink *sink, Str run_id UNUSED, int64_t cycle, Outcome *ret_outcome,
                                  SinkCounts *ret_counts UNUSED, Err *err UNUSED)
 {
-    FaultSink *self = (FaultSink *)sink;
+    FaultSink *self = SINK_SELF(FaultSink, FAULT_SINK_OPS, sink);
     FaultCycle *answer = &self->answers[cycle % COUNT_OF(self->answers)];
     *ret_outcome = answer->asked-- > 0 ? OUTCOME_UNKNOWN
                    : answer->committed ? OUTCOME_COMMITTED
@@ -294,7 +296,7 @@ static Status fault_sink_outcome(Sink *sink, Str run_id UNUSED, int64_t cycle, O
 
 static Status fault_sink_abort(Sink *sink, Err *err UNUSED)
 {
-    FaultSink *self = (FaultSink *)sink;
+    FaultSink *self = SINK_SELF(FaultSink, FAULT_SINK_OPS, sink);
     pthread_mutex_lock(&self->world->mutex);
     self->world->aborts++;
     self->count = 0;
@@ -306,7 +308,7 @@ static Status fault_sink_abort(Sink *sink, Err *err UNUSED)
 
 static void fault_sink_cancel(Sink *sink)
 {
-    FaultSink *self = (FaultSink *)sink;
+    FaultSink *self = SINK_SELF(FaultSink, FAULT_SINK_OPS, sink);
     pthread_mutex_lock(&self->world->mutex);
     atomic_store(&self->cancelled, true);
     pthread_cond_broadcast(&self->cancel_cond);
@@ -315,7 +317,7 @@ static void fault_sink_cancel(Sink *sink)
 
 static void fault_sink_close(Sink *sink)
 {
-    FaultSink *self = (FaultSink *)sink;
+    FaultSink *self = SINK_SELF(FaultSink, FAULT_SINK_OPS, sink);
     pthread_cond_destroy(&self->cancel_cond);
     sink_parts_done(&self->parts);
     mem_free(self->rows);

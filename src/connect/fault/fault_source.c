@@ -18,9 +18,11 @@ typedef struct FaultSource {
     pthread_cond_t cond; /* nobody signals it */
 } FaultSource;
 
+static const SourceOps FAULT_SOURCE_OPS;
+
 static Status fault_source_describe(Source *source, SourceInfo *info, Err *err UNUSED)
 {
-    FaultSource *self = (FaultSource *)source;
+    FaultSource *self = SOURCE_SELF(FaultSource, FAULT_SOURCE_OPS, source);
     info->schema = schema_ref(self->schema);
     info->rows_estimate = self->world->rows * self->world->parts;
     info->replayable = true;
@@ -30,8 +32,8 @@ static Status fault_source_describe(Source *source, SourceInfo *info, Err *err U
 static Status fault_source_open(Source *source, const Position *from UNUSED, Budget *budget UNUSED,
                                 Err *err UNUSED)
 {
-    FaultWorld *w = ((FaultSource *)source)->world;
-    ((FaultSource *)source)->next_epoch = 2;
+    FaultWorld *w = SOURCE_SELF(FaultSource, FAULT_SOURCE_OPS, source)->world;
+    SOURCE_SELF(FaultSource, FAULT_SOURCE_OPS, source)->next_epoch = 2;
     for (int32_t i = 0; i < w->parts; i++) w->assigned[i] = !w->asks;
     return OK;
 }
@@ -144,7 +146,7 @@ static Status next_locked(FaultSource *self, SourceEvent *event, Err *err)
 static Status fault_source_next(Source *source, int32_t part UNUSED, int64_t deadline_ns UNUSED,
                                 SourceEvent *event, Err *err)
 {
-    FaultSource *self = (FaultSource *)source;
+    FaultSource *self = SOURCE_SELF(FaultSource, FAULT_SOURCE_OPS, source);
     pthread_mutex_lock(&self->world->mutex);
     Status status = next_locked(self, event, err);
     /* While the sink is asked there may be nothing else to do. */
@@ -157,7 +159,7 @@ static Status fault_source_next(Source *source, int32_t part UNUSED, int64_t dea
 
 static Status fault_source_revoked(Source *source, int64_t epoch, Err *err)
 {
-    FaultWorld *w = ((FaultSource *)source)->world;
+    FaultWorld *w = SOURCE_SELF(FaultSource, FAULT_SOURCE_OPS, source)->world;
     pthread_mutex_lock(&w->mutex);
     bool right = w->revoking == epoch;
     w->revoking = 0;
@@ -168,7 +170,7 @@ static Status fault_source_revoked(Source *source, int64_t epoch, Err *err)
 static Status fault_source_begin(Source *source, int64_t epoch, const Position *from,
                                  Err *err UNUSED)
 {
-    FaultSource *self = (FaultSource *)source;
+    FaultSource *self = SOURCE_SELF(FaultSource, FAULT_SOURCE_OPS, source);
     FaultWorld *w = self->world;
     pthread_mutex_lock(&w->mutex);
     if (self->asked == epoch) {
@@ -186,7 +188,7 @@ static Status fault_source_begin(Source *source, int64_t epoch, const Position *
 static Status fault_source_fenced(Source *source, const int32_t *parts, int32_t count,
                                   Err *err UNUSED)
 {
-    FaultWorld *w = ((FaultSource *)source)->world;
+    FaultWorld *w = SOURCE_SELF(FaultSource, FAULT_SOURCE_OPS, source)->world;
     pthread_mutex_lock(&w->mutex);
     for (int32_t i = 0; i < count; i++) w->assigned[parts[i]] = false;
     pthread_mutex_unlock(&w->mutex);
@@ -195,7 +197,7 @@ static Status fault_source_fenced(Source *source, const int32_t *parts, int32_t 
 
 static Status fault_source_settled(Source *source, const Position *position, Err *err UNUSED)
 {
-    FaultWorld *w = ((FaultSource *)source)->world;
+    FaultWorld *w = SOURCE_SELF(FaultSource, FAULT_SOURCE_OPS, source)->world;
     pthread_mutex_lock(&w->mutex);
     for (int32_t i = 0; i < position->count; i++) {
         int64_t *settled = &w->settled[position->parts[i].part];
@@ -207,7 +209,7 @@ static Status fault_source_settled(Source *source, const Position *position, Err
 
 static Status fault_source_rewind(Source *source, const Position *position, Err *err UNUSED)
 {
-    FaultWorld *w = ((FaultSource *)source)->world;
+    FaultWorld *w = SOURCE_SELF(FaultSource, FAULT_SOURCE_OPS, source)->world;
     pthread_mutex_lock(&w->mutex);
     for (int32_t i = 0; i < w->parts; i++) {
         w->next[i] = int64_max(position_next(position, i), 0);
@@ -218,7 +220,7 @@ static Status fault_source_rewind(Source *source, const Position *position, Err 
 
 static void fault_source_cancel(Source *source)
 {
-    FaultWorld *w = ((FaultSource *)source)->world;
+    FaultWorld *w = SOURCE_SELF(FaultSource, FAULT_SOURCE_OPS, source)->world;
     pthread_mutex_lock(&w->mutex);
     w->cancelled = true;
     pthread_mutex_unlock(&w->mutex);
@@ -226,8 +228,8 @@ static void fault_source_cancel(Source *source)
 
 static void fault_source_close(Source *source)
 {
-    schema_unref(((FaultSource *)source)->schema);
-    pthread_cond_destroy(&((FaultSource *)source)->cond);
+    schema_unref(SOURCE_SELF(FaultSource, FAULT_SOURCE_OPS, source)->schema);
+    pthread_cond_destroy(&SOURCE_SELF(FaultSource, FAULT_SOURCE_OPS, source)->cond);
     mem_free(source);
 }
 

@@ -397,9 +397,8 @@ Status kafka_assignment_event(KafkaSource *self, SourceEvent *ret_event, bool *r
     return OK;
 }
 
-Status kafka_source_begin(Source *source, int64_t epoch, const Position *from, Err *err)
+Status kafka_assignment_begin(KafkaSource *self, int64_t epoch, const Position *from, Err *err)
 {
-    KafkaSource *self = (KafkaSource *)source;
     bool asked = self->pending && self->pending_assign && self->asked && !self->answered;
     if (!asked || epoch != self->epoch) return OK;
     for (int i = 0; i < self->pending->cnt; i++) {
@@ -412,9 +411,8 @@ Status kafka_source_begin(Source *source, int64_t epoch, const Position *from, E
     return OK;
 }
 
-Status kafka_source_fenced(Source *source, const int32_t *parts, int32_t count, Err *err UNUSED)
+void kafka_assignment_fenced(KafkaSource *self, const int32_t *parts, int32_t count)
 {
-    KafkaSource *self = (KafkaSource *)source;
     pthread_mutex_lock(&self->parts.mutex);
     for (int32_t i = 0; i < count; i++) {
         KafkaPart *part = kafka_parts_assigned(&self->parts, parts[i]);
@@ -424,7 +422,6 @@ Status kafka_source_fenced(Source *source, const int32_t *parts, int32_t count, 
     }
     pthread_mutex_unlock(&self->parts.mutex);
     self->fenced_ns = clock_mono_ns() + FENCED_NS;
-    return OK;
 }
 
 Status kafka_give_back(KafkaSource *self, Err *err)

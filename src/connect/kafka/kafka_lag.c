@@ -20,9 +20,8 @@ static void add_lag(SourceStats *stats, const SourceLag *lag)
     if (stats->part_count < SOURCE_LAG_PARTS) stats->parts[stats->part_count++] = *lag;
 }
 
-void kafka_source_stats(const Source *source, SourceStats *ret_stats)
+void kafka_lag_stats(KafkaSource *self, SourceStats *ret_stats)
 {
-    KafkaSource *self = (KafkaSource *)(uintptr_t)source;
     int64_t now_us = clock_now_us();
     ret_stats->rebalances = atomic_load(&self->rebalances);
     pthread_mutex_lock(&self->parts.mutex);

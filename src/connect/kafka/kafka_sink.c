@@ -44,6 +44,8 @@ typedef struct KafkaSink {
     RejectList refused;
 } KafkaSink;
 
+static const SinkOps KAFKA_SINK_OPS;
+
 /* ---- transactions ---- */
 
 static rd_kafka_error_t *txn_once(KafkaSink *self, TxnStep step, const KafkaHandle *handle,
@@ -177,7 +179,7 @@ static bool exactly_once(const KafkaSink *self)
 
 static Status kafka_sink_describe(Sink *sink, const Schema *schema, SinkPlan *plan, Err *err)
 {
-    KafkaSink *self = (KafkaSink *)sink;
+    KafkaSink *self = SINK_SELF(KafkaSink, KAFKA_SINK_OPS, sink);
     plan->exactly_once = exactly_once(self);
     plan->promise = plan->exactly_once
                         ? STR("a transaction per cycle: all of its messages, with the offsets of a "
@@ -228,7 +230,7 @@ static void set_limits(KafkaSink *self)
 
 static Status kafka_sink_open(Sink *sink, Str run_id UNUSED, int64_t epoch UNUSED, Err *err)
 {
-    KafkaSink *self = (KafkaSink *)sink;
+    KafkaSink *self = SINK_SELF(KafkaSink, KAFKA_SINK_OPS, sink);
     self->transactional = exactly_once(self);
     const Str topics[] = {self->place.topic.len ? self->place.topic : sink->req->table,
                           sink->req->reject_table};
@@ -253,7 +255,7 @@ static Str port_topic(const KafkaSink *self, SinkPortKind kind, Str name)
 static Status kafka_sink_port(Sink *sink, SinkPortKind kind, Str name, const Schema *schema,
                               int32_t *ret_port, Err *err)
 {
-    KafkaSink *self = (KafkaSink *)sink;
+    KafkaSink *self = SINK_SELF(KafkaSink, KAFKA_SINK_OPS, sink);
     if (self->port_count == KAFKA_PORTS_MAX) {
         return err_set(err, ERR_LIMIT, "more than %d ports", KAFKA_PORTS_MAX);
     }
@@ -285,7 +287,7 @@ static Status kafka_sink_port(Sink *sink, SinkPortKind kind, Str name, const Sch
 
 static Status kafka_sink_begin(Sink *sink, int64_t cycle UNUSED, Err *err)
 {
-    KafkaSink *self = (KafkaSink *)sink;
+    KafkaSink *self = SINK_SELF(KafkaSink, KAFKA_SINK_OPS, sink);
     self->written = 0;
     kafka_producer_begin(&self->producer);
     if (!self->transactional || self->in_transaction) return OK;
@@ -315,7 +317,7 @@ static Status add_messages(const KafkaSink *self, RejectWriter *rejects, const B
 static Status kafka_sink_write(Sink *sink, int32_t port, Batch *batch, RejectWriter *rejects,
                                Err *err)
 {
-    KafkaSink *self = (KafkaSink *)sink;
+    KafkaSink *self = SINK_SELF(KafkaSink, KAFKA_SINK_OPS, sink);
     bool may_refuse = rejects && (sink->req->rejects || !self->ports[port].out);
     reject_list_clear(&self->refused);
     TRY(kafka_producer_write(&self->producer, &self->ports[port], batch,
@@ -329,7 +331,7 @@ static Status kafka_sink_write(Sink *sink, int32_t port, Batch *batch, RejectWri
 static Status kafka_sink_apply(Sink *sink, RejectWriter *rejects UNUSED, SinkCounts *counts,
                                Err *err UNUSED)
 {
-    KafkaSink *self = (KafkaSink *)sink;
+    KafkaSink *self = SINK_SELF(KafkaSink, KAFKA_SINK_OPS, sink);
     *counts = (SinkCounts){.loaded = self->written, .inserted = self->written};
     return OK;
 }
@@ -408,7 +410,7 @@ static Status transaction_commit(KafkaSink *self, const Position *position, Err 
 static Status kafka_sink_commit(Sink *sink, const Position *position, const SinkRun *run UNUSED,
                                 CommitResult *ret_result, Err *err)
 {
-    KafkaSink *self = (KafkaSink *)sink;
+    KafkaSink *self = SINK_SELF(KafkaSink, KAFKA_SINK_OPS, sink);
     Err local = {0};
     bool again = false;
     *ret_result = COMMIT_DONE;
@@ -439,7 +441,7 @@ static Status kafka_sink_commit(Sink *sink, const Position *position, const Sink
 static Status kafka_sink_outcome(Sink *sink, Str run_id UNUSED, int64_t cycle UNUSED,
                                  Outcome *ret_outcome, SinkCounts *ret_counts, Err *err)
 {
-    KafkaSink *self = (KafkaSink *)sink;
+    KafkaSink *self = SINK_SELF(KafkaSink, KAFKA_SINK_OPS, sink);
     *ret_counts = (SinkCounts){.loaded = self->written, .inserted = self->written};
     *ret_outcome = OUTCOME_NOT_COMMITTED;
     if (!self->in_doubt) return OK;
@@ -489,7 +491,7 @@ static Status transaction_abort(KafkaSink *self, Err *err)
 
 static Status kafka_sink_abort(Sink *sink, Err *err)
 {
-    KafkaSink *self = (KafkaSink *)sink;
+    KafkaSink *self = SINK_SELF(KafkaSink, KAFKA_SINK_OPS, sink);
     self->written = 0;
     kafka_producer_begin(&self->producer);
     if (self->transactional) TRY(transaction_abort(self, err));
@@ -502,12 +504,12 @@ static Status kafka_sink_abort(Sink *sink, Err *err)
 
 static void kafka_sink_cancel(Sink *sink)
 {
-    atomic_store(&((KafkaSink *)sink)->producer.cancelled, true);
+    atomic_store(&SINK_SELF(KafkaSink, KAFKA_SINK_OPS, sink)->producer.cancelled, true);
 }
 
 static void kafka_sink_close(Sink *sink)
 {
-    KafkaSink *self = (KafkaSink *)sink;
+    KafkaSink *self = SINK_SELF(KafkaSink, KAFKA_SINK_OPS, sink);
     for (int32_t i = 0; i < self->port_count; i++) message_encoder_free(self->ports[i].encoder);
     if (!kafka_producer_done(&self->producer)) return;
     reject_list_done(&self->refused);

@@ -8,6 +8,8 @@
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
 
+static const SourceOps KAFKA_SOURCE_OPS;
+
 /* How long a fetch waits before the group is listened to again. */
 #define FETCH_TICK_NS INT64_C(100000000)
 enum { BATCH_BYTES = 1 << 20 };
@@ -19,7 +21,7 @@ bool kafka_has_group(const KafkaSource *self)
 
 static Status kafka_source_describe(Source *source, SourceInfo *info, Err *err)
 {
-    KafkaSource *self = (KafkaSource *)source;
+    KafkaSource *self = SOURCE_SELF(KafkaSource, KAFKA_SOURCE_OPS, source);
     info->rows_estimate = -1;
     info->bytes_estimate = -1;
     info->replayable = true;
@@ -72,7 +74,7 @@ static Status consumer_start(KafkaSource *self, Err *err)
 
 static Status kafka_source_open(Source *source, const Position *from, Budget *budget, Err *err)
 {
-    KafkaSource *self = (KafkaSource *)source;
+    KafkaSource *self = SOURCE_SELF(KafkaSource, KAFKA_SOURCE_OPS, source);
     if (from) TRY(position_copy(from, &self->from, err));
     self->messages = mem_array(KAFKA_ROWS_MAX, (int64_t)sizeof(rd_kafka_message_t *));
     self->event_parts = mem_array(KAFKA_PARTS_MAX, (int64_t)sizeof(int32_t));
@@ -284,7 +286,7 @@ static Status event_at_hand(KafkaSource *self, SourceEvent *event, bool *ret_tol
 static Status kafka_source_next(Source *source, int32_t part UNUSED, int64_t deadline_ns,
                                 SourceEvent *ret_event, Err *err)
 {
-    KafkaSource *self = (KafkaSource *)source;
+    KafkaSource *self = SOURCE_SELF(KafkaSource, KAFKA_SOURCE_OPS, source);
     SourceEvent event = {0};
     bool told = false;
     for (;;) {
@@ -305,7 +307,7 @@ static Status kafka_source_next(Source *source, int32_t part UNUSED, int64_t dea
 
 static Status kafka_source_poll(Source *source, SourceEvent *ret_event, Err *err)
 {
-    KafkaSource *self = (KafkaSource *)source;
+    KafkaSource *self = SOURCE_SELF(KafkaSource, KAFKA_SOURCE_OPS, source);
     SourceEvent event = {.kind = SOURCE_IDLE};
     bool told = false;
     TRY(hear_group(self, err));
@@ -323,7 +325,7 @@ static int32_t kafka_source_parts(const Source *source UNUSED)
 
 static Status kafka_source_revoked(Source *source, int64_t epoch, Err *err)
 {
-    KafkaSource *self = (KafkaSource *)source;
+    KafkaSource *self = SOURCE_SELF(KafkaSource, KAFKA_SOURCE_OPS, source);
     bool asked = self->pending && !self->pending_assign && self->asked;
     if (!asked || epoch != self->epoch) {
         return err_set(err, ERR_INTERNAL, "partitions were given back that were not asked for");
@@ -343,7 +345,7 @@ static void note_settled(KafkaSource *self, const Position *position)
 
 static Status kafka_source_settled(Source *source, const Position *position, Err *err)
 {
-    KafkaSource *self = (KafkaSource *)source;
+    KafkaSource *self = SOURCE_SELF(KafkaSource, KAFKA_SOURCE_OPS, source);
     note_settled(self, position);
     if (!kafka_has_group(self) || atomic_load(&self->handle.by_sink)) return OK;
     return kafka_commit_offsets(self, position, err);
@@ -351,7 +353,7 @@ static Status kafka_source_settled(Source *source, const Position *position, Err
 
 static Status kafka_source_rewind(Source *source, const Position *position, Err *err)
 {
-    KafkaSource *self = (KafkaSource *)source;
+    KafkaSource *self = SOURCE_SELF(KafkaSource, KAFKA_SOURCE_OPS, source);
     kafka_drop_messages(self);
     TRY(kafka_rows_clear(&self->rows, err));
     return kafka_rewind(self, position, err);
@@ -359,12 +361,12 @@ static Status kafka_source_rewind(Source *source, const Position *position, Err 
 
 static void kafka_source_cancel(Source *source)
 {
-    atomic_store(&((KafkaSource *)source)->cancelled, true);
+    atomic_store(&SOURCE_SELF(KafkaSource, KAFKA_SOURCE_OPS, source)->cancelled, true);
 }
 
 static void kafka_source_close(Source *source)
 {
-    KafkaSource *self = (KafkaSource *)source;
+    KafkaSource *self = SOURCE_SELF(KafkaSource, KAFKA_SOURCE_OPS, source);
     kafka_pump_stop(self);
     if (self->messages) kafka_drop_messages(self);
     kafka_leave(self);
@@ -378,6 +380,25 @@ static void kafka_source_close(Source *source)
     mem_free(self->messages);
     mem_free(self->event_parts);
     mem_free(self);
+}
+
+static Status kafka_source_begin(Source *source, int64_t epoch, const Position *from, Err *err)
+{
+    KafkaSource *self = SOURCE_SELF(KafkaSource, KAFKA_SOURCE_OPS, source);
+    return kafka_assignment_begin(self, epoch, from, err);
+}
+
+static Status kafka_source_fenced(Source *source, const int32_t *parts, int32_t count,
+                                  Err *err UNUSED)
+{
+    KafkaSource *self = SOURCE_SELF(KafkaSource, KAFKA_SOURCE_OPS, source);
+    kafka_assignment_fenced(self, parts, count);
+    return OK;
+}
+
+static void kafka_source_stats(Source *source, SourceStats *ret_stats)
+{
+    kafka_lag_stats(SOURCE_SELF(KafkaSource, KAFKA_SOURCE_OPS, source), ret_stats);
 }
 
 static const SourceOps KAFKA_SOURCE_OPS = {

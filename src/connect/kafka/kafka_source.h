@@ -72,9 +72,10 @@ Status kafka_offset_error(KafkaSource *self, int32_t partition, int64_t offset, 
 MUST_USE Status kafka_assignment_event(KafkaSource *self, SourceEvent *ret_event, bool *ret_told,
                                        Err *err);
 MUST_USE Status kafka_give_back(KafkaSource *self, Err *err);
-/* SourceOps. */
-MUST_USE Status kafka_source_begin(Source *source, int64_t epoch, const Position *from, Err *err);
-MUST_USE Status kafka_source_fenced(Source *source, const int32_t *parts, int32_t count, Err *err);
+/* Source.begin, Source.fenced. */
+MUST_USE Status kafka_assignment_begin(KafkaSource *self, int64_t epoch, const Position *from,
+                                       Err *err);
+void kafka_assignment_fenced(KafkaSource *self, const int32_t *parts, int32_t count);
 MUST_USE Status kafka_rewind(KafkaSource *self, const Position *position, Err *err);
 /* Leave the group and free the consumer. */
 void kafka_leave(KafkaSource *self);
@@ -107,7 +108,7 @@ void kafka_pump_stop(KafkaSource *self);
 
 /* ---- kafka_lag.c ---- */
 
-void kafka_source_stats(const Source *source, SourceStats *ret_stats);
+void kafka_lag_stats(KafkaSource *self, SourceStats *ret_stats);
 
 /* ---- kafka_source.c ---- */
 

@@ -29,6 +29,8 @@ typedef struct NdjsonSource {
     _Atomic bool cancelled;
 } NdjsonSource;
 
+static const SourceOps NDJSON_SOURCE_OPS;
+
 /* What is being put together by one call of next. */
 typedef struct NdjsonBatch {
     int64_t first, next; /* ordinals */
@@ -139,7 +141,7 @@ static Status describe_columns(const NdjsonSource *self, SourceInfo *info, Err *
 
 static Status ndjson_source_describe(Source *source, SourceInfo *info, Err *err)
 {
-    NdjsonSource *self = (NdjsonSource *)source;
+    NdjsonSource *self = SOURCE_SELF(NdjsonSource, NDJSON_SOURCE_OPS, source);
     TRY(prepare(self, err));
     file_source_describe(self->files, info);
     info->promise = STR("rows in the order of the file");
@@ -153,7 +155,7 @@ static Status ndjson_source_describe(Source *source, SourceInfo *info, Err *err)
 
 static Status ndjson_source_open(Source *source, const Position *from, Budget *budget, Err *err)
 {
-    NdjsonSource *self = (NdjsonSource *)source;
+    NdjsonSource *self = SOURCE_SELF(NdjsonSource, NDJSON_SOURCE_OPS, source);
     const SourceReq *req = source->req;
     self->budget = budget;
     TRY(prepare(self, err));
@@ -261,7 +263,7 @@ static Status finish_batch(NdjsonSource *self, const NdjsonBatch *from, SourceEv
 static Status ndjson_source_next(Source *source, int32_t part UNUSED, int64_t deadline_ns,
                                  SourceEvent *ret_event, Err *err)
 {
-    NdjsonSource *self = (NdjsonSource *)source;
+    NdjsonSource *self = SOURCE_SELF(NdjsonSource, NDJSON_SOURCE_OPS, source);
     if (may_block(self, deadline_ns)) {
         *ret_event = (SourceEvent){.kind = SOURCE_IDLE};
         return OK;
@@ -284,7 +286,7 @@ static Status ndjson_source_next(Source *source, int32_t part UNUSED, int64_t de
 
 static Status ndjson_source_rewind(Source *source, const Position *position, Err *err)
 {
-    NdjsonSource *self = (NdjsonSource *)source;
+    NdjsonSource *self = SOURCE_SELF(NdjsonSource, NDJSON_SOURCE_OPS, source);
     Status status;
     start_over(self, err, &status);
     self->skip = int64_max(position_next(position, 0), 0);
@@ -298,13 +300,13 @@ static int32_t ndjson_source_parts(const Source *source UNUSED)
 
 static void ndjson_source_cancel(Source *source)
 {
-    NdjsonSource *self = (NdjsonSource *)source;
+    NdjsonSource *self = SOURCE_SELF(NdjsonSource, NDJSON_SOURCE_OPS, source);
     atomic_store(&self->cancelled, true);
 }
 
 static void ndjson_source_close(Source *source)
 {
-    NdjsonSource *self = (NdjsonSource *)source;
+    NdjsonSource *self = SOURCE_SELF(NdjsonSource, NDJSON_SOURCE_OPS, source);
     json_reader_free(self->reader);
     reject_writer_done(&self->rejects);
     ndjson_lines_done(&self->lines);

@@ -66,9 +66,9 @@ static bool form_of(const PostgresType *type, Form *ret_form)
     return ret_form->name || type->oid < 16384;
 }
 
-Status postgres_fingerprint_forms(Source *source, Arena *arena, SourceForms *ret_forms, Err *err)
+Status postgres_fingerprint_forms(const PostgresSource *self, Arena *arena, SourceForms *ret_forms,
+                                  Err *err)
 {
-    PostgresSource *self = (PostgresSource *)source;
     const PostgresColumns *columns = &self->columns;
     Str *forms = ARENA_ARRAY(arena, Str, columns->count + 1);
     if (!forms) return err_memory(err);
@@ -194,9 +194,9 @@ static Status put_from(PostgresSource *self, Buf *out, Err *err)
     return buf_append(out, buf_str(&self->query.where), err);
 }
 
-Status postgres_fingerprint_span(Source *source, int32_t column, SourceSpan *ret_span, Err *err)
+Status postgres_fingerprint_span(PostgresSource *self, int32_t column, SourceSpan *ret_span,
+                                 Err *err)
 {
-    PostgresSource *self = (PostgresSource *)source;
     uint32_t oid = self->columns.types[column].oid;
     *ret_span = (SourceSpan){.integer = oid == 20 || oid == 21 || oid == 23};
     if (!ret_span->integer) return OK;
@@ -269,10 +269,9 @@ static bool fingerprint_read(const PGresult *result, int row, SourceFingerprint 
            number_parse_int64(postgres_db_text(result, row, 1), &out->rows) == NUMBER_OK;
 }
 
-Status postgres_fingerprint(Source *source, const SourceFingerprintReq *req,
+Status postgres_fingerprint(PostgresSource *self, const SourceFingerprintReq *req,
                             SourceFingerprint **ret_ranges, int64_t *ret_count, Err *err)
 {
-    PostgresSource *self = (PostgresSource *)source;
     CLEANUP(buf_done) Buf sql = buf_make(POSTGRES_SQL_MAX);
     TRY(fingerprint_sql(self, req, &sql, err));
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;

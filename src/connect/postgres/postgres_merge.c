@@ -26,14 +26,15 @@ Status postgres_merge_describe(PostgresSink *self, Err *err)
 
 static Status driver_exec(TableSink *core, const char *sql, Err *err)
 {
-    return postgres_db_exec(((PostgresSink *)core)->db, sql, err);
+    return postgres_db_exec(TABLE_SELF(PostgresSink, POSTGRES_TABLE_DRIVER, core)->db, sql, err);
 }
 
 static Status driver_query(TableSink *core, const char *sql, const Str *params, int32_t count,
                            TableResult *ret_result, Err *err)
 {
     CLEANUP(postgres_db_clear_p) PGresult *rows = NULL;
-    TRY(postgres_db_query(((PostgresSink *)core)->db, sql, params, count, &rows, err));
+    TRY(postgres_db_query(TABLE_SELF(PostgresSink, POSTGRES_TABLE_DRIVER, core)->db, sql, params,
+                          count, &rows, err));
     TableResult result = {
         .rows = PQntuples(rows), .columns = PQnfields(rows), .arena = arena_make(POSTGRES_SQL_MAX)};
     int64_t cells = (int64_t)result.rows * result.columns;
@@ -55,7 +56,7 @@ static Status driver_has(TableSink *core, const char *table, const char *column,
 {
     static const char COLUMN[] = "SELECT count(*) FROM pg_catalog.pg_attribute WHERE attrelid ="
                                  " to_regclass($1) AND attname = $2 AND NOT attisdropped";
-    PostgresDb *db = ((PostgresSink *)core)->db;
+    PostgresDb *db = TABLE_SELF(PostgresSink, POSTGRES_TABLE_DRIVER, core)->db;
     Str params[] = {str_from(table), str_from(column)};
     int64_t has = 0;
     TRY(postgres_db_int64(db, column ? COLUMN : "SELECT count(to_regclass($1))", params,
@@ -72,7 +73,7 @@ static Str number_str(int64_t value, char text[NUMBER_TEXT_MAX])
 static Status driver_run(TableSink *core, SqlMergePart part, TableRange range, int64_t *ret_numbers,
                          int32_t count, Err *err)
 {
-    PostgresSink *self = (PostgresSink *)core;
+    PostgresSink *self = TABLE_SELF(PostgresSink, POSTGRES_TABLE_DRIVER, core);
     char from[NUMBER_TEXT_MAX], to[NUMBER_TEXT_MAX];
     Str params[] = {number_str(range.from, from), number_str(range.to, to)};
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
@@ -93,7 +94,7 @@ static Status driver_run(TableSink *core, SqlMergePart part, TableRange range, i
 
 static Status driver_read_row(TableSink *core, int64_t ord, TableRow *row, Err *err)
 {
-    PostgresSink *self = (PostgresSink *)core;
+    PostgresSink *self = TABLE_SELF(PostgresSink, POSTGRES_TABLE_DRIVER, core);
     char text[NUMBER_TEXT_MAX];
     Str param = number_str(ord, text);
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
@@ -112,7 +113,8 @@ static Status driver_save(TableSink *core, TableSave what, Err *err)
 {
     static const char *const TEXTS[] = {"SAVEPOINT neuron_merge", "RELEASE neuron_merge",
                                         "ROLLBACK TO neuron_merge; RELEASE neuron_merge"};
-    return postgres_db_exec(((PostgresSink *)core)->db, TEXTS[what], err);
+    return postgres_db_exec(TABLE_SELF(PostgresSink, POSTGRES_TABLE_DRIVER, core)->db, TEXTS[what],
+                            err);
 }
 
 const TableDriver POSTGRES_TABLE_DRIVER = {

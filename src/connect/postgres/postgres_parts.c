@@ -15,10 +15,9 @@ static Status take(PostgresSink *self, const int32_t *parts, int32_t count, Posi
     return postgres_db_exec(self->db, "COMMIT", err);
 }
 
-Status postgres_parts_take(Sink *sink, const int32_t *parts, int32_t count, Position *ret_from,
-                           bool *ret_taken, Err *err)
+Status postgres_parts_take(PostgresSink *self, const int32_t *parts, int32_t count,
+                           Position *ret_from, bool *ret_taken, Err *err)
 {
-    PostgresSink *self = (PostgresSink *)sink;
     TRY(postgres_session_begin(self, take_begin, err));
     if (take(self, parts, count, ret_from, err) == OK) return OK;
     postgres_db_rollback(self->db);
@@ -26,15 +25,4 @@ Status postgres_parts_take(Sink *sink, const int32_t *parts, int32_t count, Posi
     err_clear(err);
     *ret_taken = false;
     return OK;
-}
-
-bool postgres_parts_holds(const Sink *sink, int32_t part)
-{
-    return sink_parts_hold(&((const PostgresSink *)sink)->core.parts, part);
-}
-
-Status postgres_parts_claim(Sink *sink, const Position *position, const SinkRun *run,
-                            bool *ret_held, Err *err)
-{
-    return table_parts_move((TableSink *)sink, position, run, ret_held, err);
 }

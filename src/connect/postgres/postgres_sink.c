@@ -6,6 +6,8 @@
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
 
+static const SinkOps POSTGRES_SINK_OPS;
+
 enum { PORT_NUMBER_OUT = 0, PORT_NUMBER_REJECT = 1 };
 #define RECONNECT_NS INT64_C(250000000)
 enum { REJECTS_WAIT_MAX = 1 << 20 }; /* bytes of rejects that wait for the end of COPY */
@@ -51,7 +53,7 @@ Status postgres_sink_look(PostgresSink *self, Str name, const Schema *schema, Er
 
 static Status sink_of_plan(Sink *sink, const Schema *schema, SinkPlan *plan, Err *err)
 {
-    PostgresSink *self = (PostgresSink *)sink;
+    PostgresSink *self = SINK_SELF(PostgresSink, POSTGRES_SINK_OPS, sink);
     TRY(postgres_session_open(self, err));
     TRY(postgres_sink_look(self, sink->req->table, schema, err));
     postgres_keys_begin(self);
@@ -63,7 +65,7 @@ static Status sink_of_plan(Sink *sink, const Schema *schema, SinkPlan *plan, Err
 static Status postgres_sink_takes(Sink *sink, const Schema *schema, Str wire, bool *ret_takes,
                                   Err *err)
 {
-    PostgresSink *self = (PostgresSink *)sink;
+    PostgresSink *self = SINK_SELF(PostgresSink, POSTGRES_SINK_OPS, sink);
     const SinkReq *req = sink->req;
     if (!str_eq(wire, STR(POSTGRES_WIRE)) || req->rejects || schema->open) return OK;
     TRY(postgres_session_open(self, err));
@@ -77,10 +79,30 @@ static Status postgres_sink_takes(Sink *sink, const Schema *schema, Str wire, bo
 
 static Status postgres_sink_state(Sink *sink, LoadState *ret_state, Err *err)
 {
-    PostgresSink *self = (PostgresSink *)sink;
+    PostgresSink *self = SINK_SELF(PostgresSink, POSTGRES_SINK_OPS, sink);
     TRY(postgres_session_open(self, err));
     TRY(table_loads_state(&self->core, ret_state, err));
     return postgres_sink_is_shared(self) ? table_parts_state(&self->core, ret_state, err) : OK;
+}
+
+static Status postgres_sink_take(Sink *sink, const int32_t *parts, int32_t count,
+                                 Position *ret_from, bool *ret_taken, Err *err)
+{
+    PostgresSink *self = SINK_SELF(PostgresSink, POSTGRES_SINK_OPS, sink);
+    return postgres_parts_take(self, parts, count, ret_from, ret_taken, err);
+}
+
+static bool postgres_sink_holds(const Sink *sink, int32_t part)
+{
+    return sink_parts_hold(&SINK_SELF(const PostgresSink, POSTGRES_SINK_OPS, sink)->core.parts,
+                           part);
+}
+
+static Status postgres_sink_claim(Sink *sink, const Position *position, const SinkRun *run,
+                                  bool *ret_held, Err *err)
+{
+    PostgresSink *self = SINK_SELF(PostgresSink, POSTGRES_SINK_OPS, sink);
+    return table_parts_move(&self->core, position, run, ret_held, err);
 }
 
 static Status sink_abort_open(Sink *sink, Err *err);
@@ -104,7 +126,7 @@ static Status set_state(PostgresSink *self, const Position *position, Err *err)
 
 static Status postgres_sink_state_set(Sink *sink, const Position *position, Err *err)
 {
-    PostgresSink *self = (PostgresSink *)sink;
+    PostgresSink *self = SINK_SELF(PostgresSink, POSTGRES_SINK_OPS, sink);
     TRY(postgres_session_open(self, err));
     Status status = set_state(self, position, err);
     if (status != OK) IGNORE(sink_abort_open(sink, NULL));
@@ -113,7 +135,7 @@ static Status postgres_sink_state_set(Sink *sink, const Position *position, Err 
 
 static Status postgres_sink_open(Sink *sink, Str run_id, int64_t epoch, Err *err)
 {
-    PostgresSink *self = (PostgresSink *)sink;
+    PostgresSink *self = SINK_SELF(PostgresSink, POSTGRES_SINK_OPS, sink);
     TRY(postgres_session_open(self, err));
     if (sink->req->pipeline.len)
         TRY(table_loads_create(&self->core, postgres_sink_is_shared(self), err));
@@ -126,7 +148,7 @@ static Status postgres_sink_open(Sink *sink, Str run_id, int64_t epoch, Err *err
 static Status postgres_sink_port(Sink *sink, SinkPortKind kind, Str name, const Schema *schema,
                                  int32_t *ret_port, Err *err)
 {
-    PostgresSink *self = (PostgresSink *)sink;
+    PostgresSink *self = SINK_SELF(PostgresSink, POSTGRES_SINK_OPS, sink);
     if (kind == PORT_STATE) return err_set(err, ERR_CONFIG, "postgresql has no state port");
     if (kind == PORT_REJECT) {
         *ret_port = PORT_NUMBER_REJECT;
@@ -192,7 +214,7 @@ static Status placed(const PostgresSink *self, const char *doing, Status status,
 
 static Status postgres_sink_begin(Sink *sink, int64_t cycle, Err *err)
 {
-    PostgresSink *self = (PostgresSink *)sink;
+    PostgresSink *self = SINK_SELF(PostgresSink, POSTGRES_SINK_OPS, sink);
     self->begun = true;
     if (self->db) postgres_db_stop_on(self->db, NULL);
     TRY(postgres_session_begin(self, postgres_session_transaction, err));
@@ -267,7 +289,7 @@ static const char *writing(const PostgresSink *self)
 static Status postgres_sink_write(Sink *sink, int32_t port, Batch *batch, RejectWriter *rejects,
                                   Err *err)
 {
-    PostgresSink *self = (PostgresSink *)sink;
+    PostgresSink *self = SINK_SELF(PostgresSink, POSTGRES_SINK_OPS, sink);
     if (port == PORT_NUMBER_REJECT) return write_rejects(self, batch, err);
     return placed(self, writing(self), write_rows(self, batch, rejects, err), err);
 }
@@ -285,7 +307,7 @@ static Status publish(PostgresSink *self, RejectWriter *rejects, SinkCounts *ret
 static Status postgres_sink_apply(Sink *sink, RejectWriter *rejects, SinkCounts *ret_counts,
                                   Err *err)
 {
-    PostgresSink *self = (PostgresSink *)sink;
+    PostgresSink *self = SINK_SELF(PostgresSink, POSTGRES_SINK_OPS, sink);
     *ret_counts = (SinkCounts){0};
     if (!self->has_out) return OK;
     TRY(placed(self, writing(self), rows_end(self, rejects, err), err));
@@ -328,7 +350,7 @@ static Status commit_send(PostgresSink *self, CommitResult *ret_result, Err *err
 static Status postgres_sink_commit(Sink *sink, const Position *position, const SinkRun *run,
                                    CommitResult *ret_result, Err *err)
 {
-    PostgresSink *self = (PostgresSink *)sink;
+    PostgresSink *self = SINK_SELF(PostgresSink, POSTGRES_SINK_OPS, sink);
     TRY(rejects_flush(self, err));
     TRY(postgres_rejects_leave(self, err));
     if (postgres_sink_is_shared(self) && self->has_out) {
@@ -381,7 +403,7 @@ static Status outcome_ask(PostgresSink *self, Str run_id, int64_t cycle, Outcome
 static Status postgres_sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outcome *ret_outcome,
                                     SinkCounts *ret_counts, Err *err)
 {
-    PostgresSink *self = (PostgresSink *)sink;
+    PostgresSink *self = SINK_SELF(PostgresSink, POSTGRES_SINK_OPS, sink);
     TablePhase phase = self->core.cycle.phase;
     *ret_outcome = OUTCOME_UNKNOWN;
     bool known = sink->req->pipeline.len > 0 || (phase == TABLE_UNKNOWN && !self->has_out);
@@ -401,7 +423,7 @@ static Status postgres_sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outco
 
 static Status sink_abort_open(Sink *sink, Err *err UNUSED)
 {
-    PostgresSink *self = (PostgresSink *)sink;
+    PostgresSink *self = SINK_SELF(PostgresSink, POSTGRES_SINK_OPS, sink);
     table_cycle_end(&self->core, false);
     self->out.prepared = self->reject.prepared = false;
     postgres_rows_clear_out(&self->rows);
@@ -421,7 +443,7 @@ static Status sink_abort_open(Sink *sink, Err *err UNUSED)
 
 static void postgres_sink_cancel(Sink *sink)
 {
-    PostgresSink *self = (PostgresSink *)sink;
+    PostgresSink *self = SINK_SELF(PostgresSink, POSTGRES_SINK_OPS, sink);
     pthread_mutex_lock(&self->mutex);
     if (self->db) {
         self->cancelled = true;
@@ -432,7 +454,7 @@ static void postgres_sink_cancel(Sink *sink)
 
 static void postgres_sink_close(Sink *sink)
 {
-    PostgresSink *self = (PostgresSink *)sink;
+    PostgresSink *self = SINK_SELF(PostgresSink, POSTGRES_SINK_OPS, sink);
     postgres_session_close(self);
     postgres_table_done(&self->out);
     postgres_table_done(&self->reject);
@@ -450,9 +472,9 @@ static const SinkOps POSTGRES_SINK_OPS = {
     .takes = postgres_sink_takes,
     .state = postgres_sink_state,
     .state_set = postgres_sink_state_set,
-    .take = postgres_parts_take,
-    .holds = postgres_parts_holds,
-    .claim = postgres_parts_claim,
+    .take = postgres_sink_take,
+    .holds = postgres_sink_holds,
+    .claim = postgres_sink_claim,
     .open = postgres_sink_open,
     .port = postgres_sink_port,
     .begin = postgres_sink_begin,

@@ -199,11 +199,8 @@ MUST_USE Status postgres_xid_outcome(PostgresSink *self, Outcome *ret_outcome, E
 
 /* ---- partitions (postgres_parts.c) ---- */
 
-/* SinkOps of these names. */
-MUST_USE Status postgres_parts_take(Sink *sink, const int32_t *parts, int32_t count,
+/* Sink.take. */
+MUST_USE Status postgres_parts_take(PostgresSink *self, const int32_t *parts, int32_t count,
                                     Position *ret_from, bool *ret_taken, Err *err);
-bool postgres_parts_holds(const Sink *sink, int32_t part);
-MUST_USE Status postgres_parts_claim(Sink *sink, const Position *position, const SinkRun *run,
-                                     bool *ret_held, Err *err);
 
 #endif

@@ -2,6 +2,8 @@
 #include "connect/postgres/postgres_source_impl.h"
 #include "foundation/base/mem.h"
 
+static const SourceOps POSTGRES_SOURCE_OPS;
+
 /* Readers of one table. */
 enum { POSTGRES_PARTS_MAX = 64 };
 
@@ -197,7 +199,7 @@ static Status prepare(PostgresSource *self, Err *err)
 
 static Status postgres_source_describe(Source *source, SourceInfo *info, Err *err)
 {
-    PostgresSource *self = (PostgresSource *)source;
+    PostgresSource *self = SOURCE_SELF(PostgresSource, POSTGRES_SOURCE_OPS, source);
     TRY(prepare(self, err));
     info->schema = schema_ref(self->columns.schema);
     info->replayable = true;
@@ -249,7 +251,7 @@ static Status readers_make(PostgresSource *self, Err *err)
 
 static Status postgres_source_open(Source *source, const Position *from, Budget *budget, Err *err)
 {
-    PostgresSource *self = (PostgresSource *)source;
+    PostgresSource *self = SOURCE_SELF(PostgresSource, POSTGRES_SOURCE_OPS, source);
     const SourceReq *req = self->source.req;
     TRY(prepare(self, err));
     self->budget = budget;
@@ -266,13 +268,13 @@ static Status postgres_source_open(Source *source, const Position *from, Budget 
 
 static int32_t postgres_source_parts(const Source *source)
 {
-    return ((const PostgresSource *)source)->readers.part_count;
+    return SOURCE_SELF(const PostgresSource, POSTGRES_SOURCE_OPS, source)->readers.part_count;
 }
 
 static Status postgres_source_next(Source *source, int32_t part, int64_t deadline_ns,
                                    SourceEvent *ret_event, Err *err)
 {
-    PostgresSource *self = (PostgresSource *)source;
+    PostgresSource *self = SOURCE_SELF(PostgresSource, POSTGRES_SOURCE_OPS, source);
     if (postgres_part_next(self, &self->readers.parts[part], part, deadline_ns, ret_event, err) ==
         OK) {
         return OK;
@@ -282,13 +284,13 @@ static Status postgres_source_next(Source *source, int32_t part, int64_t deadlin
 
 static Status postgres_source_observe(Source *source, Position *position, Err *err)
 {
-    PostgresSource *self = (PostgresSource *)source;
+    PostgresSource *self = SOURCE_SELF(PostgresSource, POSTGRES_SOURCE_OPS, source);
     return self->watermark.settling ? postgres_memory_save(self, position, err) : OK;
 }
 
 static void postgres_source_cancel(Source *source)
 {
-    PostgresSource *self = (PostgresSource *)source;
+    PostgresSource *self = SOURCE_SELF(PostgresSource, POSTGRES_SOURCE_OPS, source);
     if (self->db) postgres_db_cancel(self->db);
     if (self->watermark.primary) postgres_db_cancel(self->watermark.primary);
     for (int32_t i = 1; i < self->readers.part_count; i++) {
@@ -298,7 +300,7 @@ static void postgres_source_cancel(Source *source)
 
 static void postgres_source_close(Source *source)
 {
-    PostgresSource *self = (PostgresSource *)source;
+    PostgresSource *self = SOURCE_SELF(PostgresSource, POSTGRES_SOURCE_OPS, source);
     for (int32_t i = 0; i < self->readers.part_count; i++) {
         if (i > 0) postgres_db_close(self->readers.parts[i].db);
         postgres_part_done(&self->readers.parts[i]);
@@ -320,15 +322,35 @@ static void postgres_source_close(Source *source)
     mem_free(self);
 }
 
+static Status postgres_source_forms(Source *source, Arena *arena, SourceForms *ret_forms, Err *err)
+{
+    const PostgresSource *self = SOURCE_SELF(PostgresSource, POSTGRES_SOURCE_OPS, source);
+    return postgres_fingerprint_forms(self, arena, ret_forms, err);
+}
+
+static Status postgres_source_span(Source *source, int32_t column, SourceSpan *ret_span, Err *err)
+{
+    PostgresSource *self = SOURCE_SELF(PostgresSource, POSTGRES_SOURCE_OPS, source);
+    return postgres_fingerprint_span(self, column, ret_span, err);
+}
+
+static Status postgres_source_fingerprint(Source *source, const SourceFingerprintReq *req,
+                                          SourceFingerprint **ret_ranges, int64_t *ret_count,
+                                          Err *err)
+{
+    PostgresSource *self = SOURCE_SELF(PostgresSource, POSTGRES_SOURCE_OPS, source);
+    return postgres_fingerprint(self, req, ret_ranges, ret_count, err);
+}
+
 static const SourceOps POSTGRES_SOURCE_OPS = {
     .describe = postgres_source_describe,
     .open = postgres_source_open,
     .parts = postgres_source_parts,
     .next = postgres_source_next,
     .observe = postgres_source_observe,
-    .forms = postgres_fingerprint_forms,
-    .span = postgres_fingerprint_span,
-    .fingerprint = postgres_fingerprint,
+    .forms = postgres_source_forms,
+    .span = postgres_source_span,
+    .fingerprint = postgres_source_fingerprint,
     .cancel = postgres_source_cancel,
     .close = postgres_source_close,
 };

@@ -141,13 +141,13 @@ MUST_USE Status postgres_ranges_condition(const PostgresRange *range, Buf *out, 
 /* Sessions for the parts after the first, in the first one's snapshot. */
 MUST_USE Status postgres_ranges_readers(PostgresSource *self, Err *err);
 
-/* ---- fingerprints (postgres_fingerprint.c): the source's ops, in its open transaction ---- */
+/* ---- fingerprints (postgres_fingerprint.c): in the source's open transaction ---- */
 
-MUST_USE Status postgres_fingerprint_forms(Source *source, Arena *arena, SourceForms *ret_forms,
-                                           Err *err);
-MUST_USE Status postgres_fingerprint_span(Source *source, int32_t column, SourceSpan *ret_span,
-                                          Err *err);
-MUST_USE Status postgres_fingerprint(Source *source, const SourceFingerprintReq *req,
+MUST_USE Status postgres_fingerprint_forms(const PostgresSource *self, Arena *arena,
+                                           SourceForms *ret_forms, Err *err);
+MUST_USE Status postgres_fingerprint_span(PostgresSource *self, int32_t column,
+                                          SourceSpan *ret_span, Err *err);
+MUST_USE Status postgres_fingerprint(PostgresSource *self, const SourceFingerprintReq *req,
                                      SourceFingerprint **ret_ranges, int64_t *ret_count, Err *err);
 /* The condition that a row is in one of the ranges. */
 MUST_USE Status postgres_fingerprint_within(PostgresSource *self, const SourceRanges *ranges,

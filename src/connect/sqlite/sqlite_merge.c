@@ -67,20 +67,20 @@ Status sqlite_save(SqliteSink *self, TableSave what, Err *err)
 
 static Status driver_save(TableSink *core, TableSave what, Err *err)
 {
-    SqliteSink *self = (SqliteSink *)core;
+    SqliteSink *self = TABLE_SELF(SqliteSink, SQLITE_TABLE_DRIVER, core);
     TRY(sqlite_db_check(&self->stop, err));
     return core->plan.together ? sqlite_save(self, what, err) : OK;
 }
 
 static Status driver_judge(TableSink *core, Err *err)
 {
-    SqliteSink *self = (SqliteSink *)core;
+    SqliteSink *self = TABLE_SELF(SqliteSink, SQLITE_TABLE_DRIVER, core);
     return judges(self) ? judge_foreign_keys(self, err) : OK;
 }
 
 static Status driver_exec(TableSink *core, const char *sql, Err *err)
 {
-    return sqlite_db_exec(((SqliteSink *)core)->db, sql, err);
+    return sqlite_db_exec(TABLE_SELF(SqliteSink, SQLITE_TABLE_DRIVER, core)->db, sql, err);
 }
 
 static Status bind_params(sqlite3_stmt *statement, const Str *params, int32_t count, Err *err)
@@ -135,7 +135,7 @@ static Status read_rows(SqliteSink *self, sqlite3_stmt *statement, TableResult *
 static Status driver_query(TableSink *core, const char *sql, const Str *params, int32_t count,
                            TableResult *ret_result, Err *err)
 {
-    SqliteSink *self = (SqliteSink *)core;
+    SqliteSink *self = TABLE_SELF(SqliteSink, SQLITE_TABLE_DRIVER, core);
     CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
     TRY(sqlite_db_prepare(self->db, str_from(sql), &statement, err));
     TRY(bind_params(statement, params, count, err));
@@ -150,7 +150,7 @@ static Status driver_query(TableSink *core, const char *sql, const Str *params, 
 static Status driver_has(TableSink *core, const char *table, const char *column, bool *ret_has,
                          Err *err)
 {
-    SqliteSink *self = (SqliteSink *)core;
+    SqliteSink *self = TABLE_SELF(SqliteSink, SQLITE_TABLE_DRIVER, core);
     CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *rows = NULL;
     TRY(sqlite_db_has_table(self->db, str_from(table), ret_has, err));
     if (!*ret_has || !column) return OK;
@@ -182,7 +182,7 @@ static Status prepared(SqliteSink *self, SqlMergePart part, bool range,
 static Status driver_run(TableSink *core, SqlMergePart part, TableRange range, int64_t *ret_numbers,
                          int32_t count, Err *err)
 {
-    SqliteSink *self = (SqliteSink *)core;
+    SqliteSink *self = TABLE_SELF(SqliteSink, SQLITE_TABLE_DRIVER, core);
     sqlite3_stmt *statement = NULL;
     TRY(prepared(self, part, range.part, &statement, err));
     if (range.part) {
@@ -207,7 +207,7 @@ static Status put_text(sqlite3_stmt *statement, int column, Buf *out, Err *err)
 
 static Status driver_read_row(TableSink *core, int64_t ord, TableRow *row, Err *err)
 {
-    SqliteSink *self = (SqliteSink *)core;
+    SqliteSink *self = TABLE_SELF(SqliteSink, SQLITE_TABLE_DRIVER, core);
     sqlite3_stmt *statement = NULL;
     TRY(prepared(self, SQL_MERGE_ROW, false, &statement, err));
     (void)sqlite3_bind_int64(statement, 1, ord);

@@ -7,6 +7,8 @@
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
 
+static const SinkOps SQLITE_SINK_OPS;
+
 enum { PORT_NUMBER_OUT = 0, PORT_NUMBER_REJECT = 1 };
 
 /* ---- plan ---- */
@@ -25,7 +27,7 @@ static Status open_db(SqliteSink *self, SqliteOpen how, Err *err)
 
 static Status sqlite_sink_describe(Sink *sink, const Schema *schema, SinkPlan *plan, Err *err)
 {
-    SqliteSink *self = (SqliteSink *)sink;
+    SqliteSink *self = SINK_SELF(SqliteSink, SQLITE_SINK_OPS, sink);
     plan->exactly_once = true;
     plan->promise = STR("exactly once: rows, watermark and run record in one transaction");
     /* A database that isn't there yet is planned as an empty one in memory. */
@@ -66,7 +68,7 @@ static Status read_state(SqliteSink *self, void *state, Err *err)
 
 static Status sqlite_sink_state(Sink *sink, LoadState *ret_state, Err *err)
 {
-    return with_database((SqliteSink *)sink, read_state, ret_state, err);
+    return with_database(SINK_SELF(SqliteSink, SQLITE_SINK_OPS, sink), read_state, ret_state, err);
 }
 
 /* ---- parts ---- */
@@ -82,7 +84,7 @@ static Status take(SqliteSink *self, const int32_t *parts, int32_t count, Positi
 static Status sqlite_sink_take(Sink *sink, const int32_t *parts, int32_t count, Position *ret_from,
                                bool *ret_taken, Err *err)
 {
-    SqliteSink *self = (SqliteSink *)sink;
+    SqliteSink *self = SINK_SELF(SqliteSink, SQLITE_SINK_OPS, sink);
     *ret_taken = sqlite_db_exec(self->db, "BEGIN IMMEDIATE", err) == OK;
     if (!*ret_taken && err->kind != ERR_DEADLOCK) return FAIL;
     if (!*ret_taken) {
@@ -96,14 +98,15 @@ static Status sqlite_sink_take(Sink *sink, const int32_t *parts, int32_t count, 
 
 static bool sqlite_sink_holds(const Sink *sink, int32_t part)
 {
-    return sink_parts_hold(&((const SqliteSink *)sink)->core.parts, part);
+    return sink_parts_hold(&SINK_SELF(const SqliteSink, SQLITE_SINK_OPS, sink)->core.parts, part);
 }
 
 /* The cycle's transaction keeps all others out already. */
 static Status sqlite_sink_claim(Sink *sink, const Position *position, const SinkRun *run,
                                 bool *ret_held, Err *err)
 {
-    return table_parts_move((TableSink *)sink, position, run, ret_held, err);
+    return table_parts_move(&SINK_SELF(SqliteSink, SQLITE_SINK_OPS, sink)->core, position, run,
+                            ret_held, err);
 }
 
 /* The run's record, in the open transaction. Those who share a stream are guarded by its parts. */
@@ -128,7 +131,7 @@ static Status set_state(TableSink *core, const Position *position, Err *err)
 
 static Status sqlite_sink_state_set(Sink *sink, const Position *position, Err *err)
 {
-    SqliteSink *self = (SqliteSink *)sink;
+    SqliteSink *self = SINK_SELF(SqliteSink, SQLITE_SINK_OPS, sink);
     TRY(open_db(self, SQLITE_DB_CREATE, err));
     TRY(sqlite_db_exec(self->db, "BEGIN IMMEDIATE", err));
     table_cycle_begin(&self->core, 0);
@@ -140,7 +143,7 @@ static Status sqlite_sink_state_set(Sink *sink, const Position *position, Err *e
 
 static Status sqlite_sink_open(Sink *sink, Str run_id, int64_t epoch, Err *err)
 {
-    SqliteSink *self = (SqliteSink *)sink;
+    SqliteSink *self = SINK_SELF(SqliteSink, SQLITE_SINK_OPS, sink);
     TRY(open_db(self, SQLITE_DB_CREATE, err));
     /* Readers of the same file, our own source among them, and this writer don't block each other.
      */
@@ -153,7 +156,7 @@ static Status sqlite_sink_open(Sink *sink, Str run_id, int64_t epoch, Err *err)
 static Status sqlite_sink_port(Sink *sink, SinkPortKind kind, Str name, const Schema *schema,
                                int32_t *ret_port, Err *err)
 {
-    SqliteSink *self = (SqliteSink *)sink;
+    SqliteSink *self = SINK_SELF(SqliteSink, SQLITE_SINK_OPS, sink);
     if (kind == PORT_STATE) return err_set(err, ERR_CONFIG, "sqlite has no state port yet");
     if (kind == PORT_REJECT) {
         *ret_port = PORT_NUMBER_REJECT;
@@ -242,7 +245,7 @@ static Status check_place(const SqliteSink *self, Err *err)
 
 static Status sqlite_sink_begin(Sink *sink, int64_t cycle, Err *err)
 {
-    SqliteSink *self = (SqliteSink *)sink;
+    SqliteSink *self = SINK_SELF(SqliteSink, SQLITE_SINK_OPS, sink);
     TableSink *core = &self->core;
     TRY(check_place(self, err));
     TRY(sqlite_db_exec(self->db, "BEGIN IMMEDIATE", err));
@@ -383,7 +386,7 @@ static Status write_out(RowWrite *w, RejectWriter *rejects, Err *err)
 static Status sqlite_sink_write(Sink *sink, int32_t port, Batch *batch, RejectWriter *rejects,
                                 Err *err)
 {
-    SqliteSink *self = (SqliteSink *)sink;
+    SqliteSink *self = SINK_SELF(SqliteSink, SQLITE_SINK_OPS, sink);
     bool out = port == PORT_NUMBER_OUT;
     RowWrite w = {.self = self,
                   .table = out ? &self->out : &self->reject,
@@ -410,7 +413,7 @@ static Status count_view(SqliteSink *self, Err *err)
 
 static Status sqlite_sink_apply(Sink *sink, RejectWriter *rejects, SinkCounts *ret_counts, Err *err)
 {
-    SqliteSink *self = (SqliteSink *)sink;
+    SqliteSink *self = SINK_SELF(SqliteSink, SQLITE_SINK_OPS, sink);
     TableSink *core = &self->core;
     *ret_counts = (SinkCounts){0};
     if (!self->has_out) return OK;
@@ -464,7 +467,7 @@ static Status replayed_leave(SqliteSink *self, Err *err)
 static Status sqlite_sink_commit(Sink *sink, const Position *position, const SinkRun *run,
                                  CommitResult *ret_result, Err *err)
 {
-    SqliteSink *self = (SqliteSink *)sink;
+    SqliteSink *self = SINK_SELF(SqliteSink, SQLITE_SINK_OPS, sink);
     bool held = true;
     if (sink_keeps_parts(sink) && self->has_out) {
         TRY(sqlite_sink_claim(sink, position, run, &held, err));
@@ -504,12 +507,12 @@ static Status sqlite_sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outcome
 {
     OutcomeAsk ask = {run_id, cycle, ret_outcome, ret_counts};
     *ret_outcome = OUTCOME_NOT_COMMITTED;
-    return with_database((SqliteSink *)sink, read_outcome, &ask, err);
+    return with_database(SINK_SELF(SqliteSink, SQLITE_SINK_OPS, sink), read_outcome, &ask, err);
 }
 
 static Status sqlite_sink_abort(Sink *sink, Err *err)
 {
-    SqliteSink *self = (SqliteSink *)sink;
+    SqliteSink *self = SINK_SELF(SqliteSink, SQLITE_SINK_OPS, sink);
     atomic_store(&self->stop.cancelled, false);
     bool open = self->core.cycle.phase == TABLE_OPEN;
     table_cycle_end(&self->core, false);
@@ -519,13 +522,13 @@ static Status sqlite_sink_abort(Sink *sink, Err *err)
 
 static void sqlite_sink_cancel(Sink *sink)
 {
-    SqliteSink *self = (SqliteSink *)sink;
+    SqliteSink *self = SINK_SELF(SqliteSink, SQLITE_SINK_OPS, sink);
     atomic_store(&self->stop.cancelled, true);
 }
 
 static void sqlite_sink_close(Sink *sink)
 {
-    SqliteSink *self = (SqliteSink *)sink;
+    SqliteSink *self = SINK_SELF(SqliteSink, SQLITE_SINK_OPS, sink);
     sqlite_merge_forget(self);
     for (int32_t i = 0; i <= TABLE_SAVE_UNDO; i++) sqlite3_finalize(self->save[i]);
     sqlite_table_done(&self->out);

@@ -23,6 +23,8 @@ typedef struct SqliteSource {
     bool end;
 } SqliteSource;
 
+static const SourceOps SQLITE_SOURCE_OPS;
+
 /* ---- the statement ---- */
 
 /* SELECT * FROM (query) WHERE cursor >= :from ORDER BY nothing LIMIT n. */
@@ -194,7 +196,7 @@ static Status source_prepare(SqliteSource *self, Err *err)
 
 static Status sqlite_source_describe(Source *source, SourceInfo *info, Err *err)
 {
-    SqliteSource *self = (SqliteSource *)source;
+    SqliteSource *self = SOURCE_SELF(SqliteSource, SQLITE_SOURCE_OPS, source);
     TRY(source_prepare(self, err));
     info->schema = schema_ref(self->schema);
     info->rows_estimate = -1;
@@ -221,7 +223,7 @@ static Status cursor_start(SqliteSource *self, const Position *from, Err *err)
 
 static Status sqlite_source_open(Source *source, const Position *from, Budget *budget, Err *err)
 {
-    SqliteSource *self = (SqliteSource *)source;
+    SqliteSource *self = SOURCE_SELF(SqliteSource, SQLITE_SOURCE_OPS, source);
     TRY(source_prepare(self, err));
     self->budget = budget;
     TRY(cursor_start(self, from, err));
@@ -381,7 +383,7 @@ static Status read_batch(SqliteSource *self, Builder *builders, Batch **ret_batc
 static Status sqlite_source_next(Source *source, int32_t part UNUSED, int64_t deadline_ns UNUSED,
                                  SourceEvent *ret_event, Err *err)
 {
-    SqliteSource *self = (SqliteSource *)source;
+    SqliteSource *self = SOURCE_SELF(SqliteSource, SQLITE_SOURCE_OPS, source);
     Builder *builders = mem_array(self->schema->count, (int64_t)sizeof *builders);
     if (!builders) return err_memory(err);
     for (int i = 0; i < self->schema->count; i++) {
@@ -398,13 +400,13 @@ static Status sqlite_source_next(Source *source, int32_t part UNUSED, int64_t de
 
 static void sqlite_source_cancel(Source *source)
 {
-    SqliteSource *self = (SqliteSource *)source;
+    SqliteSource *self = SOURCE_SELF(SqliteSource, SQLITE_SOURCE_OPS, source);
     if (self->db) sqlite3_interrupt(self->db);
 }
 
 static void sqlite_source_close(Source *source)
 {
-    SqliteSource *self = (SqliteSource *)source;
+    SqliteSource *self = SOURCE_SELF(SqliteSource, SQLITE_SOURCE_OPS, source);
     sqlite3_finalize(self->statement);
     if (self->db) sqlite_db_close(self->db);
     schema_unref(self->schema);

@@ -111,6 +111,9 @@ struct TableSink {
     Buf sql; /* scratch */
 };
 
+/* The system's own struct, of which the table sink is the first member. */
+#define TABLE_SELF(Type, DRIVER, sink) DOWNCAST(Type, sink, (sink)->driver == &(DRIVER))
+
 /* Zeroed memory becomes one of that request; `sql_max` bounds a statement. */
 void table_sink_init(TableSink *sink, Sink base, const TableDriver *driver, int64_t sql_max);
 void table_sink_done(TableSink *sink);

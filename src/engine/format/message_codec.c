@@ -24,13 +24,16 @@ typedef struct JsonDecoder {
     JsonReader *reader;
 } JsonDecoder;
 
+static const MessageDecoderOps JSON_DECODER_OPS;
+
 static Status json_decoder_add(MessageDecoder *decoder, Str value, bool *ret_taken,
                                char ret_reason[MESSAGE_REASON_MAX], Err *err)
 {
     JsonRefusal refusal;
     int64_t mark = str_starts(value, STR("\xef\xbb\xbf")) ? 3 : 0; /* a byte order mark */
     Str document = str_slice(value, mark, value.len);
-    TRY(json_reader_add(((JsonDecoder *)decoder)->reader, document, ret_taken, &refusal, err));
+    TRY(json_reader_add(MESSAGE_SELF(JsonDecoder, JSON_DECODER_OPS, decoder)->reader, document,
+                        ret_taken, &refusal, err));
     if (*ret_taken) return OK;
     (void)snprintf(ret_reason, MESSAGE_REASON_MAX, "%s at byte %lld", refusal.reason,
                    (long long)(mark + refusal.offset) + 1);
@@ -39,22 +42,23 @@ static Status json_decoder_add(MessageDecoder *decoder, Str value, bool *ret_tak
 
 static Builder *json_decoder_builder(MessageDecoder *decoder, int32_t field)
 {
-    return json_reader_builder(((JsonDecoder *)decoder)->reader, field);
+    return json_reader_builder(MESSAGE_SELF(JsonDecoder, JSON_DECODER_OPS, decoder)->reader, field);
 }
 
 static int64_t json_decoder_rows(const MessageDecoder *decoder)
 {
-    return json_reader_rows(((const JsonDecoder *)decoder)->reader);
+    return json_reader_rows(MESSAGE_SELF(const JsonDecoder, JSON_DECODER_OPS, decoder)->reader);
 }
 
 static Status json_decoder_finish(MessageDecoder *decoder, Batch **ret_batch, Err *err)
 {
-    return json_reader_finish(((JsonDecoder *)decoder)->reader, ret_batch, err);
+    return json_reader_finish(MESSAGE_SELF(JsonDecoder, JSON_DECODER_OPS, decoder)->reader,
+                              ret_batch, err);
 }
 
 static void json_decoder_free(MessageDecoder *decoder)
 {
-    json_reader_free(((JsonDecoder *)decoder)->reader);
+    json_reader_free(MESSAGE_SELF(JsonDecoder, JSON_DECODER_OPS, decoder)->reader);
     mem_free(decoder);
 }
 
@@ -85,15 +89,18 @@ typedef struct JsonMessageEncoder {
     JsonEncoder *rows;
 } JsonMessageEncoder;
 
+static const MessageEncoderOps JSON_ENCODER_OPS;
+
 static Status json_message_row(MessageEncoder *encoder, const Batch *batch, int64_t row, Buf *out,
                                Err *err)
 {
-    return json_encoder_row(((JsonMessageEncoder *)encoder)->rows, batch, row, out, err);
+    return json_encoder_row(MESSAGE_SELF(JsonMessageEncoder, JSON_ENCODER_OPS, encoder)->rows,
+                            batch, row, out, err);
 }
 
 static void json_message_free(MessageEncoder *encoder)
 {
-    json_encoder_free(((JsonMessageEncoder *)encoder)->rows);
+    json_encoder_free(MESSAGE_SELF(JsonMessageEncoder, JSON_ENCODER_OPS, encoder)->rows);
     mem_free(encoder);
 }
 

@@ -7,6 +7,9 @@
 
 enum { MESSAGE_REASON_MAX = 384 };
 
+/* The format's own struct, of which a decoder or encoder is the first member. */
+#define MESSAGE_SELF(Type, OPS, coder) DOWNCAST(Type, coder, (coder)->ops == &(OPS))
+
 /* Values into batches of pathset_schema, one row each. One thread. */
 typedef struct MessageDecoder MessageDecoder;
 

@@ -32,6 +32,11 @@
     }
 
 #define COUNT_OF(array) ((int64_t)(sizeof(array) / sizeof((array)[0])))
+
+/* The struct that an interface's object is the first member of. That it is one is what its table
+ * says: anything else is a programmer's error. */
+#define DOWNCAST(Type, object, is_one) (assert(is_one), (Type *)(object))
+
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 

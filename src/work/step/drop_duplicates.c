@@ -19,6 +19,8 @@ typedef struct DropDuplicatesStep {
     KeepMask keep;
 } DropDuplicatesStep;
 
+static const StepOps DROP_DUPLICATES_OPS;
+
 static Status hashes_reserve(DropDuplicatesStep *self, int64_t rows, Err *err)
 {
     if (rows <= self->hash_capacity) return OK;
@@ -61,7 +63,7 @@ static Status pass_new_rows(DropDuplicatesStep *self, Batch *batch, Batch **ret_
 static Status drop_duplicates_run(Step *step, const ExprRun *run UNUSED, Batch *in,
                                   RejectWriter *rejects UNUSED, Batch **ret_out, Err *err)
 {
-    DropDuplicatesStep *self = (DropDuplicatesStep *)step;
+    DropDuplicatesStep *self = STEP_SELF(DropDuplicatesStep, DROP_DUPLICATES_OPS, step);
     CLEANUP(batch_unref_p) Batch *batch = in;
     TRY(hashes_reserve(self, batch->rows, err));
     TRY(keep_mask_reserve(&self->keep, batch->rows, err));
@@ -78,7 +80,7 @@ static Status drop_duplicates_run(Step *step, const ExprRun *run UNUSED, Batch *
 static Status drop_duplicates_finish(Step *step, const ExprRun *run UNUSED,
                                      RejectWriter *rejects UNUSED, Batch **ret_out, Err *err)
 {
-    DropDuplicatesStep *self = (DropDuplicatesStep *)step;
+    DropDuplicatesStep *self = STEP_SELF(DropDuplicatesStep, DROP_DUPLICATES_OPS, step);
     *ret_out = NULL;
     if (!self->spill) return OK;
     if (!self->decided) {
@@ -92,7 +94,7 @@ static Status drop_duplicates_finish(Step *step, const ExprRun *run UNUSED,
 
 static void drop_duplicates_reset(Step *step)
 {
-    DropDuplicatesStep *self = (DropDuplicatesStep *)step;
+    DropDuplicatesStep *self = STEP_SELF(DropDuplicatesStep, DROP_DUPLICATES_OPS, step);
     dedupe_set_done(&self->seen);
     dedupe_spill_free(self->spill);
     self->spill = NULL;
@@ -102,7 +104,7 @@ static void drop_duplicates_reset(Step *step)
 
 static void drop_duplicates_free(Step *step)
 {
-    DropDuplicatesStep *self = (DropDuplicatesStep *)step;
+    DropDuplicatesStep *self = STEP_SELF(DropDuplicatesStep, DROP_DUPLICATES_OPS, step);
     drop_duplicates_reset(step);
     mem_free(self->columns);
     mem_free(self->hashes);

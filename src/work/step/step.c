@@ -87,10 +87,12 @@ typedef struct SelectStep {
     RejectList rejects;
 } SelectStep;
 
+static const StepOps SELECT_OPS;
+
 static Status select_step_run(Step *step, const ExprRun *run, Batch *in, RejectWriter *rejects,
                               Batch **ret_out, Err *err)
 {
-    SelectStep *self = (SelectStep *)step;
+    SelectStep *self = STEP_SELF(SelectStep, SELECT_OPS, step);
     CLEANUP(batch_unref_p) Batch *batch = in;
     CLEANUP(batch_unref_p) Batch *out = NULL;
     TRY(select_run(self->select, run, batch, &self->rejects, &out, err));
@@ -101,7 +103,7 @@ static Status select_step_run(Step *step, const ExprRun *run, Batch *in, RejectW
 
 static void select_step_free(Step *step)
 {
-    SelectStep *self = (SelectStep *)step;
+    SelectStep *self = STEP_SELF(SelectStep, SELECT_OPS, step);
     select_free(self->select);
     reject_list_done(&self->rejects);
     mem_free(self);
@@ -109,7 +111,7 @@ static void select_step_free(Step *step)
 
 static int32_t select_step_pass(const Step *step, int32_t column)
 {
-    return select_pass(((const SelectStep *)step)->select, column);
+    return select_pass(STEP_SELF(const SelectStep, SELECT_OPS, step)->select, column);
 }
 
 static const StepOps SELECT_OPS = {
@@ -139,6 +141,8 @@ typedef struct WhereStep {
     RejectList rejects;
     KeepMask keep;
 } WhereStep;
+
+static const StepOps WHERE_OPS;
 
 Status keep_mask_reserve(KeepMask *mask, int64_t rows, Err *err)
 {
@@ -175,7 +179,7 @@ Status step_keep_rows(Batch *in, const uint64_t *keep, Batch **ret_out, Err *err
 static Status where_step_run(Step *step, const ExprRun *run, Batch *in, RejectWriter *rejects,
                              Batch **ret_out, Err *err)
 {
-    WhereStep *self = (WhereStep *)step;
+    WhereStep *self = STEP_SELF(WhereStep, WHERE_OPS, step);
     CLEANUP(batch_unref_p) Batch *batch = in;
     TRY(keep_mask_reserve(&self->keep, batch->rows, err));
     TRY(expr_filter(self->expr, run, batch, self->keep.bits, &self->rejects, err));
@@ -185,7 +189,7 @@ static Status where_step_run(Step *step, const ExprRun *run, Batch *in, RejectWr
 
 static void where_step_free(Step *step)
 {
-    WhereStep *self = (WhereStep *)step;
+    WhereStep *self = STEP_SELF(WhereStep, WHERE_OPS, step);
     expr_free(self->expr);
     reject_list_done(&self->rejects);
     mem_free(self->keep.bits);
@@ -219,6 +223,8 @@ typedef struct DropNullsStep {
     KeepMask keep;
 } DropNullsStep;
 
+static const StepOps DROP_NULLS_OPS;
+
 static void clear_null_rows(const Column *column, int64_t rows, uint64_t *keep)
 {
     if (!column->valid) return;
@@ -240,7 +246,7 @@ static void keep_all(uint64_t *keep, int64_t rows)
 static Status drop_nulls_run(Step *step, const ExprRun *run UNUSED, Batch *in,
                              RejectWriter *rejects UNUSED, Batch **ret_out, Err *err)
 {
-    DropNullsStep *self = (DropNullsStep *)step;
+    DropNullsStep *self = STEP_SELF(DropNullsStep, DROP_NULLS_OPS, step);
     CLEANUP(batch_unref_p) Batch *batch = in;
     TRY(keep_mask_reserve(&self->keep, batch->rows, err));
     keep_all(self->keep.bits, batch->rows);
@@ -252,7 +258,7 @@ static Status drop_nulls_run(Step *step, const ExprRun *run UNUSED, Batch *in,
 
 static void drop_nulls_free(Step *step)
 {
-    DropNullsStep *self = (DropNullsStep *)step;
+    DropNullsStep *self = STEP_SELF(DropNullsStep, DROP_NULLS_OPS, step);
     mem_free(self->columns);
     mem_free(self->keep.bits);
     mem_free(self);

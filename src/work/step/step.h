@@ -33,6 +33,9 @@ struct Step {
     int64_t held;
 };
 
+/* The step's own struct, of which Step is the first member. */
+#define STEP_SELF(Type, OPS, step) DOWNCAST(Type, step, (step)->ops == &(OPS))
+
 /* `number` counts from 1. `in` is the schema of the batches that will come; for an open one `paths`
  * collects what must be read. A mistake is ERR_EXPRESSION or ERR_CONFIG. */
 MUST_USE Status step_select_new(int32_t number, Str text, const Schema *in, PathSet *paths,

@@ -17,6 +17,8 @@ typedef struct CheckStep {
     RejectList refused;
 } CheckStep;
 
+static const StepOps CHECK_OPS;
+
 /* The rows whose bit is not set. */
 static void flip(uint64_t *bits, int64_t rows)
 {
@@ -35,7 +37,7 @@ static Status check_begin(CheckStep *self, Err *err)
 static Status check_run(Step *step, const ExprRun *run UNUSED, Batch *in, RejectWriter *rejects,
                         Batch **ret_out, Err *err)
 {
-    CheckStep *self = (CheckStep *)step;
+    CheckStep *self = STEP_SELF(CheckStep, CHECK_OPS, step);
     CLEANUP(batch_unref_p) Batch *batch = in;
     TRY(check_begin(self, err));
     TRY(keep_mask_reserve(&self->bad, batch->rows, err));
@@ -67,7 +69,7 @@ static Status stop_reason(const CheckStep *self, Buf *out, Err *err)
 static Status check_finish(Step *step, const ExprRun *run UNUSED, RejectWriter *rejects UNUSED,
                            Batch **ret_out, Err *err)
 {
-    CheckStep *self = (CheckStep *)step;
+    CheckStep *self = STEP_SELF(CheckStep, CHECK_OPS, step);
     *ret_out = NULL;
     if (self->ended) return OK;
     TRY(check_begin(self, err));
@@ -84,7 +86,7 @@ static Status check_finish(Step *step, const ExprRun *run UNUSED, RejectWriter *
 
 static void check_reset(Step *step)
 {
-    CheckStep *self = (CheckStep *)step;
+    CheckStep *self = STEP_SELF(CheckStep, CHECK_OPS, step);
     quality_check_free(self->check);
     self->check = NULL;
     self->ended = false;
@@ -93,7 +95,7 @@ static void check_reset(Step *step)
 
 static void check_free(Step *step)
 {
-    CheckStep *self = (CheckStep *)step;
+    CheckStep *self = STEP_SELF(CheckStep, CHECK_OPS, step);
     check_reset(step);
     quality_report_free(self->report);
     reject_list_done(&self->refused);
@@ -205,7 +207,7 @@ static Status put_warning(const CheckStep *self, const RuleResult *r, Buf *lines
 
 Status step_check_warnings(const Step *step, Buf *lines, Err *err)
 {
-    const CheckStep *self = (const CheckStep *)step;
+    const CheckStep *self = STEP_SELF(const CheckStep, CHECK_OPS, step);
     if (step->ops != &CHECK_OPS || !self->report) return OK;
     for (int32_t i = 0; i < self->report->rule_count; i++) {
         const RuleResult *r = &self->report->rules[i];
@@ -217,7 +219,7 @@ Status step_check_warnings(const Step *step, Buf *lines, Err *err)
 
 Status step_check_result(const Step *step, bool *ret_is, Buf *out, Err *err)
 {
-    const CheckStep *self = (const CheckStep *)step;
+    const CheckStep *self = STEP_SELF(const CheckStep, CHECK_OPS, step);
     *ret_is = step->ops == &CHECK_OPS && self->report;
     if (!*ret_is) return OK;
     const QualityReport *report = self->report;

@@ -30,6 +30,8 @@ typedef struct RouteStep {
     int32_t part_count, part_max;
 } RouteStep;
 
+static const StepOps ROUTE_OPS;
+
 /* What one call of run works on. */
 typedef struct RouteRun {
     RouteStep *self;
@@ -355,7 +357,7 @@ static void measure(RouteStep *self, const Batch *batch, int64_t ns)
 static Status route_step_run(Step *step, const ExprRun *run, Batch *in, RejectWriter *rejects,
                              Batch **ret_out, Err *err)
 {
-    RouteStep *self = (RouteStep *)step;
+    RouteStep *self = STEP_SELF(RouteStep, ROUTE_OPS, step);
     CLEANUP(batch_unref_p) Batch *batch = in;
     RouteRun r = {.self = self, .run = run, .in = batch, .rejects = rejects};
     int64_t start_ns = clock_mono_ns();
@@ -367,7 +369,7 @@ static Status route_step_run(Step *step, const ExprRun *run, Batch *in, RejectWr
 
 static void route_step_free(Step *step)
 {
-    RouteStep *self = (RouteStep *)step;
+    RouteStep *self = STEP_SELF(RouteStep, ROUTE_OPS, step);
     parts_clear(self);
     route_output_done(&self->output);
     reject_list_done(&self->list);
