@@ -225,8 +225,13 @@ Status check_coerce(Checker *c, ExprNode **node, TypeId type, Err *err)
 {
     if ((*node)->type == type) return OK;
     bool literal = (*node)->type == TYPE_UNKNOWN && (*node)->kind == EXPR_LITERAL;
-    if (literal && (*node)->null) return constant_vector(c, *node, type, 32, err);
     if (literal) {
+        /* The literal may be an operand in other places too, of another type there. */
+        ExprNode *own = ARENA_NEW(c->arena, ExprNode);
+        if (!own) return err_memory(err);
+        *own = **node;
+        *node = own;
+        if (own->null) return constant_vector(c, own, type, 32, err);
         TRY(text_constant(c, *node, err));
         if (type == TYPE_TEXT) return OK;
         if (type == TYPE_DYNAMIC) return put_cast(c, node, type, false, err);
@@ -234,6 +239,13 @@ Status check_coerce(Checker *c, ExprNode **node, TypeId type, Err *err)
         return eval_constant(c, *node, true, err);
     }
     TRY(put_cast(c, node, type, false, err));
+    return check_fold(c, *node, err);
+}
+
+Status check_convert(Checker *c, ExprNode **node, TypeId type, Err *err)
+{
+    if ((*node)->type == type) return OK;
+    TRY(put_cast(c, node, type, true, err));
     return check_fold(c, *node, err);
 }
 
@@ -305,9 +317,32 @@ static Status cast_modifier(Checker *c, ExprNode **node, Str name, Err *err)
     return (*node)->type == TYPE_TEXT ? wrap_call(c, node, "left", values, 1, err) : OK;
 }
 
+/* …::text[]: of a literal, of ARRAY[] and of arrays that have that type already. */
+static Status check_array_cast(Checker *c, ExprNode **node, Err *err)
+{
+    ExprNode *cast = *node;
+    TRY(check_node(c, &cast->args[0], err));
+    ExprNode *operand = cast->args[0];
+    bool empty = operand->array && operand->kind == EXPR_LITERAL && !operand->null &&
+                 str_eq(vector_text(&operand->vector)[0], STR("[]"));
+    if (operand->type == TYPE_UNKNOWN) {
+        TRY(check_array_literal(c, &cast->args[0], cast->element, err));
+    } else if (!empty && (!operand->array || operand->element != cast->element)) {
+        (void)expr_fail(c->text, cast->position, err, "%s%s can't be cast to %s[]",
+                        type_name(operand->array ? operand->element : operand->type),
+                        operand->array ? "[]" : "", type_name(cast->element));
+        return err_hint(err, "cast what the array is made of");
+    }
+    *node = cast->args[0];
+    (*node)->array = true;
+    (*node)->element = cast->element;
+    return OK;
+}
+
 static Status check_cast(Checker *c, ExprNode **node, Err *err)
 {
     ExprNode *cast = *node;
+    if (cast->array) return check_array_cast(c, node, err);
     TypeId type = cast->type;
     TRY(check_node(c, &cast->args[0], err));
     ExprNode *operand = cast->args[0];
@@ -349,13 +384,20 @@ static Status unify_args(Checker *c, ExprNode *node, bool (*counts)(const ExprNo
                          Err *err)
 {
     TypeId type = TYPE_UNKNOWN;
+    const ExprNode *first = NULL; /* that has a type */
     for (int32_t i = 0; i < node->arg_count; i++) {
-        if (!counts(node, i)) continue;
+        const ExprNode *arg = node->args[i];
+        if (!counts(node, i) || arg->type == TYPE_UNKNOWN) continue;
         TypeId both;
-        if (!type_unify(type, node->args[i]->type, &both)) {
-            return no_common_type(c, node->args[i], type, node->args[i]->type, err);
+        if (!type_unify(type, arg->type, &both) || (first && first->array != arg->array)) {
+            return no_common_type(c, arg, type, arg->type, err);
         }
         type = both;
+        if (!first) first = arg;
+    }
+    if (first && first->array) {
+        node->array = true;
+        node->element = first->element;
     }
     if (type == TYPE_UNKNOWN) type = TYPE_TEXT;
     for (int32_t i = 0; i < node->arg_count; i++) {

@@ -21,6 +21,13 @@ MUST_USE Status check_node(Checker *checker, ExprNode **node, Err *err);
 MUST_USE Status check_coerce(Checker *checker, ExprNode **node, TypeId type, Err *err);
 /* Calls: finds the overload, coerces the arguments. */
 MUST_USE Status check_call(Checker *checker, ExprNode **node, Err *err);
+/* The same by an explicit cast, which converts whatever is there. */
+MUST_USE Status check_convert(Checker *checker, ExprNode **node, TypeId type, Err *err);
+/* What the grammar has a form of its own for: BETWEEN, IN, ANY, ARRAY[…], rows, subscripts. *at is
+ * replaced by what it stands for, checked; *ret_done false: it is a plain call. */
+MUST_USE Status check_form(Checker *checker, ExprNode **at, bool *ret_done, Err *err);
+/* An untyped literal like '{1,2}' as an array of that type. */
+MUST_USE Status check_array_literal(Checker *checker, ExprNode **node, TypeId element, Err *err);
 /* The type that both can be, TYPE_UNKNOWN when both are unknown; false: none. */
 bool type_unify(TypeId a, TypeId b, TypeId *ret_type);
 /* Compute a constant call now where that can't fail; else leave it. */

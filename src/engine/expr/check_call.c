@@ -7,7 +7,7 @@
 enum { SIGNATURE_ARGS_MAX = 8, NO_MATCH = -1 };
 
 /* Parameters beyond the column types. */
-enum { PARAM_ANY = TYPE_COUNT + 1, PARAM_T };
+enum { PARAM_ANY = TYPE_COUNT + 1, PARAM_T, PARAM_ARRAY, PARAM_ELEMENT };
 
 typedef struct Signature {
     int32_t params[SIGNATURE_ARGS_MAX];
@@ -15,12 +15,15 @@ typedef struct Signature {
     int32_t required;
     bool repeats; /* the last one may come any number of times, also none */
     int32_t result;
+    bool result_array; /* of elements of type `result` */
 } Signature;
 
 static int32_t param_of(Str word)
 {
     if (str_eq(word, STR("any"))) return PARAM_ANY;
     if (str_eq(word, STR("T"))) return PARAM_T;
+    if (str_eq(word, STR("E"))) return PARAM_ELEMENT;
+    if (str_eq(word, STR("array"))) return PARAM_ARRAY;
     if (str_eq(word, STR("double"))) return TYPE_DOUBLE;
     TypeId type = TYPE_COUNT;
     int32_t precision, scale;
@@ -36,7 +39,10 @@ static Signature signature_parse(const char *text)
     Str all = str_from(text);
     int64_t arrow = str_find(all, STR("->"));
     assert(arrow >= 0);
-    s.result = param_of(str_trim(str_slice(all, arrow + 2, all.len)));
+    Str result = str_trim(str_slice(all, arrow + 2, all.len));
+    s.result_array = str_ends(result, STR("[]"));
+    if (s.result_array) result.len -= 2;
+    s.result = param_of(result);
     Str args = str_trim(str_slice(all, 0, arrow));
     Str part;
     bool optional = false;
@@ -64,10 +70,20 @@ static int32_t param_at(const Signature *s, int32_t i)
 }
 
 /* How far an argument is from a parameter; NO_MATCH when it can't be one. */
-static int32_t distance(TypeId from, int32_t to)
+static int32_t distance(const ExprNode *arg, int32_t to)
 {
-    if ((int32_t)from == to) return 0;
+    TypeId from = arg->type;
+    if (to == PARAM_ELEMENT) return 1;
+    if (to == PARAM_ARRAY) {
+        return arg->array             ? 0
+               : from == TYPE_UNKNOWN ? 2
+               : from == TYPE_JSON    ? 3
+               : from == TYPE_DYNAMIC ? 9
+                                      : NO_MATCH;
+    }
     if (to == PARAM_ANY) return 4;
+    if (arg->array && to != TYPE_JSON) return NO_MATCH;
+    if ((int32_t)from == to) return arg->array;
     if (from == TYPE_UNKNOWN) return to == TYPE_TEXT ? 1 : 2;
     if (from == TYPE_DYNAMIC) {
         static const int8_t FROM_DYNAMIC[TYPE_COUNT] = {
@@ -94,6 +110,7 @@ static int32_t match(const Signature *s, const ExprNode *node, TypeId *ret_t)
     if (node->arg_count > s->count && !s->repeats) return NO_MATCH;
     TypeId t = TYPE_UNKNOWN;
     int32_t total = 0;
+    bool wants_array = false, has_array = false;
     for (int32_t i = 0; i < node->arg_count; i++) {
         TypeId type = node->args[i]->type;
         int32_t param = param_at(s, i);
@@ -102,12 +119,15 @@ static int32_t match(const Signature *s, const ExprNode *node, TypeId *ret_t)
             total++;
             continue;
         }
-        int32_t one = distance(type, param);
+        wants_array |= param == PARAM_ARRAY;
+        has_array |= node->args[i]->array;
+        int32_t one = distance(node->args[i], param);
         if (one == NO_MATCH) return NO_MATCH;
         total += one;
     }
     *ret_t = t == TYPE_UNKNOWN ? TYPE_TEXT : t;
-    return total;
+    /* What only could be an array is one where nothing else fits. */
+    return wants_array && !has_array ? total + 20 : total;
 }
 
 static bool is_operator(Str name)
@@ -194,92 +214,59 @@ static Status expand_star(Checker *c, ExprNode *node, Err *err)
     return OK;
 }
 
-static ExprNode *make_node(Checker *c, ExprKind kind, const ExprNode *like, const char *name,
-                           int32_t count)
+/* The first array among the arguments of such parameters; NULL: none is known to be one. */
+static const ExprNode *array_argument(const Signature *s, const ExprNode *node)
 {
-    ExprNode *node = ARENA_NEW(c->arena, ExprNode);
-    ExprNode **args = ARENA_ARRAY(c->arena, ExprNode *, count);
-    if (!node || !args) return NULL;
-    *node = (ExprNode){.kind = kind,
-                       .position = like->position,
-                       .name = str_from(name),
-                       .args = args,
-                       .arg_count = count,
-                       .type = TYPE_UNKNOWN};
-    return node;
-}
-
-static Status make_pair(Checker *c, const ExprNode *like, const char *op, ExprNode *a, ExprNode *b,
-                        ExprNode **ret_node, Err *err)
-{
-    ExprNode *node = make_node(c, EXPR_CALL, like, op, 2);
-    if (!node) return err_memory(err);
-    node->args[0] = a;
-    node->args[1] = b;
-    *ret_node = node;
-    return OK;
-}
-
-/* x BETWEEN a AND b is x >= a AND x <= b. */
-static Status expand_between(Checker *c, ExprNode **at, Err *err)
-{
-    ExprNode *node = *at;
-    ExprNode *both = make_node(c, EXPR_AND, node, "", 2);
-    if (!both) return err_memory(err);
-    TRY(make_pair(c, node, ">=", node->args[0], node->args[1], &both->args[0], err));
-    TRY(make_pair(c, node, "<=", node->args[0], node->args[2], &both->args[1], err));
-    *at = both;
-    return check_node(c, at, err);
-}
-
-static Status expand_symmetric(Checker *c, ExprNode **at, Err *err)
-{
-    ExprNode *node = *at;
-    ExprNode *low = NULL, *high = NULL;
-    TRY(make_pair(c, node, "least", node->args[1], node->args[2], &low, err));
-    TRY(make_pair(c, node, "greatest", node->args[1], node->args[2], &high, err));
-    node->args[1] = low;
-    node->args[2] = high;
-    return expand_between(c, at, err);
-}
-
-/* x IN (a, b) is x = a OR x = b. */
-static Status expand_in(Checker *c, ExprNode **at, Err *err)
-{
-    ExprNode *node = *at;
-    ExprNode *any = make_node(c, EXPR_OR, node, "", node->arg_count - 1);
-    if (!any) return err_memory(err);
-    for (int32_t i = 1; i < node->arg_count; i++) {
-        TRY(make_pair(c, node, "=", node->args[0], node->args[i], &any->args[i - 1], err));
+    for (int32_t i = 0; i < node->arg_count; i++) {
+        bool counts = param_at(s, i) == PARAM_ARRAY || param_at(s, i) == PARAM_T;
+        if (counts && node->args[i]->array) return node->args[i];
     }
-    *at = any;
-    return check_node(c, at, err);
+    return NULL;
+}
+
+static Status bind_argument(Checker *c, ExprNode **arg, int32_t param, TypeId t, TypeId element,
+                            Err *err)
+{
+    bool untyped = (*arg)->type == TYPE_UNKNOWN;
+    if (param == PARAM_ANY) return check_settle(c, arg, err);
+    if (param == PARAM_ARRAY) {
+        return untyped ? check_array_literal(c, arg, element, err)
+                       : check_coerce(c, arg, TYPE_JSON, err);
+    }
+    if (param == PARAM_ELEMENT) {
+        return untyped ? check_coerce(c, arg, element, err) : check_settle(c, arg, err);
+    }
+    /* PostgreSQL reads an untyped literal as JSON where JSON is wanted. */
+    if (param == TYPE_DYNAMIC && untyped) TRY(check_coerce(c, arg, TYPE_JSON, err));
+    return check_coerce(c, arg, param == PARAM_T ? t : (TypeId)param, err);
 }
 
 static Status bind(Checker *c, ExprNode *node, const Function *function, TypeId t, Err *err)
 {
     Signature s = signature_parse(function->signature);
+    const ExprNode *array = array_argument(&s, node);
+    TypeId element = array ? array->element : TYPE_TEXT;
     for (int32_t i = 0; i < node->arg_count; i++) {
-        int32_t param = param_at(&s, i);
-        if (param == PARAM_ANY) TRY(check_settle(c, &node->args[i], err));
-        else TRY(check_coerce(c, &node->args[i], param == PARAM_T ? t : (TypeId)param, err));
+        TRY(bind_argument(c, &node->args[i], param_at(&s, i), t, element, err));
     }
     node->function = function;
     node->type = s.result == PARAM_T ? t : (TypeId)s.result;
-    if (!function->prepare) return check_fold(c, node, err);
-    TRY(eval_prepare(c, node, err));
-    return check_fold(c, node, err);
+    node->array = s.result_array || s.result == PARAM_ARRAY || (s.result == PARAM_T && array);
+    node->element = s.result_array ? (TypeId)s.result : element;
+    if (node->array) node->type = TYPE_JSON;
+    if (s.result == PARAM_ELEMENT) node->type = TYPE_DYNAMIC;
+    if (function->prepare) TRY(eval_prepare(c, node, err));
+    TRY(check_fold(c, node, err));
+    return OK;
 }
 
 Status check_call(Checker *c, ExprNode **at, Err *err)
 {
     ExprNode *node = *at;
     node->checked = true;
-    /* Forms of the grammar; a call that only has such a form's name is no function. */
-    bool three = node->arg_count == 3;
-    if (three && str_eq(node->name, STR("between"))) return expand_between(c, at, err);
-    if (three && str_eq(node->name, STR("between_symmetric"))) return expand_symmetric(c, at, err);
-    if (node->arg_count >= 2 && str_eq(node->name, STR("in"))) return expand_in(c, at, err);
+    bool done = false;
+    TRY(check_form(c, at, &done, err));
+    if (done) return OK;
     TRY(expand_star(c, node, err));
     node->constant = true;
     for (int32_t i = 0; i < node->arg_count; i++) {
@@ -303,5 +290,12 @@ Status check_call(Checker *c, ExprNode **at, Err *err)
         best_distance = one;
     }
     if (!best) return no_overload(c, node, functions, count, err);
-    return bind(c, node, best, best_t, err);
+    TRY(bind(c, node, best, best_t, err));
+    if (signature_parse(best->signature).result != PARAM_ELEMENT) return OK;
+    /* The node itself becomes the cast. */
+    ExprNode *call = ARENA_NEW(c->arena, ExprNode);
+    if (!call) return err_memory(err);
+    *call = *node;
+    *at = call;
+    return check_convert(c, at, call->element, err);
 }

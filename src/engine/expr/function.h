@@ -42,10 +42,13 @@ typedef enum FunctionFlag {
  * bigint double numeric text bytea date time timestamp timestamptz interval uuid json dynamic;
  * `any`: anything as it is; `T`: any type, all T the same (common type), also as the result;
  * `…` after the last argument: it may repeat (0 or more times); `[type` … `]`: optional from here.
+ * `array`: an array of SQL, which is JSON for the kernel; as the result: one like the first array
+ * among the arguments; `text[]` and the like as the result; `E`: an element of that array.
  * Examples: "text, bigint, [bigint] -> text"; "T, T… -> T"; "any… -> text".
  * Overload choice: exact types win; else the first of the same name to which all arguments cast
  * implicitly (bigint -> numeric -> double; date -> timestamp -> timestamptz; dynamic and untyped
- * literals -> anything). `example` is `expression = expected JSON` and is run by a test. */
+ * literals -> anything; an untyped literal for dynamic is JSON text). `example` is `expression =
+ * expected JSON` and is run by a test. */
 typedef struct Function {
     const char *name;
     const char *signature;

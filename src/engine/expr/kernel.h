@@ -63,6 +63,8 @@ extern const FunctionTable DATETIME_FUNCTIONS;
 extern const FunctionTable DATETIME_PART_FUNCTIONS;
 extern const FunctionTable HASH_FUNCTIONS;
 extern const FunctionTable JSON_FUNCTIONS;
+extern const FunctionTable ARRAY_FUNCTIONS;
+extern const FunctionTable QUOTE_FUNCTIONS;
 extern const FunctionTable FORMAT_DATE_FUNCTIONS;
 extern const FunctionTable FORMAT_NUMBER_FUNCTIONS;
 

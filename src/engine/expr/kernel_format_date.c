@@ -259,6 +259,10 @@ static void char_of(KernelCall *call, int64_t row, int64_t us, bool zone)
         call_error(call, row, "54000", "the format has more than %d patterns", TEMPLATE_ITEMS_MAX);
         return;
     }
+    if (t->spelled) {
+        call_error(call, row, "0A000", "the suffix SP is not supported");
+        return;
+    }
     Parts parts = parts_of(us);
     char text[TEMPLATE_ITEMS_MAX * 24];
     Output out = {text, 0, sizeof text};

@@ -2,6 +2,7 @@
 #include "engine/expr/case_map.h"
 #include "engine/expr/kernel.h"
 #include "engine/expr/text_value.h"
+#include "engine/expr/unicode_escape.h"
 #include "engine/expr/utf8_text.h"
 
 static Status map_case(KernelCall *call, CaseMap map, Err *err)
@@ -39,25 +40,6 @@ static Status kernel_concat_op(KernelCall *call, Err *err UNUSED)
     return OK;
 }
 
-/* Any value's text, as a cast would give it; *ret false: NULL or failed. */
-static bool value_text(KernelCall *call, const Vector *v, int64_t row, char scratch[128], Str *ret)
-{
-    if (!kernel_valid(v, row)) return false;
-    if (v->type == TYPE_BOOL) {
-        /* concat writes booleans as PostgreSQL's output function does. */
-        *ret = vector_bool(v)[row & v->mask] ? STR("t") : STR("f");
-        return true;
-    }
-    int64_t len = text_of_scalar(v, row, scratch);
-    if (len >= 0) {
-        *ret = str_make(scratch, len);
-        return true;
-    }
-    text_of_value(call, row, v);
-    *ret = vector_text(call->result)[row];
-    return true;
-}
-
 /* One side is text, the other any value: as its cast to text would be. */
 static Status kernel_concat_any(KernelCall *call, Err *err)
 {
@@ -82,7 +64,7 @@ static Status concat_row(KernelCall *call, int64_t row, int32_t first, Str separ
     for (int32_t i = first; i < call->arg_count; i++) {
         char scratch[128];
         Str text;
-        if (!value_text(call, &call->args[i], row, scratch, &text)) continue;
+        if (!text_of_argument(call, &call->args[i], row, scratch, &text)) continue;
         if (any) TRY(buf_append(out, separator, err));
         TRY(buf_append(out, text, err));
         any = true;
@@ -263,56 +245,6 @@ static Status kernel_overlay(KernelCall *call, Err *err UNUSED)
     return OK;
 }
 
-/* format: %s %I %L %% and positions %1$s. */
-static Status format_row(KernelCall *call, int64_t row, Buf *out, Err *err)
-{
-    Str format = kernel_text(call, 0, row);
-    int32_t next = 1;
-    buf_clear(out);
-    for (int64_t i = 0; i < format.len; i++) {
-        char c = format.ptr[i];
-        if (c != '%' || i + 1 >= format.len || format.ptr[i + 1] == '%') {
-            i += c == '%' && i + 1 < format.len;
-            TRY(buf_append_char(out, c, err));
-            continue;
-        }
-        int64_t position = 0, at = i + 1;
-        while (at < format.len && format.ptr[at] >= '0' && format.ptr[at] <= '9' &&
-               position < 1000) {
-            position = position * 10 + (format.ptr[at++] - '0');
-        }
-        bool placed = at < format.len && format.ptr[at] == '$' && position > 0;
-        if (placed) at++;
-        else at = i + 1;
-        int32_t arg = placed ? (int32_t)position : next;
-        if (at >= format.len || format.ptr[at] != 's' || arg >= call->arg_count) {
-            call_error(call, row, "22023",
-                       arg >= call->arg_count ? "too few arguments for format()"
-                                              : "format() knows %%s and %%1$s");
-            return OK;
-        }
-        next = arg + 1;
-        char scratch[128];
-        Str text;
-        if (value_text(call, &call->args[arg], row, scratch, &text)) {
-            TRY(buf_append(out, text, err));
-        }
-        i = at;
-    }
-    kernel_put_copy(call, row, out->data ? out->data : "", out->len);
-    return OK;
-}
-
-static Status kernel_format(KernelCall *call, Err *err)
-{
-    CLEANUP(buf_done) Buf out = buf_make(INT64_C(1) << 28);
-    FOR_ACTIVE (call, row) {
-        if (!kernel_valid(&call->args[0], row)) call_null(call, row);
-        else TRY(format_row(call, row, &out, err));
-    }
-    return OK;
-}
-
 static Status kernel_chr(KernelCall *call, Err *err UNUSED)
 {
     FOR_ACTIVE (call, row) {
@@ -322,40 +254,10 @@ static Status kernel_chr(KernelCall *call, Err *err UNUSED)
             continue;
         }
         char bytes[4];
-        uint32_t c = (uint32_t)code;
-        int32_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-        for (int32_t i = n - 1; i > 0; i--, c >>= 6) bytes[i] = (char)(0x80 | (c & 0x3f));
-        bytes[0] = (char)(n == 1 ? c : (0xf00u >> n) | c);
+        int32_t n = unicode_put((uint32_t)code, bytes);
         kernel_put_copy(call, row, bytes, n);
     }
     return OK;
-}
-
-static Status quote(KernelCall *call, char mark)
-{
-    FOR_ACTIVE (call, row) {
-        Str text = kernel_text(call, 0, row);
-        char *to = call_text(call, row, text.len * 2 + 2);
-        if (!to) continue;
-        int64_t len = 0;
-        to[len++] = mark;
-        for (int64_t i = 0; i < text.len; i++) {
-            if (text.ptr[i] == mark) to[len++] = mark;
-            to[len++] = text.ptr[i];
-        }
-        to[len++] = mark;
-        kernel_put_text(call, row, str_make(to, len));
-    }
-    return OK;
-}
-
-static Status kernel_quote_ident(KernelCall *call, Err *err UNUSED)
-{
-    return quote(call, '"');
-}
-static Status kernel_quote_literal(KernelCall *call, Err *err UNUSED)
-{
-    return quote(call, '\'');
 }
 
 enum { STRICT = FUNCTION_STRICT, FALLIBLE = FUNCTION_STRICT | FUNCTION_FALLIBLE };
@@ -393,13 +295,7 @@ static const Function FUNCTIONS[] = {
     {"overlay", "text, text, bigint, [bigint] -> text", kernel_overlay, FALLIBLE, T,
      "Replaced from a place on.", "overlay('Txxxxas' PLACING 'hom' FROM 2 FOR 4) = \"Thomas\"", 0,
      0, 0},
-    {"format", "text, any… -> text", kernel_format, FUNCTION_FALLIBLE, T, "%s put in.",
-     "format('%s-%s', 'a', 1) = \"a-1\"", 0, 0, 0},
     {"chr", "bigint -> text", kernel_chr, FALLIBLE, T, "The character of a code point.",
      "chr(8364) = \"€\"", 0, 0, 0},
-    {"quote_ident", "text -> text", kernel_quote_ident, FALLIBLE, T, "In double quotes.",
-     "quote_ident('a\"b') = \"\\\"a\\\"\\\"b\\\"\"", 0, 0, 0},
-    {"quote_literal", "text -> text", kernel_quote_literal, FALLIBLE, T, "In single quotes.",
-     "quote_literal('it''s') = \"'it''s'\"", 0, 0, 0},
 };
 const FunctionTable TEXT_FUNCTIONS = {FUNCTIONS, COUNT_OF(FUNCTIONS)};

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "engine/expr/unicode_escape.h"
+
 Status expr_fail(Str text, int32_t position, Err *err, const char *format, ...)
 {
     int64_t line = 1, start = 0;
@@ -56,6 +58,22 @@ static bool is_name(char c)
     return is_name_start(c) || is_digit(c) || c == '$';
 }
 
+/* They may be nested. */
+static Status skip_comment(Lexer *l, Err *err)
+{
+    int32_t start = l->at, depth = 0;
+    do {
+        if (l->at >= l->text.len) {
+            return expr_fail(l->text, start, err, "this comment isn't closed");
+        }
+        bool opens = at(l, 0) == '/' && at(l, 1) == '*',
+             closes = at(l, 0) == '*' && at(l, 1) == '/';
+        depth += opens - closes;
+        l->at += opens || closes ? 2 : 1;
+    } while (depth > 0);
+    return OK;
+}
+
 static Status skip_space(Lexer *l, Err *err)
 {
     while (l->at < l->text.len) {
@@ -65,9 +83,7 @@ static Status skip_space(Lexer *l, Err *err)
         } else if (c == '-' && at(l, 1) == '-') {
             while (l->at < l->text.len && at(l, 0) != '\n') l->at++;
         } else if (c == '/' && at(l, 1) == '*') {
-            int64_t end = str_find(str_slice(l->text, l->at + 2, l->text.len), STR("*/"));
-            if (end < 0) return expr_fail(l->text, l->at, err, "this comment isn't closed");
-            l->at += (int32_t)end + 4;
+            TRY(skip_comment(l, err));
         } else {
             break;
         }
@@ -97,29 +113,37 @@ static Status quoted(Lexer *l, char quote, Str *ret_text, Err *err)
                      quote == '"' ? "this name isn't closed" : "this text isn't closed");
 }
 
-static int32_t put_utf8(uint32_t c, char *out)
-{
-    if (c < 0x80) {
-        out[0] = (char)c;
-        return 1;
-    }
-    int32_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    for (int32_t i = n - 1; i > 0; i--, c >>= 6) out[i] = (char)(0x80 | (c & 0x3f));
-    out[0] = (char)((0xf00u >> n) | c);
-    return n;
-}
-
-static bool hex_value(Str digits, uint32_t *ret_value)
+/* \x41, \101: the byte that they say; returns the bytes read, 0 when it is none. */
+static int32_t byte_escape(Str rest, uint32_t base, int32_t max, char *out)
 {
     uint32_t value = 0;
-    for (int64_t i = 0; i < digits.len; i++) {
-        char c = digits.ptr[i];
-        uint32_t digit = is_digit(c) ? (uint32_t)(c - '0') : (uint32_t)((c | 32) - 'a' + 10);
-        if (!is_digit(c) && ((c | 32) < 'a' || (c | 32) > 'f')) return false;
-        value = value * 16 + digit;
+    int32_t count = 0;
+    for (; count < max && count < rest.len; count++) {
+        uint32_t digit = 0;
+        if (!unicode_hex(str_slice(rest, count, count + 1), 1, &digit) || digit >= base) break;
+        value = value * base + digit;
     }
-    *ret_value = value;
-    return digits.len > 0;
+    out[0] = (char)value;
+    return value > 0 && value < 256 ? count : 0;
+}
+
+/* \u and \U with their digits, two of them where they are a pair of surrogates. */
+static int32_t unicode_escape(Str rest, char *out, int32_t *ret_written)
+{
+    int32_t digits = rest.ptr[0] == 'u' ? 4 : 8, read = digits + 1;
+    uint32_t code = 0, low = 0;
+    if (!unicode_hex(str_slice(rest, 1, rest.len), digits, &code)) return 0;
+    if (code >= 0xd800 && code < 0xdc00) {
+        Str second = str_slice(rest, read, rest.len);
+        bool starts = str_starts(second, STR("\\u")) || str_starts(second, STR("\\U"));
+        digits = starts && second.ptr[1] == 'U' ? 8 : 4;
+        if (!starts || !unicode_hex(str_slice(second, 2, second.len), digits, &low)) return 0;
+        code = unicode_pair(code, low);
+        read += digits + 2;
+    }
+    if (!unicode_is_char(code)) return 0;
+    *ret_written = unicode_put(code, out);
+    return read;
 }
 
 /* One backslash escape of an E'…' text; returns the bytes read, 0 when it is none. */
@@ -129,22 +153,15 @@ static int32_t escape(Str rest, char *out, int32_t *ret_written)
     static const char VALUES[] = "\b\f\n\r\t";
     if (rest.len == 0) return 0;
     char c = rest.ptr[0];
-    for (int32_t i = 0; NAMES[i]; i++) {
-        if (c != NAMES[i]) continue;
-        out[0] = VALUES[i];
-        *ret_written = 1;
-        return 1;
-    }
-    if (c == 'u' || c == 'U') {
-        int32_t count = c == 'u' ? 4 : 8;
-        uint32_t value;
-        if (rest.len <= count || !hex_value(str_slice(rest, 1, 1 + count), &value)) return 0;
-        if (value > 0x10ffff || (value >= 0xd800 && value < 0xe000) || value == 0) return 0;
-        *ret_written = put_utf8(value, out);
-        return count + 1;
-    }
-    out[0] = c;
     *ret_written = 1;
+    if (c == 'u' || c == 'U') return unicode_escape(rest, out, ret_written);
+    if (c >= '0' && c <= '7') return byte_escape(rest, 8, 3, out);
+    if (c == 'x') {
+        int32_t read = byte_escape(str_slice(rest, 1, rest.len), 16, 2, out);
+        return read ? read + 1 : 0;
+    }
+    const char *name = strchr(NAMES, c);
+    out[0] = name && c ? VALUES[name - NAMES] : c;
     return 1;
 }
 
@@ -160,7 +177,8 @@ static Status escaped_string(Lexer *l, Str *ret_text, Err *err)
         if (c == '\'' && at(l, 1) != '\'') {
             l->at++;
             *ret_text = str_make(out, len);
-            return OK;
+            if (str_is_utf8(*ret_text)) return OK;
+            return expr_fail(l->text, start, err, "the escapes' bytes are not UTF-8");
         }
         if (c == '\'') {
             l->at++;
@@ -178,12 +196,82 @@ static Status escaped_string(Lexer *l, Str *ret_text, Err *err)
     return expr_fail(l->text, start, err, "this text isn't closed");
 }
 
+/* $$…$$ or $tag$…$tag$, nothing between is special; *ret_done false: it is none. */
+static Status dollar_string(Lexer *l, Str *ret_text, bool *ret_done, Err *err)
+{
+    int32_t end = 1;
+    while (at(l, end) != '$' && is_name(at(l, end)) && (end > 1 || !is_digit(at(l, end)))) end++;
+    *ret_done = at(l, 0) == '$' && at(l, end) == '$';
+    if (!*ret_done) return OK;
+    Str tag = str_slice(l->text, l->at, l->at + end + 1);
+    Str rest = str_slice(l->text, l->at + end + 1, l->text.len);
+    int64_t len = str_find(rest, tag);
+    if (len < 0) return expr_fail(l->text, l->at, err, "this text isn't closed");
+    *ret_text = str_slice(rest, 0, len);
+    l->at += (int32_t)(2 * tag.len + len);
+    return OK;
+}
+
+/* U&'…' [UESCAPE 'c'] */
+static Status unicode_string(Lexer *l, Str *ret_text, Err *err)
+{
+    int32_t start = l->at;
+    char mark = '\\';
+    Str raw, word;
+    l->at += 2;
+    TRY(quoted(l, '\'', &raw, err));
+    int32_t end = l->at;
+    TRY(skip_space(l, err));
+    word = str_slice(l->text, l->at, l->text.len);
+    if (str_starts_nocase(word, STR("uescape"))) {
+        l->at += 7;
+        TRY(skip_space(l, err));
+        bool ok = at(l, 0) == '\'' && at(l, 1) != '\'' && at(l, 2) == '\'';
+        mark = at(l, 1);
+        bool hex = is_digit(mark) || ((mark | 32) >= 'a' && (mark | 32) <= 'f');
+        if (!ok || hex || mark == '+' || mark == '"' || mark == ' ') {
+            return expr_fail(l->text, l->at, err, "invalid Unicode escape character");
+        }
+        l->at += 3;
+    } else {
+        l->at = end;
+    }
+    char *out = arena_alloc(l->arena, raw.len + 8);
+    if (!out) return err_memory(err);
+    int64_t len = 0;
+    if (unicode_unescape(raw, mark, false, out, &len) >= 0) {
+        return expr_fail(l->text, start, err, "invalid Unicode escape");
+    }
+    *ret_text = str_make(out, len);
+    return OK;
+}
+
+/* After a text, a line's end and another text in quotes go on with it. */
+static Status continue_string(Lexer *l, Str *text, Err *err)
+{
+    while (true) {
+        int32_t end = l->at;
+        TRY(skip_space(l, err));
+        bool newline = str_find_char(str_slice(l->text, end, l->at), '\n') >= 0;
+        if (!newline || at(l, 0) != '\'') {
+            l->at = end;
+            return OK;
+        }
+        Str more;
+        TRY(quoted(l, '\'', &more, err));
+        TRY(arena_printf(l->arena, text, err, "%.*s%.*s", (int)text->len, text->ptr, (int)more.len,
+                         more.ptr));
+    }
+}
+
 /* digits[.digits][e±digits] */
 static TokenKind number(Lexer *l)
 {
     TokenKind kind = TOKEN_INTEGER;
     while (is_digit(at(l, 0))) l->at++;
-    if (at(l, 0) == '.' && (is_digit(at(l, 1)) || !is_name_start(at(l, 1)))) {
+    bool exponent =
+        (at(l, 1) | 32) == 'e' && is_digit(at(l, at(l, 2) == '+' || at(l, 2) == '-' ? 3 : 2));
+    if (at(l, 0) == '.' && (is_digit(at(l, 1)) || !is_name_start(at(l, 1)) || exponent)) {
         kind = TOKEN_NUMBER;
         l->at++;
         while (is_digit(at(l, 0))) l->at++;
@@ -198,10 +286,12 @@ static TokenKind number(Lexer *l)
 }
 
 /* Longest first. */
-static const char *const SYMBOLS[] = {"->>", "#>>", "~~*", "!~*", "->", "#>", "::", "||", "<=",
-                                      ">=",  "<>",  "!=",  "!~",  "~*", "~~", "@>", "<@", "(",
-                                      ")",   "[",   "]",   ",",   ".",  "+",  "-",  "*",  "/",
-                                      "%",   "^",   "=",   "<",   ">",  "~",  "?"};
+static const char *const SYMBOLS[] = {"!~~*", "->>", "#>>", "~~*", "!~*", "!~~", "||/", "->", "#>",
+                                      "#-",   "::",  "||",  "<=",  ">=",  "<>",  "!=",  "!~", "~*",
+                                      "~~",   "@>",  "<@",  "?|",  "?&",  "&&",  "<<",  ">>", "^@",
+                                      "|/",   "=>",  "(",   ")",   "[",   "]",   ",",   ".",  "+",
+                                      "-",    "*",   "/",   "%",   "^",   "=",   "<",   ">",  "~",
+                                      "?",    "&",   "|",   "#",   "@"};
 
 static Status symbol(Lexer *l, Token *token, Err *err)
 {
@@ -230,11 +320,16 @@ static Status word(Lexer *l, Token *token, Err *err)
     }
     if (c == '\'') {
         token->kind = TOKEN_STRING;
-        return quoted(l, '\'', &token->text, err);
+        TRY(quoted(l, '\'', &token->text, err));
+        return continue_string(l, &token->text, err);
     }
     if ((c == 'e' || c == 'E') && at(l, 1) == '\'') {
         token->kind = TOKEN_STRING;
         return escaped_string(l, &token->text, err);
+    }
+    if ((c == 'u' || c == 'U') && at(l, 1) == '&' && at(l, 2) == '\'') {
+        token->kind = TOKEN_STRING;
+        return unicode_string(l, &token->text, err);
     }
     int32_t start = l->at;
     if (is_digit(c) || (c == '.' && is_digit(at(l, 1)))) {
@@ -258,8 +353,11 @@ Status lexer_next(Lexer *l, Token *token, Err *err)
     if (l->at >= l->text.len) return OK;
     char c = at(l, 0);
     bool meta = c == '@' && is_name_start(at(l, 1));
-    bool point = c == '.' && is_digit(at(l, 1));
-    if (is_name_start(c) || is_digit(c) || c == '"' || c == '\'' || meta || point) {
+    bool point = c == '.' && is_digit(at(l, 1)), dollar = false;
+    if (c == '$') TRY(dollar_string(l, &token->text, &dollar, err));
+    if (dollar) {
+        token->kind = TOKEN_STRING;
+    } else if (is_name_start(c) || is_digit(c) || c == '"' || c == '\'' || meta || point) {
         TRY(word(l, token, err));
     } else {
         TRY(symbol(l, token, err));

@@ -2,6 +2,7 @@
 #include "engine/expr/eval.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "foundation/base/number.h"
 
@@ -259,7 +260,10 @@ Status eval_prepare(Checker *c, ExprNode *node, Err *err)
         int64_t len = int64_min((int64_t)strlen(err->message), (int64_t)sizeof message - 1);
         memcpy(message, err->message, (size_t)len);
         message[len] = 0;
-        return expr_fail(c->text, node->position, err, "%s", message);
+        char hint[ERR_HINT_MAX];
+        (void)snprintf(hint, sizeof hint, "%s", err->hint);
+        (void)expr_fail(c->text, node->position, err, "%s", message);
+        return hint[0] ? err_hint(err, "%s", hint) : FAIL;
     }
     c->stateful[c->stateful_count++] = node;
     return OK;

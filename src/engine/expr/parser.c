@@ -94,15 +94,45 @@ typedef struct Operator {
 } Operator;
 
 static const Operator OPERATORS[] = {
-    {"=", LEVEL_COMPARE, NULL},    {"<>", LEVEL_COMPARE, NULL}, {"!=", LEVEL_COMPARE, "<>"},
-    {"<", LEVEL_COMPARE, NULL},    {"<=", LEVEL_COMPARE, NULL}, {">", LEVEL_COMPARE, NULL},
-    {">=", LEVEL_COMPARE, NULL},   {"~", LEVEL_OTHER, NULL},    {"~*", LEVEL_OTHER, NULL},
-    {"!~", LEVEL_OTHER, NULL},     {"!~*", LEVEL_OTHER, NULL},  {"~~", LEVEL_OTHER, "like"},
-    {"~~*", LEVEL_OTHER, "ilike"}, {"||", LEVEL_OTHER, NULL},   {"->", LEVEL_OTHER, NULL},
-    {"->>", LEVEL_OTHER, NULL},    {"#>", LEVEL_OTHER, NULL},   {"#>>", LEVEL_OTHER, NULL},
-    {"@>", LEVEL_OTHER, NULL},     {"<@", LEVEL_OTHER, NULL},   {"?", LEVEL_OTHER, NULL},
-    {"+", LEVEL_ADD, NULL},        {"-", LEVEL_ADD, NULL},      {"*", LEVEL_MULTIPLY, NULL},
-    {"/", LEVEL_MULTIPLY, NULL},   {"%", LEVEL_MULTIPLY, NULL}, {"^", LEVEL_POWER, NULL},
+    {"=", LEVEL_COMPARE, NULL},
+    {"<>", LEVEL_COMPARE, NULL},
+    {"!=", LEVEL_COMPARE, "<>"},
+    {"<", LEVEL_COMPARE, NULL},
+    {"<=", LEVEL_COMPARE, NULL},
+    {">", LEVEL_COMPARE, NULL},
+    {">=", LEVEL_COMPARE, NULL},
+    {"~", LEVEL_OTHER, NULL},
+    {"~*", LEVEL_OTHER, NULL},
+    {"!~", LEVEL_OTHER, NULL},
+    {"!~*", LEVEL_OTHER, NULL},
+    {"~~", LEVEL_OTHER, "like"},
+    {"~~*", LEVEL_OTHER, "ilike"},
+    {"||", LEVEL_OTHER, NULL},
+    {"->", LEVEL_OTHER, NULL},
+    {"->>", LEVEL_OTHER, NULL},
+    {"#>", LEVEL_OTHER, NULL},
+    {"#>>", LEVEL_OTHER, NULL},
+    {"@>", LEVEL_OTHER, NULL},
+    {"<@", LEVEL_OTHER, NULL},
+    {"?", LEVEL_OTHER, NULL},
+    {"?|", LEVEL_OTHER, NULL},
+    {"?&", LEVEL_OTHER, NULL},
+    {"#-", LEVEL_OTHER, NULL},
+    {"&&", LEVEL_OTHER, NULL},
+    {"&", LEVEL_OTHER, NULL},
+    {"|", LEVEL_OTHER, NULL},
+    {"#", LEVEL_OTHER, NULL},
+    {"<<", LEVEL_OTHER, NULL},
+    {">>", LEVEL_OTHER, NULL},
+    {"^@", LEVEL_OTHER, "starts_with"},
+    {"!~~", LEVEL_OTHER, "not like"},
+    {"!~~*", LEVEL_OTHER, "not ilike"},
+    {"+", LEVEL_ADD, NULL},
+    {"-", LEVEL_ADD, NULL},
+    {"*", LEVEL_MULTIPLY, NULL},
+    {"/", LEVEL_MULTIPLY, NULL},
+    {"%", LEVEL_MULTIPLY, NULL},
+    {"^", LEVEL_POWER, NULL},
 };
 
 static const Operator *operator_at(const Token *token)
@@ -121,9 +151,29 @@ static Status parse_not(Parser *p, ExprNode *node, bool negate, ExprNode **ret_n
     return OK;
 }
 
+/* ~ @ |/ ||/ in front of an operand; they bind looser than + and *. */
+static Status parse_prefix(Parser *p, ExprNode **ret_node, bool *ret_done, Err *err)
+{
+    static const char *const PREFIXES[][2] = {
+        {"~", "~"}, {"@", "abs"}, {"|/", "sqrt"}, {"||/", "cbrt"}};
+    const Token *token = parser_token(p);
+    *ret_done = false;
+    for (int64_t i = 0; i < COUNT_OF(PREFIXES); i++) {
+        if (!parser_take(p, PREFIXES[i][0])) continue;
+        *ret_done = true;
+        ExprNode *operand = NULL;
+        TRY(parser_operand(p, LEVEL_OTHER + 1, &operand, err));
+        return parser_call(p, PREFIXES[i][1], token->position, operand, NULL, NULL, ret_node, err);
+    }
+    return OK;
+}
+
 static Status parse_unary(Parser *p, ExprNode **ret_node, Err *err)
 {
     const Token *token = parser_token(p);
+    bool done = false;
+    TRY(parse_prefix(p, ret_node, &done, err));
+    if (done) return OK;
     if (!token_is(token, "-") && !token_is(token, "+")) return parser_primary(p, ret_node, err);
     bool negative = token_is(token, "-");
     p->at++;
@@ -183,14 +233,61 @@ static Status parse_in(Parser *p, ExprNode *left, bool negate, ExprNode **ret_no
     return parse_not(p, any, negate, ret_node, err);
 }
 
+/* ANY (array), SOME (array) or ALL (array) at the right of an operator. */
+static Status parse_any(Parser *p, const char *op, ExprNode *left, ExprNode **ret_node,
+                        bool *ret_done, Err *err)
+{
+    const Token *word = parser_token(p);
+    bool all = token_is_word(word, "all");
+    *ret_done = all || token_is_word(word, "any") || token_is_word(word, "some");
+    *ret_done = *ret_done && token_is(parser_ahead(p, 1), "(");
+    if (!*ret_done) return OK;
+    p->at += 2;
+    ExprNode *array = NULL, *name = NULL;
+    TRY(parser_expression(p, &array, err));
+    TRY(parser_expect(p, ")", err));
+    TRY(parser_literal(p, str_from(op), word->position, &name, err));
+    return parser_call(p, all ? "all of" : "any of", left->position, left, array, name, ret_node,
+                       err);
+}
+
 static Status parse_like(Parser *p, const char *name, ExprNode *left, bool negate,
                          ExprNode **ret_node, Err *err)
 {
     ExprNode *pattern = NULL, *escape = NULL, *node = NULL;
+    bool any = false;
+    const char *op = !negate                               ? name
+                     : str_eq(str_from(name), STR("like")) ? "not like"
+                                                           : "not ilike";
+    TRY(parse_any(p, op, left, ret_node, &any, err));
+    if (any) return OK;
     TRY(parser_operand(p, LEVEL_RANGE + 1, &pattern, err));
     if (parser_take_word(p, "escape")) TRY(parser_operand(p, LEVEL_RANGE + 1, &escape, err));
     TRY(parser_call(p, name, left->position, left, pattern, escape, &node, err));
     return parse_not(p, node, negate, ret_node, err);
+}
+
+static bool is_pair(const ExprNode *node)
+{
+    return node->kind == EXPR_CALL && str_eq(node->name, STR("row")) && node->arg_count == 2;
+}
+
+/* (a, b) OVERLAPS (c, d) */
+static Status parse_overlaps(Parser *p, ExprNode *left, ExprNode **ret_node, Err *err)
+{
+    ExprNode *right = NULL;
+    TRY(parser_operand(p, LEVEL_RANGE + 1, &right, err));
+    if (!is_pair(left) || !is_pair(right)) {
+        return expr_fail(p->text, left->position, err,
+                         "OVERLAPS takes two pairs: (a, b) OVERLAPS (c, d)");
+    }
+    TRY(parser_node(p, EXPR_CALL, left->position, 4, ret_node, err));
+    (*ret_node)->name = STR("overlaps of");
+    for (int32_t i = 0; i < 2; i++) {
+        (*ret_node)->args[i] = left->args[i];
+        (*ret_node)->args[2 + i] = right->args[i];
+    }
+    return OK;
 }
 
 /* [NOT] BETWEEN | IN | LIKE | ILIKE | SIMILAR TO after an operand; *ret_done false: none of them.
@@ -209,9 +306,24 @@ static Status parse_range(Parser *p, ExprNode *left, ExprNode **ret_node, bool *
         p->at += 2;
         return parse_like(p, "similar_to", left, negate, ret_node, err);
     }
+    if (!negate && parser_take_word(p, "overlaps")) return parse_overlaps(p, left, ret_node, err);
     p->at -= negate;
     *ret_done = false;
     return OK;
+}
+
+/* [NFC | NFD | NFKC | NFKD] NORMALIZED */
+static Status parse_normalized(Parser *p, ExprNode *left, ExprNode **ret_node, bool *ret_done,
+                               Err *err)
+{
+    const Token *form = parser_token(p);
+    bool short_form = token_is_word(form, "normalized");
+    *ret_done = short_form || token_is_word(parser_ahead(p, 1), "normalized");
+    if (!*ret_done) return OK;
+    ExprNode *name = NULL;
+    if (!short_form) TRY(parser_literal(p, form->text, form->position, &name, err));
+    p->at += short_form ? 1 : 2;
+    return parser_call(p, "is_normalized", left->position, left, name, NULL, ret_node, err);
 }
 
 /* IS [NOT] NULL | TRUE | FALSE | UNKNOWN | DISTINCT FROM e */
@@ -226,8 +338,11 @@ static Status parse_is(Parser *p, ExprNode *left, ExprNode **ret_node, Err *err)
         TRY(parser_call(p, WORDS[i][1], left->position, left, NULL, NULL, &node, err));
         return parse_not(p, node, negate, ret_node, err);
     }
+    bool done = false;
+    TRY(parse_normalized(p, left, &node, &done, err));
+    if (done) return parse_not(p, node, negate, ret_node, err);
     if (!parser_take_word(p, "distinct")) {
-        return parser_unexpected(p, "NULL, TRUE, FALSE, UNKNOWN or DISTINCT FROM", err);
+        return parser_unexpected(p, "NULL, TRUE, FALSE, UNKNOWN, NORMALIZED or DISTINCT FROM", err);
     }
     TRY(parser_expect_word(p, "from", err));
     ExprNode *right = NULL;
@@ -240,11 +355,15 @@ static Status parse_binary(Parser *p, const Operator *op, ExprNode *left, ExprNo
                            Err *err)
 {
     const Token *token = parser_token(p);
+    const char *name = op->function ? op->function : op->symbol;
+    bool any = false, negate = str_starts(str_from(name), STR("not "));
     p->at++;
-    ExprNode *right = NULL;
+    TRY(parse_any(p, name, left, ret_node, &any, err));
+    if (any) return OK;
+    ExprNode *right = NULL, *node = NULL;
     TRY(parser_operand(p, op->level + 1, &right, err));
-    return parser_call(p, op->function ? op->function : op->symbol, token->position, left, right,
-                       NULL, ret_node, err);
+    TRY(parser_call(p, negate ? name + 4 : name, token->position, left, right, NULL, &node, err));
+    return parse_not(p, node, negate, ret_node, err);
 }
 
 /* What may follow an operand at or above `level`; *ret_done false: nothing. */

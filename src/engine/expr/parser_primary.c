@@ -77,6 +77,49 @@ static Status make_cast(Parser *p, ExprNode *operand, TypeId type, Str name, int
     return lower(p, name, &(*ret_node)->name, err);
 }
 
+static bool is_interval_field(const Token *token)
+{
+    static const char *const FIELDS[] = {"year", "month", "day", "hour", "minute", "second"};
+    for (int64_t i = 0; i < COUNT_OF(FIELDS); i++) {
+        if (token_is_word(token, FIELDS[i])) return true;
+    }
+    return false;
+}
+
+/* INTERVAL '1' DAY, '1-2' YEAR TO MONTH, '10:20' HOUR TO MINUTE: the words after the literal. */
+static Status parse_interval_fields(Parser *p, Str *text, Err *err)
+{
+    const Token *first = parser_token(p);
+    if (!is_interval_field(first)) return OK;
+    p->at++;
+    if (parser_take_word(p, "to")) {
+        const Token *last = parser_token(p);
+        if (!is_interval_field(last)) return parser_unexpected(p, "a field like MONTH", err);
+        p->at++;
+        bool minutes = token_is_word(first, "minute") && str_find_char(*text, ':') >= 0;
+        return minutes ? arena_printf(p->arena, text, err, "00:%.*s", STR_ARG(*text)) : OK;
+    }
+    Decimal number;
+    if (decimal_parse(*text, &number) == DECIMAL_OK) {
+        return arena_printf(p->arena, text, err, "%.*s %.*s", STR_ARG(str_trim(*text)),
+                            STR_ARG(first->text));
+    }
+    (void)expr_fail(p->text, first->position, err, "one field goes with one number");
+    return err_hint(err, "leave the field out, and write the units inside the quotes");
+}
+
+/* [] after a type's name makes it an array's. */
+static Status parse_type_end(Parser *p, ExprNode *operand, TypeId type, Str name, int32_t position,
+                             ExprNode **ret_node, Err *err)
+{
+    bool array = token_is(parser_token(p), "[") && token_is(parser_ahead(p, 1), "]");
+    if (array) p->at += 2;
+    TRY(make_cast(p, operand, array ? TYPE_JSON : type, name, position, ret_node, err));
+    (*ret_node)->array = array;
+    (*ret_node)->element = type;
+    return OK;
+}
+
 /* DATE '2024-01-01': a type's word with a text right after it. */
 static Status parse_typed_literal(Parser *p, ExprNode **ret_node, bool *ret_done, Err *err)
 {
@@ -98,6 +141,7 @@ static Status parse_typed_literal(Parser *p, ExprNode **ret_node, bool *ret_done
     *ret_done = true;
     ExprNode *literal = NULL;
     TRY(parser_literal(p, text->text, text->position, &literal, err));
+    if (type == TYPE_INTERVAL) TRY(parse_interval_fields(p, &literal->name, err));
     return make_cast(p, literal, type, name, first->position, ret_node, err);
 }
 
@@ -196,6 +240,26 @@ static Status parse_plain_call(Parser *p, ExprNode **ret_node, Err *err)
     return lower(p, name->text, &(*ret_node)->name, err);
 }
 
+/* ARRAY[a, b] */
+static Status parse_array(Parser *p, ExprNode **ret_node, Err *err)
+{
+    int32_t position = parser_token(p)->position, count = 0;
+    ExprNode *items[CALL_ARGS_MAX];
+    p->at += 2;
+    while (!token_is(parser_token(p), "]")) {
+        if (count == CALL_ARGS_MAX) {
+            return expr_fail(p->text, position, err, "more than %d items", CALL_ARGS_MAX);
+        }
+        if (count > 0) TRY(parser_expect(p, ",", err));
+        TRY(parser_expression(p, &items[count++], err));
+    }
+    p->at++;
+    TRY(parser_node(p, EXPR_CALL, position, count, ret_node, err));
+    (*ret_node)->name = STR("array of");
+    for (int32_t i = 0; i < count; i++) (*ret_node)->args[i] = items[i];
+    return OK;
+}
+
 static Status parse_cast(Parser *p, int32_t position, ExprNode **ret_node, Err *err)
 {
     ExprNode *operand = NULL;
@@ -204,8 +268,8 @@ static Status parse_cast(Parser *p, int32_t position, ExprNode **ret_node, Err *
     TRY(parser_expression(p, &operand, err));
     TRY(parser_expect_word(p, "as", err));
     TRY(parser_type(p, &type, &name, err));
-    TRY(parser_expect(p, ")", err));
-    return make_cast(p, operand, type, name, position, ret_node, err);
+    TRY(parse_type_end(p, operand, type, name, position, ret_node, err));
+    return parser_expect(p, ")", err);
 }
 
 /* extract(field FROM e) */
@@ -240,14 +304,15 @@ static Status parse_position(Parser *p, int32_t position, ExprNode **ret_node, E
     return parser_call(p, "position", position, needle, text, NULL, ret_node, err);
 }
 
-/* substring(x FROM a [FOR b]) | substring(x FROM pattern) | substring(x, a, b) */
+/* substring(x FROM a [FOR b]) | (x FROM pattern) | (x SIMILAR pattern ESCAPE e) | (x, a, b) */
 static Status parse_substring(Parser *p, int32_t position, ExprNode **ret_node, Err *err)
 {
     ExprNode *args[3] = {NULL, NULL, NULL};
     TRY(parser_expression(p, &args[0], err));
     for (int32_t i = 1; i < 3; i++) {
-        const char *word = i == 1 ? "from" : "for";
-        if (!parser_take(p, ",") && !parser_take_word(p, word)) break;
+        const char *word = i == 1 ? "from" : "for", *other = i == 1 ? "similar" : "escape";
+        bool more = parser_take(p, ",") || parser_take_word(p, word) || parser_take_word(p, other);
+        if (!more) break;
         TRY(parser_expression(p, &args[i], err));
     }
     TRY(parser_expect(p, ")", err));
@@ -292,6 +357,21 @@ static Status parse_overlay(Parser *p, int32_t position, ExprNode **ret_node, Er
     return OK;
 }
 
+/* normalize(x [, form]): the form is a word. */
+static Status parse_normalize(Parser *p, int32_t position, ExprNode **ret_node, Err *err)
+{
+    ExprNode *text = NULL, *form = NULL;
+    TRY(parser_expression(p, &text, err));
+    if (parser_take(p, ",")) {
+        const Token *word = parser_token(p);
+        if (word->kind != TOKEN_NAME) return parser_unexpected(p, "NFC, NFD, NFKC or NFKD", err);
+        p->at++;
+        TRY(parser_literal(p, word->text, word->position, &form, err));
+    }
+    TRY(parser_expect(p, ")", err));
+    return parser_call(p, "normalize", position, text, form, NULL, ret_node, err);
+}
+
 typedef struct WordyFunction {
     const char *name;
     Status (*parse)(Parser *p, int32_t position, ExprNode **ret_node, Err *err);
@@ -300,6 +380,7 @@ typedef struct WordyFunction {
 static const WordyFunction WORDY[] = {
     {"cast", parse_cast},           {"extract", parse_extract}, {"position", parse_position},
     {"substring", parse_substring}, {"trim", parse_trim},       {"overlay", parse_overlay},
+    {"normalize", parse_normalize},
 };
 
 static Status parse_call(Parser *p, ExprNode **ret_node, Err *err)
@@ -307,7 +388,6 @@ static Status parse_call(Parser *p, ExprNode **ret_node, Err *err)
     const Token *name = parser_token(p);
     for (int64_t i = 0; i < COUNT_OF(WORDY); i++) {
         if (!token_is_word(name, WORDY[i].name)) continue;
-        if (i == 5 && !token_is(parser_ahead(p, 1), "(")) break;
         p->at += 2;
         return WORDY[i].parse(p, name->position, ret_node, err);
     }
@@ -382,6 +462,9 @@ static Status parse_named(Parser *p, ExprNode **ret_node, Err *err)
     const Token *token = parser_token(p);
     bool done = false;
     if (token_is_word(token, "case")) return parse_case(p, ret_node, err);
+    if (token_is_word(token, "array") && token_is(parser_ahead(p, 1), "[")) {
+        return parse_array(p, ret_node, err);
+    }
     TRY(parse_typed_literal(p, ret_node, &done, err));
     if (done) return OK;
     if (token_is(parser_ahead(p, 1), "(") && !token->quoted && !is_reserved(token)) {
@@ -391,6 +474,19 @@ static Status parse_named(Parser *p, ExprNode **ret_node, Err *err)
     if (done) return OK;
     if (is_reserved(token)) return parser_unexpected(p, "a value", err);
     return parse_path(p, ret_node, err);
+}
+
+/* (a, b, …) after the first comma. */
+static Status parse_row(Parser *p, ExprNode *first, int32_t position, ExprNode **ret_node, Err *err)
+{
+    ExprNode *items[CALL_ARGS_MAX];
+    int32_t count = 0;
+    TRY(parse_arguments(p, items, &count, err));
+    TRY(parser_node(p, EXPR_CALL, position, count + 1, ret_node, err));
+    (*ret_node)->name = STR("row");
+    (*ret_node)->args[0] = first;
+    for (int32_t i = 0; i < count; i++) (*ret_node)->args[i + 1] = items[i];
+    return OK;
 }
 
 static Status parse_atom(Parser *p, ExprNode **ret_node, Err *err)
@@ -414,7 +510,9 @@ static Status parse_atom(Parser *p, ExprNode **ret_node, Err *err)
     }
     if (!parser_take(p, "(")) return parser_unexpected(p, "a value", err);
     TRY(parser_expression(p, ret_node, err));
-    return parser_expect(p, ")", err);
+    if (parser_take(p, ")")) return OK;
+    if (!parser_take(p, ",")) return parser_expect(p, ")", err);
+    return parse_row(p, *ret_node, token->position, ret_node, err);
 }
 
 /* A member or element of what any expression gives: the same as ->. */
@@ -437,7 +535,27 @@ static Status parse_member(Parser *p, ExprNode **node, Err *err)
         TRY(parser_literal(p, parser_token(p)->text, parser_token(p)->position, &step, err));
         p->at++;
     }
-    return parser_call(p, "->", token->position, *node, step, NULL, node, err);
+    bool index = token_is(token, "[");
+    return parser_call(p, index ? "subscript of" : "->", token->position, *node, step, NULL, node,
+                       err);
+}
+
+/* Texts compare by their bytes: the collations that do so may be named. */
+static Status parse_collate(Parser *p, Err *err)
+{
+    static const char *const BYTES[] = {"C", "POSIX", "C.UTF-8", "C.utf8", "ucs_basic"};
+    p->at++;
+    if (token_is_word(parser_token(p), "pg_catalog") && token_is(parser_ahead(p, 1), "."))
+        p->at += 2;
+    const Token *name = parser_token(p);
+    if (name->kind != TOKEN_NAME) return parser_unexpected(p, "a collation", err);
+    for (int64_t i = 0; i < COUNT_OF(BYTES); i++) {
+        if (!str_eq(name->text, str_from(BYTES[i]))) continue;
+        p->at++;
+        return OK;
+    }
+    (void)expr_fail(p->text, name->position, err, "no collation \"%.*s\"", STR_ARG(name->text));
+    return err_hint(err, "texts compare by their bytes, as with COLLATE \"C\"");
 }
 
 static Status parse_zone(Parser *p, ExprNode **node, Err *err)
@@ -459,7 +577,9 @@ Status parser_primary(Parser *p, ExprNode **ret_node, Err *err)
             Str name;
             p->at++;
             TRY(parser_type(p, &type, &name, err));
-            TRY(make_cast(p, *ret_node, type, name, token->position, ret_node, err));
+            TRY(parse_type_end(p, *ret_node, type, name, token->position, ret_node, err));
+        } else if (token_is_word(token, "collate")) {
+            TRY(parse_collate(p, err));
         } else if (token_is(token, ".") || token_is(token, "[")) {
             TRY(parse_member(p, ret_node, err));
         } else if (token_is_word(token, "at") && token_is_word(parser_ahead(p, 1), "time") &&

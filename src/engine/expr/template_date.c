@@ -129,8 +129,15 @@ void template_date_read(Str format, Template *ret_template)
     for (int64_t at = 0; at < format.len && !ret_template->too_long;) {
         Str rest = str_slice(format, at, format.len);
         bool lower;
-        if (str_starts(rest, STR("FM")) || str_starts(rest, STR("fm"))) {
+        /* TM asks for the locale's names, which are English here, without padding. */
+        bool names = str_starts_nocase(rest, STR("TM"));
+        if (names || str_starts(rest, STR("FM")) || str_starts(rest, STR("fm"))) {
             fill = true;
+            at += 2;
+            continue;
+        }
+        if (str_starts_nocase(rest, STR("FX"))) {
+            ret_template->exact = true;
             at += 2;
             continue;
         }
@@ -150,6 +157,7 @@ void template_date_read(Str format, Template *ret_template)
         bool ordinal = str_starts(tail, STR("TH")) || str_starts(tail, STR("th"));
         if (ordinal) item->ordinal = tail.ptr[0];
         if (ordinal) at += 2;
+        if (str_starts_nocase(tail, STR("SP"))) ret_template->spelled = true;
     }
 }
 
@@ -413,6 +421,10 @@ bool template_date_parse(KernelCall *call, int64_t row, int64_t *ret_us)
     }
     if (t->too_long) {
         call_error(call, row, "54000", "the format has more than %d patterns", TEMPLATE_ITEMS_MAX);
+        return false;
+    }
+    if (t->exact || t->spelled) {
+        call_error(call, row, "0A000", "the prefix FX and the suffix SP are not supported");
         return false;
     }
     Read r = {.call = call, .row = row, .text = kernel_text(call, 0, row), .month = 1, .day = 1};

@@ -60,6 +60,8 @@ typedef struct Template {
     TemplateItem items[TEMPLATE_ITEMS_MAX];
     int32_t count;
     bool too_long;
+    bool exact;   /* the prefix FX */
+    bool spelled; /* a suffix SP */
 } Template;
 
 /* Takes a format apart; its literals are borrowed from `format`. Never fails: what is no pattern is

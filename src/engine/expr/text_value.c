@@ -115,6 +115,24 @@ void text_of_value(KernelCall *call, int64_t row, const Vector *v)
     else kernel_put_text(call, row, vector_text(v)[row & v->mask]);
 }
 
+bool text_of_argument(KernelCall *call, const Vector *v, int64_t row, char *scratch, Str *ret)
+{
+    if (!kernel_valid(v, row)) return false;
+    if (v->type == TYPE_BOOL) {
+        /* concat writes booleans as PostgreSQL's output function does. */
+        *ret = vector_bool(v)[row & v->mask] ? STR("t") : STR("f");
+        return true;
+    }
+    int64_t len = text_of_scalar(v, row, scratch);
+    if (len >= 0) {
+        *ret = str_make(scratch, len);
+        return true;
+    }
+    text_of_value(call, row, v);
+    *ret = vector_text(call->result)[row];
+    return true;
+}
+
 /* ---- JSON ---- */
 
 static Status put_json_number(Buf *out, NumberValue n, Err *err)

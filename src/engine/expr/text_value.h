@@ -9,6 +9,9 @@ enum { TEXT_VALUE_MAX = 96 };
 /* The row's value of a vector (any type) as the call's text result. */
 void text_of_value(KernelCall *call, int64_t row, const Vector *v);
 void text_of_cell(KernelCall *call, int64_t row, const Cell *cell);
+/* The text of an argument as PostgreSQL's output function writes it (booleans as t and f), in
+ * `scratch` of TEXT_VALUE_MAX bytes or in the row's result; false: it is NULL. */
+bool text_of_argument(KernelCall *call, const Vector *v, int64_t row, char *scratch, Str *ret_text);
 /* A dynamic value as JSON text. */
 void json_of_cell(KernelCall *call, int64_t row, const Cell *cell);
 /* Any value as a piece of JSON, appended. */

@@ -36,6 +36,8 @@ typedef struct ExprNode {
     bool null;     /* literal NULL */
     bool has_else; /* CASE */
     bool explicit_cast;
+    bool array;     /* an array of SQL: JSON whose elements are counted from 1 */
+    TypeId element; /* of an array */
 
     /* After the check: */
     int32_t column;           /* index in the schema */

@@ -1,0 +1,136 @@
+"""Expressions that are pasted from psql: neuron gives what a real PostgreSQL gives, or refuses with the fix."""
+
+import json
+import subprocess
+
+import pytest
+
+from conftest import PROGRAM
+
+# 1. Differences that nothing admitted.
+SILENT = [
+    r"'José' ~ '^\w+$'", r"'José' ~ '^[[:alpha:]]+$'", r"'é' ~ '[[:lower:]]'", r"'É' ~ '[[:upper:]]'",
+    r"regexp_replace('José Núñez', '\W', '', 'g')", r"regexp_replace('a' || chr(8195) || 'b', '\s', '_')",
+    r"'٣' ~ '\d'", r"'٣' ~ '\w'", r"'é' ~ '[^[:alpha:]]'", r"'año' ~ '^[[:alnum:]]+$'", r"'¿' ~ '[[:punct:]]'",
+    r"'É' ~* 'é'", r"'日本' ~ '^\w{2}$'", r"'a_b' ~ '^[\w]+$'", r"'a-b' ~ '[\s\d]'", r"'x1' ~ '^\D\d$'",
+    r"'foo bar' ~ '\mbar\M'", r"'foobar' ~ '\mbar'", r"'foo bar' ~ '\ybar\y'", r"'foobar' ~ '\Ybar'",
+    r"'été' ~ '\mété\M'", r"'foo bar' ~ '[[:<:]]bar[[:>:]]'", r"'a\b' ~ '\B'", r"'a' ~ '\b'", r"E'a\bc' ~ 'a\bc'",
+    r"(regexp_match('k=v', '(.)=(.)'))[1]", r"(regexp_match('k=v', '(.)=(.)'))[2]", r"(regexp_match('k=v', '(.)=(.)'))[0]",
+    r"(regexp_match('kv', 'k'))[1]", r"(regexp_match('k=v', '(.)=(.)'))[3]",
+    r"(coalesce(regexp_match('k=v', '(.)=(.)'), NULL))[1]",
+    r"regexp_substr('foobar', 'o(.)b')", r"substring('foobar' from 'o(.)b')", r"regexp_substr('foobar', 'x')",
+    r"E'\x41'", r"E'\x4'", r"E'\101'", r"E'\u00e9'", r"E'\U0001F600'", r"E'\uD83D\uDE00'", r"E'a\'b'", r"E'a\\b'", r"E'\q'",
+    r"E'\b\f\n\r\t'::bytea::text", r"E'\xc3\xa9'",
+    r"to_char(date '2024-01-05', 'TMMonth')", r"to_char(date '2024-01-05', 'TMDay, DD TMmon')",
+    r"to_char(date '2024-01-05', 'FMMonth FMDDth')", r"to_char(1234, 'FM9G999')",
+    r"""json_extract_path_text('{"a":{"b":2}}', 'a', 'b')""", r"""json_extract_path('{"a":{"b":2}}', 'a')::text""",
+    r"""json_array_length('[1,[2,3]]')""", r"""json_typeof('{"a":1}')""", r"""jsonb_typeof('"a"')""",
+    r"E'a\nb' ~ '(?n)^a$'", r"'ABC' ~ '(?i)b'", r"'a b' ~ '(?x)a [ ] b # text'", r"E'a\nb' ~ '(?p)^a.b'", r"E'a\nb' ~ '(?w)^b'",
+    r"E'a\nb' ~ '(?s)a.b'", r"'a.b' ~ '(?q)a.b'", r"'axb' ~ '***=a.b'", r"'a.b' ~ '***=a.b'", r"'ab' ~ '***:a(?:b)'",
+    r"E'a\nb' ~ 'a[^x]b'", r"E'a\nb' ~ '(?n)a[^x]b'", r"E'a\n' ~ 'a$'", r"regexp_like(E'a\nb', '^b', 'n')",
+    r"quote_literal(E'a\\b')", r"quote_literal('it''s')", r"quote_literal(42)", r"quote_ident('foo')", r"quote_ident('Foo')",
+    r"quote_ident('select')", r"""quote_ident('a"b')""", r"quote_ident('')", r"quote_ident('user')", r"quote_ident('name')",
+    # alternatives and quantifiers: the whole match is the longest, or the shortest where the first quantifier is lazy
+    r"substring('foobar' from 'foo|foobar')", r"substring('XY1234Z' from 'Y*([0-9]{1,3})')",
+    r"substring('XY1234Z' from 'Y*?([0-9]{1,3})')", r"regexp_replace('<a><b>', '<.*?>', 'x')",
+    r"regexp_replace('abab', '(a|ab)(c|bab)*', '[\1|\2]')", r"to_json(regexp_match('abc01234xyz', '(.*)(\d+)(.*)'))",
+    r"substring('aab' from 'a?(ab)?')", r"(regexp_match('abc01234xyz', '(.*?)(\d+)(.*)'))[2]",
+    r"(regexp_match('abc01234xyz', '(?:(.*?)(\d+)(.*)){1,1}'))[2]", r"'aa' ~ '(a)\1'", r"'a{b' ~ 'a{b'", r"'a]' ~ '[]]'",
+    r"'a\b' ~ '[\\]'", r"'-' ~ '[a\-z]'", r"'aé' ~ '\u00e9'",
+    r"'A' ~ '\x41'", r"E'\t' ~ '\t'", r"E'\v' ~ '\v'", r"'ab' ~ 'a(?#text)b'", r"'foobar' ~ 'foo(?=bar)'",
+    r"'foobar' ~ '(?<!x)bar'",
+]
+
+# 2. Usual functions and forms.
+USUAL = [
+    r"1.e3",
+    r"""'[1]'::jsonb || '2'::jsonb""",
+    r"interval '1' day",
+    r"interval '90' minute", r"interval '10:20' hour to minute",
+    r"to_json(string_to_array('a,b,,c', ','))", r"to_json(string_to_array('a,b', ',', 'b'))", r"(string_to_array('a,b', ','))[2]",
+    r"to_json(regexp_split_to_array('a1b22c', '\d+'))", r"array_to_string(ARRAY['a','b'], '-')",
+    r"array_to_string(ARRAY[1,NULL,3], ',', '*')", r"1 = ANY(ARRAY[1,2])", r"3 = ANY(ARRAY[1,2])", r"3 <> ALL(ARRAY[1,2])",
+    r"3 = ANY(ARRAY[1,NULL])", r"'abc' LIKE ANY (ARRAY['x%','a%'])", r"'abc' LIKE ALL (ARRAY['x%','a%'])",
+    r"'a' = ANY(string_to_array('a,b', ','))", r"2 = ANY('{1,2}')", r"2 = ANY('{1,2}'::int[])",
+    r"(1, 2) < (1, 3)", r"(1, 2) = (1, 2)", r"(1, 'a') IN ((2, 'b'), (1, 'a'))", r"(1, NULL) = (2, NULL)", r"(2, 1) >= (1, 3)",
+    r"'1' in (1, 2)", r"1 in ('1', '2')", r"cardinality(ARRAY[1,2,3])", r"array_length(ARRAY[1,2], 1)",
+    r"array_position(ARRAY['a','b'], 'b')", r"to_json(array_append(ARRAY[1], 2))", r"(ARRAY[4,5,6])[2]", r"(ARRAY['x'])[1]",
+    r"to_json(array_remove(ARRAY[1,2,1], 1))", r"ARRAY[1,2] @> ARRAY[2]", r"ARRAY[1,2] && ARRAY[2,3]", r"to_json(ARRAY[1] || 2)",
+    r"'abc' SIMILAR TO '(a|b)%'", r"'abc' SIMILAR TO 'a_c'", r"'abc' NOT SIMILAR TO 'x%'", r"'a%c' SIMILAR TO 'a\%c'",
+    r"'abc' SIMILAR TO 'a'", r"""substring('abcdefg' similar 'a#"(b_d)#"%' escape '#')""", r"""substring('abcdefg' from 'a#"b_d#"%' for '#')""",
+    r"format('%I = %L', 'Foo', 'it''s')", r"format('|%10s|', 'foo')", r"format('|%-10s|', 'foo')", r"format('%2$s %1$s', 'a', 'b')",
+    r"format('%L', NULL)", r"format('%1$s %s %1$s', 'a', 'b')", r"format('|%*s|', 5, 'a')", r"format('100%%')",
+    r"quote_nullable(NULL)", r"quote_nullable('a')", r"normalize(E'e\u0301')", r"normalize('é', NFD)", r"normalize(E'e\u0301', NFC) = 'é'",
+    r"'é' IS NORMALIZED", r"unistr('d\0061t\+000061')", r"unistr('\u00e9')", r"""'a' COLLATE "C" < 'b'""", r"""upper('a' COLLATE "C")""",
+    r"$$it's$$", r"$x$a$$b$x$", r"U&'d\0061t\+000061'", r"U&'d!0061t' UESCAPE '!'", "'a'\n'b'",
+    r"regexp_count('abcabc', 'a', 2)", r"regexp_count('ABC', 'b', 1, 'i')", r"regexp_replace('A PostgreSQL function', 'a|e|i|o|u', 'X', 1, 0, 'i')",
+    r"regexp_replace('abcabc', 'b', 'X', 3)", r"regexp_replace('aaa', 'a', 'X', 1, 2)", r"regexp_instr('foobar', 'o(.)b')",
+    r"regexp_instr('ABCDEF', 'c(.)(..)', 1, 1, 0, 'i', 2)", r"regexp_instr('aXbX', 'X', 1, 2)", r"regexp_instr('abc', 'b', 1, 1, 1)",
+    r"regexp_substr('number 10 and 20', '\d+', 1, 2)", r"regexp_substr('foobar', 'o(.)(b)', 1, 1, '', 2)", r"regexp_like('ABC', 'b', 'i')",
+    r"@ (-5)", r"|/ 25.0", r"||/ 27.0",
+    r"left('abc', 2) ^@ 'a'", r"starts_with('abc', 'a')", r"to_hex(255)", r"'abc' ~~ 'a%'", r"'abc' !~~ 'a%'", r"'ABC' ~~* 'a%'",
+    r"'ABC' !~~* 'a%'", r"/* a /* b */ c */ 1",
+    r"true IS NOT UNKNOWN", r"'a' IS DISTINCT FROM NULL", r"ceiling(1.2)", r"div(-9, 4)",
+    r"greatest('a', 'b')", r"substr('abc', -1, 3)", r"string_to_array('a,b', ',') = ARRAY['a','b']", r"bool 'yes'", r"cast('1' as int)",
+]
+
+# 3. Texts of dates that have one meaning.
+DATES = [
+    r"timestamptz '2024-02-03 10:11:12.5 -08'",
+    r"timestamp '2024-02-29 24:00:00'", r"date '0044-03-15 BC'",
+]
+
+# Refused on purpose: (expression, words of the message, words of the hint).
+REFUSED = [
+    (r"'.' ~ '[[.period.]]'", "invalid collating element", "^"), (r"'a' ~ '(?b)a'", "invalid embedded option", "^"),
+    (r"'ab' ~ 'a(?i)b'", '"(?" begins a group', "^"), (r"'a' ~ 'a++'", "quantifier operand invalid", "^"),
+    (r"regexp_match('a', 'a', 'g')", 'the option "g" has no meaning here', "regexp_replace knows it"),
+    (r"regexp_like('a', 'a', 'y')", 'invalid regular expression option: "y"', "there are c i m n p q s t w x"),
+    (r"E'\xff'", "the escapes' bytes are not UTF-8", "^"), (r"E'\u00'", "not an escape", "^"),
+    (r"to_char(date '2024-01-05', 'DDSP')", "the suffix SP is not supported", ""),
+    (r"""'a' COLLATE "de_DE" < 'b'""", 'no collation "de_DE"', "texts compare by their bytes"),
+    (r"(1, 2)", "a row of values has no type", "it may be compared with another row"),
+    (r"(1, 2) = (1, 2, 3)", "unequal number of entries", "^"),
+    (r"1 < ANY (string_to_array('1', ','))", "< ANY knows only arrays that are written out", "use = ANY or <> ALL"),
+    (r"2 = ANY ('1,2')", "malformed array literal", "write it like '{1,2}' or ARRAY[1, 2]"),
+    (r"ARRAY[ARRAY[1]]", "arrays of arrays are not supported", "^"),
+    (r"json_array_length('[1')", "invalid input syntax for type json", "^"),
+]
+
+ALL = [("1", e) for e in SILENT] + [("2", e) for e in USUAL] + [("3", e) for e in DATES]
+
+
+@pytest.fixture(scope="module")
+def answers(server):
+    script = "\\set ON_ERROR_STOP off\n" + "".join(f"SELECT coalesce(({e})::text, '<NULL>');\n\\echo ==\n" for _, e in ALL)
+    out, _ = server.psql(script)
+    parts = out.split("==\n")
+    return {e: part[:-1] if part.endswith("\n") else None for (_, e), part in zip(ALL, parts)}
+
+
+def shown(text):
+    """JSON by its value: this program writes it without blanks."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return json.dumps(value, sort_keys=True) if isinstance(value, (dict, list)) else text
+
+
+def of_neuron(expression):
+    done = subprocess.run([PROGRAM, "eval", f"coalesce(({expression})::text, '<NULL>') AS x"], input=b"{}\n",
+                          capture_output=True, timeout=60, check=False)
+    return json.loads(done.stdout)["x"] if done.returncode == 0 else None, done.stderr.decode()
+
+
+@pytest.mark.parametrize("expression, words, hint", REFUSED, ids=[e for e, _, _ in REFUSED])
+def test_refused_with_the_fix(expression, words, hint):
+    got, why = of_neuron(expression)
+    assert got is None and words in why.replace('\\"', '"') and hint in why
+
+
+@pytest.mark.parametrize("section, expression", ALL, ids=[f"{s}-{e}" for s, e in ALL])
+def test_the_same_as_postgresql(answers, section, expression):
+    got, why = of_neuron(expression)
+    assert got is not None, why
+    assert shown(got) == shown(answers[expression])
