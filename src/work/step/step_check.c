@@ -207,8 +207,9 @@ static Status put_warning(const CheckStep *self, const RuleResult *r, Buf *lines
 
 Status step_check_warnings(const Step *step, Buf *lines, Err *err)
 {
+    if (step->ops != &CHECK_OPS) return OK;
     const CheckStep *self = STEP_SELF(const CheckStep, CHECK_OPS, step);
-    if (step->ops != &CHECK_OPS || !self->report) return OK;
+    if (!self->report) return OK;
     for (int32_t i = 0; i < self->report->rule_count; i++) {
         const RuleResult *r = &self->report->rules[i];
         bool only_told = r->verdict == VERDICT_WARN || r->rule->on_fail == ON_FAIL_WARN;
@@ -219,8 +220,10 @@ Status step_check_warnings(const Step *step, Buf *lines, Err *err)
 
 Status step_check_result(const Step *step, bool *ret_is, Buf *out, Err *err)
 {
+    *ret_is = false;
+    if (step->ops != &CHECK_OPS) return OK;
     const CheckStep *self = STEP_SELF(const CheckStep, CHECK_OPS, step);
-    *ret_is = step->ops == &CHECK_OPS && self->report;
+    *ret_is = self->report != NULL;
     if (!*ret_is) return OK;
     const QualityReport *report = self->report;
     JsonWriter w = json_writer_make(out, err);
