@@ -196,3 +196,45 @@ def test_a_former_table_of_runs_is_altered_in_place(neuron):
     rows = db.execute("SELECT epoch, cycle, records_loaded, status, substr(published_at, 20) FROM neuron_loads ORDER BY epoch").fetchall()
     assert [row[:4] for row in rows] == [(7, 0, 8, "success"), (8, 0, 2, "success"), (9, 0, 2, "success")]
     assert rows[2][4].endswith("Z")
+
+
+@pytest.mark.parametrize("journal", ["DELETE", "WAL"])
+def test_a_database_that_is_locked_is_waited_for(neuron, journal):
+    db = database(neuron, f"CREATE TABLE x (a); PRAGMA journal_mode={journal}")
+    neuron.write("in.csv", "id\n1\n")
+    db.execute("BEGIN IMMEDIATE")
+    copy = subprocess.Popen([PROGRAM, "copy", "in.csv", "sqlite:///t.db", "--table", "t", "--mode", "append"],
+                            cwd=neuron.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with pytest.raises(subprocess.TimeoutExpired):
+        copy.wait(0.5)
+    db.execute("COMMIT")
+    assert copy.wait(60) == 0, copy.communicate()
+    assert db.execute("SELECT id FROM t").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("journal", ["DELETE", "WAL"])
+def test_a_cancel_while_a_lock_is_waited_for_is_no_failure(neuron, journal):
+    db = database(neuron, f"CREATE TABLE x (a); PRAGMA journal_mode={journal}")
+    neuron.write("in.csv", "id\n1\n")
+    neuron.write("neuron.yaml", 'pipelines: { p: { from: in.csv, to: "sqlite:///t.db", table: t, mode: append } }')
+    db.execute("BEGIN IMMEDIATE")
+
+    def is_open(run):
+        folder = f"/proc/{run.pid}/fd"
+        return any(os.path.realpath(f"{folder}/{fd}").endswith("/t.db") for fd in os.listdir(folder))
+    run = subprocess.Popen([PROGRAM, "etl", "p", "--json"], cwd=neuron.folder, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: is_open(run))
+    run.send_signal(signal.SIGTERM)
+    out, err = run.communicate(timeout=60)
+    result = json.loads(out)
+    assert run.returncode == 143, err
+    assert (result["status"], result["error"]["kind"]) == ("cancelled", "cancelled"), result
+
+
+def test_a_full_file_system_is_no_rows_fault(neuron):
+    """SQLite undoes the transaction by itself then, as RAISE(ROLLBACK) does."""
+    neuron.write("in.csv", "a,b\n" + "".join(f"{i},{'v' * 40}\n" for i in range(400000)))
+    done = subprocess.run(["bash", "-c", f"ulimit -f 1000; {PROGRAM} copy in.csv sqlite:///x.db --table t --mode append"],
+                          cwd=neuron.folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "disk I/O error" in done.stderr and "row" not in done.stderr, done.stderr

@@ -46,6 +46,8 @@ Status sqlite_write_error(SqliteSink *self, Err *err)
 {
     IGNORE(sqlite_db_error(self->db, err));
     if (self->core.cycle.phase != TABLE_OPEN || !sqlite3_get_autocommit(self->db)) return FAIL;
+    /* A full disk and an interrupt undo it too, and are no row's. */
+    if (sqlite_db_error_in_write(err) == WRITE_ERROR_RUN) return FAIL;
     memcpy(err->sqlstate, "40000", 6);
     (void)err_prefix(err, "one row undid the whole transaction: ");
     return err_hint(err, "fix the row, or let the trigger's RAISE(ROLLBACK) be"

@@ -147,7 +147,7 @@ static Status sqlite_sink_open(Sink *sink, Str run_id, int64_t epoch, Err *err)
     TRY(open_db(self, SQLITE_DB_CREATE, err));
     /* Readers of the same file, our own source among them, and this writer don't block each other.
      */
-    TRY(sqlite_db_exec(self->db, "PRAGMA journal_mode=WAL", err));
+    TRY(sqlite_db_use_wal(self->db, &self->stop, err));
     buf_clear(&self->core.run_id);
     self->core.epoch = epoch;
     return buf_append(&self->core.run_id, run_id, err);

@@ -195,6 +195,16 @@ Status sqlite_db_exec(sqlite3 *db, const char *sql, Err *err)
     return sqlite_db_error(db, err);
 }
 
+Status sqlite_db_use_wal(sqlite3 *db, SqliteStop *stop, Err *err)
+{
+    int tries = 0;
+    while (sqlite_db_exec(db, "PRAGMA journal_mode=WAL", err) != OK) {
+        bool busy = sqlite3_errcode(db) == SQLITE_BUSY;
+        if (!busy || !is_worth_a_try(stop, tries++)) return FAIL;
+    }
+    return OK;
+}
+
 Status sqlite_db_prepare(sqlite3 *db, Str sql, sqlite3_stmt **ret_statement, Err *err)
 {
     if (sql.len > INT_MAX) return err_set(err, ERR_LIMIT, "the statement is too long");

@@ -34,6 +34,9 @@ typedef struct SqliteStop {
 void sqlite_db_stop_on(sqlite3 *db, SqliteStop *stop);
 /* Between two statements: ERR_CANCELLED when it was cancelled. */
 MUST_USE Status sqlite_db_check(const SqliteStop *stop, Err *err);
+/* Readers and one writer of the file don't block each other from now on. Waits for a lock as a
+ * statement does, which SQLite itself doesn't do here. */
+MUST_USE Status sqlite_db_use_wal(sqlite3 *db, SqliteStop *stop, Err *err);
 
 /* FAIL with the connection's last error: kind, SQLSTATE where one fits, SQLite's message. */
 MUST_USE Status sqlite_db_error(sqlite3 *db, Err *err);
