@@ -1,12 +1,17 @@
 """Pipelines into SQLite: upsert, incremental, rejects, plan, state, tests, mistakes in configurations."""
 
+import glob
 import json
 import os
+import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 
 import pytest
+from conftest import PROGRAM
+from test_run import wait_for
 
 CONFIG = """
 connections:
@@ -314,3 +319,22 @@ def test_log_options_are_checked(neuron):
     neuron.write("neuron.yaml", "{}\n")
     assert "debug" in neuron("validate", "--log-level", "loud", code=2).stderr
     assert "text or json" in neuron("validate", "--log-format", "xml", code=2).stderr
+
+
+def test_a_cancel_between_two_attempts(neuron):
+    """It failed and waits: what ends it is the cancel."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        neuron.write("in.csv", "id\n1\n")
+        neuron.write("neuron.yaml", f"""
+pipelines:
+  p: {{ from: in.csv, to: "postgresql://x@127.0.0.1:{listener.getsockname()[1]}/x?sslmode=disable&gssencmode=disable",
+       table: t, mode: append, retry: {{ attempts: 3, wait: 5m }} }}
+""")
+        run = subprocess.Popen([PROGRAM, "etl", "p", "--json"], cwd=neuron.folder, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+        listener.settimeout(30)
+        listener.accept()[0].close()
+        wait_for(lambda: not any(os.readlink(fd).startswith("socket:") for fd in glob.glob(f"/proc/{run.pid}/fd/*")))
+        run.send_signal(signal.SIGTERM)
+        out, err = run.communicate(timeout=60)
+    assert (run.returncode, json.loads(out)["status"]) == (143, "cancelled"), (out, err)

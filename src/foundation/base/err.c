@@ -136,6 +136,13 @@ Status err_at(Err *err, int64_t line, int64_t column)
     return FAIL;
 }
 
+Status err_to_cancelled(Err *err)
+{
+    if (!err || err->kind == ERR_CANCELLED) return FAIL;
+    err->kind = ERR_CANCELLED;
+    return err_prefix(err, "cancelled: ");
+}
+
 void err_clear(Err *err)
 {
     if (!err) return;

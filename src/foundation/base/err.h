@@ -52,6 +52,10 @@ Status err_where(Err *err, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Position in the user's text, 1-based. Returns FAIL. */
 Status err_at(Err *err, int64_t line, int64_t column);
 
+/* What a cancel brought about (a lock that nobody waits for any more, a closed connection) is the
+ * cancel itself; what was said stays in the message. Returns FAIL. */
+Status err_to_cancelled(Err *err);
+
 void err_clear(Err *err);
 const char *err_kind_name(ErrKind kind);
 /* True when the same work may succeed later without anybody's doing (connection, deadlock…). */

@@ -53,6 +53,7 @@ void flow_fail(Flow *flow, const Err *err)
     pthread_mutex_lock(&flow->error_mutex);
     if (!atomic_load(&flow->failed)) {
         flow->error = *err;
+        if (flow_is_cancelled(flow)) IGNORE(err_to_cancelled(&flow->error));
         atomic_store(&flow->failed, true);
     }
     pthread_mutex_unlock(&flow->error_mutex);
@@ -64,9 +65,14 @@ void flow_fail(Flow *flow, const Err *err)
     pthread_mutex_unlock(&flow->handshake.mutex);
 }
 
+static bool is_cancelled(const FlowSpec *spec)
+{
+    return spec->end.cancelled && atomic_load(spec->end.cancelled);
+}
+
 bool flow_is_cancelled(const Flow *flow)
 {
-    return flow->spec->end.cancelled && atomic_load(flow->spec->end.cancelled);
+    return is_cancelled(flow->spec);
 }
 
 void flow_drop_epoch(Flow *flow, const int32_t *parts, int32_t count, int64_t epoch)
@@ -189,7 +195,7 @@ Status flow_run(const FlowSpec *spec, FlowResult *ret_result, Err *err)
 {
     Err local = {0};
     if (!err) err = &local;
-    TRY(flow_open(spec, err));
+    if (flow_open(spec, err) != OK) return is_cancelled(spec) ? err_to_cancelled(err) : FAIL;
     Flow *flow = mem_zalloc((int64_t)sizeof *flow);
     if (!flow) return err_memory(err);
     Status status = flow_init(flow, spec, ret_result, err);

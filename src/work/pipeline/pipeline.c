@@ -225,6 +225,11 @@ static Status already_published(Assembly *a, RunResult *result, bool *ret_done, 
     return buf_append(&result->watermark, buf_str(&a->state.position.cursor), err);
 }
 
+static bool is_cancelled(const PipelineEnv *env)
+{
+    return env->cancelled && atomic_load(env->cancelled);
+}
+
 static Status attempt(const PipelineConfig *config, const RunOptions *options,
                       const PipelineEnv *env, bool again, RunResult *result, Err *err)
 {
@@ -235,6 +240,7 @@ static Status attempt(const PipelineConfig *config, const RunOptions *options,
     if (status == OK) status = rejects_begin(&assembly, result, err);
     if (status == OK && again) status = already_published(&assembly, result, &done, err);
     if (status == OK && !done) status = wire_try(&assembly, err);
+    if (status != OK && is_cancelled(env)) status = err_to_cancelled(err);
     if (status == OK && !done) {
         bool kept = false;
         status = flow_of_assembly(&assembly, result, &kept, err);
@@ -242,11 +248,6 @@ static Status attempt(const PipelineConfig *config, const RunOptions *options,
     }
     assembly_close(&assembly);
     return status;
-}
-
-static bool is_cancelled(const PipelineEnv *env)
-{
-    return env->cancelled && atomic_load(env->cancelled);
 }
 
 /* Wait before the next attempt; false when cancelled meanwhile. */
@@ -297,8 +298,7 @@ Status pipeline_run(const PipelineConfig *config, const RunOptions *options, con
         if (status == OK || result->attempts >= attempts || !err_is_retriable(err)) break;
         /* What was not published is read again; what was is found by its run_id. */
         again = true;
-        if (!retry_wait(env, config->retry_wait_us)) break;
-        status = OK;
+        status = retry_wait(env, config->retry_wait_us) ? OK : err_to_cancelled(err);
     }
     result->duration_ns = clock_mono_ns() - start_ns;
     result->status = status == OK                 ? RUN_SUCCESS

@@ -296,6 +296,8 @@ static Status run_once(const QualitySet *set, const QualityEnv *env, bool typed,
     budget_init(&run.states, "quality", env->budget, memory);
     reject_list_init(&run.refused);
     Status status = run_check(&run, ret_report, err);
+    bool cancelled = env->cancelled && atomic_load(env->cancelled);
+    if (status != OK && cancelled) status = err_to_cancelled(err);
     *ret_again = run.again;
     run_done(&run);
     return status;
