@@ -4,6 +4,7 @@
 #include "connect/csv/csv_impl.h"
 #include "foundation/base/buf.h"
 #include "foundation/base/mem.h"
+#include "foundation/codec/datetime_text.h"
 
 enum { CSV_BATCH_LEAST = 64 << 10 };
 
@@ -140,9 +141,11 @@ static const char *shape_mistake(CsvSource *self, int64_t row, char text[128])
 static Status value_mistake(CsvSource *self, int32_t column, int64_t at, Str text, Err *err)
 {
     const Field *field = &self->schema->fields[column];
-    char reason[400];
-    (void)snprintf(reason, sizeof reason, "\"%.*s\" is not %s", STR_ARG(str_slice(text, 0, 200)),
-                   type_name(field->type));
+    char reason[720], readings[DATETIME_READINGS_MAX] = "";
+    bool dated = type_has_date(field->type) && datetime_two_readings(text, readings);
+    (void)snprintf(reason, sizeof reason, "\"%.*s\" is not %s%s%s",
+                   STR_ARG(str_slice(text, 0, 200)), type_name(field->type), dated ? ": " : "",
+                   readings);
     if (bit_get((const uint8_t *)self->bad, at)) return OK;
     bit_set((uint8_t *)self->bad, at);
     return refuse(self, self->row_numbers[at], self->ordinal + self->row_numbers[at], field->name,

@@ -63,6 +63,12 @@ bool type_parse(Str text, TypeId *ret_type, int32_t *ret_precision, int32_t *ret
 /* Bytes of one value in `data`; 0 for BOOL (bits), 1 for DYNAMIC (the tag). */
 int32_t type_width(TypeId type);
 /* TEXT, BYTES, JSON: values are TextView. */
+/* A date or a moment. */
+static inline bool type_has_date(TypeId type)
+{
+    return type == TYPE_DATE || type == TYPE_TIMESTAMP || type == TYPE_TIMESTAMPTZ;
+}
+
 static inline bool type_is_view(TypeId type)
 {
     return type == TYPE_TEXT || type == TYPE_BYTES || type == TYPE_JSON;

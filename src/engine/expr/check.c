@@ -221,6 +221,28 @@ static Status put_cast(Checker *c, ExprNode **node, TypeId type, bool explicit_c
     return OK;
 }
 
+/* 'now', 'today', 'tomorrow' and 'yesterday' as a date or timestamp go by the run's now(). */
+static Status day_word(Checker *c, ExprNode **node, TypeId type, bool *ret_done, Err *err)
+{
+    static const struct {
+        const char *word, *text;
+    } WORDS[] = {{"now", "now()"},
+                 {"today", "current_date"},
+                 {"tomorrow", "current_date + 1"},
+                 {"yesterday", "current_date - 1"}};
+    *ret_done = false;
+    for (int64_t i = 0; type_has_date(type) && i < COUNT_OF(WORDS); i++) {
+        if (!str_eq_nocase(str_trim((*node)->name), str_from(WORDS[i].word))) continue;
+        ExprNode *moment = NULL;
+        *ret_done = true;
+        TRY(parse_expression(str_from(WORDS[i].text), c->arena, &moment, err));
+        TRY(check_node(c, &moment, err));
+        *node = moment;
+        return check_convert(c, node, type, err);
+    }
+    return OK;
+}
+
 Status check_coerce(Checker *c, ExprNode **node, TypeId type, Err *err)
 {
     if ((*node)->type == type) return OK;
@@ -232,6 +254,9 @@ Status check_coerce(Checker *c, ExprNode **node, TypeId type, Err *err)
         *own = **node;
         *node = own;
         if (own->null) return constant_vector(c, own, type, 32, err);
+        bool day = false;
+        TRY(day_word(c, node, type, &day, err));
+        if (day) return OK;
         TRY(text_constant(c, *node, err));
         if (type == TYPE_TEXT) return OK;
         if (type == TYPE_DYNAMIC) return put_cast(c, node, type, false, err);

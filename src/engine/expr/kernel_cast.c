@@ -5,12 +5,18 @@
 #include "engine/expr/number_value.h"
 #include "engine/expr/text_value.h"
 #include "foundation/base/number.h"
+#include "foundation/codec/datetime_text.h"
 
 /* ---- from text ---- */
 
 static void bad_text(KernelCall *call, int64_t row, const char *type, Str text)
 {
     Str shown = str_slice(text, 0, 200);
+    char readings[DATETIME_READINGS_MAX];
+    if (type_has_date(call->result->type) && datetime_two_readings(text, readings)) {
+        call_error(call, row, "22007", "\"%.*s\" has two readings: %s", STR_ARG(shown), readings);
+        return;
+    }
     call_error(call, row, "22P02", "invalid input syntax for type %s: \"%.*s\"", type,
                STR_ARG(shown));
 }
@@ -79,27 +85,16 @@ static void text_to_time(KernelCall *call, int64_t row, Str text, TypeId type)
 {
     int64_t *out = &vector_int64(call->result)[row];
     bool zone = false;
-    bool ok = type == TYPE_TIME ? datetime_cast_time(text, out)
-                                : datetime_cast_timestamp(text, out, &zone);
-    if (!ok) {
-        bad_text(call, row, type_name(type), text);
-        return;
-    }
     /* A zone on a timestamp without one is ignored: the clock time as written counts. */
-    if (type != TYPE_TIMESTAMP || !zone) return;
-    Str clock = str_trim(text);
-    while (clock.len && clock.ptr[clock.len - 1] != '+' && clock.ptr[clock.len - 1] != 'Z' &&
-           clock.ptr[clock.len - 1] != 'z' &&
-           !(clock.ptr[clock.len - 1] == '-' && clock.len > 11)) {
-        clock.len--;
-    }
-    clock.len -= clock.len > 0;
-    (void)datetime_cast_timestamp(clock, out, &zone);
+    bool ok = type == TYPE_TIME        ? datetime_read_time(text, out)
+              : type == TYPE_TIMESTAMP ? datetime_read_clock(text, out)
+                                       : datetime_read_timestamp(text, out, &zone);
+    if (!ok) bad_text(call, row, type_name(type), text);
 }
 
 static void text_to_date(KernelCall *call, int64_t row, Str text)
 {
-    if (!datetime_cast_date(text, &vector_date(call->result)[row])) {
+    if (!datetime_read_date(text, &vector_date(call->result)[row])) {
         bad_text(call, row, "date", text);
     }
 }

@@ -2,6 +2,7 @@
 #include "engine/format/csv_field.h"
 
 #include "foundation/base/number.h"
+#include "foundation/codec/datetime_text.h"
 #include "foundation/codec/json_walk.h"
 #include "foundation/codec/uuid.h"
 
@@ -112,9 +113,9 @@ static bool append_time(Builder *b, Str text, Status *status, Err *err)
 {
     int64_t us;
     bool zone = false;
-    bool ok = b->type == TYPE_TIME ? datetime_parse_time(text, &us) || datetime_cast_time(text, &us)
+    bool ok = b->type == TYPE_TIME ? datetime_parse_time(text, &us) || datetime_read_time(text, &us)
                                    : datetime_parse_timestamp(text, &us, &zone) ||
-                                         datetime_cast_timestamp(text, &us, &zone);
+                                         datetime_read_timestamp(text, &us, &zone);
     if (!ok || (b->type == TYPE_TIMESTAMP && zone)) return false;
     *status = builder_int64(b, us, err);
     return true;
@@ -158,7 +159,7 @@ bool csv_append(Builder *b, Str text, Status *status, Err *err)
     case TYPE_NUMERIC:
         return append_numeric(b, text, status, err);
     case TYPE_DATE:
-        if (!datetime_parse_date(text, &days) && !datetime_cast_date(text, &days)) return false;
+        if (!datetime_parse_date(text, &days) && !datetime_read_date(text, &days)) return false;
         *status = builder_date(b, days, err);
         return true;
     case TYPE_TIME:

@@ -3,6 +3,7 @@
 
 #include "foundation/base/number.h"
 #include "foundation/codec/base64.h"
+#include "foundation/codec/datetime_text.h"
 #include "foundation/codec/uuid.h"
 
 Str json_slot_source(const JsonSlot *slot)
@@ -117,7 +118,7 @@ static bool cast_numeric(Str text, bool number, const Field *field, JsonCell *ce
 static bool cast_timestamp(Str text, JsonCell *cell)
 {
     bool zone;
-    return datetime_cast_timestamp(text, &cell->integer, &zone);
+    return datetime_read_timestamp(text, &cell->integer, &zone);
 }
 
 static CellResult cast_bytes(const JsonSlot *slot, Str text, Arena *arena, JsonCell *cell, Err *err)
@@ -154,9 +155,9 @@ static bool cast_text(const JsonSlot *slot, Str text, const Field *field, JsonCe
         cell->text = json_slot_source(slot);
         return true;
     case TYPE_DATE:
-        return string && datetime_cast_date(text, &cell->days);
+        return string && datetime_read_date(text, &cell->days);
     case TYPE_TIME:
-        return string && datetime_cast_time(text, &cell->integer);
+        return string && datetime_read_time(text, &cell->integer);
     case TYPE_TIMESTAMP:
     case TYPE_TIMESTAMPTZ:
         return string && cast_timestamp(text, cell);

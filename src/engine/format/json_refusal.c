@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "engine/format/json_cell.h"
+#include "foundation/codec/datetime_text.h"
 
 enum { SHOWN_MAX = 100 };
 
@@ -31,10 +32,13 @@ void json_refusal_value(JsonRefusal *ret_refusal, const Field *field, const Json
                  shown.len < source.len ? "…" : "");
         return;
     }
-    char declared[32] = "";
+    char readings[DATETIME_READINGS_MAX] = "", declared[32] = "";
+    bool dated = slot->kind == JSON_STRING && type_has_date(field->type) &&
+                 datetime_two_readings(slot->text, readings);
     if (field->precision > 0) {
         snprintf(declared, sizeof declared, "(%d,%d)", field->precision, field->scale);
     }
-    snprintf(ret_refusal->reason, JSON_REASON_MAX, "%.*s%s does not fit %s%s", STR_ARG(shown),
-             shown.len < source.len ? "…" : "", type_name(field->type), declared);
+    snprintf(ret_refusal->reason, JSON_REASON_MAX, "%.*s%s does not fit %s%s%s%s", STR_ARG(shown),
+             shown.len < source.len ? "…" : "", type_name(field->type), declared, dated ? ": " : "",
+             readings);
 }

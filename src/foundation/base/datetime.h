@@ -43,8 +43,7 @@ bool datetime_parse_time(Str text, int64_t *ret_us);
 bool datetime_parse_timestamp(Str text, int64_t *ret_us, bool *ret_has_zone);
 /* Casts from text as PostgreSQL does for ISO input: white space around, 'infinity', '-infinity',
  * 'epoch', years with more than 4 digits, a BC suffix, a date alone as a timestamp, 24:00:00,
- * more than six digits of fraction (rounded). A zone on a timestamp without zone is ignored; named
- * zones are not read here (codec/timezone does). */
+ * more than six digits of fraction (rounded). Other texts than ISO 8601: codec/datetime_text. */
 bool datetime_cast_date(Str text, int32_t *ret_days);
 bool datetime_cast_time(Str text, int64_t *ret_us);
 bool datetime_cast_timestamp(Str text, int64_t *ret_us, bool *ret_has_zone);

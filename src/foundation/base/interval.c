@@ -37,10 +37,15 @@ static const Unit UNITS[] = {
     {"y", 12, 0, 0},
     {"yr", 12, 0, 0},
     {"year", 12, 0, 0},
+    {"dec", 120, 0, 0},
     {"decade", 120, 0, 0},
+    {"c", 1200, 0, 0},
+    {"cent", 1200, 0, 0},
     {"century", 1200, 0, 0},
     {"centurie", 1200, 0, 0},
+    {"mil", 12000, 0, 0},
     {"millennium", 12000, 0, 0},
+    {"millennia", 12000, 0, 0},
 };
 
 static const Unit *unit_find(Str name)
@@ -160,6 +165,36 @@ static bool next_word(Str *rest, Str *ret_word)
     return true;
 }
 
+/* SQL's years and months: [+-]Y-M. */
+static bool read_years(Str word, Interval *sum)
+{
+    bool negative = word.len > 0 && word.ptr[0] == '-';
+    if (negative || (word.len > 0 && word.ptr[0] == '+')) word = str_slice(word, 1, word.len);
+    int64_t dash = str_find_char(word, '-');
+    Str month = str_slice(word, dash + 1, word.len);
+    const char *at = word.ptr;
+    Quantity years, months;
+    if (dash <= 0 || month.len == 0 || month.ptr[0] == '-' || month.ptr[0] == '+') return false;
+    if (!read_quantity(&at, word.ptr + dash, &years) || at != word.ptr + dash) return false;
+    at = month.ptr;
+    if (!read_quantity(&at, month.ptr + month.len, &months) || at != month.ptr + month.len) {
+        return false;
+    }
+    bool whole = years.millionths == 0 && months.millionths == 0 && months.whole < 12;
+    __int128 total = (__int128)years.whole * 12 + months.whole;
+    total = sum->months + (negative ? -total : total);
+    if (!whole || total > INT32_MAX || total < INT32_MIN) return false;
+    sum->months = (int32_t)total;
+    return true;
+}
+
+/* Whether the next word is a clock: a number in front of it counts days. */
+static bool clock_follows(Str text)
+{
+    Str word;
+    return next_word(&text, &word) && str_find_char(word, ':') > 0;
+}
+
 static bool parse_words(Str text, Interval *ret_interval)
 {
     Interval sum = {0};
@@ -178,8 +213,10 @@ static bool parse_words(Str text, Interval *ret_interval)
         const char *at = word.ptr;
         const char *end = word.ptr + word.len;
         Quantity q;
+        if (read_years(word, &sum)) continue;
         if (!read_quantity(&at, end, &q)) return false;
         Str name = str_make(at, end - at);
+        if (name.len == 0 && clock_follows(text)) name = STR("day");
         if (name.len == 0 && !next_word(&text, &name)) name = STR("second");
         const Unit *unit = unit_find(name);
         if (!unit || !add_quantity(&sum, q, unit)) return false;

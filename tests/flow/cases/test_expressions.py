@@ -45,8 +45,8 @@ SILENT = [
 USUAL = [
     r"1.e3",
     r"""'[1]'::jsonb || '2'::jsonb""",
-    r"interval '1' day",
-    r"interval '90' minute", r"interval '10:20' hour to minute",
+    r"interval '1' day", r"interval '1-2'",
+    r"interval '90' minute", r"interval '1-2' year to month", r"interval '10:20' hour to minute",
     r"to_json(string_to_array('a,b,,c', ','))", r"to_json(string_to_array('a,b', ',', 'b'))", r"(string_to_array('a,b', ','))[2]",
     r"to_json(regexp_split_to_array('a1b22c', '\d+'))", r"array_to_string(ARRAY['a','b'], '-')",
     r"array_to_string(ARRAY[1,NULL,3], ',', '*')", r"1 = ANY(ARRAY[1,2])", r"3 = ANY(ARRAY[1,2])", r"3 <> ALL(ARRAY[1,2])",
@@ -76,8 +76,19 @@ USUAL = [
 
 # 3. Texts of dates that have one meaning.
 DATES = [
-    r"timestamptz '2024-02-03 10:11:12.5 -08'",
-    r"timestamp '2024-02-29 24:00:00'", r"date '0044-03-15 BC'",
+    r"date '2024-2-3'", r"date '20240203'", r"date 'Feb 3, 2024'", r"date '3-Feb-2024'", r"timestamp '2024-01-01 1:2:3'",
+    r"timestamp '2024-1-1 00:00'", r"timestamp '20240101T101112'", r"timestamp '2024-01-01 10:11 PM'", r"time '1:02'",
+    r"timestamptz '2024-01-01 12:00:00 Europe/Berlin'", r"timestamptz '2024-01-01 12:00:00 EST'",
+    r"timestamptz '2024-07-01 12:00 America/New_York'", r"date 'February 3, 2024'", r"date '3 February 2024'", r"date '2024-Feb-03'",
+    r"date '2024/02/03'", r"date '2024.02.03'", r"date 'Sat Feb 3 2024'", r"date '02/13/2024'", r"date '2024 Feb 3'", r"date '12/12/2024'",
+    r"timestamp 'Feb 3, 2024 10:11'", r"timestamp '2024-02-03T1:02'", r"timestamp '2024-02-03 01:02 AM'", r"timestamp '2024-02-03 12:00 am'",
+    r"timestamp '2024-02-03 12:00 PM'", r"timestamp 'Sat Feb  3 10:11:12 2024'", r"timestamptz 'Sat, 03 Feb 2024 10:11:12 GMT'",
+    r"timestamptz 'Sat, 03 Feb 2024 10:11:12 +0100'", r"timestamptz '2024-02-03 10:11:12.5 -08'", r"timestamptz '2024-02-03 10:11 PST'",
+    r"timestamptz '2024-02-03 10:11+2'", r"timestamptz '20240203T101112Z'", r"timestamptz '20240203 101112+01'", r"time '10:11 PM'",
+    r"time '101112'", r"time '1:2:3'", r"date 'J2451187'", r"timestamp '2024-02-03 040506'", r"date '2024-034'", r"date '2024.034'",
+ r"time 'allballs'", r"date 'today' = current_date", r"date 'tomorrow' = current_date + 1",
+    r"date 'yesterday' = current_date - 1", r"timestamptz 'now' IS NOT NULL", r"timestamp 'today' = current_date", r"'2024-2-3'::text::date",
+    r"date 'Feb 3 44 BC'", r"timestamp '2024-02-29 24:00:00'", r"date '0044-03-15 BC'",
 ]
 
 # Refused on purpose: (expression, words of the message, words of the hint).
@@ -94,6 +105,12 @@ REFUSED = [
     (r"1 < ANY (string_to_array('1', ','))", "< ANY knows only arrays that are written out", "use = ANY or <> ALL"),
     (r"2 = ANY ('1,2')", "malformed array literal", "write it like '{1,2}' or ARRAY[1, 2]"),
     (r"ARRAY[ARRAY[1]]", "arrays of arrays are not supported", "^"),
+    (r"date '03/02/2024'", '"03/02/2024" has two readings: it is "2024-03-02" or "2024-02-03"',
+     "to_date(…, 'MM/DD/YYYY') or to_date(…, 'DD/MM/YYYY') decides"),
+    (r"'1-2-03'::text::date", "has two readings", "to_date(…, 'MM-DD-YY') or to_date(…, 'DD-MM-YY') decides"),
+    (r"date '3-Feb-24'", "has two readings", "to_date(…, 'DD-Mon-YY') or to_date(…, 'YY-Mon-DD') decides"),
+    (r"date '2024-02-30'", "invalid input syntax for type date", "^"),
+    (r"timestamptz '2024-02-03 10:11 Nowhere'", "invalid input syntax for type timestamptz", "^"),
     (r"json_array_length('[1')", "invalid input syntax for type json", "^"),
 ]
 
@@ -127,6 +144,23 @@ def of_neuron(expression):
 def test_refused_with_the_fix(expression, words, hint):
     got, why = of_neuron(expression)
     assert got is None and words in why.replace('\\"', '"') and hint in why
+
+
+TEXTS = ["2024-2-3", "Feb 3, 2024", "20240203", "3-Feb-2024", "2024-02-03 10:11 PM"]
+
+
+def test_dates_in_files_and_messages(neuron):
+    """Files and messages take the same texts as casts, and refuse those with two readings."""
+    neuron.write("in.csv", "d,t\n" + "".join(f'"{text}","{text}"\n' for text in [*TEXTS, "03/02/2024"]))
+    neuron.write("in.ndjson", "".join(json.dumps({"d": text, "t": text}) + "\n" for text in [*TEXTS, "03/02/2024"]))
+    for name in ("in.csv", "in.ndjson"):
+        location = f"{name}#types=d:date,t:timestamp"
+        neuron("copy", location, f"{name}.out.ndjson", "--rejects", f"{name}.bad.ndjson")
+        rows = [json.loads(line) for line in neuron.read(f"{name}.out.ndjson").splitlines()]
+        assert [row["d"] for row in rows] == ["2024-02-03"] * len(TEXTS)
+        assert rows[-1]["t"] == "2024-02-03T22:11:00"
+        reject, = neuron.read(f"{name}.bad.ndjson").splitlines()
+        assert "to_date(…, 'MM/DD/YYYY') or to_date(…, 'DD/MM/YYYY') decides" in reject
 
 
 @pytest.mark.parametrize("section, expression", ALL, ids=[f"{s}-{e}" for s, e in ALL])
