@@ -47,16 +47,25 @@ static FileStop stop_of(const FileSource *s)
     return (FileStop){.stop = s->stop};
 }
 
+/* The path as a pattern. A file whose name holds pattern characters is itself. */
+static void pattern_of(Str name, char pattern[2 * PATH_MAX])
+{
+    bool exact = file_exists(name);
+    int64_t len = 0;
+    for (int64_t i = 0; i < name.len; i++) {
+        if (exact && strchr("*?[]\\", name.ptr[i])) pattern[len++] = '\\';
+        pattern[len++] = name.ptr[i];
+    }
+    pattern[len] = 0;
+}
+
 static Status find_files(FileSource *s, Err *err)
 {
-    char path[PATH_MAX];
+    char path[2 * PATH_MAX];
     Str name = s->location->path;
     if (name.len >= PATH_MAX) return err_set(err, ERR_NOT_FOUND, "the path is too long");
-    memcpy(path, name.ptr, (size_t)name.len);
-    path[name.len] = 0;
-    /* A file whose name holds pattern characters is itself. */
-    int flags = file_exists(name) ? GLOB_NOMAGIC | GLOB_NOESCAPE : 0;
-    int code = glob(path, flags, NULL, &s->names);
+    pattern_of(name, path);
+    int code = glob(path, 0, NULL, &s->names);
     s->globbed = true;
     if (code == GLOB_NOSPACE) return err_memory(err);
     s->count = code == 0 ? (int64_t)s->names.gl_pathc : 0;

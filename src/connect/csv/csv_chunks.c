@@ -6,6 +6,10 @@ enum { CSV_CHUNK_FIRST = 1 << 19 };
 
 Status csv_options(const Location *location, CsvOptions *o, Err *err)
 {
+    int32_t delimiters = 0;
+    for (int32_t i = 0; i < location->option_count; i++) {
+        delimiters += str_eq(location->options[i].name, STR("delimiter"));
+    }
     *o = (CsvOptions){.delimiter = ',', .header = true};
     Str delimiter = location_option(location, STR("delimiter"));
     if (str_eq(delimiter, STR("\\t")) || str_eq_nocase(delimiter, STR("tab")))
@@ -17,6 +21,7 @@ Status csv_options(const Location *location, CsvOptions *o, Err *err)
             return err_set(err, ERR_CONFIG, "csv: the delimiter must be one ASCII character");
         }
         o->delimiter = delimiter.ptr[0];
+        o->delimiter_given = delimiters > 1 || o->delimiter != '\t';
     }
     Str header = location_option(location, STR("header"));
     if (header.ptr) {
@@ -68,9 +73,11 @@ Status csv_chunks_rewind(CsvChunks *c, Err *err)
     FileSource *files = c->files;
     const CsvOptions *options = c->options;
     int64_t row_max = c->row_max;
+    bool mends = c->mends;
     csv_chunks_done(c);
     TRY(csv_chunks_init(c, files, options, err));
     c->row_max = row_max;
+    c->mends = mends;
     return file_source_rewind(files, err);
 }
 
@@ -164,22 +171,51 @@ static int64_t count_newlines(const CsvChunks *c, int64_t size)
     return csv_scan_count(c->chunk->data, size, c->scan.newline);
 }
 
+/* The last field of the chunk is open at the end of the file. */
 static Status unclosed_quote(const CsvChunks *c, Err *err)
 {
     Str name = file_source_name(c->files);
+    int64_t line = c->line + count_newlines(c, csv_scan_start(&c->scan, c->scan.end_count - 1));
     (void)err_set(err, ERR_DATA,
-                  "%.*s:%lld: a quoted field isn't closed before the end of the file",
-                  STR_ARG(name), (long long)c->line);
-    return err_where(err, "%.*s:%lld", STR_ARG(name), (long long)c->line);
+                  "%.*s:%lld: the quote that opens here isn't closed before the end of the file",
+                  STR_ARG(name), (long long)line);
+    (void)err_hint(err, "close the quote, or let such rows go elsewhere with `rejects:`");
+    return err_where(err, "%.*s:%lld", STR_ARG(name), (long long)line);
+}
+
+/* The open row would take in all rows after it: it ends with its first line. */
+static Status mend_unclosed(CsvChunks *c, Err *err)
+{
+    CsvScan *scan = &c->scan;
+    const uint8_t *data = c->chunk->data;
+    if (scan->row_count > 1) {
+        int64_t last = --scan->row_count;
+        scan->used = csv_scan_start(scan, scan->row_ends[last - 1]);
+        return OK;
+    }
+    const uint8_t *end = memchr(data, scan->newline, (size_t)c->filled);
+    int64_t len = end ? end - data + 1 : c->filled;
+    c->unclosed = true;
+    TRY(csv_scan_run(scan, data, len, true, err));
+    scan->end_count = scan->row_ends[0] = 1;
+    scan->row_count = 1;
+    scan->ends[0] = (uint32_t)(end ? len - 1 : len);
+    scan->used = len;
+    return OK;
 }
 
 /* Scan what is in the chunk; where it doesn't hold one whole row, make it larger. */
 static Status scan_chunk(CsvChunks *c, Err *err)
 {
+    c->unclosed = false;
     while (true) {
         TRY(csv_scan_run(&c->scan, c->chunk->data, c->filled, c->end_of_file, err));
-        if (c->scan.row_count > 0 || c->filled == 0) return OK;
-        if (c->end_of_file) return c->scan.open_quote ? unclosed_quote(c, err) : OK;
+        if (c->end_of_file && c->scan.open_quote) {
+            return c->mends ? mend_unclosed(c, err) : unclosed_quote(c, err);
+        }
+        if (c->scan.row_count > 0 || c->filled == 0 || c->end_of_file) return OK;
+        bool endless = c->filled > c->row_max && c->scan.in_quote && c->mends;
+        if (endless) return mend_unclosed(c, err);
         TRY(next_chunk(c, 0, true, err));
     }
 }
@@ -202,7 +238,6 @@ Status csv_chunks_next(CsvChunks *c, bool *ret_more, Err *err)
         c->first = false;
         TRY(scan_chunk(c, err));
         c->lines = count_newlines(c, c->scan.used);
-        if (c->end_of_file && c->scan.open_quote) return unclosed_quote(c, err);
         if (c->scan.row_count > 0) return OK;
         c->in_file = false;
     }

@@ -12,6 +12,7 @@
 
 typedef struct CsvOptions {
     char delimiter;
+    bool delimiter_given; /* the user's, not the ending's */
     bool header;
     bool has_null;
     Str null; /* unquoted text that stands for NULL, besides the empty field */
@@ -35,6 +36,8 @@ typedef struct CsvChunks {
     int64_t line;    /* of the chunk's first row, from 1 */
     int64_t lines;   /* line ends in the chunk */
     bool scan_ready;
+    bool mends;    /* a row with a quote that isn't closed is given, one line long */
+    bool unclosed; /* the chunk at hand is such a row */
 } CsvChunks;
 MUST_USE Status csv_chunks_init(CsvChunks *chunks, FileSource *files, const CsvOptions *options,
                                 Err *err);

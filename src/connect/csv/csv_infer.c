@@ -66,6 +66,31 @@ static Status unique_names(const CsvColumns *k, Err *err)
     return OK;
 }
 
+/* One column whose name holds another delimiter: nobody means that. */
+static Status check_delimiter(const CsvColumns *k, Err *err)
+{
+    static const char *const OTHERS[] = {";", "\t", "|", ","};
+    const CsvOptions *o = k->chunks->options;
+    int64_t first;
+    if (k->count != 1 || !o->header || o->delimiter_given) return OK;
+    (void)csv_row_fields(k->chunks, 0, &first);
+    Str name = csv_raw_field(k->chunks, first, true);
+    const char *other = NULL;
+    for (int32_t i = 0; i < COUNT_OF(OTHERS) && name.len && name.ptr[0] != '"' && !other; i++) {
+        if (str_find_char(name, OTHERS[i][0]) > 0) other = OTHERS[i];
+    }
+    if (!other) return OK;
+    Str file = file_source_name(k->chunks->files);
+    if (other[0] == '\t') other = "tab";
+    (void)err_set(err, ERR_CONFIG,
+                  "%.*s:1: the header is one column, \"%.*s\"; the delimiter seems to be \"%s\"",
+                  STR_ARG(file), STR_ARG(name), other);
+    (void)err_where(err, "%.*s:1", STR_ARG(file));
+    return err_hint(err,
+                    "read it as '%.*s#delimiter=%s'; if it is one column, as '%.*s#delimiter=%s'",
+                    STR_ARG(file), other, STR_ARG(file), o->delimiter == '\t' ? "tab" : ",");
+}
+
 static Status given_type(CsvColumns *k, Str name, Str type, Err *err)
 {
     int64_t at = 0;
@@ -155,13 +180,14 @@ static Status infer_chunk(CsvColumns *k, Err *err)
         if (!k->fields) {
             TRY(name_columns(k, err));
             TRY(unique_names(k, err));
+            TRY(check_delimiter(k, err));
             TRY(given_types(k, err));
         } else {
             TRY(check_header(k, err));
         }
         row = c->options->header;
     }
-    for (; row < c->scan.row_count; row++) {
+    for (; row < c->scan.row_count && !c->unclosed; row++) {
         int64_t first;
         int64_t count = csv_row_fields(c, row, &first);
         if (count == k->count && !(k->count > 1 && csv_row_is_empty(c, row))) narrow_row(k, first);

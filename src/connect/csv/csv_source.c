@@ -7,6 +7,7 @@
 #include "foundation/codec/datetime_text.h"
 
 enum { CSV_BATCH_LEAST = 64 << 10 };
+static const char NOT_UTF8[] = "not UTF-8";
 
 typedef struct CsvSource {
     Source source;
@@ -41,6 +42,7 @@ static Status source_prepare(CsvSource *self, Err *err)
     TRY(file_source_new(req->location, req->spool_folder, req->stop, &self->files, err));
     TRY(csv_chunks_init(&self->chunks, self->files, &self->options, err));
     self->chunks.row_max = file_source_row_max(req->memory_bytes);
+    self->chunks.mends = req->rejects;
     TRY(file_source_spool(self->files, err));
     TRY(csv_infer(&self->chunks, req->texts, &self->schema, &self->rows_found, err));
     TRY(csv_chunks_rewind(&self->chunks, err));
@@ -82,6 +84,18 @@ static int32_t csv_source_parts(const Source *source UNUSED)
 
 /* ---- refused rows ---- */
 
+/* Of texts in another encoding nearly all rows would be refused. */
+static Status hint_refused(const CsvSource *self, const char *reason, Err *err)
+{
+    if (reason != NOT_UTF8) {
+        return err_hint(err, "fix the row, or let such rows go elsewhere with `rejects:`");
+    }
+    return err_hint(err,
+                    "name the file's encoding, as in %.*s#encoding=latin1 (or windows-1252); where "
+                    "only some rows are damaged, let them go elsewhere with `rejects:`",
+                    STR_ARG(self->source.req->location->path));
+}
+
 /* A row that can't be read: a reject where they are allowed, else the end of the run. */
 static Status refuse(CsvSource *self, int64_t row, int64_t ordinal, Str column, const char *reason,
                      Err *err)
@@ -95,7 +109,7 @@ static Status refuse(CsvSource *self, int64_t row, int64_t ordinal, Str column, 
     (void)err_set(err, ERR_DATA, "%.*s:%lld: %s%.*s%s%s", STR_ARG(name), (long long)line,
                   column.len ? "column \"" : "", STR_ARG(column), column.len ? "\": " : "", reason);
     (void)err_at(err, line, 0);
-    (void)err_hint(err, "fix the row, or let such rows go elsewhere with `rejects:`");
+    (void)hint_refused(self, reason, err);
     return err_where(err, "%.*s:%lld", STR_ARG(name), (long long)line);
 }
 
@@ -112,12 +126,25 @@ static bool row_has_quote(CsvSource *self, Str row)
     return self->next_quote < start + row.len;
 }
 
-/* What is wrong with the row's shape; NULL: nothing. */
-static const char *shape_mistake(CsvSource *self, int64_t row, char text[128])
+/* The column whose field is not UTF-8. */
+static Str not_utf8_column(const CsvSource *self, int64_t first, int64_t count)
 {
+    for (int64_t i = 0; i < count; i++) {
+        if (!str_is_utf8(csv_raw_field(&self->chunks, first + i, false))) {
+            return self->schema->fields[i].name;
+        }
+    }
+    return STR_NULL;
+}
+
+/* What is wrong with the row's shape, and perhaps in which column; NULL: nothing. */
+static const char *shape_mistake(CsvSource *self, int64_t row, char text[128], Str *ret_column)
+{
+    *ret_column = STR_NULL;
     const CsvChunks *c = &self->chunks;
     int64_t first;
     int64_t count = csv_row_fields(c, row, &first);
+    if (c->unclosed) return "a quote that isn't closed before the end of the file";
     if (count != self->schema->count) {
         (void)snprintf(text, 128, "%lld fields, the header has %d", (long long)count,
                        self->schema->count);
@@ -131,7 +158,10 @@ static const char *shape_mistake(CsvSource *self, int64_t row, char text[128])
             }
         }
     }
-    if (self->not_utf8 && !str_is_utf8(whole)) return "not UTF-8";
+    if (self->not_utf8 && !str_is_utf8(whole)) {
+        *ret_column = not_utf8_column(self, first, count);
+        return NOT_UTF8;
+    }
     if (c->scan.nul && str_find_char(whole, 0) >= 0) return "a NUL byte";
     return NULL;
 }
@@ -360,9 +390,10 @@ static Status choose_rows(CsvSource *self, int64_t *ret_rows, Err *err)
         }
         if (self->schema->count > 1 && csv_row_is_empty(c, row)) continue;
         char text[128];
-        const char *mistake = shape_mistake(self, row, text);
+        Str column;
+        const char *mistake = shape_mistake(self, row, text, &column);
         if (mistake) {
-            TRY(refuse(self, row, self->ordinal + row, STR_NULL, mistake, err));
+            TRY(refuse(self, row, self->ordinal + row, column, mistake, err));
             continue;
         }
         (void)csv_row_fields(c, row, &self->rows[chosen]);

@@ -296,9 +296,8 @@ static Status convert_bool(PostgresEncoder *e, const Column *column, int64_t row
     char value = 2;
     int64_t integer = 0;
     if (column->type == TYPE_TEXT) {
-        Str text = column_text(column, row);
-        if (str_eq(text, STR("true"))) value = 1;
-        if (str_eq(text, STR("false"))) value = 0;
+        bool flag = false;
+        if (str_parse_bool(column_text(column, row), &flag)) value = flag;
     } else if (to_int64(column, row, &integer) && (integer == 0 || integer == 1)) {
         value = (char)integer;
     }

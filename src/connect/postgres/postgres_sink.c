@@ -247,9 +247,11 @@ static Status rejects_flush(PostgresSink *self, Err *err)
     return table_rejects_result(&self->core, buf_str(&self->reject.name), status, err);
 }
 
-static Status write_rejects(PostgresSink *self, const Batch *batch, Err *err)
+static Status write_rejects(PostgresSink *self, Batch *given, Err *err)
 {
+    CLEANUP(batch_unref_p) Batch *batch = NULL;
     RejectList refused;
+    TRY(reject_batch_portable(given, &batch, err));
     reject_list_init(&refused);
     Status status = postgres_rows_encode(self, &self->reject, batch, &self->rejects, &refused, err);
     if (status == OK) status = write_refused(NULL, batch, &refused, err);

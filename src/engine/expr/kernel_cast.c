@@ -21,25 +21,11 @@ static void bad_text(KernelCall *call, int64_t row, const char *type, Str text)
                STR_ARG(shown));
 }
 
-static bool parse_bool(Str text, uint8_t *ret_value)
+static void text_to_bool(KernelCall *call, int64_t row, Str text)
 {
-    static const char *const TRUE_WORDS[] = {"true", "yes", "on", "1"};
-    static const char *const FALSE_WORDS[] = {"false", "no", "off", "0"};
-    text = str_trim(text);
-    if (text.len == 0) return false;
-    for (int32_t i = 0; i < 4; i++) {
-        /* PostgreSQL takes unique beginnings; "o" could be on or off. */
-        bool short_ok = text.len > 1 || i != 2;
-        if (short_ok && str_starts_nocase(str_from(TRUE_WORDS[i]), text)) {
-            *ret_value = 1;
-            return true;
-        }
-        if (short_ok && str_starts_nocase(str_from(FALSE_WORDS[i]), text)) {
-            *ret_value = 0;
-            return true;
-        }
-    }
-    return false;
+    bool value = false;
+    if (!str_parse_bool(text, &value)) bad_text(call, row, "boolean", text);
+    vector_bool(call->result)[row] = value;
 }
 
 static void text_to_int(KernelCall *call, int64_t row, Str text)
@@ -127,9 +113,7 @@ static void from_text(KernelCall *call, int64_t row, Str text, TypeId to)
 {
     switch (to) {
     case TYPE_BOOL:
-        if (!parse_bool(text, &vector_bool(call->result)[row])) {
-            bad_text(call, row, "boolean", text);
-        }
+        text_to_bool(call, row, text);
         return;
     case TYPE_INT64:
         text_to_int(call, row, text);

@@ -93,12 +93,10 @@ static bool append_bool(Builder *b, Str text, Status *status, Err *err)
         *status = builder_bool(b, as_usual, err);
         return true;
     }
-    bool yes = str_eq_nocase(text, STR("true")) || str_eq_nocase(text, STR("t")) ||
-               str_eq_nocase(text, STR("yes")) || str_eq(text, STR("1"));
-    bool no = str_eq_nocase(text, STR("false")) || str_eq_nocase(text, STR("f")) ||
-              str_eq_nocase(text, STR("no")) || str_eq(text, STR("0"));
-    if (yes || no) *status = builder_bool(b, yes, err);
-    return yes || no;
+    bool value = false;
+    if (!str_parse_bool(text, &value)) return false;
+    *status = builder_bool(b, value, err);
+    return true;
 }
 
 static bool append_numeric(Builder *b, Str text, Status *status, Err *err)

@@ -1,6 +1,7 @@
 /* Messages as batches of one fixed schema: key, value, headers, timestamp, topic. */
 #include "engine/format/message.h"
 
+#include "engine/format/json_portable.h"
 #include "engine/format/json_write.h"
 #include "foundation/codec/json_writer.h"
 
@@ -114,8 +115,6 @@ Message message_at(const Batch *batch, int64_t row)
 
 Status message_put_bytes(Str bytes, Buf *out, Err *err)
 {
-    if (str_is_utf8(bytes)) return json_put_text(out, bytes, err);
-    TRY(buf_append(out, STR("{\"@base64\":"), err));
-    TRY(json_put_bytes(out, bytes, err));
-    return buf_append_char(out, '}', err);
+    if (text_is_portable(bytes)) return json_put_text(out, bytes, err);
+    return json_put_base64(out, bytes, err);
 }

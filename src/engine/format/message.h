@@ -59,7 +59,8 @@ MUST_USE Status message_writer_take(MessageWriter *writer, Batch **ret_batch, Er
 Message message_at(const Batch *batch, int64_t row);
 
 /* Bytes as a JSON value that gives them back whole: a text, or {"@base64": "…"} where they are not
- * UTF-8. For reject batches: the raw text of what could not be read, and keys. */
+ * UTF-8 or hold a zero byte. For reject batches: the raw text of what could not be read, and keys.
+ */
 MUST_USE Status message_put_bytes(Str bytes, Buf *out, Err *err);
 
 #endif

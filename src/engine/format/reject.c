@@ -1,7 +1,9 @@
 /* Collecting refused rows into batches of the reject schema. */
 #include "engine/format/reject.h"
 
+#include "engine/format/json_portable.h"
 #include "engine/format/json_write.h"
+#include "engine/format/message.h"
 #include "foundation/codec/json_walk.h"
 #include "foundation/codec/json_writer.h"
 
@@ -184,7 +186,7 @@ Status reject_writer_raw(RejectWriter *writer, Str stage, int32_t part, int64_t 
                          int64_t line, Str column, Str reason, Str raw, Err *err)
 {
     CLEANUP(buf_done) Buf data = buf_make(REJECT_TEXT_MAX);
-    TRY(json_put_text_lossy(&data, raw, err));
+    TRY(message_put_bytes(raw, &data, err));
     RejectRow row = {
         .stage = stage,
         .column = column,
@@ -210,5 +212,75 @@ Status reject_writer_take(RejectWriter *writer, Batch **ret_batch, Err *err)
     }
     writer->rows = 0;
     *ret_batch = TAKE(batch);
+    return OK;
+}
+
+/* ---- as every database can keep them ---- */
+
+static bool is_portable(const Column *column, int64_t row)
+{
+    if (column_is_null(column, row)) return true;
+    Str text = column_text(column, row);
+    return column->type == TYPE_JSON ? json_is_portable(text) : text_is_portable(text);
+}
+
+static bool column_is_portable(const Column *column)
+{
+    bool good = true;
+    if (column->type != TYPE_TEXT && column->type != TYPE_JSON) return true;
+    for (int64_t row = 0; row < column->length && good; row++) good = is_portable(column, row);
+    return good;
+}
+
+/* JSON as bytes ({"@base64": …}), other text with marks in it. */
+static Status put_portable(Builder *builder, const Column *column, int64_t row, Arena *arena,
+                           Err *err)
+{
+    if (column_is_null(column, row)) return builder_null(builder, err);
+    Str text = column_text(column, row);
+    if (is_portable(column, row)) return builder_text(builder, text, err);
+    if (column->type != TYPE_JSON) {
+        TRY(text_portable(text, arena, &text, err));
+        return builder_text(builder, text, err);
+    }
+    CLEANUP(buf_done) Buf coded = buf_make(2 * (int64_t)REJECT_TEXT_MAX);
+    TRY(json_put_base64(&coded, text, err));
+    return builder_text(builder, buf_str(&coded), err);
+}
+
+static Status make_portable(const Column *column, Column *ret_column, Err *err)
+{
+    Builder builder;
+    Arena arena = arena_make(REJECT_TEXT_MAX);
+    Status status = OK;
+    builder_init(&builder, column->type, NULL);
+    for (int64_t row = 0; row < column->length && status == OK; row++) {
+        status = put_portable(&builder, column, row, &arena, err);
+        arena_clear(&arena);
+    }
+    if (status == OK) status = builder_finish(&builder, ret_column, err);
+    builder_done(&builder);
+    arena_done(&arena);
+    return status;
+}
+
+Status reject_batch_portable(Batch *batch, Batch **ret_batch, Err *err)
+{
+    bool good = true;
+    for (int32_t i = 0; i < batch->schema->count; i++) {
+        good &= column_is_portable(&batch->columns[i]);
+    }
+    if (good) {
+        *ret_batch = batch_ref(batch);
+        return OK;
+    }
+    CLEANUP(batch_unref_p) Batch *copy = NULL;
+    TRY(batch_like(batch, batch->schema, batch->rows, &copy, err));
+    for (int32_t i = 0; i < batch->schema->count; i++) {
+        const Column *from = &batch->columns[i];
+        TRY(column_is_portable(from) ? column_share(from, &copy->columns[i], err)
+                                     : make_portable(from, &copy->columns[i], err));
+    }
+    *ret_batch = TAKE(copy);
     return OK;
 }

@@ -8,7 +8,7 @@
 /* The reject schema: stage TEXT, part INT64, row INT64 (the row's ordinal in its source), key JSON,
  * "column" TEXT, value TEXT, reason TEXT, sqlstate TEXT, position INT64, line INT64, data JSON (the
  * row as it entered the stage: an object; a JSON string with the raw text where the row could not
- * be read). */
+ * be read, {"@base64": …} where that is no text). */
 typedef enum RejectColumn {
     REJECT_STAGE,
     REJECT_PART,
@@ -55,5 +55,8 @@ typedef struct RejectRow {
 MUST_USE Status reject_writer_row(RejectWriter *writer, const RejectRow *row, Err *err);
 /* What was collected since the last take; *ret_batch NULL when nothing. */
 MUST_USE Status reject_writer_take(RejectWriter *writer, Batch **ret_batch, Err *err);
+/* Rows of the reject schema as every database can keep them: JSON that one can't hold becomes
+ * {"@base64": …}, other text gets U+FFFD for zero bytes. *ret_batch may be the batch itself. */
+MUST_USE Status reject_batch_portable(Batch *batch, Batch **ret_batch, Err *err);
 
 #endif

@@ -196,3 +196,17 @@ void str_to_array(char *to, int64_t size, Str s)
     if (len > 0) memcpy(to, s.ptr, (size_t)len);
     to[len] = 0;
 }
+
+bool str_parse_bool(Str text, bool *ret_value)
+{
+    static const char *const WORDS[][2] = {
+        {"false", "true"}, {"no", "yes"}, {"off", "on"}, {"0", "1"}};
+    text = str_trim(text);
+    if (text.len == 0 || str_eq_nocase(text, STR("o"))) return false;
+    for (size_t i = 0; i < COUNT_OF(WORDS) * 2; i++) {
+        if (!str_starts_nocase(str_from(WORDS[i / 2][i % 2]), text)) continue;
+        *ret_value = i % 2;
+        return true;
+    }
+    return false;
+}

@@ -71,6 +71,11 @@ bool str_is_utf8(Str s);
 
 /* Bytes of the longest well-formed UTF-8 prefix. */
 int64_t str_utf8_prefix(Str s);
+
+/* As PostgreSQL reads a boolean: true, yes, on, 1 and their opposites, in any case, blanks around,
+ * and beginnings of them that are clear. False: it is none. */
+bool str_parse_bool(Str text, bool *ret_value);
+
 /* Copy what fits into `to`, never half a character of UTF-8, and a NUL after it; size >= 1. */
 void str_to_array(char *to, int64_t size, Str s);
 

@@ -76,7 +76,10 @@ Status sqlite_db_error(sqlite3 *db, Err *err)
     if (!err) return FAIL;
     memcpy(err->sqlstate, sqlstate_of_code(code), strlen(sqlstate_of_code(code)) + 1);
     if (err->kind == ERR_DEADLOCK) {
-        return err_hint(err, "another process holds the database; it is tried again");
+        return err_hint(err,
+                        "another process holds the database for longer than %d s: run again "
+                        "when it has ended",
+                        SQLITE_DB_BUSY_MS / 1000);
     }
     if (code == SQLITE_READONLY_ROLLBACK) {
         return err_hint(

@@ -54,11 +54,6 @@ Str quality_check_error(const QualityCheck *check, int32_t rule)
     return check->rules[rule].error;
 }
 
-void quality_check_unreadable(QualityCheck *check, int64_t rows)
-{
-    check->unreadable += rows;
-}
-
 /* ---- a batch ---- */
 
 static Status make_room(QualityCheck *check, int64_t rows, Err *err)
@@ -255,6 +250,12 @@ Status quality_check_merge(QualityCheck *check, QualityCheck *next, Err *err)
     }
     check->rows += next->rows;
     check->unreadable += next->unreadable;
+    for (int32_t i = 0; i < next->unread_count && check->unread_count < UNREAD_MAX; i++) {
+        Evidence *to = &check->unread[check->unread_count];
+        *to = next->unread[i];
+        TRY(arena_copy(&check->arena, next->unread[i].reason, &to->reason, err));
+        check->unread_count++;
+    }
     return OK;
 }
 

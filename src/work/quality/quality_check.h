@@ -64,8 +64,8 @@ MUST_USE Status quality_check_update(QualityCheck *check, const Batch *batch, ui
  * repeats holds only for typed columns, and the check must be run with them. */
 bool quality_check_needs_types(const QualityCheck *check);
 bool quality_set_needs_types(const QualitySet *set);
-/* Rows of the source that could not be read. */
-void quality_check_unreadable(QualityCheck *check, int64_t rows);
+/* Rows of the source that could not be read (reject schema). */
+MUST_USE Status quality_check_unreadable(QualityCheck *check, const Batch *rejects, Err *err);
 /* `next`, a check of the same options, saw the rows after those of `check`. It is empty
  * afterwards. */
 MUST_USE Status quality_check_merge(QualityCheck *check, QualityCheck *next, Err *err);

@@ -57,10 +57,14 @@ typedef struct ColumnState {
     int64_t lines[VALUE_CLASS_COUNT][TYPE_PROFILE_ROWS_KEPT];
 } ColumnState;
 
+enum { UNREAD_MAX = 3 };
+
 struct QualityCheck {
     CheckOptions o;
     Arena arena; /* of what lives as long as the check */
     int64_t rows, unreadable;
+    Evidence unread[UNREAD_MAX]; /* the first that could not be read */
+    int32_t unread_count;
     ColumnState *columns;
     WhereState *wheres;
     int32_t where_count;

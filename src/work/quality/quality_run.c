@@ -195,7 +195,7 @@ static Status take(QualityRun *run, SourceEvent *event, Err *err)
 {
     CLEANUP(batch_unref_p) Batch *batch = event->batch;
     CLEANUP(batch_unref_p) Batch *rejects = event->rejects;
-    if (rejects) quality_check_unreadable(run->check, rejects->rows);
+    if (rejects) TRY(quality_check_unreadable(run->check, rejects, err));
     if (!batch) return OK;
     if (run->where) TRY(keep_rows(run, &batch, err));
     TRY(quality_check_update(run->check, batch, NULL, NULL, err));

@@ -1,6 +1,7 @@
 /* The first failed rows of a rule: where they stand, their keys and values. */
 #include "engine/format/csv_field.h"
 #include "engine/format/json_write.h"
+#include "engine/format/reject.h"
 #include "foundation/base/redact.h"
 #include "foundation/codec/json_writer.h"
 #include "work/quality/quality_check_impl.h"
@@ -81,6 +82,31 @@ Status evidence_add(QualityCheck *check, RuleState *state, const Batch *batch, E
             if (state->evidence_count == state->evidence_max) return OK;
             TRY(add_row(check, state, batch, word * 64 + __builtin_ctzll(bits), err));
         }
+    }
+    return OK;
+}
+
+/* A reason may hold the value. */
+static Status unread_reason(QualityCheck *check, const Batch *rejects, int64_t row, Evidence *to,
+                            Err *err)
+{
+    const Column *column = &rejects->columns[REJECT_COLUMN];
+    Str name = column_is_null(column, row) ? STR_NULL : column_text(column, row);
+    Str reason = column_text(&rejects->columns[REJECT_REASON], row);
+    if (is_masked(check)) reason = STR("***");
+    return arena_printf(&check->arena, &to->reason, err, "%.*s%s%.*s", STR_ARG(name),
+                        name.len ? ": " : "", STR_ARG(reason));
+}
+
+Status quality_check_unreadable(QualityCheck *check, const Batch *rejects, Err *err)
+{
+    const Column *lines = &rejects->columns[REJECT_LINE];
+    check->unreadable += rejects->rows;
+    for (int64_t row = 0; row < rejects->rows && check->unread_count < UNREAD_MAX; row++) {
+        Evidence *to = &check->unread[check->unread_count++];
+        *to = (Evidence){.row = column_int64(&rejects->columns[REJECT_ROW])[row] + 1};
+        if (!column_is_null(lines, row)) to->line = column_int64(lines)[row];
+        TRY(unread_reason(check, rejects, row, to, err));
     }
     return OK;
 }

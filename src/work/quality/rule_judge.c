@@ -255,18 +255,19 @@ static Status repeat_evidence(QualityCheck *check, const RuleState *s, Arena *ar
     return OK;
 }
 
-static Status copy_evidence(const RuleState *s, Arena *arena, RuleResult *r, Err *err)
+static Status copy_evidence(const Evidence *from, int32_t count, Arena *arena, RuleResult *r,
+                            Err *err)
 {
-    Evidence *list = ARENA_ARRAY(arena, Evidence, s->evidence_count + 1);
+    Evidence *list = ARENA_ARRAY(arena, Evidence, count + 1);
     if (!list) return err_memory(err);
-    for (int32_t i = 0; i < s->evidence_count; i++) {
-        list[i] = s->evidence[i];
-        TRY(arena_copy(arena, s->evidence[i].key, &list[i].key, err));
-        TRY(arena_copy(arena, s->evidence[i].value, &list[i].value, err));
-        TRY(arena_copy(arena, s->evidence[i].reason, &list[i].reason, err));
+    for (int32_t i = 0; i < count; i++) {
+        list[i] = from[i];
+        TRY(arena_copy(arena, from[i].key, &list[i].key, err));
+        TRY(arena_copy(arena, from[i].value, &list[i].value, err));
+        TRY(arena_copy(arena, from[i].reason, &list[i].reason, err));
     }
     r->evidence = list;
-    r->evidence_count = s->evidence_count;
+    r->evidence_count = count;
     return OK;
 }
 
@@ -296,7 +297,7 @@ static Status judge_rule(QualityCheck *check, const RuleState *s, Arena *arena, 
     }
     if (s->rule->anomaly.on) TRY(anomaly_judge(check, s, r, arena, err));
     if (!s->rule->anomaly.on || (r->verdict == VERDICT_PASS && has_condition(s->rule))) judge(r);
-    TRY(copy_evidence(s, arena, r, err));
+    TRY(copy_evidence(s->evidence, s->evidence_count, arena, r, err));
     return repeat_evidence(check, s, arena, r, err);
 }
 
@@ -340,6 +341,7 @@ static Status readable_result(QualityCheck *check, QualityReport *report, RuleRe
                       .considered = check->rows + check->unreadable,
                       .failed_rows = check->unreadable};
     judge(r);
+    TRY(copy_evidence(check->unread, check->unread_count, &report->arena, r, err));
     return arena_copy(&report->arena, STR("rows that could not be read are not counted elsewhere"),
                       &r->error, err);
 }

@@ -4,15 +4,15 @@
 
 #include <stdio.h>
 
+#include "engine/format/json_portable.h"
 #include "foundation/base/clock.h"
 #include "foundation/base/datetime.h"
 #include "foundation/base/hash.h"
 #include "foundation/codec/base64.h"
 #include "foundation/codec/json_writer.h"
 
-/* Texts of a cut letter are no longer than this; a table's values, so that any database takes them.
- */
-enum { LETTER_TEXT_MAX = 1000, TABLE_JSON_MAX = 64 << 20, TABLE_DIGITS_MAX = 1000 };
+/* Texts of a cut letter are no longer than this. */
+enum { LETTER_TEXT_MAX = 1000 };
 #define TABLE_TEXT_MAX (INT64_C(1) << 30)
 
 int64_t letter_bytes(int32_t form)
@@ -279,67 +279,10 @@ Status letter_raw(const Letter *letter, int32_t form, Arena *arena, Buf *text, M
 
 /* ---- a row of the reject schema ---- */
 
-/* The end of a number, and whether every database can keep it as one. */
-static int64_t number_end(Str json, int64_t at, bool *ret_fits)
-{
-    int64_t from = at, exponent = -1;
-    while (at < json.len && strchr("0123456789+-.eE", json.ptr[at])) {
-        if (json.ptr[at] == 'e' || json.ptr[at] == 'E') exponent = at;
-        at++;
-    }
-    int64_t digits = exponent < 0 ? at - from : exponent - from;
-    int64_t scale = exponent < 0 ? 0 : at - exponent;
-    if (digits > TABLE_DIGITS_MAX || scale > 5) *ret_fits = false;
-    return at;
-}
-
-/* Where the string that begins there ends; a zero byte in it fits into no text of PostgreSQL. */
-static int64_t string_end(Str json, int64_t at, bool *ret_fits)
-{
-    for (at++; at < json.len && json.ptr[at] != '"'; at++) {
-        if (json.ptr[at] != '\\') continue;
-        at++;
-        if (str_starts(str_slice(json, at, at + 5), STR("u0000"))) *ret_fits = false;
-    }
-    return at + 1;
-}
-
-/* Can a column of JSON hold it, in whichever database? */
-static bool fits_table(Str json)
-{
-    bool fits = json.len <= TABLE_JSON_MAX;
-    for (int64_t at = 0; at < json.len && fits;) {
-        char c = json.ptr[at];
-        if (c == '"') at = string_end(json, at, &fits);
-        else if (c == '-' || (c >= '0' && c <= '9')) at = number_end(json, at, &fits);
-        else at++;
-    }
-    return fits;
-}
-
-/* Zero bytes, and what is not UTF-8, become U+FFFD. */
+/* As a database can keep it, and no longer than a cut letter may have it. */
 static Status table_text(Str text, int32_t form, Arena *arena, Str *ret_text, Err *err)
 {
-    Str cut = limited(text, form);
-    *ret_text = cut;
-    if (str_is_utf8(cut) && str_find_char(cut, 0) < 0) return OK;
-    char *out = arena_alloc(arena, cut.len * 3 + 1);
-    if (!out) return err_memory(err);
-    int64_t len = 0;
-    for (int64_t at = 0; at < cut.len;) {
-        Str rest = str_slice(cut, at, cut.len);
-        int64_t zero = str_find_char(rest, 0);
-        int64_t good = str_utf8_prefix(zero < 0 ? rest : str_slice(rest, 0, zero));
-        memcpy(out + len, rest.ptr, (size_t)good);
-        len += good;
-        at += good;
-        if (at == cut.len) break;
-        memcpy(out + len, "\xEF\xBF\xBD", 3);
-        len += 3;
-        at++;
-    }
-    *ret_text = str_make(out, len);
-    return OK;
+    return text_portable(limited(text, form), arena, ret_text, err);
 }
 
 /* {"topic":…,"partition":…,"offset":…,"key":…,"timestamp":…,"headers":{…}}, of topics. */
@@ -384,7 +327,7 @@ static Status row_data(const Letter *letter, int32_t form, Arena *arena, Buf *te
     }
     if (!bytes.ptr) return OK;
     bool json = json_validate(bytes, NULL);
-    bool fits = json ? fits_table(bytes) : str_is_utf8(bytes) && str_find_char(bytes, 0) < 0;
+    bool fits = json ? json_is_portable(bytes) : str_is_utf8(bytes) && str_find_char(bytes, 0) < 0;
     if (json && fits) json_write_raw(&w, str_trim(bytes));
     else TRY(write_bytes(&w, bytes, fits, arena, err));
     return json_writer_end(&w);
@@ -399,7 +342,7 @@ Status letter_row(const Letter *letter, int32_t form, Arena *arena, RejectWriter
                      .sqlstate = letter->sqlstate,
                      .line = letter->line};
     TRY(row_key(letter, form, true, arena, &key, err));
-    if (!fits_table(buf_str(&key))) {
+    if (!json_is_portable(buf_str(&key))) {
         buf_clear(&key);
         TRY(row_key(letter, form, false, arena, &key, err));
     }

@@ -96,12 +96,30 @@ static void test_to_array(void **state)
     assert_string_equal(to, "");
 }
 
+static void reads_booleans(void **state)
+{
+    (void)state;
+    static const char *const yes[] = {"true", "True", "t", "tru", "YES", "y", "on", "1", " true "};
+    static const char *const no[] = {"false", "F", "no", "N", "off", "of", "0"};
+    static const char *const bad[] = {"", " ", "o", "truee", "2", "ja", "01"};
+    bool value = false;
+    for (int64_t i = 0; i < COUNT_OF(yes); i++) {
+        if (!str_parse_bool(str_from(yes[i]), &value) || !value) fail_msg("%s", yes[i]);
+    }
+    for (int64_t i = 0; i < COUNT_OF(no); i++) {
+        if (!str_parse_bool(str_from(no[i]), &value) || value) fail_msg("%s", no[i]);
+    }
+    for (int64_t i = 0; i < COUNT_OF(bad); i++) {
+        if (str_parse_bool(str_from(bad[i]), &value)) fail_msg("%s was taken", bad[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_to_array),     cmocka_unit_test(cuts_and_finds),
         cmocka_unit_test(splits_into_parts), cmocka_unit_test(suggests_what_is_near),
-        cmocka_unit_test(knows_utf8),
+        cmocka_unit_test(knows_utf8),        cmocka_unit_test(reads_booleans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,151 @@
+"""Files as source and target: what users of other tools reported (K2, K5, K6, K7 of the cases for pipelines)."""
+
+import base64
+import json
+import sqlite3
+import threading
+
+import pytest
+
+from postgres import Database
+
+
+def lines(neuron, name):
+    return [json.loads(line) for line in neuron.read(name).splitlines()]
+
+
+def read(neuron, source, code=0):
+    """The rows of a file; of a refused one what is said."""
+    done = neuron("copy", source, "rows.ndjson", code=code)
+    return lines(neuron, "rows.ndjson") if code == 0 else done.stderr
+
+
+def pipeline(neuron, **options):
+    neuron.write("neuron.yaml", json.dumps({"pipelines": {"p": options}}))
+    return json.loads(neuron.run_any("etl", "p", "--json"))
+
+
+def bytes_of(data):
+    """What a refused row's `data` stands for."""
+    return base64.b64decode(data["@base64"]) if isinstance(data, dict) else data.encode()
+
+
+@pytest.fixture
+def db(server, request):
+    return Database(server, request.node.name)
+
+
+# ---- K5: a bad row costs one row ----
+
+BAD = {"nul": b"2,a\0b", "not utf-8": b"2,caf\xe9", "fields": b"2,x,y", "type": b"zwei,x", "quote": b'2,"a"b',
+       "unclosed": b'2,"open'}
+
+
+@pytest.mark.parametrize("what", BAD)
+@pytest.mark.parametrize("place", ["file", "table", "sqlite"])
+def test_k5_a_bad_row_costs_one_row_and_is_kept_byte_for_byte(neuron, db, what, place):
+    neuron.write("in.csv", b"id,v\n1,ok\n" + BAD[what] + b"\n3,ok\n")
+    target = {"file": {"to": "out.ndjson", "rejects": "bad.ndjson"},
+              "table": {"to": db.url, "table": "t", "rejects": "bad"},
+              "sqlite": {"to": "sqlite:///t.db", "table": "t", "rejects": "bad"}}[place]
+    result = pipeline(neuron, **{"from": "in.csv", "csv": {"types": "id:bigint,v:text"}, "mode": "append"}, **target)
+    assert (result["status"], result["records_loaded"], result["records_rejected"]) == ("success", 2, 1)
+    if place == "file":
+        assert [row["id"] for row in lines(neuron, "out.ndjson")] == [1, 3]
+        line, data = [(row["line"], row["data"]) for row in lines(neuron, "bad.ndjson")][0]
+    elif place == "table":
+        assert db("SELECT array_agg(id ORDER BY id) FROM t") == "{1,3}"
+        line, data = json.loads(db("SELECT json_build_array(line, data) FROM bad"))
+    else:
+        with sqlite3.connect(neuron.folder + "/t.db") as file:
+            assert file.execute("SELECT id FROM t ORDER BY id").fetchall() == [(1,), (3,)]
+            line, data = file.execute("SELECT line, data FROM bad").fetchone()
+            data = json.loads(data)
+    assert line == 3 and bytes_of(data) == BAD[what]
+
+
+def test_k5_json_that_a_table_cannot_hold_is_refused_and_kept(neuron, db):
+    db("CREATE TABLE t(id bigint, v text)")
+    rows = ['{"id":1,"v":"ok"}', '{"id":2,"v":"a\\u0000b"}', '{"id":3,"v":"ok"}']
+    neuron.write("in.ndjson", "\n".join(rows) + "\n")
+    result = pipeline(neuron, **{"from": "in.ndjson", "to": db.url, "table": "t", "mode": "append", "rejects": "bad"})
+    assert (result["records_loaded"], result["records_rejected"]) == (2, 1)
+    assert json.loads(bytes_of(json.loads(db("SELECT data FROM bad")))) == {"id": 2, "v": "a\0b"}
+
+
+def test_k5_an_unclosed_quote_costs_its_line_and_a_replay_loads_it(neuron):
+    neuron.write("in.csv", 'id,v\n1,a\n2,"b\n' + "".join(f"{i},c\n" for i in range(3, 20000)))
+    result = pipeline(neuron, **{"from": "in.csv", "to": "sqlite:///t.db", "table": "t", "mode": "upsert", "key": ["id"],
+                                 "rejects": "bad.ndjson"})
+    assert (result["records_loaded"], result["records_rejected"]) == (19998, 1)
+    assert [(row["line"], row["data"]) for row in lines(neuron, "bad.ndjson")] == [(3, '2,"b')]
+
+
+# ---- K6: errors at the right line, with the fix ----
+
+@pytest.mark.parametrize("before", [4999, 300000], ids=["one block", "many blocks"])
+def test_k6a_an_unclosed_quote_is_told_at_its_line(neuron, before):
+    neuron.write("uq.csv", "a,b\n" + "".join(f"{i},x\n" for i in range(before)) + '5000,"open\n' + "1,x\n" * 1000)
+    assert f"uq.csv:{before + 2}: the quote that opens here isn't closed" in read(neuron, "uq.csv", code=1)
+    assert f"line {before + 2} (a quote that isn't closed" in neuron("check", "uq.csv", code=1).stdout
+
+
+def test_k6a_the_line_is_the_quotes_not_the_rows(neuron):
+    neuron.write("uq.csv", 'a,b,c\n1,"x\ny","open\n2,x,y\n')
+    assert "uq.csv:3: the quote that opens here" in read(neuron, "uq.csv", code=1)
+
+
+@pytest.mark.parametrize("delimiter, said", [(";", ";"), ("\t", "tab"), ("|", "|")])
+def test_k6b_a_header_with_another_delimiter_is_refused(neuron, delimiter, said):
+    neuron.write("semi.csv", f"id{delimiter}name\n1{delimiter}Anna\n")
+    for command in (["copy", "semi.csv", "o.ndjson"], ["check", "semi.csv"]):
+        assert f"#delimiter={said}'" in neuron(*command, code=2).stderr
+    assert read(neuron, f"semi.csv#delimiter={said}") == [{"id": 1, "name": "Anna"}]
+
+
+def test_k6b_one_column_that_is_meant(neuron):
+    neuron.write("one.csv", "id;name\n1;Anna\n")
+    assert read(neuron, "one.csv#delimiter=,") == [{"id;name": "1;Anna"}]
+    neuron.write("quoted.csv", '"id;name"\n1;Anna\n')
+    assert read(neuron, "quoted.csv") == [{"id;name": "1;Anna"}]
+    neuron.write("tabs.tsv", "id,name\n1,Anna\n")
+    assert "#delimiter=,'" in read(neuron, "tabs.tsv", code=2)
+
+
+@pytest.mark.parametrize("mode", ["DELETE", "WAL"])
+def test_k6d_a_locked_sqlite_target_is_waited_for(neuron, mode):
+    db = sqlite3.connect(neuron.folder + "/lk.db", isolation_level=None, check_same_thread=False)
+    db.execute(f"PRAGMA journal_mode={mode}")
+    db.execute("CREATE TABLE t(a, b)")
+    db.execute("BEGIN IMMEDIATE")
+    end = threading.Timer(1, db.execute, ["COMMIT"])
+    end.start()
+    neuron.write("i.csv", "a,b\n1,2\n")
+    neuron("copy", "i.csv", "sqlite:///lk.db", "--table", "t", "--mode", "append")
+    end.join()
+    assert db.execute("SELECT a, b FROM t").fetchall() == [(1, 2)]
+    db.close()
+
+
+def test_k6e_spellings_of_booleans_that_the_target_takes(neuron, db):
+    words = ["True", "False", "t", "f", "YES", "no", "on", "off", "1", "0", "y", "n"]
+    db("CREATE TABLE b(id int, v boolean)")
+    neuron.write("b.csv", "id,v\n" + "".join(f"{i},{word}\n" for i, word in enumerate(words)))
+    neuron("copy", "b.csv", db.url, "--table", "b")
+    assert db("SELECT string_agg(v::text, ' ' ORDER BY id) FROM b") == " ".join(["true", "false"] * 6)
+    neuron.write("b.csv", "id,v\n1,perhaps\n2,\n")
+    assert "neither true nor false" in neuron("copy", "b.csv", db.url, "--table", "b", code=1).stderr
+
+
+@pytest.mark.parametrize("name", ["[Avalon]_d.csv", "what?.csv", "a*b.csv", "back\\slash.csv"])
+def test_k6f_a_file_of_that_very_name_comes_before_the_pattern(neuron, name):
+    neuron.write(name, "a\n1\n")
+    neuron.write("A_d.csv", "a\n2\n")
+    assert read(neuron, name) == [{"a": 1}]
+
+
+def test_k6g_another_encoding_is_named_with_its_column(neuron):
+    neuron.write("in.csv", b"id,name\n1,caf\xe9\n")
+    said = read(neuron, "in.csv", code=1)
+    assert 'in.csv:2: column "name": not UTF-8' in said and "in.csv#encoding=latin1" in said
+    assert read(neuron, "in.csv#encoding=latin1") == [{"id": 1, "name": "café"}]
