@@ -8,14 +8,17 @@
 enum {
     POSITION_PARTS_MAX = 1 << 20,
     POSITION_CURSOR_MAX = 1 << 20,
-    POSITION_SAMPLES_MAX = 16 << 20,
+    POSITION_JSON_MAX = 16 << 20,
 };
 
 void position_init(Position *position)
 {
     *position = (Position){0};
     position->cursor = buf_make(POSITION_CURSOR_MAX);
-    position->samples = buf_make(POSITION_SAMPLES_MAX);
+    position->samples = buf_make(POSITION_JSON_MAX);
+    position->origin = buf_make(POSITION_JSON_MAX);
+    position->steps = buf_make(POSITION_JSON_MAX);
+    position->target = buf_make(POSITION_JSON_MAX);
 }
 
 void position_done(Position *position)
@@ -23,6 +26,9 @@ void position_done(Position *position)
     mem_free(position->parts);
     buf_done(&position->cursor);
     buf_done(&position->samples);
+    buf_done(&position->origin);
+    buf_done(&position->steps);
+    buf_done(&position->target);
     *position = (Position){0};
 }
 
@@ -94,7 +100,7 @@ void position_advance(const Position *from, Position *to)
     }
 }
 
-static Status buf_replace(Buf *buf, Str text, Err *err)
+Status position_keep(Buf *buf, Str text, Err *err)
 {
     if (text.len > buf->len) TRY(buf_reserve(buf, text.len - buf->len, err));
     buf_clear(buf);
@@ -104,15 +110,18 @@ static Status buf_replace(Buf *buf, Str text, Err *err)
 Status position_merge(Position *position, const Span *span, Err *err)
 {
     TRY(position_put(position, span->part, span->next, err));
-    return span->cursor.len > 0 ? buf_replace(&position->cursor, span->cursor, err) : OK;
+    return span->cursor.len > 0 ? position_keep(&position->cursor, span->cursor, err) : OK;
 }
 
 Status position_copy(const Position *from, Position *to, Err *err)
 {
     if (from == to) return OK;
     TRY(position_reserve(to, from->count, err));
-    TRY(buf_replace(&to->cursor, buf_str(&from->cursor), err));
-    TRY(buf_replace(&to->samples, buf_str(&from->samples), err));
+    TRY(position_keep(&to->cursor, buf_str(&from->cursor), err));
+    TRY(position_keep(&to->samples, buf_str(&from->samples), err));
+    TRY(position_keep(&to->origin, buf_str(&from->origin), err));
+    TRY(position_keep(&to->steps, buf_str(&from->steps), err));
+    TRY(position_keep(&to->target, buf_str(&from->target), err));
     if (from->count > 0) {
         memcpy(to->parts, from->parts, (size_t)from->count * sizeof(PartPosition));
     }
@@ -147,6 +156,13 @@ static Status format_string(Buf *out, Str text, Err *err)
     return buf_append_char(out, '"', err);
 }
 
+static Status format_json(Buf *out, const char *name, const Buf *json, Err *err)
+{
+    if (json->len == 0) return OK;
+    TRY(buf_printf(out, err, ",\"%s\":", name));
+    return buf_append(out, buf_str(json), err);
+}
+
 Status position_format(const Position *position, Buf *out, Err *err)
 {
     if (!str_is_utf8(buf_str(&position->cursor))) {
@@ -165,10 +181,10 @@ Status position_format(const Position *position, Buf *out, Err *err)
         TRY(buf_append(out, STR(",\"cursor\":"), err));
         TRY(format_string(out, buf_str(&position->cursor), err));
     }
-    if (position->samples.len > 0) {
-        TRY(buf_append(out, STR(",\"samples\":"), err));
-        TRY(buf_append(out, buf_str(&position->samples), err));
-    }
+    TRY(format_json(out, "samples", &position->samples, err));
+    TRY(format_json(out, "origin", &position->origin, err));
+    TRY(format_json(out, "steps", &position->steps, err));
+    TRY(format_json(out, "target", &position->target, err));
     return buf_append_char(out, '}', err);
 }
 
@@ -206,6 +222,17 @@ static Status parse_cursor(Position *position, const JsonSlot *cursor, Err *err)
     return OK;
 }
 
+/* A string slot is without its quotes; what is kept is JSON text. */
+static Status parse_json(const JsonSlot *root, const char *name, Buf *json, Err *err)
+{
+    JsonSlot slot = json_get_key(root, str_from(name));
+    if (slot.kind == JSON_MISSING || slot.kind == JSON_NULL) return OK;
+    if (slot.kind != JSON_STRING) return buf_append(json, slot.text, err);
+    TRY(buf_append_char(json, '"', err));
+    TRY(buf_append(json, slot.text, err));
+    return buf_append_char(json, '"', err);
+}
+
 static Status parse_into(Str json, Position *position, Err *err)
 {
     JsonSlot root;
@@ -214,15 +241,12 @@ static Status parse_into(Str json, Position *position, Err *err)
     if (root.kind != JSON_OBJECT) return not_a_position(err, "it must be a JSON object");
     JsonSlot parts = json_get_key(&root, STR("parts"));
     JsonSlot cursor = json_get_key(&root, STR("cursor"));
-    JsonSlot samples = json_get_key(&root, STR("samples"));
     TRY(parse_parts(position, &parts, err));
     TRY(parse_cursor(position, &cursor, err));
-    if (samples.kind == JSON_MISSING || samples.kind == JSON_NULL) return OK;
-    if (samples.kind != JSON_STRING) return buf_append(&position->samples, samples.text, err);
-    /* A string slot stands without its quotes; samples are kept as JSON text. */
-    TRY(buf_append_char(&position->samples, '"', err));
-    TRY(buf_append(&position->samples, samples.text, err));
-    return buf_append_char(&position->samples, '"', err);
+    TRY(parse_json(&root, "samples", &position->samples, err));
+    TRY(parse_json(&root, "origin", &position->origin, err));
+    TRY(parse_json(&root, "steps", &position->steps, err));
+    return parse_json(&root, "target", &position->target, err);
 }
 
 Status position_parse(Str json, Position *position, Err *err)

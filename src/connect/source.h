@@ -41,9 +41,10 @@ typedef struct SourceReq {
     int32_t param_count;
     Str cursor;              /* incremental: the column's name; empty: none */
     Str cursor_from;         /* rows from this value on, the source's own text; empty: all */
-    bool cursor_inclusive;   /* >= instead of > */
+    bool cursor_after;       /* > instead of >=: no row with that value comes any more */
+    bool cursor_nulls;       /* rows without a cursor are read too, each time; else they are refused
+                              */
     Str cursor_start;        /* where the first run begins; empty: all */
-    bool overlaps;           /* rows before the watermark are read again: cursor_from is below it */
     int64_t lag_us;          /* stay this much before the newest rows: by time, */
     int64_t lag_count;       /* or by number */
     bool order_said;         /* `lag` or `overlap` was given: what the order of cursors isn't worth
@@ -81,8 +82,10 @@ typedef struct SourceInfo {
     int64_t bytes_estimate; /* -1: unknown */
     bool replayable;        /* reading again from a position gives the same rows */
     bool unbounded;
-    Str sql;     /* the statement that will run; empty for files */
-    Str promise; /* one sentence */
+    Str sql;      /* the statement that will run; empty for files */
+    Str promise;  /* one sentence */
+    Str identity; /* which database a watermark is of, by a name that a change of host or password
+                     leaves as it is; empty: not known */
     Str wire; /* what rows are on the source's wire ("postgresql copy"), where a batch of them can
                  be given unopened; empty: never */
     Str *warnings; /* e.g. no index on the cursor */
@@ -252,6 +255,10 @@ void source_cancel(Source *source);
 /* For connectors, while they are opened and before their rows are at an end; the same text counts
  * once. Read after that. */
 MUST_USE Status source_note(Source *source, Err *err, const char *format, ...) PRINTF_LIKE(3, 4);
+/* For connectors: so many rows have no cursor, and the request doesn't want them. The plan says so,
+ * open FAILs. */
+MUST_USE Status source_info_nulls(const Source *source, SourceInfo *info, int64_t rows, Err *err);
+Status source_refuse_nulls(const Source *source, int64_t rows, Err *err);
 /* Ends and frees it; any thread, after all calls returned. NULL is fine. */
 void source_close(Source *source);
 

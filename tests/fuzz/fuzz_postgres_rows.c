@@ -5,6 +5,7 @@
 
 #include "connect/postgres/postgres_impl.h"
 #include "connect/postgres/postgres_decode.h"
+#include "engine/column/cursor_value.h"
 #include "engine/column/batch.h"
 #include "engine/format/json_write.h"
 
@@ -47,13 +48,13 @@ static void decode(const PostgresRows *rows, const PostgresForm *forms, const Sc
     }
     buf_done(&text);
     for (int32_t i = 0; i < rows->column_count; i++) {
-        PostgresCursor cursor = {0};
-        if (postgres_cursor_check(&schema->fields[i], &err) != OK) continue;
+        CursorValue cursor = {0};
+        if (!cursor_type_orders(schema->fields[i].type)) continue;
         Buf mark = buf_make(1 << 24);
-        if (postgres_cursor_note(&cursor, &batch->columns[i], &err) != OK) abort();
-        if (postgres_cursor_format(&cursor, schema->fields[i].type, &mark, &err) != OK) abort();
+        if (cursor_value_note(&cursor, &batch->columns[i], NULL, &err) != OK) abort();
+        if (cursor_value_format(&cursor, &mark, &err) != OK) abort();
         buf_done(&mark);
-        buf_done(&cursor.text);
+        cursor_value_done(&cursor);
     }
     postgres_bads_done(&bads);
     batch_unref(batch);

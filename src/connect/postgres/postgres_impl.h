@@ -52,26 +52,6 @@ MUST_USE Status postgres_columns_describe(PostgresDb *db, const char *sql, Postg
 /* The list for SELECT that reads them without loss: "a", "b"::text AS "b". */
 MUST_USE Status postgres_columns_list(const PostgresColumns *columns, Buf *out, Err *err);
 
-/* ---- cursors (postgres_cursor.c) ---- */
-
-/* The highest value of the cursor column so far, by the type's own order. Zeroed at first. */
-typedef struct PostgresCursor {
-    bool some;
-    int64_t number; /* integers, timestamps, dates */
-    double real;
-    Decimal decimal;
-    Buf text; /* text and UUID: by bytes */
-} PostgresCursor;
-/* ERR_CONFIG for a type that has no use as a cursor. */
-MUST_USE Status postgres_cursor_check(const Field *field, Err *err);
-/* Begin with a cursor's text (the watermark never goes back); what can't be read is left out. */
-MUST_USE Status postgres_cursor_parse(PostgresCursor *cursor, TypeId type, Str text, Err *err);
-/* Take a column's values in; infinities don't count. */
-MUST_USE Status postgres_cursor_note(PostgresCursor *cursor, const Column *column, Err *err);
-/* As the text that PostgreSQL reads back as the same value; nothing when there was none. */
-MUST_USE Status postgres_cursor_format(const PostgresCursor *cursor, TypeId type, Buf *out,
-                                       Err *err);
-
 MUST_USE Status postgres_source_new(const SourceReq *req, Source **ret_source, Err *err);
 MUST_USE Status postgres_sink_new(const SinkReq *req, Sink **ret_sink, Err *err);
 

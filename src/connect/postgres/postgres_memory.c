@@ -22,9 +22,9 @@ static Status step_back(PostgresSource *self, int64_t low_us, bool *ret_void, Er
     *ret_void = true;
     buf_clear(&self->watermark.stable);
     if (!known) return OK;
-    PostgresCursor low = {.some = true, .number = low_us};
+    CursorValue low = {.some = true, .type = type, .number = low_us};
     if (type == TYPE_DATE) low.number = low_us / DATETIME_DAY_US - 1;
-    return postgres_cursor_format(&low, type, &self->watermark.stable, err);
+    return cursor_value_format(&low, &self->watermark.stable, err);
 }
 
 static const char *change_text(PostgresChange change)
@@ -60,8 +60,6 @@ static Status read_again(PostgresSource *self, PostgresChange change, Err *err)
     const SourceReq *req = self->source.req;
     if (!req->rows_keyed) return refuse(self, change, err);
     postgres_samples_forget(&self->watermark.samples);
-    self->watermark.above = false;
-    self->begin.inclusive = true;
     buf_clear(&self->begin.low);
     TRY(buf_append(
         &self->begin.low,
@@ -93,8 +91,6 @@ Status postgres_memory_load(PostgresSource *self, const Position *from, Err *err
     Str json = buf_str(&from->samples);
     bool watermark = from->cursor.len > 0;
     TRY(buf_append(&self->watermark.stable, buf_str(&from->cursor), err));
-    /* A stable cursor has no rows to come, not even equal ones. */
-    self->watermark.above = watermark && json.len > 0 && !self->source.req->overlaps;
     bool some = json.len > 0 && json_scan(json, &root, NULL) && root.kind == JSON_OBJECT;
     if (!some) return OK;
     JsonSlot samples = json_get_key(&root, STR("samples"));

@@ -162,11 +162,10 @@ static Status note_cursor(PostgresSource *self, Batch *batch, Err *err)
                           err);
     }
     CLEANUP(buf_done) Buf text = buf_make(1 << 21);
-    TypeId type = self->columns.schema->fields[self->cursor].type;
     pthread_mutex_lock(&self->watermark.mutex);
     Status status =
-        postgres_cursor_note(&self->watermark.highest, &batch->columns[self->cursor], err);
-    if (status == OK) status = postgres_cursor_format(&self->watermark.highest, type, &text, err);
+        cursor_value_note(&self->watermark.highest, &batch->columns[self->cursor], NULL, err);
+    if (status == OK) status = cursor_value_format(&self->watermark.highest, &text, err);
     pthread_mutex_unlock(&self->watermark.mutex);
     TRY(status);
     return arena_copy(&batch->arena, buf_str(&text), &batch->span.cursor, err);

@@ -40,19 +40,27 @@ Status postgres_source_bound(PostgresSource *self, const char *op, Str value, Bu
     return postgres_db_literal(self->db, out, value, err);
 }
 
+/* " OR cursor IS NULL)", after a condition that began with "(". */
+static Status or_null(const PostgresSource *self, Buf *out, Err *err)
+{
+    TRY(buf_append(out, STR(" OR "), err));
+    TRY(postgres_db_quote(out, self->source.req->cursor, err));
+    return buf_append(out, STR(" IS NULL)"), err);
+}
+
 /* Nothing past the stable cursor, where a row must not come again in a later run. */
 static Status stable_condition(PostgresSource *self, Buf *out, Err *err)
 {
-    if (self->watermark.stable.len == 0) return buf_append(out, STR("false"), err);
-    bool first = self->begin.from.len == 0;
-    TRY(buf_append_char(out, '(', err));
-    TRY(postgres_source_bound(self, "<=", buf_str(&self->watermark.stable), out, err));
-    if (first) {
-        TRY(buf_append(out, STR(" OR "), err));
+    bool none = self->watermark.stable.len == 0;
+    if (none && self->source.req->cursor_nulls) {
         TRY(postgres_db_quote(out, self->source.req->cursor, err));
-        TRY(buf_append(out, STR(" IS NULL"), err));
+        return buf_append(out, STR(" IS NULL"), err);
     }
-    return buf_append_char(out, ')', err);
+    if (none) return buf_append(out, STR("false"), err);
+    bool nulls = self->source.req->cursor_nulls;
+    if (nulls) TRY(buf_append_char(out, '(', err));
+    TRY(postgres_source_bound(self, "<=", buf_str(&self->watermark.stable), out, err));
+    return nulls ? or_null(self, out, err) : OK;
 }
 
 /* " WHERE …" of the request: made once, by the thread that opens, since quoting needs its session.
@@ -62,9 +70,11 @@ static Status conditions(PostgresSource *self, Buf *out, Err *err)
     const SourceReq *req = self->source.req;
     Str sep = STR(" WHERE ");
     if (self->cursor >= 0 && self->begin.from.len) {
-        const char *op = self->begin.inclusive && !self->watermark.above ? ">=" : ">";
         TRY(buf_append(out, sep, err));
-        TRY(postgres_source_bound(self, op, self->begin.from, out, err));
+        if (req->cursor_nulls) TRY(buf_append_char(out, '(', err));
+        TRY(postgres_source_bound(self, req->cursor_after ? ">" : ">=", self->begin.from, out,
+                                  err));
+        if (req->cursor_nulls) TRY(or_null(self, out, err));
         sep = STR(" AND ");
     }
     if (self->watermark.settling && req->rows_once) {
@@ -116,6 +126,20 @@ Status postgres_source_statement(PostgresSource *self, bool *ret_some, Buf *out,
 
 /* ---- describing ---- */
 
+/* ERR_CONFIG for a type that has no use as a cursor. */
+static Status check_cursor(const PostgresSource *self, const Field *field, Err *err)
+{
+    const PostgresType *type = &self->columns.types[self->cursor];
+    /* What is only held as a text (an enum, inet) has an order that the server alone knows. */
+    bool text = type->read == POSTGRES_AS_IS && postgres_type_find(type->oid);
+    bool ordered = cursor_type_orders(field->type);
+    if (ordered && (text || field->type != TYPE_TEXT)) return OK;
+    (void)err_set(err, ERR_CONFIG, "the cursor \"%.*s\" is of type %.*s, which %s",
+                  STR_ARG(field->name), STR_ARG(field->native),
+                  ordered ? "has an order of its own" : "doesn't grow");
+    return err_hint(err, "a cursor is a number, a time, a UUID or a text");
+}
+
 static Status check_lag(const SourceReq *req, const Field *field, Err *err)
 {
     bool number = field->type == TYPE_INT64;
@@ -139,7 +163,7 @@ static Status find_cursor(PostgresSource *self, Err *err)
     self->cursor = schema_find(self->columns.schema, req->cursor);
     if (self->cursor >= 0) {
         const Field *field = &self->columns.schema->fields[self->cursor];
-        TRY(postgres_cursor_check(field, err));
+        TRY(check_cursor(self, field, err));
         return check_lag(req, field, err);
     }
     (void)err_set(err, ERR_CONFIG, "the cursor column \"%.*s\" is not in the query's result",
@@ -189,12 +213,35 @@ static Status prepare(PostgresSource *self, Err *err)
         TRY(postgres_open(self->source.req->location, self->source.req->stop, &self->db, err));
     postgres_db_stop_on(self->db, self->source.req->stop);
     self->begin.from = self->source.req->cursor_from;
-    self->begin.inclusive = self->source.req->cursor_inclusive;
     TRY(begin(self, err));
     TRY(base_sql(self, err));
     TRY(describe_columns(self, &self->columns, err));
     TRY(find_cursor(self, err));
     return sql_make(self, err);
+}
+
+/* Rows that no run from a watermark on would read; 0 where the column can't be NULL. */
+static Status count_nulls(PostgresSource *self, int64_t *ret_rows, Err *err)
+{
+    const PostgresOrigin *origin = &self->columns.origins[self->cursor];
+    CLEANUP(buf_done) Buf sql = buf_make(POSTGRES_SQL_MAX);
+    int64_t not_null = 0;
+    TRY(buf_printf(&sql, err,
+                   "SELECT pg_catalog.count(*) FROM pg_catalog.pg_attribute "
+                   "WHERE attrelid = %u AND attnum = %d AND attnotnull",
+                   origin->table, origin->column));
+    TRY(buf_terminate(&sql, err));
+    TRY(postgres_db_int64(self->db, sql.data, NULL, 0, &not_null, err));
+    *ret_rows = 0;
+    if (not_null) return OK;
+    buf_clear(&sql);
+    TRY(buf_append(&sql, STR("SELECT pg_catalog.count(*) FROM "), err));
+    TRY(postgres_source_from(self, &sql, err));
+    TRY(buf_append(&sql, STR(" WHERE "), err));
+    TRY(postgres_db_quote(&sql, self->source.req->cursor, err));
+    TRY(buf_append(&sql, STR(" IS NULL"), err));
+    TRY(buf_terminate(&sql, err));
+    return postgres_db_int64(self->db, sql.data, NULL, 0, ret_rows, err);
 }
 
 static Status postgres_source_describe(Source *source, SourceInfo *info, Err *err)
@@ -204,6 +251,11 @@ static Status postgres_source_describe(Source *source, SourceInfo *info, Err *er
     info->schema = schema_ref(self->columns.schema);
     info->replayable = true;
     info->promise = STR("one snapshot of the database");
+    bool counts = self->cursor >= 0 && !self->source.req->cursor_nulls;
+    if (counts) TRY(count_nulls(self, &self->begin.nulls, err));
+    if (self->begin.nulls) TRY(source_info_nulls(source, info, self->begin.nulls, err));
+    Str database = str_from(PQdb(postgres_db_conn(self->db)));
+    TRY(arena_copy(&info->arena, database, &info->identity, err));
     bool plain = !self->columns.cast && self->cursor < 0;
     info->wire = plain ? STR(POSTGRES_WIRE) : STR_NULL;
     TRY(postgres_warnings_describe(self, info, err));
@@ -255,12 +307,13 @@ static Status postgres_source_open(Source *source, const Position *from, Budget 
     const SourceReq *req = self->source.req;
     TRY(prepare(self, err));
     self->budget = budget;
+    if (self->begin.nulls) return source_refuse_nulls(source, self->begin.nulls, err);
     if (self->cursor >= 0) {
         TypeId type = self->columns.schema->fields[self->cursor].type;
         bool settles = req->settle && postgres_watermark_settles(req, type);
         if (settles) TRY(settle_watermark(self, from, err));
         if (from)
-            TRY(postgres_cursor_parse(&self->watermark.highest, type, buf_str(&from->cursor), err));
+            TRY(cursor_value_parse(&self->watermark.highest, type, buf_str(&from->cursor), err));
     }
     if (req->within) TRY(sql_make(self, err)); /* set after describe */
     return readers_make(self, err);
@@ -312,7 +365,7 @@ static void postgres_source_close(Source *source)
     postgres_db_close(self->watermark.primary);
     postgres_columns_done(&self->columns);
     postgres_samples_done(&self->watermark.samples);
-    buf_done(&self->watermark.highest.text);
+    cursor_value_done(&self->watermark.highest);
     buf_done(&self->watermark.stable);
     buf_done(&self->begin.low);
     buf_done(&self->query.base);

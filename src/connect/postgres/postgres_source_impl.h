@@ -9,6 +9,7 @@
 #include "connect/postgres/postgres_impl.h"
 #include "connect/postgres/postgres_server.h"
 #include "connect/postgres/postgres_sessions.h"
+#include "engine/column/cursor_value.h"
 
 enum {
     POSTGRES_BATCH_ROWS = 4096,
@@ -45,19 +46,18 @@ typedef struct PostgresQuery {
 /* Where to read from: the request's cursor_from, or below it (postgres_memory.c). */
 typedef struct PostgresBegin {
     Str from;
-    Buf low;        /* `from`, where it isn't the request's */
-    bool inclusive; /* >= instead of > */
+    Buf low;       /* `from`, where it isn't the request's */
+    int64_t nulls; /* rows without a cursor, which the request doesn't want */
 } PostgresBegin;
 
 typedef struct PostgresWatermark {
     PostgresDb *primary;     /* of a standby; NULL: sessions are asked over the source's own */
     bool clocked;            /* a clock fills the cursor, not a sequence */
     bool settling;           /* it is the stable one, not the highest cursor */
-    bool above;              /* the cursor condition is > whatever the request says */
     PostgresSamples samples; /* not stable yet */
     PostgresSeen seen;       /* the server whose sessions are asked, as it was last */
     Buf stable;              /* empty: none yet */
-    PostgresCursor highest;
+    CursorValue highest;
     pthread_mutex_t mutex; /* guards `highest` */
 } PostgresWatermark;
 

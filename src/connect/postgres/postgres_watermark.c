@@ -53,9 +53,9 @@ static bool cursor_number(TypeId type, Str text, int64_t *ret_number)
 
 static Status cursor_text(TypeId type, int64_t number, Buf *out, Err *err)
 {
-    PostgresCursor cursor = {.some = true, .number = number};
+    CursorValue cursor = {.some = true, .type = type, .number = number};
     buf_clear(out);
-    return postgres_cursor_format(&cursor, type, out, err);
+    return cursor_value_format(&cursor, out, err);
 }
 
 static PostgresDb *asked(const PostgresSource *self)
@@ -95,8 +95,7 @@ static Status highest_sql(PostgresSource *self, const int64_t *latest_number, Bu
     Str sep = STR(" WHERE ");
     if (self->begin.from.len) {
         TRY(buf_append(sql, sep, err));
-        TRY(postgres_source_bound(self, self->begin.inclusive ? ">=" : ">", self->begin.from, sql,
-                                  err));
+        TRY(postgres_source_bound(self, ">=", self->begin.from, sql, err));
         sep = STR(" AND ");
     }
     if (is_time(cursor_type(self))) {

@@ -4,8 +4,11 @@
 
 #include "connect/sqlite/sqlite_impl.h"
 #include "engine/column/builder.h"
+#include "engine/column/cursor_value.h"
 #include "foundation/base/mem.h"
+#include "foundation/base/datetime.h"
 #include "foundation/base/number.h"
+#include "foundation/codec/json_walk.h"
 
 enum { SQLITE_BATCH_ROWS = 8192, SQLITE_BATCH_BYTES = 1 << 20 };
 
@@ -16,9 +19,10 @@ typedef struct SqliteSource {
     Schema *schema;
     SqliteLogical *logical; /* per column */
     Budget *budget;
-    int32_t cursor;  /* column index, -1: none */
-    Buf cursor_max;  /* the highest so far, as text */
-    int cursor_type; /* SQLITE_INTEGER… of cursor_max */
+    int32_t cursor;      /* column index, -1: none */
+    CursorValue highest; /* so far */
+    Str watermark;       /* of the run before; empty: none */
+    int64_t nulls;       /* rows without a cursor, which the request doesn't want */
     int64_t ordinal, seq;
     bool end;
 } SqliteSource;
@@ -27,32 +31,48 @@ static const SourceOps SQLITE_SOURCE_OPS;
 
 /* ---- the statement ---- */
 
+static Str query_of(const SourceReq *req)
+{
+    Str query = str_trim(req->query);
+    while (str_ends(query, STR(";"))) query = str_trim(str_slice(query, 0, query.len - 1));
+    return query;
+}
+
+/* The table, or the query in brackets. */
+static Status put_from(const SourceReq *req, Buf *sql, Err *err)
+{
+    if (!req->query.len) return sqlite_db_quote_table(sql, req->table, err);
+    TRY(buf_append_char(sql, '(', err));
+    TRY(buf_append(sql, query_of(req), err));
+    return buf_append(sql, STR("\n)"), err);
+}
+
+/* Rows from the watermark on, and those without a cursor where they are wanted. */
+static Status put_condition(const SourceReq *req, Buf *sql, Err *err)
+{
+    if (!req->cursor.len || !req->cursor_from.len) return OK;
+    TRY(buf_append(sql, STR(" WHERE "), err));
+    TRY(sqlite_db_quote(sql, req->cursor, err));
+    TRY(buf_append(sql, req->cursor_after ? STR(" > ") : STR(" >= "), err));
+    TRY(buf_append(sql, STR(":neuron_cursor_from"), err));
+    if (!req->cursor_nulls) return OK;
+    TRY(buf_append(sql, STR(" OR "), err));
+    TRY(sqlite_db_quote(sql, req->cursor, err));
+    return buf_append(sql, STR(" IS NULL"), err);
+}
+
 /* SELECT * FROM (query) WHERE cursor >= :from ORDER BY nothing LIMIT n. */
 static Status source_sql(const SqliteSource *self, Buf *sql, Err *err)
 {
     const SourceReq *req = self->source.req;
+    if (req->query.len && !req->cursor.len && !req->rows_max) {
+        return buf_append(sql, query_of(req), err);
+    }
     TRY(buf_append(
         sql, req->places ? STR("SELECT rowid AS neuron_rowid, * FROM ") : STR("SELECT * FROM "),
         err));
-    if (req->query.len) {
-        Str query = str_trim(req->query);
-        while (str_ends(query, STR(";"))) query = str_trim(str_slice(query, 0, query.len - 1));
-        if (!req->cursor.len && !req->rows_max) {
-            buf_clear(sql);
-            return buf_append(sql, query, err);
-        }
-        TRY(buf_printf(sql, err, "("));
-        TRY(buf_append(sql, query, err));
-        TRY(buf_append(sql, STR("\n)"), err));
-    } else {
-        TRY(sqlite_db_quote_table(sql, req->table, err));
-    }
-    if (req->cursor.len && req->cursor_from.len) {
-        TRY(buf_append(sql, STR(" WHERE "), err));
-        TRY(sqlite_db_quote(sql, req->cursor, err));
-        TRY(buf_append(sql, req->cursor_inclusive ? STR(" >= ") : STR(" > "), err));
-        TRY(buf_append(sql, STR(":neuron_cursor_from"), err));
-    }
+    TRY(put_from(req, sql, err));
+    TRY(put_condition(req, sql, err));
     if (!req->rows_max) return OK;
     if (req->cursor.len) {
         TRY(buf_append(sql, STR(" ORDER BY "), err));
@@ -66,61 +86,75 @@ static Status bind_result(SqliteSource *self, int code, Err *err)
     return code == SQLITE_OK ? OK : sqlite_db_error(self->db, err);
 }
 
+static Status bind_text(SqliteSource *self, sqlite3_stmt *statement, int index, Str text, Err *err)
+{
+    return bind_result(self,
+                       sqlite3_bind_text64(statement, index, text.ptr, (sqlite3_uint64)text.len,
+                                           SQLITE_STATIC, SQLITE_UTF8),
+                       err);
+}
+
 /* Bind text as what it reads like: an integer, a real number, or text. */
-static Status bind_natural(SqliteSource *self, int index, Str text, Err *err)
+static Status bind_natural(SqliteSource *self, sqlite3_stmt *statement, int index, Str text,
+                           Err *err)
 {
     int64_t integer;
     double real;
     if (number_parse_int64(text, &integer) == NUMBER_OK) {
-        return bind_result(self, sqlite3_bind_int64(self->statement, index, integer), err);
+        return bind_result(self, sqlite3_bind_int64(statement, index, integer), err);
     }
     bool digit = text.len > 0 && text.ptr[text.len - 1] >= '0' && text.ptr[text.len - 1] <= '9';
     if (digit && number_parse_double(text, &real) == NUMBER_OK) {
-        return bind_result(self, sqlite3_bind_double(self->statement, index, real), err);
+        return bind_result(self, sqlite3_bind_double(statement, index, real), err);
     }
-    return bind_result(self,
-                       sqlite3_bind_text64(self->statement, index, text.ptr,
-                                           (sqlite3_uint64)text.len, SQLITE_STATIC, SQLITE_UTF8),
-                       err);
+    return bind_text(self, statement, index, text, err);
 }
 
-static Status bind_param(SqliteSource *self, int index, const SourceParam *param, Err *err)
+/* A cursor's text as a value of its column's kind, where that is known. */
+static Status bind_cursor(SqliteSource *self, sqlite3_stmt *statement, int index, Str text,
+                          Err *err)
 {
-    if (param->null) return bind_result(self, sqlite3_bind_null(self->statement, index), err);
-    if (param->type == TYPE_TEXT) {
-        return bind_result(self,
-                           sqlite3_bind_text64(self->statement, index, param->text.ptr,
-                                               (sqlite3_uint64)param->text.len, SQLITE_STATIC,
-                                               SQLITE_UTF8),
-                           err);
-    }
+    bool is_text = self->highest.some && self->highest.type == TYPE_TEXT;
+    return is_text ? bind_text(self, statement, index, text, err)
+                   : bind_natural(self, statement, index, text, err);
+}
+
+static Status bind_param(SqliteSource *self, sqlite3_stmt *statement, int index,
+                         const SourceParam *param, Err *err)
+{
+    if (param->null) return bind_result(self, sqlite3_bind_null(statement, index), err);
+    if (param->type == TYPE_TEXT) return bind_text(self, statement, index, param->text, err);
     if (param->type == TYPE_BOOL) {
         bool value = str_eq(param->text, STR("true"));
-        return bind_result(self, sqlite3_bind_int(self->statement, index, value), err);
+        return bind_result(self, sqlite3_bind_int(statement, index, value), err);
     }
-    return bind_natural(self, index, param->text, err);
+    return bind_natural(self, statement, index, param->text, err);
 }
 
-static Status source_bind(SqliteSource *self, Err *err)
+static Status bind_one(SqliteSource *self, sqlite3_stmt *statement, int index, Str name, Err *err)
 {
     const SourceReq *req = self->source.req;
-    int count = sqlite3_bind_parameter_count(self->statement);
+    if (str_eq(name, STR("neuron_cursor_from"))) {
+        return bind_cursor(self, statement, index, req->cursor_from, err);
+    }
+    if (str_eq(name, STR("neuron_watermark"))) {
+        return bind_cursor(self, statement, index, self->watermark, err);
+    }
+    for (int32_t i = 0; i < req->param_count; i++) {
+        if (!str_eq(req->params[i].name, name)) continue;
+        return bind_param(self, statement, index, &req->params[i], err);
+    }
+    (void)err_set(err, ERR_CONFIG, "the query's parameter :%.*s has no value", STR_ARG(name));
+    return err_hint(err, "give it under `params:` or with --param %.*s=…", STR_ARG(name));
+}
+
+static Status source_bind(SqliteSource *self, sqlite3_stmt *statement, Err *err)
+{
+    int count = sqlite3_bind_parameter_count(statement);
     for (int i = 1; i <= count; i++) {
-        Str name = str_from(sqlite3_bind_parameter_name(self->statement, i));
+        Str name = str_from(sqlite3_bind_parameter_name(statement, i));
         if (name.len == 0) return err_set(err, ERR_CONFIG, "parameters must be named, like :day");
-        name = str_slice(name, 1, name.len);
-        if (str_eq(name, STR("neuron_cursor_from"))) {
-            TRY(bind_natural(self, i, req->cursor_from, err));
-            continue;
-        }
-        int32_t at = 0;
-        while (at < req->param_count && !str_eq(req->params[at].name, name)) at++;
-        if (at == req->param_count) {
-            (void)err_set(err, ERR_CONFIG, "the query's parameter :%.*s has no value",
-                          STR_ARG(name));
-            return err_hint(err, "give it under `params:` or with --param %.*s=…", STR_ARG(name));
-        }
-        TRY(bind_param(self, i, &req->params[at], err));
+        TRY(bind_one(self, statement, i, str_slice(name, 1, name.len), err));
     }
     return OK;
 }
@@ -194,6 +228,79 @@ static Status source_prepare(SqliteSource *self, Err *err)
     return source_cursor(self, err);
 }
 
+/* ---- the cursor ---- */
+
+/* How many rows of the source meet a condition on the cursor: %s in it is the column. */
+static Status count_rows(SqliteSource *self, const char *condition, int64_t *ret_count, Err *err)
+{
+    CLEANUP(buf_done) Buf sql = buf_make(1 << 22);
+    CLEANUP(buf_done) Buf column = buf_make(1 << 20);
+    CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
+    bool row = false;
+    TRY(sqlite_db_quote(&column, self->source.req->cursor, err));
+    TRY(buf_append(&sql, STR("SELECT count(*) FROM "), err));
+    TRY(put_from(self->source.req, &sql, err));
+    TRY(buf_append(&sql, STR(" WHERE "), err));
+    for (const char *at = condition; *at; at++) {
+        if (*at == '@') TRY(buf_append(&sql, buf_str(&column), err));
+        else TRY(buf_append_char(&sql, *at, err));
+    }
+    TRY(sqlite_db_prepare(self->db, buf_str(&sql), &statement, err));
+    TRY(source_bind(self, statement, err));
+    TRY(sqlite_db_step(self->db, statement, &row, err));
+    *ret_count = row ? sqlite3_column_int64(statement, 0) : 0;
+    return OK;
+}
+
+/* The watermark's own kind is kept beside it: "2024" may be a number or a text. */
+static Status watermark_load(SqliteSource *self, const Position *from, Err *err)
+{
+    JsonSlot root;
+    TypeId type = TYPE_DYNAMIC;
+    self->watermark = buf_str(&from->cursor);
+    if (json_scan(buf_str(&from->samples), &root, NULL) && root.kind == JSON_OBJECT) {
+        JsonSlot kind = json_get_key(&root, STR("kind"));
+        if (str_eq(kind.text, STR("text"))) type = TYPE_TEXT;
+    }
+    return cursor_value_parse(&self->highest, type, self->watermark, err);
+}
+
+static Status sqlite_source_observe(Source *source, Position *position, Err *err)
+{
+    SqliteSource *self = (SqliteSource *)source;
+    if (self->cursor < 0 || !self->highest.some) return OK;
+    bool text = self->highest.type == TYPE_TEXT;
+    return position_keep(&position->samples,
+                         text ? STR("{\"kind\":\"text\"}") : STR("{\"kind\":\"number\"}"), err);
+}
+
+static Status refuse_order(const SqliteSource *self, int64_t rows, const char *what, Err *err)
+{
+    (void)err_set(err, ERR_DATA, "%lld rows have %s in the cursor \"%.*s\": no run would read them",
+                  (long long)rows, what, STR_ARG(self->source.req->cursor));
+    return err_hint(err, "SQLite puts numbers before texts and texts in the order of their bytes: "
+                         "write all values in one form, or bring them into one by a `query:`");
+}
+
+/* A value of the other kind, or a time in another layout, has a place in the order where nobody
+ * looks for it. */
+static Status check_order(SqliteSource *self, Err *err)
+{
+    int64_t rows = 0;
+    if (!self->highest.some) return OK;
+    bool text = self->highest.type == TYPE_TEXT;
+    TRY(count_rows(self, text ? "@ < '' OR @ >= x''" : "@ >= ''", &rows, err));
+    if (rows) return refuse_order(self, rows, text ? "a number" : "a text", err);
+    int32_t days = 0;
+    if (!text || !datetime_parse_date(str_slice(self->watermark, 0, 10), &days)) return OK;
+    TRY(count_rows(self,
+                   "@ < :neuron_watermark AND (@ NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-"
+                   "[0-9][0-9]*' OR (substr(@, 1, 10) = substr(:neuron_watermark, 1, 10) AND "
+                   "length(@) > 10 AND substr(@, 11, 1) <> substr(:neuron_watermark, 11, 1)))",
+                   &rows, err));
+    return rows ? refuse_order(self, rows, "a time in another layout", err) : OK;
+}
+
 static Status sqlite_source_describe(Source *source, SourceInfo *info, Err *err)
 {
     SqliteSource *self = SOURCE_SELF(SqliteSource, SQLITE_SOURCE_OPS, source);
@@ -203,22 +310,12 @@ static Status sqlite_source_describe(Source *source, SourceInfo *info, Err *err)
     info->bytes_estimate = -1;
     info->replayable = true;
     info->promise = STR("one snapshot of the database");
+    bool counts = self->cursor >= 0 && !self->source.req->cursor_nulls;
+    if (counts) TRY(count_rows(self, "@ IS NULL", &self->nulls, err));
+    if (self->nulls) TRY(source_info_nulls(source, info, self->nulls, err));
+    Str file = str_from(sqlite3_db_filename(self->db, "main"));
+    TRY(arena_copy(&info->arena, file, &info->identity, err));
     return arena_copy(&info->arena, str_from(sqlite3_sql(self->statement)), &info->sql, err);
-}
-
-/* The watermark never goes back: the highest cursor starts at the one that is committed. */
-static Status cursor_start(SqliteSource *self, const Position *from, Err *err)
-{
-    if (self->cursor < 0 || !from || from->cursor.len == 0) return OK;
-    Str text = buf_str(&from->cursor);
-    int64_t integer;
-    double real;
-    bool number = number_parse_double(text, &real) == NUMBER_OK;
-    self->cursor_type = number_parse_int64(text, &integer) == NUMBER_OK ? SQLITE_INTEGER
-                        : number                                        ? SQLITE_FLOAT
-                                                                        : SQLITE_TEXT;
-    buf_clear(&self->cursor_max);
-    return buf_append(&self->cursor_max, text, err);
 }
 
 static Status sqlite_source_open(Source *source, const Position *from, Budget *budget, Err *err)
@@ -226,8 +323,10 @@ static Status sqlite_source_open(Source *source, const Position *from, Budget *b
     SqliteSource *self = SOURCE_SELF(SqliteSource, SQLITE_SOURCE_OPS, source);
     TRY(source_prepare(self, err));
     self->budget = budget;
-    TRY(cursor_start(self, from, err));
-    return source_bind(self, err);
+    if (self->nulls) return source_refuse_nulls(source, self->nulls, err);
+    if (self->cursor >= 0 && from) TRY(watermark_load(self, from, err));
+    if (self->cursor >= 0) TRY(check_order(self, err));
+    return source_bind(self, self->statement, err);
 }
 
 static int32_t sqlite_source_parts(const Source *source UNUSED)
@@ -236,40 +335,6 @@ static int32_t sqlite_source_parts(const Source *source UNUSED)
 }
 
 /* ---- rows ---- */
-
-/* Keep the highest cursor: SQLite's order of storage classes, numbers by value, text by bytes. */
-static Status note_cursor(SqliteSource *self, Err *err)
-{
-    int type = sqlite3_column_type(self->statement, self->cursor);
-    if (type == SQLITE_NULL) return OK;
-    bool number = type == SQLITE_INTEGER || type == SQLITE_FLOAT;
-    bool max_number = self->cursor_type == SQLITE_INTEGER || self->cursor_type == SQLITE_FLOAT;
-    bool higher = self->cursor_max.len == 0 || (!number && max_number);
-    if (type == SQLITE_INTEGER && self->cursor_type == SQLITE_INTEGER) {
-        int64_t max = 0;
-        (void)number_parse_int64(buf_str(&self->cursor_max), &max);
-        higher = sqlite3_column_int64(self->statement, self->cursor) > max;
-    } else if (number && max_number && self->cursor_max.len) {
-        double max = 0;
-        (void)number_parse_double(buf_str(&self->cursor_max), &max);
-        higher = sqlite3_column_double(self->statement, self->cursor) > max;
-    }
-    if (number && !higher) return OK;
-    const char *bytes = (const char *)sqlite3_column_text(self->statement, self->cursor);
-    Str text = str_make(bytes, sqlite3_column_bytes(self->statement, self->cursor));
-    if (!number && !max_number && self->cursor_max.len) {
-        higher = str_compare(text, buf_str(&self->cursor_max)) > 0;
-    }
-    if (!higher) return OK;
-    self->cursor_type = type;
-    buf_clear(&self->cursor_max);
-    if (type != SQLITE_FLOAT) return buf_append(&self->cursor_max, text, err);
-    /* SQLite's own text of a real has 15 digits; the watermark keeps all of them. */
-    char digits[NUMBER_TEXT_MAX];
-    double value = sqlite3_column_double(self->statement, self->cursor);
-    return buf_append(&self->cursor_max, str_make(digits, number_format_double(value, digits)),
-                      err);
-}
 
 static Status read_text(SqliteSource *self, Builder *builder, int column, Err *err)
 {
@@ -350,7 +415,6 @@ static Status read_rows(SqliteSource *self, Builder *builders, int64_t *ret_rows
         for (int i = 0; i < self->schema->count; i++) {
             TRY(read_value(self, &builders[i], i, err));
         }
-        if (self->cursor >= 0) TRY(note_cursor(self, err));
         bytes += row_bytes(self->statement, self->schema->count);
         rows++;
         self->ordinal++;
@@ -358,6 +422,17 @@ static Status read_rows(SqliteSource *self, Builder *builders, int64_t *ret_rows
     *ret_rows = rows;
     *ret_bytes = bytes;
     return OK;
+}
+
+static Status note_cursor(SqliteSource *self, Batch *batch, Err *err)
+{
+    CLEANUP(buf_done) Buf text = buf_make(1 << 20);
+    if (cursor_value_note(&self->highest, &batch->columns[self->cursor], NULL, err) != OK) {
+        (void)err_where(err, "column %.*s", STR_ARG(self->source.req->cursor));
+        return FAIL;
+    }
+    TRY(cursor_value_format(&self->highest, &text, err));
+    return arena_copy(&batch->arena, buf_str(&text), &batch->span.cursor, err);
 }
 
 static Status read_batch(SqliteSource *self, Builder *builders, Batch **ret_batch, Err *err)
@@ -375,7 +450,7 @@ static Status read_batch(SqliteSource *self, Builder *builders, Batch **ret_batc
     batch->rows = rows;
     batch->seq = self->seq++;
     batch->span = (Span){.first = first, .next = self->ordinal, .bytes = bytes};
-    TRY(arena_copy(&batch->arena, buf_str(&self->cursor_max), &batch->span.cursor, err));
+    if (self->cursor >= 0) TRY(note_cursor(self, batch, err));
     *ret_batch = TAKE(batch);
     return OK;
 }
@@ -410,7 +485,7 @@ static void sqlite_source_close(Source *source)
     sqlite3_finalize(self->statement);
     if (self->db) sqlite_db_close(self->db);
     schema_unref(self->schema);
-    buf_done(&self->cursor_max);
+    cursor_value_done(&self->highest);
     mem_free(self->logical);
     mem_free(self);
 }
@@ -419,6 +494,7 @@ static const SourceOps SQLITE_SOURCE_OPS = {
     .describe = sqlite_source_describe,
     .open = sqlite_source_open,
     .parts = sqlite_source_parts,
+    .observe = sqlite_source_observe,
     .next = sqlite_source_next,
     .cancel = sqlite_source_cancel,
     .close = sqlite_source_close,
@@ -430,7 +506,6 @@ Status sqlite_source_new(const SourceReq *req, Source **ret_source, Err *err)
     SqliteSource *self = mem_zalloc((int64_t)sizeof *self);
     if (!self) return err_memory(err);
     self->source = (Source){.ops = &SQLITE_SOURCE_OPS, .req = req};
-    self->cursor_max = buf_make(1 << 20);
     *ret_source = &self->source;
     return OK;
 }

@@ -34,6 +34,7 @@ typedef struct RetryOptions {
 typedef struct IncrementalOptions {
     OptionHead head;
     Str cursor, start, overlap, lag;
+    int32_t nulls, emptied;
 } IncrementalOptions;
 
 typedef struct PipelineOptions {

@@ -82,6 +82,10 @@ static const Option RETRY_OPTIONS[] = {
 static const OptionGroup RETRY_GROUP = {"retry", sizeof(RetryOptions), RETRY_OPTIONS,
                                         COUNT_OF(RETRY_OPTIONS)};
 
+/* In the order of the bool and of EmptiedTarget. */
+static const char *const NULLS[] = {"refuse", "read", NULL};
+static const char *const EMPTIED[] = {"refuse", "reload", "continue", NULL};
+
 static const Option INCREMENTAL_OPTIONS[] = {
     {.name = "cursor",
      .type = OPTION_TEXT,
@@ -103,6 +107,20 @@ static const Option INCREMENTAL_OPTIONS[] = {
      .offset = FIELD(IncrementalOptions, lag),
      .summary = "Stay this much before the newest rows: a time (5m), or a number for a cursor that "
                 "is one. No row is missed that comes no later; PostgreSQL."},
+    {.name = "nulls",
+     .type = OPTION_CHOICE,
+     .offset = FIELD(IncrementalOptions, nulls),
+     .choices = NULLS,
+     .summary = "Rows without a cursor: refuse (the default) ends the run with their number, read "
+                "takes them in each run; those that were loaded are known by the key or their "
+                "values."},
+    {.name = "emptied",
+     .type = OPTION_CHOICE,
+     .offset = FIELD(IncrementalOptions, emptied),
+     .choices = EMPTIED,
+     .summary = "A target table that was dropped, emptied or made anew since the last run: refuse "
+                "(the default) ends the run, reload reads everything again, continue goes on from "
+                "the watermark."},
 };
 static const OptionGroup INCREMENTAL_GROUP = {"incremental", sizeof(IncrementalOptions),
                                               INCREMENTAL_OPTIONS, COUNT_OF(INCREMENTAL_OPTIONS)};

@@ -247,6 +247,8 @@ static void incremental_make(Configuration *c, const PipelineOptions *o, Pipelin
     const IncrementalOptions *from = &o->incremental;
     Incremental *inc = &p->incremental;
     *inc = (Incremental){.cursor = from->cursor, .start = from->start};
+    inc->nulls_read = from->nulls == 1;
+    inc->emptied = (EmptiedTarget)from->emptied;
     inc->order_said = from->overlap.len > 0 || from->lag.len > 0;
     span_make(c, o, "overlap", from->overlap, &inc->overlap_us, &inc->overlap_count);
     span_make(c, o, "lag", from->lag, &inc->lag_us, &inc->lag_count);

@@ -113,6 +113,7 @@ typedef struct FlowSpec {
     int64_t epoch;         /* of LoadState */
     const Position *start; /* NULL: the beginning */
     bool advance;          /* the position becomes the watermark */
+    Str origin;            /* with `advance`: Position.origin */
     bool asks; /* SourceReq.asks: on each ASSIGN the sink is asked where the parts begin */
     FlowLimits limits;
     FlowRejectSpec rejects;

@@ -291,6 +291,18 @@ static Status cycle_apply(Writer *self, SinkCounts *ret_counts, Err *err)
     return ledger_check(self, err);
 }
 
+/* What goes into the position beside how far the source was read. */
+static Status position_complete(Writer *self, Err *err)
+{
+    const FlowSpec *spec = self->spec;
+    CLEANUP(buf_done) Buf steps = buf_make(1 << 24);
+    TRY(source_observe(spec->source, &self->position, err));
+    TRY(position_keep(&self->position.origin, spec->origin, err));
+    if (!self->one_cycle) return OK; /* steps are ahead of the writer */
+    TRY(step_chain_save(spec->steps, spec->step_count, &steps, err));
+    return position_keep(&self->position.steps, buf_str(&steps), err);
+}
+
 /* *ret_again true: nothing was committed, and the cycle is to be undone and done again. */
 Status cycle_commit(Writer *self, bool *ret_again, Err *err)
 {
@@ -304,7 +316,7 @@ Status cycle_commit(Writer *self, bool *ret_again, Err *err)
     if (spec->gate.check) TRY(spec->gate.check(spec->gate.arg, spec->sink, &run, err));
     TRY(commit_rejects(self, &run, ret_again, err));
     if (*ret_again) return OK;
-    if (spec->advance) TRY(source_observe(spec->source, &self->position, err));
+    if (spec->advance) TRY(position_complete(self, err));
     CommitResult result = COMMIT_DONE;
     TRY(sink_commit(spec->sink, &self->position, &run, &result, err));
     *ret_again = result == COMMIT_AGAIN || result == COMMIT_FENCED;

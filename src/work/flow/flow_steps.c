@@ -11,7 +11,7 @@ typedef struct StepsThread {
 
 /* Sums over all steps; their differences say what one batch did. */
 typedef struct StepSums {
-    int64_t dropped, rejected, held;
+    int64_t dropped, rejected, held, again;
 } StepSums;
 
 static StepSums sums_now(const FlowSpec *spec)
@@ -21,6 +21,7 @@ static StepSums sums_now(const FlowSpec *spec)
         sums.dropped += step_dropped(spec->steps[i]);
         sums.rejected += spec->steps[i]->rejected;
         sums.held += spec->steps[i]->held;
+        sums.again += spec->steps[i]->again;
     }
     return sums;
 }
@@ -30,6 +31,7 @@ static void sums_add(FlowItem *item, const StepSums *before, const StepSums *aft
     item->dropped += after->dropped - before->dropped;
     item->rejected += after->rejected - before->rejected;
     item->held += after->held - before->held;
+    item->extracted -= after->again - before->again;
 }
 
 static Status steps_push(StepsThread *self, FlowItem *item, Err *err)

@@ -3,6 +3,9 @@
 #include "foundation/base/datetime.h"
 #include "foundation/base/number.h"
 #include "work/pipeline/pipeline_impl.h"
+#include "foundation/codec/json_walk.h"
+#include "foundation/codec/json_writer.h"
+#include "work/step/skip_taken.h"
 #include "work/step/step_check.h"
 
 /* ---- where to read from ---- */
@@ -66,9 +69,7 @@ static Status source_request(Assembly *a, Err *err)
         return err_hint(err, "name the cursor column: `incremental: { cursor: … }`");
     }
     if (c->incremental.cursor.len) TRY(cursor_from(a, err));
-    /* Rows at the watermark are read again where a key tells which of them are new. */
     bool again = c->to.connector->merges && c->key_count > 0;
-    bool overlaps = c->incremental.overlap_us > 0 || c->incremental.overlap_count > 0;
     bool watermark =
         !a->options->since.len && !a->options->full_refresh && a->state.position.cursor.len > 0;
     a->source_req = (SourceReq){
@@ -79,9 +80,9 @@ static Status source_request(Assembly *a, Err *err)
         .param_count = c->param_count,
         .cursor = c->incremental.cursor,
         .cursor_from = buf_str(&a->cursor_from),
-        .cursor_inclusive = !watermark || again || overlaps,
+        .cursor_after = watermark && !again && (c->incremental.lag_us || c->incremental.lag_count),
+        .cursor_nulls = c->incremental.nulls_read,
         .cursor_start = c->incremental.start,
-        .overlaps = overlaps,
         .lag_us = c->incremental.lag_us,
         .lag_count = c->incremental.lag_count,
         .order_said = c->incremental.order_said,
@@ -99,6 +100,59 @@ static Status source_request(Assembly *a, Err *err)
         .stop = a->env->cancelled,
     };
     return OK;
+}
+
+/* ---- what the watermark is of ---- */
+
+static Status origin_make(Assembly *a, const Field *field, Err *err)
+{
+    JsonWriter w = json_writer_make(&a->origin, err);
+    json_object_begin(&w);
+    json_key_text(&w, "cursor", a->config->incremental.cursor);
+    json_key_text(&w, "type", str_from(type_name(field->type)));
+    json_key_text_or_null(&w, "source", a->info.identity);
+    json_key_text_or_null(&w, "table", a->config->from_table);
+    json_object_end(&w);
+    return json_writer_end(&w);
+}
+
+static Status refuse_origin(const Assembly *a, const char *what, Str before, Str now, Err *err)
+{
+    Str watermark = buf_str(&a->state.position.cursor);
+    (void)err_set(err, ERR_CONFIG, "the watermark %.*s is of the %s \"%.*s\", not of \"%.*s\"",
+                  STR_ARG(watermark), what, STR_ARG(before), STR_ARG(now));
+    return err_hint(err,
+                    "`--full-refresh` reads all rows again; `neuron state set %.*s WATERMARK` says "
+                    "from where to go on",
+                    STR_ARG(a->config->name));
+}
+
+/* A member of the kept text that is another one now; what either side doesn't know is no change. */
+static Status origin_compare(const Assembly *a, const JsonSlot *before, const char *key,
+                             const char *what, Err *err)
+{
+    JsonSlot now;
+    if (!json_scan(buf_str(&a->origin), &now, NULL)) return OK;
+    JsonSlot x = json_get_key(before, str_from(key)), y = json_get_key(&now, str_from(key));
+    bool known = x.kind == JSON_STRING && y.kind == JSON_STRING;
+    if (!known || str_eq(x.text, y.text)) return OK;
+    return refuse_origin(a, what, x.text, y.text, err);
+}
+
+/* A watermark says nothing of another column, of one of another type, or of another source. */
+static Status origin_check(Assembly *a, Err *err)
+{
+    int32_t cursor = schema_find(a->schema, a->config->incremental.cursor);
+    JsonSlot before;
+    if (cursor < 0) return OK;
+    TRY(origin_make(a, &a->schema->fields[cursor], err));
+    Str kept = buf_str(&a->state.position.origin);
+    bool used = !a->options->since.len && !a->options->full_refresh && !a->options->within;
+    if (!used || !kept.len || !json_scan(kept, &before, NULL)) return OK;
+    TRY(origin_compare(a, &before, "cursor", "cursor", err));
+    TRY(origin_compare(a, &before, "source", "source", err));
+    TRY(origin_compare(a, &before, "table", "table", err));
+    return origin_compare(a, &before, "type", "type", err);
 }
 
 /* ---- steps ---- */
@@ -127,8 +181,9 @@ static Status check_step_new(Assembly *a, const StepConfig *config, int32_t numb
 
 static Status step_add(Assembly *a, const StepConfig *config, Err *err)
 {
-    int32_t number = a->config->steps_before + a->step_count + 1;
-    if (a->step_count == PIPELINE_STEPS_MAX) {
+    int32_t count = a->step_count - a->own_steps;
+    int32_t number = a->config->steps_before + count + 1;
+    if (count == PIPELINE_STEPS_MAX) {
         return err_set(err, ERR_CONFIG, "more than %d steps", PIPELINE_STEPS_MAX);
     }
     Step **at = &a->steps[a->step_count];
@@ -161,6 +216,26 @@ static Status step_add(Assembly *a, const StepConfig *config, Err *err)
     if (status != OK) return place_error(config, number, err);
     a->schema = (*at)->schema;
     a->step_count++;
+    return OK;
+}
+
+/* Rows at the watermark that the last run had: read again, and let go. Where `lag` says that no
+ * more of them come, none is read again. */
+static Status skip_taken_add(Assembly *a, Err *err)
+{
+    const PipelineConfig *c = a->config;
+    const RunOptions *options = a->options;
+    int32_t cursor = schema_find(a->schema, c->incremental.cursor);
+    bool lag = c->incremental.lag_us || c->incremental.lag_count;
+    bool keyed = a->source_req.rows_keyed;
+    if (cursor < 0 || options->within || (lag && !keyed)) return OK;
+    bool again = options->full_refresh || options->since.len;
+    SkipTaken taken = {.cursor = cursor,
+                       .keyed = keyed,
+                       .kept = again ? STR_NULL : buf_str(&a->state.position.steps)};
+    TRY(step_skip_taken_new(&taken, a->schema, &a->steps[a->step_count], err));
+    a->step_count++;
+    a->own_steps++;
     return OK;
 }
 
@@ -228,6 +303,7 @@ Status assembly_open(Assembly *a, const PipelineConfig *config, const RunOptions
     *a = (Assembly){.config = config, .options = options, .env = env};
     load_state_init(&a->state);
     a->cursor_from = buf_make(1 << 16);
+    a->origin = buf_make(1 << 16);
     a->param_arena = arena_make(16 << 20);
     a->info.arena = arena_make(16 << 20);
     budget_init(&a->step_budget, "steps", env->budget,
@@ -240,6 +316,10 @@ Status assembly_open(Assembly *a, const PipelineConfig *config, const RunOptions
     if (status != OK) return err_prefix(err, "source: ");
     a->info_ready = true;
     a->schema = a->info.schema;
+    if (config->incremental.cursor.len) {
+        TRY(origin_check(a, err));
+        TRY(skip_taken_add(a, err));
+    }
     for (int32_t i = 0; i < config->step_count; i++) TRY(step_add(a, &config->steps[i], err));
     return OK;
 }
@@ -253,5 +333,6 @@ void assembly_close(Assembly *a)
     source_info_done(&a->info);
     load_state_done(&a->state);
     buf_done(&a->cursor_from);
+    buf_done(&a->origin);
     arena_done(&a->param_arena);
 }

@@ -120,6 +120,7 @@ static Status flow_of_assembly(Assembly *a, RunResult *result, bool *ret_rejects
         .epoch = a->state.epoch,
         .start = incremental && !a->options->full_refresh ? &a->state.position : NULL,
         .advance = a->advance,
+        .origin = buf_str(&a->origin),
         .rejects.allowed = c->rejects,
         .rejects.sink = a->reject_sink,
         .rejects.name = c->reject_table,

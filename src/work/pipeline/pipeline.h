@@ -26,12 +26,17 @@ typedef struct StepConfig {
     OnFail on_fail;            /* check: of rules that don't say their own */
 } StepConfig;
 
+/* What a run does when its target table isn't the one that the watermark was written with. */
+typedef enum EmptiedTarget { EMPTIED_REFUSE, EMPTIED_RELOAD, EMPTIED_CONTINUE } EmptiedTarget;
+
 typedef struct Incremental {
     Str cursor; /* empty: not incremental */
     Str start;
     int64_t overlap_us, overlap_count; /* by time, or by number */
     int64_t lag_us, lag_count;
     bool order_said; /* overlap or lag was given, be it 0 */
+    bool nulls_read; /* rows without a cursor are read in each run; else they end it */
+    EmptiedTarget emptied;
 } Incremental;
 
 /* A pipeline as configured; texts live in the configuration's arena. `copy` fills one by hand. */

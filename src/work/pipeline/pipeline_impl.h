@@ -18,13 +18,15 @@ typedef struct Assembly {
     Sink *sink, *reject_sink; /* reject_sink NULL: the sink's own port, or none allowed */
     SourceInfo info;
     bool info_ready;
-    Step *steps[PIPELINE_STEPS_MAX];
+    Step *steps[PIPELINE_STEPS_MAX + 1];
     int32_t step_count;
+    int32_t own_steps;    /* of them in front: the pipeline's own, which have no number */
     const Schema *schema; /* of what reaches the sink */
     LoadState state;
     bool advance;
     Budget step_budget;
     Buf cursor_from;
+    Buf origin;        /* of the cursor (Position.origin) */
     Arena param_arena; /* parameters that are relative to the run's start */
 } Assembly;
 

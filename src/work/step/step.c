@@ -70,6 +70,19 @@ Status step_chain_finish(Step *const *steps, int32_t count, const ExprRun *run,
     return OK;
 }
 
+Status step_chain_save(Step *const *steps, int32_t count, Buf *out, Err *err)
+{
+    const char *sep = "{";
+    for (int32_t i = 0; i < count; i++) {
+        const Step *step = steps[i];
+        if (!step->ops->save) continue;
+        TRY(buf_printf(out, err, "%s\"%s\":", sep, step->name));
+        TRY(step->ops->save(step, out, err));
+        sep = ",";
+    }
+    return *sep == ',' ? buf_append_char(out, '}', err) : OK;
+}
+
 /* The failed rows of one step over one batch, on their way to the reject lane. */
 Status step_reject(Step *step, const Batch *in, RejectList *list, RejectWriter *rejects, Err *err)
 {

@@ -17,6 +17,9 @@ typedef struct StepOps {
                      Err *err);
     /* Forget what is held (an aborted cycle). May be NULL. */
     void (*reset)(Step *step);
+    /* What the step keeps for the next run, as one JSON value: asked when everything went through,
+     * written in the transaction of the rows. NULL: nothing. */
+    Status (*save)(const Step *step, Buf *out, Err *err);
     /* The input column that an output column is, -1 for a computed one. NULL: all pass. */
     int32_t (*pass)(const Step *step, int32_t column);
     void (*free)(Step *step);
@@ -29,7 +32,8 @@ struct Step {
     Schema *schema; /* of its output; counted */
     int64_t rows_in;
     int64_t rows_out;
-    int64_t rejected; /* rows_in = rows_out + rejected + dropped (+ held) */
+    int64_t rejected; /* rows_in = rows_out + rejected + dropped + again (+ held) */
+    int64_t again;    /* rows that an earlier run had: they don't count as read */
     int64_t held;
 };
 
@@ -65,13 +69,15 @@ MUST_USE Status step_chain_run(Step *const *steps, int32_t from, int32_t count, 
  * batch a call; *ret_out NULL at the end. *at starts at 0 and is kept between calls. */
 MUST_USE Status step_chain_finish(Step *const *steps, int32_t count, const ExprRun *run,
                                   RejectWriter *rejects, int32_t *at, Batch **ret_out, Err *err);
+/* What the steps keep for the next run: {"name":…} of those that do, or nothing. */
+MUST_USE Status step_chain_save(Step *const *steps, int32_t count, Buf *out, Err *err);
 /* The input column that an output column is, unchanged; -1: it is computed. */
 int32_t step_pass(const Step *step, int32_t column);
 void step_free(Step *step);
 DEFINE_FREE_P(Step, step_free)
 static inline int64_t step_dropped(const Step *step)
 {
-    return step->rows_in - step->rows_out - step->rejected - step->held;
+    return step->rows_in - step->rows_out - step->rejected - step->held - step->again;
 }
 
 #endif
