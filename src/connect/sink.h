@@ -62,12 +62,21 @@ void sink_plan_done(SinkPlan *plan);
 MUST_USE Status sink_plan_add(SinkPlan *plan, SinkPlanPart part, Err *err, const char *format, ...)
     PRINTF_LIKE(4, 5);
 
+/* What became of the target table since its watermark was written. */
+typedef enum TargetChange {
+    TARGET_SAME,    /* as far as is known */
+    TARGET_GONE,    /* it is no more */
+    TARGET_EMPTIED, /* it had rows, and has none */
+    TARGET_OTHER,   /* it was made anew, or truncated and filled with fewer rows */
+} TargetChange;
+
 /* What the last committed run of a pipeline left behind, and the fence for the next. */
 typedef struct LoadState {
     int64_t epoch; /* of the last published run; 0: none yet */
     Position position;
     char run_id[40];
     int64_t published_at_us;
+    TargetChange target; /* since then, of an incremental pipeline */
 } LoadState;
 /* FAIL always: some of SinkReq.replayed are not there any more. */
 Status sink_replayed_gone(Err *err);

@@ -217,7 +217,7 @@ def test_each_run_says_what_a_cursor_is_not_worth(neuron, server, request, colum
     for table in "raw", "seen":
         neuron.write("neuron.yaml", f"""
 pipelines:
-  p: {{ from: "{db.url}", from_table: {table}, incremental: {{ cursor: {cursor} }}, to: "sqlite:///{table}.db",
+  p: {{ from: "{db.url}", from_table: {table}, incremental: {{ cursor: {cursor}, nulls: read }}, to: "sqlite:///{table}.db",
        table: t, mode: append }}
 """)
         for _ in range(2):

@@ -274,12 +274,18 @@ static Status sqlite_source_observe(Source *source, Position *position, Err *err
                          text ? STR("{\"kind\":\"text\"}") : STR("{\"kind\":\"number\"}"), err);
 }
 
-static Status refuse_order(const SqliteSource *self, int64_t rows, const char *what, Err *err)
+static Status order_hint(Err *err)
 {
-    (void)err_set(err, ERR_DATA, "%lld rows have %s in the cursor \"%.*s\": no run would read them",
-                  (long long)rows, what, STR_ARG(self->source.req->cursor));
     return err_hint(err, "SQLite puts numbers before texts and texts in the order of their bytes: "
                          "write all values in one form, or bring them into one by a `query:`");
+}
+
+static Status refuse_order(const SqliteSource *self, int64_t rows, const char *what, Err *err)
+{
+    (void)err_set(err, ERR_DATA, "%lld %s %s in the cursor \"%.*s\": no run would read %s",
+                  (long long)rows, rows == 1 ? "row has" : "rows have", what,
+                  STR_ARG(self->source.req->cursor), rows == 1 ? "it" : "them");
+    return order_hint(err);
 }
 
 /* A value of the other kind, or a time in another layout, has a place in the order where nobody
@@ -429,7 +435,7 @@ static Status note_cursor(SqliteSource *self, Batch *batch, Err *err)
     CLEANUP(buf_done) Buf text = buf_make(1 << 20);
     if (cursor_value_note(&self->highest, &batch->columns[self->cursor], NULL, err) != OK) {
         (void)err_where(err, "column %.*s", STR_ARG(self->source.req->cursor));
-        return FAIL;
+        return order_hint(err);
     }
     TRY(cursor_value_format(&self->highest, &text, err));
     return arena_copy(&batch->arena, buf_str(&text), &batch->span.cursor, err);

@@ -196,7 +196,9 @@ Status table_loads_state(TableSink *t, LoadState *ret_state, Err *err)
     ret_state->run_id[run_id.len] = 0;
     (void)datetime_parse_timestamp(table_text(&result, 0, 3), &ret_state->published_at_us, &zone);
     Str position = table_text(&result, 0, 2);
-    return position.len ? position_parse(position, &ret_state->position, err) : OK;
+    if (!position.len) return OK;
+    TRY(position_parse(position, &ret_state->position, err));
+    return table_target_change(t, buf_str(&ret_state->position.target), &ret_state->target, err);
 }
 
 /* ---- a cycle ---- */
@@ -229,8 +231,13 @@ Status table_loads_fence(TableSink *t, Str run_id, Err *err)
 static Status record(TableSink *t, const Position *position, const SinkRun *run_record,
                      int64_t *ret_rows, Err *err)
 {
-    CLEANUP(buf_done) Buf json = buf_make(1 << 24);
-    TRY(position_format(position, &json, err));
+    CLEANUP(buf_done) Buf json = buf_make(1 << 26);
+    CLEANUP(position_done) Position noted;
+    position_init(&noted);
+    TRY(position_copy(position, &noted, err));
+    buf_clear(&noted.target);
+    if (position->origin.len) TRY(table_target_note(t, &noted.target, err));
+    TRY(position_format(&noted, &json, err));
     const SinkCounts *c = &run_record->counts;
     const int64_t counts[COUNTS] = {run_record->extracted,
                                     run_record->transformed,

@@ -38,6 +38,13 @@ MUST_USE Status table_loads_count(TableSink *sink, const SinkRun *run, Err *err)
 MUST_USE Status table_loads_outcome(TableSink *sink, Str run_id, int64_t cycle,
                                     Outcome *ret_outcome, SinkCounts *ret_counts, Err *err);
 
+/* ---- the target beside its watermark (table_target.c) ---- */
+
+/* SinkReq.table as Position.target; nothing where it doesn't exist. */
+MUST_USE Status table_target_note(TableSink *sink, Buf *json, Err *err);
+/* Is it still what that JSON says? A table whose rows nobody may read is taken for the same. */
+MUST_USE Status table_target_change(TableSink *sink, Str json, TargetChange *ret_change, Err *err);
+
 /* ---- neuron_positions (table_parts.c), of SinkReq.topic ---- */
 
 /* Where each part of the topic is takes the place of the run's position, where the stream has any

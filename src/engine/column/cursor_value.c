@@ -158,6 +158,45 @@ static Status check_class(const CursorValue *cursor, const Column *column, const
                    "the cursor has numbers and texts, which have no order in common");
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* Only digits and what stands between them in times: one form, if it is always written so. */
+static bool is_numeral(Str text)
+{
+    for (int64_t i = 0; i < text.len; i++) {
+        if (!is_digit(text.ptr[i]) && !memchr(" -/:.,TZ+", text.ptr[i], 9)) return false;
+    }
+    return text.len > 0;
+}
+
+/* A seconds' fraction may have any length. */
+enum { LAYOUT_LEN = 19 };
+
+/* Digits where the other has digits, the same between them: the order of bytes is then that of what
+ * they say. One may end before the other, but not within a number. */
+static bool same_layout(Str a, Str b)
+{
+    if (!is_numeral(a) || !is_numeral(b)) return true;
+    for (int64_t i = 0; i < LAYOUT_LEN && (i < a.len || i < b.len); i++) {
+        bool ends = i >= a.len || i >= b.len;
+        if (ends) return i == 0 || !is_digit(i < a.len ? a.ptr[i] : b.ptr[i]);
+        bool digits = is_digit(a.ptr[i]) && is_digit(b.ptr[i]);
+        if (!digits && a.ptr[i] != b.ptr[i]) return false;
+    }
+    return true;
+}
+
+static Status check_layout(const CursorValue *cursor, const Column *column, const Value *value,
+                           Err *err)
+{
+    bool text = column->type == TYPE_DYNAMIC && value->type == TYPE_TEXT && cursor->some;
+    if (!text || same_layout(buf_str(&cursor->text), value->text)) return OK;
+    return err_set(err, ERR_DATA, "the cursor has times or numbers in more than one layout");
+}
+
 Status cursor_value_note(CursorValue *cursor, const Column *column, bool *ret_higher, Err *err)
 {
     bool higher = false;
@@ -168,6 +207,7 @@ Status cursor_value_note(CursorValue *cursor, const Column *column, bool *ret_hi
         Value value, highest = value_of(cursor);
         TRY(check_class(cursor, column, held, err));
         if (!value_at(held, row, &value)) continue;
+        TRY(check_layout(cursor, column, &value, err));
         if (cursor->some && compare(&value, &highest) <= 0) continue;
         TRY(keep(cursor, &value, err));
         higher = true;
@@ -180,7 +220,8 @@ CursorPlace cursor_value_place(const CursorValue *cursor, const Column *column, 
 {
     if (column_is_null(column, row)) return CURSOR_OUTSIDE;
     Value value, highest = value_of(cursor);
-    if (!value_at(holder(column, &row), row, &value)) return CURSOR_OUTSIDE;
+    const Column *held = holder(column, &row);
+    if (!value_at(held, row, &value)) return CURSOR_OUTSIDE;
     bool mixed = (value.type == TYPE_TEXT) != (cursor->type == TYPE_TEXT);
     if (!cursor->some || mixed) return CURSOR_OTHER;
     return compare(&value, &highest) == 0 ? CURSOR_SAME : CURSOR_OTHER;

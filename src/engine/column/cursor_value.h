@@ -23,8 +23,9 @@ bool cursor_type_orders(TypeId type);
  * DYNAMIC column: what looks like a number is one. */
 MUST_USE Status cursor_value_parse(CursorValue *cursor, TypeId type, Str text, Err *err);
 /* Take a column's values in, *ret_higher (may be NULL): one is above what was there; NULLs and what
- * has no place in the order (infinities, NaN) don't count. FAIL: ERR_DATA, numbers and texts mixed
- * in one DYNAMIC column, or values that are neither. */
+ * has no place in the order (infinities, NaN) don't count.
+ * FAIL: ERR_DATA, of a DYNAMIC column: numbers and texts mixed, values that are neither, times or
+ * numbers written as texts of more than one layout (2024-06-01 10:00 and 2024-06-01T10:00). */
 MUST_USE Status cursor_value_note(CursorValue *cursor, const Column *column, bool *ret_higher,
                                   Err *err);
 /* The value's text, from which it is read back as the same value: times as `YYYY-MM-DD HH:MM:SS`,

@@ -49,7 +49,7 @@ static Status cursor_from(Assembly *a, Err *err)
 {
     const Incremental *inc = &a->config->incremental;
     if (a->options->since.len) return buf_append(&a->cursor_from, a->options->since, err);
-    bool first = a->options->full_refresh || a->state.position.cursor.len == 0;
+    bool first = a->fresh || a->state.position.cursor.len == 0;
     if (first) return buf_append(&a->cursor_from, inc->start, err);
     Str watermark = buf_str(&a->state.position.cursor);
     if (inc->overlap_count) {
@@ -70,8 +70,7 @@ static Status source_request(Assembly *a, Err *err)
     }
     if (c->incremental.cursor.len) TRY(cursor_from(a, err));
     bool again = c->to.connector->merges && c->key_count > 0;
-    bool watermark =
-        !a->options->since.len && !a->options->full_refresh && a->state.position.cursor.len > 0;
+    bool watermark = !a->options->since.len && !a->fresh && a->state.position.cursor.len > 0;
     a->source_req = (SourceReq){
         .location = &c->from,
         .table = c->from_table,
@@ -147,7 +146,7 @@ static Status origin_check(Assembly *a, Err *err)
     if (cursor < 0) return OK;
     TRY(origin_make(a, &a->schema->fields[cursor], err));
     Str kept = buf_str(&a->state.position.origin);
-    bool used = !a->options->since.len && !a->options->full_refresh && !a->options->within;
+    bool used = !a->options->since.len && !a->fresh && !a->options->within;
     if (!used || !kept.len || !json_scan(kept, &before, NULL)) return OK;
     TRY(origin_compare(a, &before, "cursor", "cursor", err));
     TRY(origin_compare(a, &before, "source", "source", err));
@@ -229,7 +228,7 @@ static Status skip_taken_add(Assembly *a, Err *err)
     bool lag = c->incremental.lag_us || c->incremental.lag_count;
     bool keyed = a->source_req.rows_keyed;
     if (cursor < 0 || options->within || (lag && !keyed)) return OK;
-    bool again = options->full_refresh || options->since.len;
+    bool again = a->fresh || options->since.len;
     SkipTaken taken = {.cursor = cursor,
                        .keyed = keyed,
                        .kept = again ? STR_NULL : buf_str(&a->state.position.steps)};
@@ -297,6 +296,47 @@ static Status sinks_make(Assembly *a, Err *err)
     return OK;
 }
 
+static const char *target_text(TargetChange change)
+{
+    switch (change) {
+    case TARGET_GONE:
+        return "it is gone";
+    case TARGET_EMPTIED:
+        return "it is empty, and had rows";
+    case TARGET_OTHER:
+        return "it was made anew or filled again";
+    case TARGET_SAME:
+        break;
+    }
+    return NULL;
+}
+
+/* A watermark describes a table that has the rows below it. */
+static Status target_check(Assembly *a, Err *err)
+{
+    const PipelineConfig *c = a->config;
+    const char *what = target_text(a->state.target);
+    bool used =
+        c->incremental.cursor.len && a->state.position.cursor.len && a->advance && !a->fresh;
+    if (!what || !used) return OK;
+    bool keyed = c->to.connector->merges && c->key_count > 0;
+    bool again = keyed || a->state.target != TARGET_OTHER;
+    a->target_note = what;
+    if (c->incremental.emptied == EMPTIED_CONTINUE) return OK;
+    a->fresh = c->incremental.emptied == EMPTIED_RELOAD && again;
+    if (a->fresh) return OK;
+    (void)err_set(err, ERR_CONFIG,
+                  "the table \"%.*s\" isn't as the last run left it: %s; rows below the watermark "
+                  "%.*s would be missing",
+                  STR_ARG(c->table), what, STR_ARG(buf_str(&a->state.position.cursor)));
+    return err_hint(
+        err,
+        "`--full-refresh` loads it again, `neuron state set %.*s WATERMARK` goes on with "
+        "the table as it is; `incremental: { emptied: reload }` or `continue` does so "
+        "each time",
+        STR_ARG(c->name));
+}
+
 Status assembly_open(Assembly *a, const PipelineConfig *config, const RunOptions *options,
                      const PipelineEnv *env, Err *err)
 {
@@ -308,8 +348,9 @@ Status assembly_open(Assembly *a, const PipelineConfig *config, const RunOptions
     a->info.arena = arena_make(16 << 20);
     budget_init(&a->step_budget, "steps", env->budget,
                 env->budget ? env->budget->max_bytes * 3 / 4 : INT64_MAX);
+    a->fresh = options->full_refresh;
     a->advance = !options->since.len && !options->rows_max && !options->within;
-    if (sinks_make(a, err) != OK) return err_prefix(err, "target: ");
+    if (sinks_make(a, err) != OK || target_check(a, err) != OK) return err_prefix(err, "target: ");
     Status status = source_request(a, err);
     if (status == OK) status = connector_source(&a->source_req, &a->source, err);
     if (status == OK) status = source_describe(a->source, &a->info, err);

@@ -1,8 +1,10 @@
 /* Pipelines: one bounded run from a source through steps into a sink, published at one moment. */
 #include <stdatomic.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "foundation/base/clock.h"
+#include "foundation/base/datetime.h"
 #include "foundation/base/hash.h"
 #include "foundation/base/thread.h"
 #include "foundation/codec/uuid.h"
@@ -65,10 +67,44 @@ static Status result_checks(const Assembly *a, RunResult *result, Err *err)
     return OK;
 }
 
+static Status warn(Buf *lines, Err *err, const char *format, ...) PRINTF_LIKE(3, 4);
+static Status warn(Buf *lines, Err *err, const char *format, ...)
+{
+    va_list args;
+    char text[1 << 10];
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (lines->len) TRY(buf_append_char(lines, '\n', err));
+    return buf_append(lines, str_from(text), err);
+}
+
+/* What can't be promised of rows below the watermark. */
+static Status watermark_warnings(const Assembly *a, const Position *position, Buf *lines, Err *err)
+{
+    int64_t us = 0;
+    bool zone = false;
+    Str watermark = buf_str(&position->cursor);
+    if (a->target_note) {
+        TRY(warn(lines, err, "the table \"%.*s\" isn't as the last run left it: %s; %s",
+                 STR_ARG(a->config->table), a->target_note,
+                 a->fresh ? "everything was read again"
+                          : "rows below the watermark are not in it"));
+    }
+    bool dated = watermark.len >= 10 && watermark.ptr[4] == '-';
+    if (!a->advance || !dated || !datetime_cast_timestamp(watermark, &us, &zone)) return OK;
+    if (us == DATETIME_INFINITY || us < clock_now_us() + DATETIME_DAY_US) return OK;
+    return warn(
+        lines, err,
+        "the watermark %.*s is in the future: rows with earlier values are not read any more",
+        STR_ARG(watermark));
+}
+
 /* What the source and the checks have to say about this attempt. */
-static Status result_warnings(const Assembly *a, const FlowLedger *ledger, RunResult *result,
+static Status result_warnings(const Assembly *a, const FlowResult *flow, RunResult *result,
                               Err *err)
 {
+    const FlowLedger *ledger = &flow->ledger;
     buf_clear(&result->warnings);
     if (a->config->mode == SINK_MIRROR && ledger->rejected > 0) {
         TRY(buf_printf(
@@ -77,6 +113,7 @@ static Status result_warnings(const Assembly *a, const FlowLedger *ledger, RunRe
             "is missing may be in the source",
             (long long)ledger->rejected));
     }
+    TRY(watermark_warnings(a, &flow->position, &result->warnings, err));
     const SourceNotes *notes = &a->source->notes;
     for (int32_t i = 0; i < notes->count; i++) {
         if (result->warnings.len) TRY(buf_append_char(&result->warnings, '\n', err));
@@ -118,7 +155,7 @@ static Status flow_of_assembly(Assembly *a, RunResult *result, bool *ret_rejects
         .out_name = c->table,
         .run_id = str_from(result->run_id),
         .epoch = a->state.epoch,
-        .start = incremental && !a->options->full_refresh ? &a->state.position : NULL,
+        .start = incremental && !a->fresh ? &a->state.position : NULL,
         .advance = a->advance,
         .origin = buf_str(&a->origin),
         .rejects.allowed = c->rejects,
@@ -138,7 +175,7 @@ static Status flow_of_assembly(Assembly *a, RunResult *result, bool *ret_rejects
     Status status = flow_run(&spec, &flow, err);
     Err ignored = {0};
     Status told = result_checks(a, result, status == OK ? err : &ignored);
-    if (told == OK) told = result_warnings(a, &flow.ledger, result, status == OK ? err : &ignored);
+    if (told == OK) told = result_warnings(a, &flow, result, status == OK ? err : &ignored);
     if (status == OK) status = told;
     if (status == OK) {
         result_counts(&flow, a, result);

@@ -24,6 +24,8 @@ typedef struct Assembly {
     const Schema *schema; /* of what reaches the sink */
     LoadState state;
     bool advance;
+    bool fresh;              /* all is read, whatever the watermark says */
+    const char *target_note; /* what became of the target, where the run goes on all the same */
     Budget step_budget;
     Buf cursor_from;
     Buf origin;        /* of the cursor (Position.origin) */
