@@ -27,11 +27,11 @@ typedef struct SqlDialect {
     const char *time;           /* type of a moment */
     const char *now;            /* this moment, as one */
     const char *published;      /* column published_at as text in UTC */
-    const char *identity;       /* statement: of the table $1 (quoted) a text that another table of
-                                   its name doesn't have, one that changes when its file does, and
-                                   whether its rows may be read (1, 0); no row where there is none */
-    const char *lock_rows;      /* after SELECT … AS p: its rows stay as they are; "": they do */
-    int32_t in_object; /* so many columns can be one call that makes a JSON object; 0: any */
+    const char *identity; /* of the table $1 (quoted): a text that another table of its name doesn't
+                             have, one that changes when its file does, and whether its rows may be
+                             read (1, 0); no row where there is none */
+    const char *lock_rows; /* after SELECT … AS p: its rows stay as they are; "": they do */
+    int32_t in_object;     /* so many columns can be one call that makes a JSON object; 0: any */
 
     bool readies_all; /* a stage without a key needs that too: */
     /* What the stage needs before it is joined: its statistics, or an index on the key. */
