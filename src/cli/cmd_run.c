@@ -1,5 +1,6 @@
 /* neuron run: the whole neuron, until a signal. */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "foundation/base/file.h"
@@ -43,7 +44,11 @@ static Status run_run(Program *program, const Args *args, int *ret_exit, Err *er
         (void)err_set(err, ERR_USAGE, "--for needs a time, not \"%.*s\"", STR_ARG(span));
         return err_hint(err, "write it like 30s or 5m");
     }
-    return daemon_run(&options, ret_exit, err);
+    DaemonResult result;
+    Status status = daemon_run(&options, &result, err);
+    if (result.abandoned) _exit(result.exit);
+    *ret_exit = result.exit;
+    return status;
 }
 
 static const ArgOption OPTIONS[] = {

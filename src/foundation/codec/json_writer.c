@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "foundation/base/datetime.h"
 #include "foundation/base/number.h"
 #include "foundation/codec/base64.h"
 
@@ -278,6 +279,14 @@ void json_key_text_or_null(JsonWriter *w, const char *key, Str text)
 {
     json_key(w, key);
     json_write_text_or_null(w, text.len ? text : STR_NULL);
+}
+
+void json_key_time(JsonWriter *w, const char *key, int64_t us)
+{
+    char text[DATETIME_TEXT_MAX];
+    json_key(w, key);
+    if (us <= 0 || us == INT64_MAX) json_write_null(w);
+    else json_write_text(w, str_make(text, datetime_format_timestamp(us, 'T', true, text)));
 }
 
 void json_key_int64(JsonWriter *w, const char *key, int64_t value)

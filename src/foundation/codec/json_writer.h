@@ -61,6 +61,8 @@ void json_write_raw(JsonWriter *writer, Str json);
 void json_key_text(JsonWriter *writer, const char *key, Str text);
 /* An empty text is null. */
 void json_key_text_or_null(JsonWriter *writer, const char *key, Str text);
+/* A moment in µs since 1970 as ISO 8601 in UTC; 0 and INT64_MAX: null. */
+void json_key_time(JsonWriter *writer, const char *key, int64_t us);
 void json_key_int64(JsonWriter *writer, const char *key, int64_t value);
 void json_key_double(JsonWriter *writer, const char *key, double value);
 void json_key_bool(JsonWriter *writer, const char *key, bool value);

@@ -1,21 +1,7 @@
 /* What receivers are sent: Alertmanager's webhook and API v2, Slack's message, our own list. */
-#include "foundation/base/datetime.h"
 #include "service/alert/alert_book.h"
 
 enum { SUMMARY_MAX = 8192 };
-
-static Str time_text(int64_t us, char text[DATETIME_TEXT_MAX])
-{
-    return str_make(text, datetime_format_timestamp(us, 'T', true, text));
-}
-
-static void write_time(JsonWriter *w, const char *key, int64_t us)
-{
-    char text[DATETIME_TEXT_MAX];
-    json_key(w, key);
-    if (us) json_write_text(w, time_text(us, text));
-    else json_write_null(w);
-}
 
 /* ---- texts ---- */
 
@@ -106,14 +92,14 @@ void alert_write(const Alert *a, int64_t now_us, JsonWriter *w)
     json_write_double(w, a->threshold);
     write_labels("labels", a->labels, a->label_count, w);
     write_annotations("annotations", a, w);
-    write_time(w, "active_at", a->active_us);
-    write_time(w, "fired_at", a->fired_us);
-    write_time(w, "resolved_at", a->resolved_us);
-    write_time(w, "notified_at", a->notified_us);
+    json_key_time(w, "active_at", a->active_us);
+    json_key_time(w, "fired_at", a->fired_us);
+    json_key_time(w, "resolved_at", a->resolved_us);
+    json_key_time(w, "notified_at", a->notified_us);
     json_key(w, "silence");
     if (a->silenced_us > now_us) {
         json_object_begin(w);
-        write_time(w, "until", a->silenced_us);
+        json_key_time(w, "until", a->silenced_us);
         json_key_text(w, "by", str_from(a->silenced_by));
         json_key_text(w, "comment", str_from(a->comment));
         json_object_end(w);
@@ -132,9 +118,9 @@ static void write_member(const Alert *a, const AlertSettings *s, JsonWriter *w)
     json_key_text(w, "status", firing ? STR("firing") : STR("resolved"));
     write_labels("labels", a->labels, a->label_count, w);
     write_annotations("annotations", a, w);
-    write_time(w, "startsAt", a->fired_us);
+    json_key_time(w, "startsAt", a->fired_us);
     if (firing) json_key_text(w, "endsAt", STR("0001-01-01T00:00:00Z"));
-    else write_time(w, "endsAt", a->resolved_us);
+    else json_key_time(w, "endsAt", a->resolved_us);
     json_key_text(w, "generatorURL", s->external_url);
     json_key_text(w, "fingerprint", str_from(a->id));
     json_object_end(w);
@@ -244,8 +230,8 @@ Status alert_manager_body(const AlertBook *book, const AlertSettings *s, int64_t
         json_object_begin(&w);
         write_labels("labels", a->labels, a->label_count, &w);
         write_annotations("annotations", a, &w);
-        write_time(&w, "startsAt", a->fired_us);
-        write_time(&w, "endsAt", firing ? until_us : a->resolved_us);
+        json_key_time(&w, "startsAt", a->fired_us);
+        json_key_time(&w, "endsAt", firing ? until_us : a->resolved_us);
         if (s->external_url.len) json_key_text(&w, "generatorURL", s->external_url);
         json_object_end(&w);
         ++*ret_count;

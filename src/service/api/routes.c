@@ -48,17 +48,17 @@ static Status get_config(Request *r, Err *err)
 
 static Status get_pipelines(Request *r, Err *err)
 {
-    return CALL(r, pipeline_list, &r->answer.out, err);
+    return CALL(r, pipelines.list, &r->answer.out, err);
 }
 
 static Status get_pipeline(Request *r, Err *err)
 {
-    return CALL(r, pipeline_get, r->name, &r->answer.out, err);
+    return CALL(r, pipelines.get, r->name, &r->answer.out, err);
 }
 
 static Status post_run(Request *r, Err *err)
 {
-    return CALL(r, run_start, r->name, STR("api"), NULL, &r->answer.out, err);
+    return CALL(r, runs.start, r->name, STR("api"), NULL, &r->answer.out, err);
 }
 
 static Status filter_of(const Request *r, const char *name, ControlFilter *filter, Err *err)
@@ -73,54 +73,54 @@ static Status get_runs(Request *r, Err *err)
 {
     ControlFilter filter;
     TRY(filter_of(r, "pipeline", &filter, err));
-    return CALL(r, run_list, &filter, &r->answer.out, err);
+    return CALL(r, runs.list, &filter, &r->answer.out, err);
 }
 
 static Status get_run(Request *r, Err *err)
 {
-    return CALL(r, run_get, r->name, &r->answer.out, err);
+    return CALL(r, runs.get, r->name, &r->answer.out, err);
 }
 
 static Status post_cancel(Request *r, Err *err)
 {
-    return CALL(r, run_cancel, r->name, &r->answer.out, err);
+    return CALL(r, runs.cancel, r->name, &r->answer.out, err);
 }
 
 static Status get_streams(Request *r, Err *err)
 {
-    return CALL(r, stream_list, &r->answer.out, err);
+    return CALL(r, streams.list, &r->answer.out, err);
 }
 
 static Status get_stream(Request *r, Err *err)
 {
-    return CALL(r, stream_get, r->name, &r->answer.out, err);
+    return CALL(r, streams.get, r->name, &r->answer.out, err);
 }
 
 static Status post_pause(Request *r, Err *err)
 {
-    return CALL(r, stream_pause, r->name, true, &r->answer.out, err);
+    return CALL(r, streams.pause, r->name, true, &r->answer.out, err);
 }
 
 static Status post_resume(Request *r, Err *err)
 {
-    return CALL(r, stream_pause, r->name, false, &r->answer.out, err);
+    return CALL(r, streams.pause, r->name, false, &r->answer.out, err);
 }
 
 static Status get_letters(Request *r, Err *err)
 {
     int64_t limit = 0;
     TRY(request_number(r, "limit", 1000, &limit, err));
-    return CALL(r, stream_letters, r->name, limit, &r->stop, &r->answer.out, err);
+    return CALL(r, streams.letters, r->name, limit, &r->stop, &r->answer.out, err);
 }
 
 static Status post_messages(Request *r, Err *err)
 {
-    return CALL(r, stream_send, r->name, buf_str(&r->body), &r->stop, &r->answer.out, err);
+    return CALL(r, streams.send, r->name, buf_str(&r->body), &r->stop, &r->answer.out, err);
 }
 
 static Status get_quality(Request *r, Err *err)
 {
-    return CALL(r, quality_list, &r->answer.out, err);
+    return CALL(r, quality.list, &r->answer.out, err);
 }
 
 static Status get_reports(Request *r, Err *err)
@@ -128,25 +128,25 @@ static Status get_reports(Request *r, Err *err)
     ControlFilter filter;
     TRY(filter_of(r, "dataset", &filter, err));
     filter.name = r->name;
-    return CALL(r, quality_reports, &filter, &r->answer.out, err);
+    return CALL(r, quality.reports, &filter, &r->answer.out, err);
 }
 
 static Status post_check(Request *r, Err *err)
 {
-    return CALL(r, quality_check, r->name, STR("api"), NULL, &r->answer.out, err);
+    return CALL(r, quality.check, r->name, STR("api"), NULL, &r->answer.out, err);
 }
 
 static Status get_trends(Request *r, Err *err)
 {
     int64_t days = 0;
     TRY(request_number(r, "days", 3650, &days, err));
-    return CALL(r, quality_trends, request_query(r, "dataset"), days ? days : 7, &r->answer.out,
+    return CALL(r, quality.trends, request_query(r, "dataset"), days ? days : 7, &r->answer.out,
                 err);
 }
 
 static Status get_alerts(Request *r, Err *err)
 {
-    return CALL(r, alert_list, &r->answer.out, err);
+    return CALL(r, alerts.list, &r->answer.out, err);
 }
 
 /* {"duration": "4h", "by": …, "comment": …}; without a body: 4 hours. */
@@ -164,7 +164,7 @@ static Status post_silence(Request *r, Err *err)
     }
     silence.by = json_member_text(body, STR("by"), STR("api"));
     silence.comment = json_member_text(body, STR("comment"), STR(""));
-    if (status == OK) status = CALL(r, alert_silence, &silence, &r->answer.out, err);
+    if (status == OK) status = CALL(r, alerts.silence, &silence, &r->answer.out, err);
     arena_done(&arena);
     return status;
 }

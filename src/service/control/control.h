@@ -32,6 +32,50 @@ typedef struct ControlSilence {
  * (metrics: Prometheus text) appended. No secret is ever in it. FAIL: ERR_NOT_FOUND (no such
  * pipeline, run, …), ERR_USAGE (what was asked is wrong), ERR_CONFIG (a configuration that is
  * wrong), ERR_LIMIT (not now: it runs already, or draining). */
+typedef struct ControlPipelines {
+    Status (*list)(void *arg, Buf *out, Err *err);
+    Status (*get)(void *arg, Str name, Buf *out, Err *err);
+} ControlPipelines;
+
+typedef struct ControlRuns {
+    /* `trigger`: api, federation. Answers the queued run; *ret_run_id (40 bytes) may be NULL. */
+    Status (*start)(void *arg, Str pipeline, Str trigger, char *ret_run_id, Buf *out, Err *err);
+    Status (*cancel)(void *arg, Str run_id, Buf *out, Err *err);
+    Status (*list)(void *arg, const ControlFilter *filter, Buf *out, Err *err);
+    Status (*get)(void *arg, Str run_id, Buf *out, Err *err);
+} ControlRuns;
+
+typedef struct ControlStreams {
+    Status (*list)(void *arg, Buf *out, Err *err); /* with their statistics */
+    Status (*get)(void *arg, Str name, Buf *out, Err *err);
+    /* Kept over restarts. */
+    Status (*pause)(void *arg, Str name, bool pause, Buf *out, Err *err);
+    /* Both wait for brokers and databases, and end soon once `*stop` is true. Its last dead
+     * letters, the newest first; `limit` 0: 50. Reads them where they are. */
+    Status (*letters)(void *arg, Str name, int64_t limit, const _Atomic bool *stop, Buf *out,
+                      Err *err);
+    /* JSON lines into the topic that the stream reads; answers {accepted}. */
+    Status (*send)(void *arg, Str name, Str lines, const _Atomic bool *stop, Buf *out, Err *err);
+} ControlStreams;
+
+typedef struct ControlQuality {
+    Status (*list)(void *arg, Buf *out, Err *err); /* datasets with their last report */
+    Status (*reports)(void *arg, const ControlFilter *filter, Buf *out, Err *err);
+    /* A check now; answers {dataset, status: "queued"}; *ret_check_id (40 bytes) may be NULL. */
+    Status (*check)(void *arg, Str dataset, Str trigger, char *ret_check_id, Buf *out, Err *err);
+    /* One of the last checks that were asked for in this life: {check_id, dataset, status: queued|
+     * success|failed, finished_at, verdict, quality_score, …, error}; `failed` is one that could
+     * not run. */
+    Status (*check_get)(void *arg, Str check_id, Buf *out, Err *err);
+    /* `dataset` empty: all. */
+    Status (*trends)(void *arg, Str dataset, int64_t days, Buf *out, Err *err);
+} ControlQuality;
+
+typedef struct ControlAlerts {
+    Status (*list)(void *arg, Buf *out, Err *err);
+    Status (*silence)(void *arg, const ControlSilence *silence, Buf *out, Err *err);
+} ControlAlerts;
+
 typedef struct Control {
     void *arg;
 
@@ -44,40 +88,11 @@ typedef struct Control {
     Status (*metrics)(void *arg, bool openmetrics, Buf *out, Err *err);
     Status (*config)(void *arg, Buf *out, Err *err); /* secrets masked */
 
-    Status (*pipeline_list)(void *arg, Buf *out, Err *err);
-    Status (*pipeline_get)(void *arg, Str name, Buf *out, Err *err);
-    /* `trigger`: api, federation. Answers the queued run; *ret_run_id (40 bytes) may be NULL. */
-    Status (*run_start)(void *arg, Str pipeline, Str trigger, char *ret_run_id, Buf *out, Err *err);
-    Status (*run_cancel)(void *arg, Str run_id, Buf *out, Err *err);
-    Status (*run_list)(void *arg, const ControlFilter *filter, Buf *out, Err *err);
-    Status (*run_get)(void *arg, Str run_id, Buf *out, Err *err);
-
-    Status (*stream_list)(void *arg, Buf *out, Err *err); /* with their statistics */
-    Status (*stream_get)(void *arg, Str name, Buf *out, Err *err);
-    /* Kept over restarts. */
-    Status (*stream_pause)(void *arg, Str name, bool pause, Buf *out, Err *err);
-    /* Both wait for brokers and databases, and end soon once `*stop` is true. Its last dead
-     * letters, the newest first; `limit` 0: 50. Reads them where they are. */
-    Status (*stream_letters)(void *arg, Str name, int64_t limit, const _Atomic bool *stop, Buf *out,
-                             Err *err);
-    /* JSON lines into the topic that the stream reads; answers {accepted}. */
-    Status (*stream_send)(void *arg, Str name, Str lines, const _Atomic bool *stop, Buf *out,
-                          Err *err);
-
-    Status (*quality_list)(void *arg, Buf *out, Err *err); /* datasets with their last report */
-    Status (*quality_reports)(void *arg, const ControlFilter *filter, Buf *out, Err *err);
-    /* A check now; answers {dataset, status: "queued"}; *ret_check_id (40 bytes) may be NULL. */
-    Status (*quality_check)(void *arg, Str dataset, Str trigger, char *ret_check_id, Buf *out,
-                            Err *err);
-    /* One of the last checks that were asked for in this life: {check_id, dataset, status: queued|
-     * success|failed, finished_at, verdict, quality_score, …, error}; `failed` is one that could
-     * not run. */
-    Status (*check_get)(void *arg, Str check_id, Buf *out, Err *err);
-    /* `dataset` empty: all. */
-    Status (*quality_trends)(void *arg, Str dataset, int64_t days, Buf *out, Err *err);
-
-    Status (*alert_list)(void *arg, Buf *out, Err *err);
-    Status (*alert_silence)(void *arg, const ControlSilence *silence, Buf *out, Err *err);
+    ControlPipelines pipelines;
+    ControlRuns runs;
+    ControlStreams streams;
+    ControlQuality quality;
+    ControlAlerts alerts;
 
     /* The configuration file again, checked whole; a wrong one changes nothing. */
     Status (*reload)(void *arg, Buf *out, Err *err);

@@ -1,34 +1,36 @@
 /* Checks that the federation asked for, and what came of them: the last ones of this life. */
+#include "service/daemon/check_notes.h"
+
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
-#include "service/daemon/check_notes.h"
-#include "service/daemon/control_impl.h"
-#include "service/daemon/dataset_run.h"
+#include "service/daemon/dataset_report.h"
 
-/* Under the lock. */
-static CheckNote *find(Daemon *d, Str id)
+enum { NOTE_MAX = 64 << 20 };
+
+/* Under the mutex. */
+static CheckNote *find(CheckNotes *notes, Str id)
 {
     for (int32_t i = 0; i < CHECK_NOTES_MAX; i++) {
-        if (id.len && str_eq(str_from(d->notes.items[i].id), id)) return &d->notes.items[i];
+        if (id.len && str_eq(str_from(notes->items[i].id), id)) return &notes->items[i];
     }
     return NULL;
 }
 
-/* The oldest one's place. Under the lock. */
-static CheckNote *make(Daemon *d, Str id, const Job *job)
+/* The oldest one's place. Under the mutex. */
+static CheckNote *make(CheckNotes *notes, Str id, const Job *job)
 {
-    CheckNote *note = &d->notes.items[d->notes.count++ % CHECK_NOTES_MAX];
+    CheckNote *note = &notes->items[notes->count++ % CHECK_NOTES_MAX];
     mem_free(note->result);
     *note = (CheckNote){.job = job};
     str_to_array(note->id, sizeof note->id, id);
     return note;
 }
 
-void check_note_begin(Daemon *d, Str id, const Job *job)
+void check_note_begin(CheckNotes *notes, Str id, const Job *job)
 {
-    pthread_mutex_lock(&d->lock);
-    if (!find(d, id)) (void)make(d, id, job); /* it may have ended already */
-    pthread_mutex_unlock(&d->lock);
+    pthread_mutex_lock(&notes->mutex);
+    if (!find(notes, id)) (void)make(notes, id, job); /* it may have ended already */
+    pthread_mutex_unlock(&notes->mutex);
 }
 
 static void write_error(JsonWriter *w, const Err *why)
@@ -47,7 +49,7 @@ static Status write_result(Str id, const Job *job, const QualityReport *report, 
     json_object_begin(&w);
     json_key_text_or_null(&w, "check_id", id);
     json_key_text_or_null(&w, "dataset", job->name);
-    write_time(&w, "finished_at", clock_now_us());
+    json_key_time(&w, "finished_at", clock_now_us());
     if (report) dataset_report_members(report, &w);
     if (!report) json_key_text_or_null(&w, "status", STR("failed"));
     if (!report) write_error(&w, why);
@@ -55,43 +57,49 @@ static Status write_result(Str id, const Job *job, const QualityReport *report, 
     return json_writer_end(&w);
 }
 
-void check_note_end(Daemon *d, Str id, const Job *job, const QualityReport *report, const Err *why)
+void check_note_end(CheckNotes *notes, Str id, const Job *job, const QualityReport *report,
+                    const Err *why)
 {
-    CLEANUP(buf_done) Buf out = buf_make(ANSWER_MAX);
+    CLEANUP(buf_done) Buf out = buf_make(NOTE_MAX);
     char *result = NULL;
     if (write_result(id, job, report, why, &out, NULL) == OK) {
         result = mem_strdup(out.data, out.len);
     }
-    pthread_mutex_lock(&d->lock);
-    CheckNote *note = find(d, id);
-    if (!note) note = make(d, id, job);
+    pthread_mutex_lock(&notes->mutex);
+    CheckNote *note = find(notes, id);
+    if (!note) note = make(notes, id, job);
     mem_free(note->result);
     note->result = result;
-    pthread_mutex_unlock(&d->lock);
+    pthread_mutex_unlock(&notes->mutex);
 }
 
-void check_notes_done(Daemon *d)
+void check_notes_init(CheckNotes *notes)
 {
-    for (int32_t i = 0; i < CHECK_NOTES_MAX; i++) mem_free(d->notes.items[i].result);
+    pthread_mutex_init(&notes->mutex, NULL);
 }
 
-Status control_check_get(void *arg, Str check_id, Buf *out, Err *err)
+void check_notes_done(CheckNotes *notes)
 {
-    Daemon *d = arg;
+    for (int32_t i = 0; i < CHECK_NOTES_MAX; i++) mem_free(notes->items[i].result);
+    pthread_mutex_destroy(&notes->mutex);
+}
+
+Status check_note_write(CheckNotes *notes, Str id, Buf *out, Err *err)
+{
     JsonWriter w = json_writer_make(out, err);
-    pthread_mutex_lock(&d->lock);
-    const CheckNote *note = find(d, check_id);
+    pthread_mutex_lock(&notes->mutex);
+    const CheckNote *note = find(notes, id);
     if (note && note->result) {
         json_write_raw(&w, str_from(note->result));
     } else if (note) {
         json_object_begin(&w);
-        json_key_text_or_null(&w, "check_id", check_id);
+        json_key_text_or_null(&w, "check_id", id);
         json_key_text_or_null(&w, "dataset", note->job->name);
         json_key_text_or_null(&w, "status", STR("queued"));
-        write_time(&w, "finished_at", 0);
+        json_key_time(&w, "finished_at", 0);
         json_object_end(&w);
     }
-    pthread_mutex_unlock(&d->lock);
-    if (!note) return err_set(err, ERR_NOT_FOUND, "no check %.*s", STR_ARG(check_id));
+    pthread_mutex_unlock(&notes->mutex);
+    if (!note) return err_set(err, ERR_NOT_FOUND, "no check %.*s", STR_ARG(id));
     return json_writer_end(&w);
 }

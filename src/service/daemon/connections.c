@@ -1,12 +1,13 @@
 /* The configured connections as runs and streams last found them: nobody is asked for it. */
-#include "foundation/base/mem.h"
 #include "service/daemon/connections.h"
-#include "service/daemon/control_impl.h"
+
+#include "foundation/base/clock.h"
+#include "foundation/base/mem.h"
+#include "service/daemon/part_health.h"
 
 enum { LINK_ERROR_SIZE = 512 };
 typedef enum LinkState { LINK_UNKNOWN, LINK_GOOD, LINK_BAD } LinkState;
 
-/* Under the daemon's lock. */
 typedef struct Link {
     Str name, text; /* as messages show it, secrets masked */
     LinkState state;
@@ -15,45 +16,46 @@ typedef struct Link {
     ErrKind kind; /* of the error */
 } Link;
 
-Status links_make(Daemon *d, Err *err)
+Status links_make(LinkTable *links, Configuration *c, Err *err)
 {
-    const Configuration *c = d->config;
-    d->links.items = mem_array(c->connection_count + 1, (int64_t)sizeof *d->links.items);
-    if (!d->links.items) return err_memory(err);
+    links->items = mem_array(c->connection_count + 1, (int64_t)sizeof *links->items);
+    if (!links->items) return err_memory(err);
+    pthread_mutex_init(&links->mutex, NULL);
     for (int32_t i = 0; i < c->connection_count; i++) {
         const ConnectionOptions *o = &c->connections[i];
         Location location = {0};
-        if (location_parse(c->registry, o->url, &d->config->arena, &location, NULL) != OK) continue;
-        d->links.items[d->links.count++] = (Link){.name = o->head.name, .text = location.text};
+        if (location_parse(c->registry, o->url, &c->arena, &location, NULL) != OK) continue;
+        links->items[links->count++] = (Link){.name = o->head.name, .text = location.text};
     }
     return OK;
 }
 
-void links_done(Daemon *d)
+void links_done(LinkTable *links)
 {
-    mem_free(d->links.items);
-    d->links.items = NULL;
-    d->links.count = 0;
+    if (links->items) pthread_mutex_destroy(&links->mutex);
+    mem_free(links->items);
+    links->items = NULL;
+    links->count = 0;
 }
 
-void links_clock_set(Daemon *d, int64_t step_us)
+void links_clock_set(LinkTable *links, int64_t step_us)
 {
     int64_t now_us = clock_now_us();
-    pthread_mutex_lock(&d->lock);
-    for (int32_t i = 0; i < d->links.count; i++) {
-        Link *link = &d->links.items[i];
+    pthread_mutex_lock(&links->mutex);
+    for (int32_t i = 0; i < links->count; i++) {
+        Link *link = &links->items[i];
         link->checked_us = clock_moment_move(link->checked_us, step_us, now_us);
         link->since_us = clock_moment_move(link->since_us, step_us, now_us);
     }
-    pthread_mutex_unlock(&d->lock);
+    pthread_mutex_unlock(&links->mutex);
 }
 
-/* Under the lock. */
-static void set(Daemon *d, Str text, const Err *why)
+/* Under the mutex. */
+static void set(LinkTable *links, Str text, const Err *why)
 {
     int64_t now_us = clock_now_us();
-    for (int32_t i = 0; i < d->links.count; i++) {
-        Link *link = &d->links.items[i];
+    for (int32_t i = 0; i < links->count; i++) {
+        Link *link = &links->items[i];
         if (!str_eq(link->text, text)) continue;
         LinkState state = why ? LINK_BAD : LINK_GOOD;
         if (link->state != state) link->since_us = now_us;
@@ -71,31 +73,31 @@ static bool is_out_of_reach(const Err *why)
            why->kind == ERR_PERMISSION || why->kind == ERR_IO;
 }
 
-void links_note(Daemon *d, Str from, Str to, const Err *why)
+void links_note(LinkTable *links, Str from, Str to, const Err *why)
 {
     Str message = why ? str_from(why->message) : STR_NULL;
     bool of_source = str_find(message, STR("source: ")) >= 0;
     bool of_target = str_find(message, STR("target: ")) >= 0;
     if (why && (!is_out_of_reach(why) || of_source == of_target)) return;
-    pthread_mutex_lock(&d->lock);
-    if (!why || of_source) set(d, from, why);
-    if (!why || of_target) set(d, to, why);
-    pthread_mutex_unlock(&d->lock);
+    pthread_mutex_lock(&links->mutex);
+    if (!why || of_source) set(links, from, why);
+    if (!why || of_target) set(links, to, why);
+    pthread_mutex_unlock(&links->mutex);
 }
 
 /* Streams tell of their systems all the time. */
-static void look_at_streams(Daemon *d)
+static void look_at_streams(LinkTable *links, const StreamTable *streams)
 {
-    for (int32_t i = 0; i < d->streams.count; i++) {
-        const StreamConfig *c = stream_config(d->streams.items[i]);
-        StreamStats *stats = stream_stats(d->streams.items[i]);
+    for (int32_t i = 0; i < streams->count; i++) {
+        const StreamConfig *c = stream_config(streams->items[i]);
+        StreamStats *stats = stream_stats(streams->items[i]);
         int state = atomic_load(&stats->state);
-        if (state == STREAM_RUNNING) links_note(d, c->from.text, c->to.text, NULL);
+        if (state == STREAM_RUNNING) links_note(links, c->from.text, c->to.text, NULL);
         if (state != STREAM_WAITING && state != STREAM_FAILED) continue;
         pthread_mutex_lock(&stats->mutex);
         Err why = stats->error;
         pthread_mutex_unlock(&stats->mutex);
-        links_note(d, c->from.text, c->to.text, &why);
+        links_note(links, c->from.text, c->to.text, &why);
     }
 }
 
@@ -113,20 +115,20 @@ static void write_link(const Link *link, bool detail, JsonWriter *w)
     if (detail) {
         json_key(w, "location");
         json_write_text(w, link->text);
-        write_time(w, "checked_at", link->checked_us);
+        json_key_time(w, "checked_at", link->checked_us);
     }
     json_object_end(w);
 }
 
-bool links_write(Daemon *d, bool detail, JsonWriter *w)
+bool links_write(LinkTable *links, const StreamTable *streams, bool detail, JsonWriter *w)
 {
     bool good = true;
-    look_at_streams(d);
-    pthread_mutex_lock(&d->lock);
-    for (int32_t i = 0; i < d->links.count; i++) {
-        write_link(&d->links.items[i], detail, w);
-        good = good && d->links.items[i].state != LINK_BAD;
+    look_at_streams(links, streams);
+    pthread_mutex_lock(&links->mutex);
+    for (int32_t i = 0; i < links->count; i++) {
+        write_link(&links->items[i], detail, w);
+        good = good && links->items[i].state != LINK_BAD;
     }
-    pthread_mutex_unlock(&d->lock);
+    pthread_mutex_unlock(&links->mutex);
     return good;
 }

@@ -1,9 +1,7 @@
 /* What Control tells of datasets: their last report, reports, trends; and how checks are started.
  */
-#include "service/daemon/check_notes.h"
-#include "service/daemon/control_impl.h"
-#include "service/daemon/jobs.h"
-#include "service/daemon/tickets.h"
+#include "service/daemon/control_calls.h"
+#include "service/daemon/daemon_state.h"
 #include "service/watch/dataset_check.h"
 
 static void write_int(JsonWriter *w, const char *key, int64_t value, bool known)
@@ -22,7 +20,7 @@ static void write_dataset(Daemon *d, const Job *job, JsonWriter *w)
     json_key_text_or_null(w, "from", set->from.text);
     json_key_text_or_null(w, "table", set->table);
     json_key_text_or_null(w, "schedule", job->ticks.text);
-    write_time(w, "next_check", job->ticks.next_us);
+    json_key_time(w, "next_check", job->ticks.next_us);
     json_key_bool(w, "paused", job->paused);
     json_key_text_or_null(w, "state", str_from(job_state(d, job)));
     json_key_bool(w, "running", job->running);
@@ -34,12 +32,12 @@ static void write_dataset(Daemon *d, const Job *job, JsonWriter *w)
     json_key(w, "min_score");
     json_write_double(w, set->min_score);
     json_key_text_or_null(w, "verdict", str_from(job->last.status));
-    write_time(w, "last_check", job->last.run_us);
+    json_key_time(w, "last_check", job->last.run_us);
     write_int(w, "total_records", job->report.rows, job->report.has);
     write_int(w, "issues_count", job->report.issues, job->report.has);
     json_key(w, "rules");
     json_write_int64(w, set->rule_count);
-    write_time(w, "failing_since", job->last.failing_since_us);
+    json_key_time(w, "failing_since", job->last.failing_since_us);
     json_key_text_or_null(w, "last_error", str_from(job->last.error));
     json_object_end(w);
 }
@@ -101,7 +99,7 @@ Status control_quality_check(void *arg, Str dataset, Str trigger, char *ret_chec
     TRY(job_enqueue(d, job, trigger, id, err));
     if (ret_check_id) {
         memcpy(ret_check_id, id, RUN_ID_SIZE);
-        check_note_begin(d, str_from(id), job);
+        check_note_begin(&d->notes, str_from(id), job);
     }
     LOG(LOG_INFO, "control", "check asked for", log_text("dataset", dataset),
         log_text("trigger", trigger));
@@ -111,6 +109,12 @@ Status control_quality_check(void *arg, Str dataset, Str trigger, char *ret_chec
     json_key_text_or_null(&w, "status", STR("queued"));
     json_object_end(&w);
     return json_writer_end(&w);
+}
+
+Status control_check_get(void *arg, Str check_id, Buf *out, Err *err)
+{
+    Daemon *d = arg;
+    return check_note_write(&d->notes, check_id, out, err);
 }
 
 Status control_quality_trends(void *arg, Str dataset, int64_t days, Buf *out, Err *err)

@@ -1,20 +1,7 @@
 /* What Control tells of pipelines and runs, and how runs are started and cancelled. */
-#include "foundation/base/datetime.h"
 #include "foundation/base/mem.h"
-#include "service/daemon/control_impl.h"
-#include "service/daemon/jobs.h"
-#include "service/daemon/tickets.h"
-
-void write_time(JsonWriter *w, const char *key, int64_t us)
-{
-    char text[DATETIME_TEXT_MAX];
-    json_key(w, key);
-    if (us <= 0 || us == INT64_MAX) {
-        json_write_null(w);
-        return;
-    }
-    json_write_text(w, str_make(text, datetime_format_timestamp(us, 'T', true, text)));
-}
+#include "service/daemon/control_calls.h"
+#include "service/daemon/daemon_state.h"
 
 static Status no_pipeline(Daemon *d, Str name, Err *err)
 {
@@ -34,7 +21,7 @@ static void write_pipeline(Daemon *d, const Job *job, JsonWriter *w)
     json_object_begin(w);
     json_key_text_or_null(w, "name", job->name);
     json_key_text_or_null(w, "schedule", job->ticks.text);
-    write_time(w, "next_run", job->ticks.next_us);
+    json_key_time(w, "next_run", job->ticks.next_us);
     json_key_bool(w, "paused", job->paused);
     json_key_text_or_null(w, "state", str_from(job_state(d, job)));
     json_key_bool(w, "running", job->running);
@@ -42,9 +29,9 @@ static void write_pipeline(Daemon *d, const Job *job, JsonWriter *w)
     json_key(w, "queued");
     json_write_int64(w, job->queued);
     json_key_text_or_null(w, "last_status", str_from(job->last.status));
-    write_time(w, "last_run", job->last.run_us);
-    write_time(w, "last_success", job->last.success_us);
-    write_time(w, "failing_since", job->last.failing_since_us);
+    json_key_time(w, "last_run", job->last.run_us);
+    json_key_time(w, "last_success", job->last.success_us);
+    json_key_time(w, "failing_since", job->last.failing_since_us);
     json_key_text_or_null(w, "last_error", str_from(job->last.error));
     json_key_text_or_null(w, "from", p->from.text);
     json_key_text_or_null(w, "to", p->to.text);
@@ -53,8 +40,7 @@ static void write_pipeline(Daemon *d, const Job *job, JsonWriter *w)
     json_object_end(w);
 }
 
-/* The array's value, without a key. */
-void write_pipelines(Daemon *d, JsonWriter *w)
+void control_pipelines_write(Daemon *d, JsonWriter *w)
 {
     json_array_begin(w);
     pthread_mutex_lock(&d->lock);
@@ -70,7 +56,7 @@ Status control_pipeline_list(void *arg, Buf *out, Err *err)
     JsonWriter w = json_writer_make(out, err);
     json_object_begin(&w);
     json_key(&w, "pipelines");
-    write_pipelines(arg, &w);
+    control_pipelines_write(arg, &w);
     json_object_end(&w);
     return json_writer_end(&w);
 }
@@ -94,9 +80,9 @@ static void write_run(JsonWriter *w, const StateRun *run)
     json_key_text_or_null(w, "pipeline", run->pipeline);
     json_key_text_or_null(w, "trigger", run->trigger);
     json_key_text_or_null(w, "status", run->status);
-    write_time(w, "scheduled_for", run->scheduled_us);
-    write_time(w, "started_at", run->started_us);
-    write_time(w, "finished_at", run->finished_us);
+    json_key_time(w, "scheduled_for", run->scheduled_us);
+    json_key_time(w, "started_at", run->started_us);
+    json_key_time(w, "finished_at", run->finished_us);
     json_key(w, "attempts");
     json_write_int64(w, run->attempts);
     json_key(w, "result");

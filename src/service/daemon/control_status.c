@@ -1,23 +1,12 @@
 /* What Control tells of the whole: status, health, configuration; reload, updates, the end. */
-#include "foundation/codec/json_tree.h"
-#include "service/daemon/check_notes.h"
-#include "service/daemon/connections.h"
-#include "service/daemon/control_impl.h"
-#include "service/daemon/parts.h"
-#include "service/daemon/store_watch.h"
-#include "service/daemon/workers.h"
+#include "service/daemon/control_calls.h"
+#include "service/daemon/daemon_config.h"
+#include "service/daemon/daemon_state.h"
+#include "service/daemon/machine_gauges.h"
+#include "service/daemon/part_federation.h"
+#include "service/daemon/part_health.h"
 
 /* ---- health ---- */
-
-void part_health_write(const PartHealth *part, bool detail, JsonWriter *w)
-{
-    json_key_text_or_null(w, "status", part->status);
-    if (!part->error.len) return;
-    json_key_text_or_null(w, "kind", str_from(err_kind_name(part->kind)));
-    if (!detail) return;
-    json_key_text_or_null(w, "error", part->error);
-    write_time(w, "since", part->since_us);
-}
 
 static void write_store(const StoreHealth *store, bool detail, JsonWriter *w)
 {
@@ -50,7 +39,7 @@ static Health write_dependencies(Daemon *d, bool detail, JsonWriter *w)
 {
     StoreHealth store;
     bool jobs = true;
-    store_health(d, &store);
+    store_health(&d->store_watch, &store);
     json_object_begin(w);
     write_store(&store, detail, w);
     pthread_mutex_lock(&d->lock);
@@ -59,7 +48,7 @@ static Health write_dependencies(Daemon *d, bool detail, JsonWriter *w)
         jobs = write_job(&d->table.jobs[i], detail, w) && jobs;
     pthread_mutex_unlock(&d->lock);
     jobs = streams_health(d, detail, w) == HEALTH_HEALTHY && jobs;
-    jobs = links_write(d, detail, w) && jobs;
+    jobs = links_write(&d->links, &d->streams, detail, w) && jobs;
     jobs = federation_health(d, detail, w) && jobs;
     json_object_end(w);
     /* While it starts or drains its parts are as they are; /readyz and `draining` say the rest. */
@@ -74,7 +63,7 @@ static void write_head(Daemon *d, JsonWriter *w)
     json_key_text_or_null(w, "name", o->name);
     json_key_text_or_null(w, "type", o->type);
     json_key_text_or_null(w, "version", STR(NEURON_VERSION));
-    write_time(w, "started_at", d->life.started_us);
+    json_key_time(w, "started_at", d->life.started_us);
     double uptime = (double)(clock_mono_ns() - d->life.started_ns) / 1e9;
     json_key(w, "uptime");
     json_write_double(w, uptime);
@@ -98,7 +87,7 @@ Status control_health(void *arg, bool detail, Health *ret_health, Buf *out, Err 
     return OK;
 }
 
-static bool control_ready(void *arg)
+bool control_ready(void *arg)
 {
     Daemon *d = arg;
     return atomic_load(&d->life.ready);
@@ -135,22 +124,22 @@ Status control_status(void *arg, Buf *out, Err *err)
     json_key(&w, "token");
     json_write_bool(&w, d->config->options.http.token.len > 0);
     json_key(&w, "pipelines");
-    write_pipelines(d, &w);
-    TRY(write_part(&w, "streams", c->stream_list, c->arg, err));
-    TRY(write_part(&w, "quality", c->quality_list, c->arg, err));
-    TRY(write_part(&w, "alerts", c->alert_list, c->arg, err));
+    control_pipelines_write(d, &w);
+    TRY(write_part(&w, "streams", c->streams.list, c->arg, err));
+    TRY(write_part(&w, "quality", c->quality.list, c->arg, err));
+    TRY(write_part(&w, "alerts", c->alerts.list, c->arg, err));
     json_object_end(&w);
     return json_writer_end(&w);
 }
 
-static Status control_metrics(void *arg, bool openmetrics, Buf *out, Err *err)
+Status control_metrics(void *arg, bool openmetrics, Buf *out, Err *err)
 {
     Daemon *d = arg;
     StoreHealth store; /* looks how much waits for the federation, too */
-    store_health(d, &store);
-    streams_metrics(d);
+    store_health(&d->store_watch, &store);
+    streams_metrics(&d->streams);
     workers_metrics(d);
-    system_gauges(d);
+    machine_gauges_read(d->config->options.state);
     metrics_set(METRIC_BUDGET_USED, (double)budget_used(&d->budget), NO_LABELS);
     return metrics_write(openmetrics, out, err);
 }
@@ -192,70 +181,37 @@ Status control_config(void *arg, Buf *out, Err *err)
     json_key(&w, "connections");
     write_connections(d, &w);
     json_key(&w, "pipelines");
-    write_pipelines(d, &w);
+    control_pipelines_write(d, &w);
     json_object_end(&w);
     return json_writer_end(&w);
 }
 
 /* ---- changes ---- */
 
-static Status control_reload(void *arg, Buf *out, Err *err)
+Status control_reload(void *arg, Buf *out, Err *err)
 {
     Daemon *d = arg;
     Configuration c;
-    Status status = daemon_load(d->options, &c, err);
+    Status status = daemon_config_load(d->options, &c, err);
     configuration_done(&c);
     if (status != OK) return status;
     LOG(LOG_INFO, "control", "reload: the configuration is good and will be applied");
-    daemon_end(d, END_RELOAD);
+    life_end(&d->life, END_RELOAD);
     return buf_append(out, STR("{\"status\":\"reloading\"}"), err);
 }
 
-static Status control_stop(void *arg, Str who, Err *err UNUSED)
+Status control_stop(void *arg, Str who, Err *err UNUSED)
 {
+    Daemon *d = arg;
     LOG(LOG_INFO, "control", "stop asked for", log_text("by", who));
-    daemon_end(arg, END_STOP);
+    life_end(&d->life, END_STOP);
     return OK;
 }
 
-static Status control_restart(void *arg, Str who, Err *err UNUSED)
+Status control_restart(void *arg, Str who, Err *err UNUSED)
 {
+    Daemon *d = arg;
     LOG(LOG_INFO, "control", "restart asked for", log_text("by", who));
-    daemon_end(arg, END_RESTART);
+    life_end(&d->life, END_RESTART);
     return OK;
-}
-
-void control_make(Daemon *d, Control *ret_control)
-{
-    *ret_control = (Control){
-        .arg = d,
-        .status = control_status,
-        .health = control_health,
-        .ready = control_ready,
-        .metrics = control_metrics,
-        .config = control_config,
-        .pipeline_list = control_pipeline_list,
-        .pipeline_get = control_pipeline_get,
-        .run_start = control_run_start,
-        .run_cancel = control_run_cancel,
-        .run_list = control_run_list,
-        .run_get = control_run_get,
-        .quality_list = control_quality_list,
-        .quality_reports = control_quality_reports,
-        .quality_check = control_quality_check,
-        .check_get = control_check_get,
-        .quality_trends = control_quality_trends,
-        .stream_list = control_stream_list,
-        .stream_get = control_stream_get,
-        .stream_pause = control_stream_pause,
-        .stream_letters = control_stream_letters,
-        .stream_send = control_stream_send,
-
-        .alert_list = control_alert_list,
-        .alert_silence = control_alert_silence,
-        .reload = control_reload,
-        .config_update = control_config_update,
-        .stop = control_stop,
-        .restart = control_restart,
-    };
 }

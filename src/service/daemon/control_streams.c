@@ -2,8 +2,9 @@
 #include <stdio.h>
 
 #include "foundation/base/mem.h"
-#include "service/daemon/control_impl.h"
-#include "service/daemon/parts.h"
+#include "service/daemon/control_calls.h"
+#include "service/daemon/daemon_state.h"
+#include "service/daemon/part_health.h"
 #include "work/reject/refused.h"
 
 static StreamState state_of(StreamStats *stats)
@@ -20,7 +21,7 @@ static void write_stream(Stream *stream, JsonWriter *w)
     json_key_text_or_null(w, "state", str_from(stream_state_name(state_of(stats))));
     json_key(w, "paused");
     json_write_bool(w, stream_is_paused(stream));
-    write_time(w, "trouble_since", atomic_load(&stats->trouble_since_us));
+    json_key_time(w, "trouble_since", atomic_load(&stats->trouble_since_us));
     json_key_text_or_null(w, "from", config->from.text);
     json_key_text_or_null(w, "from_topic", config->topic);
     json_key_text_or_null(w, "to", config->to.text);

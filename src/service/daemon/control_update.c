@@ -2,9 +2,8 @@
  * kept part by part. */
 #include "foundation/base/arena.h"
 #include "foundation/codec/json_tree.h"
-#include "service/daemon/control_impl.h"
-#include "service/daemon/jobs.h"
-#include "service/daemon/parts.h"
+#include "service/daemon/control_calls.h"
+#include "service/daemon/daemon_state.h"
 
 /* What of the update was understood. */
 typedef struct Update {
@@ -99,7 +98,7 @@ static Status apply(Daemon *d, const Update *u, Err *err)
     if (u->has_level) log_level_set(u->level);
     if (u->heartbeat_s) {
         pthread_mutex_lock(&d->lock);
-        d->heartbeat_us = u->heartbeat_s * 1000000;
+        d->beside.heartbeat_us = u->heartbeat_s * 1000000;
         pthread_mutex_unlock(&d->lock);
     }
     for (const JsonValue *at = u->schedules ? u->schedules->first : NULL; at; at = at->next) {
@@ -108,7 +107,7 @@ static Status apply(Daemon *d, const Update *u, Err *err)
     for (const JsonValue *at = u->paused ? u->paused->first : NULL; at; at = at->next) {
         TRY(set_paused(d, at, err));
     }
-    daemon_wake(d);
+    life_wake(&d->life);
     return OK;
 }
 
@@ -240,7 +239,7 @@ static Status restore(Restore *r, Str json, Arena *arena, Buf *kept, Err *err)
     if (status != OK) drop(r, &damaged);
     for (const JsonValue *at = root ? root->first : NULL; at; at = at->next) restore_member(r, at);
     json_object_end(&r->kept);
-    daemon_wake(r->d);
+    life_wake(&r->d->life);
     return json_writer_end(&r->kept);
 }
 

@@ -11,10 +11,16 @@ typedef struct DaemonOptions {
     int64_t for_us; /* end by itself after so long; 0: never */
 } DaemonOptions;
 
+typedef struct DaemonResult {
+    int exit;       /* 0, or 128 + the signal; `abandoned`: 1, or that */
+    bool abandoned; /* work did not end in time: threads go on and use the options too */
+} DaemonResult;
+
 /* Reads the configuration, runs until a signal, `--for`, a stop; restarts and reloads inside. Takes
- * SIGTERM, SIGINT and SIGHUP of the process (call it from the main thread). *ret_exit: 0, or 128 +
- * the signal. FAIL when it can't begin: a wrong configuration (ERR_CONFIG), no state store, a
- * listening address that is taken. */
-MUST_USE Status daemon_run(const DaemonOptions *options, int *ret_exit, Err *err);
+ * SIGTERM, SIGINT and SIGHUP of the process (call it from the main thread). FAIL when it can't
+ * begin: a wrong configuration (ERR_CONFIG), no state store, a listening address that is taken.
+ * After an `abandoned` one, also with FAIL, the caller ends the process at once, without the work
+ * of exit(): nothing that the threads use may be torn down. */
+MUST_USE Status daemon_run(const DaemonOptions *options, DaemonResult *ret_result, Err *err);
 
 #endif

@@ -1,10 +1,11 @@
 /* One ticket on a worker's thread: a run of a pipeline, kept in the store, counted, told. */
-#include "foundation/base/mem.h"
-#include "service/daemon/connections.h"
-#include "service/daemon/dataset_run.h"
 #include "service/daemon/job_run.h"
-#include "service/daemon/replica.h"
-#include "service/daemon/tickets.h"
+
+#include "foundation/base/mem.h"
+#include "service/daemon/daemon_state.h"
+#include "service/daemon/dataset_run.h"
+#include "service/daemon/run_lease.h"
+#include "service/daemon/run_record.h"
 
 static void count_rows(Str name, const RunResult *r)
 {
@@ -44,53 +45,21 @@ static void remember(Daemon *d, Job *job, Str status, const Err *err)
     pthread_mutex_unlock(&d->lock);
 }
 
-static void store_failed(const char *what, const Err *err, const Ticket *ticket)
-{
-    metrics_add(METRIC_ERRORS, 1, LABELS(STR("state"), str_from(err_kind_name(err->kind))));
-    LOG_ERR(LOG_ERROR, "state", what, err, log_text("run_id", str_from(ticket->run_id)));
-}
-
 static void note_failure(Daemon *d, const Ticket *ticket, const Err *why)
 {
-    Err err = {0};
     Str kind = str_from(err_kind_name(why->kind));
     metrics_add(METRIC_PIPELINE_ATTEMPTS_FAILED, 1, LABELS(ticket->job->name));
     metrics_add(METRIC_ERRORS, 1, LABELS(STR("pipeline"), kind));
-    if (state_attempt_failed(d->store, ticket->job->name, str_from(ticket->run_id), clock_now_us(),
-                             kind, &err) != OK) {
-        store_failed("a failed attempt could not be kept", &err, ticket);
-    }
-    alerts_wake(atomic_load(&d->alerts));
+    run_record_failure(d, ticket, why);
+    alerts_wake(atomic_load(&d->beside.alerts));
 }
 
 /* The run waits again, in the store too. Owns the ticket. */
 static void run_again(Daemon *d, Ticket *ticket, int64_t wait_us)
 {
-    Err err = {0};
-    StateRun run = {
-        .run_id = str_from(ticket->run_id),
-        .pipeline = ticket->job->name,
-        .trigger = str_from(ticket->trigger),
-        .status = STR("queued"),
-        .scheduled_us = ticket->scheduled_us,
-        .attempts = ticket->attempts,
-    };
-    if (state_run_put(d->store, &run, &err) != OK) {
-        store_failed("a waiting run could not be kept", &err, ticket);
-    }
+    run_record_put(d, ticket, "queued", 0);
     ticket->not_before_ns = clock_mono_ns() + wait_us * 1000;
     ticket_push(d, ticket);
-}
-
-static Status finish(Daemon *d, const Ticket *ticket, const RunResult *r, Str status, Err *err)
-{
-    CLEANUP(buf_done) Buf json = buf_make(ANSWER_MAX);
-    TRY(run_result_json(r, false, &json, err));
-    int64_t now_us = clock_now_us();
-    StateLetter letter = {.kind = STR("pipeline_run"), .body = buf_str(&json), .at_us = now_us};
-    bool told = d->config->options.federation.url.len > 0;
-    return state_run_finish(d->store, str_from(ticket->run_id), status, now_us, r->attempts,
-                            buf_str(&json), told ? &letter : NULL, err);
 }
 
 static Str status_text(RunStatus status)
@@ -117,31 +86,16 @@ static void tell(const Ticket *ticket, const RunResult *r, const Err *why)
             log_int("attempt", r->attempts));
 }
 
-static Status mark_running(Daemon *d, const Ticket *ticket, Err *err)
-{
-    StateRun run = {
-        .run_id = str_from(ticket->run_id),
-        .pipeline = ticket->job->name,
-        .trigger = str_from(ticket->trigger),
-        .status = STR("running"),
-        .scheduled_us = ticket->scheduled_us,
-        .started_us = clock_now_us(),
-        .attempts = ticket->attempts,
-    };
-    return state_run_put(d->store, &run, err);
-}
-
 /* What becomes of a run that ended. Owns the ticket. */
 static void settle(Daemon *d, Ticket *ticket, const PipelineConfig *pipeline, RunResult *r,
                    const Err *why)
 {
-    Err err = {0};
     bool failed = r->status == RUN_FAILED;
     ticket->attempts++;
     r->attempts = (int32_t)ticket->attempts;
     tell(ticket, r, why);
     if (r->status == RUN_SUCCESS || failed) {
-        links_note(d, pipeline->from.text, pipeline->to.text, failed ? why : NULL);
+        links_note(&d->links, pipeline->from.text, pipeline->to.text, failed ? why : NULL);
     }
     if (failed) note_failure(d, ticket, why);
     /* Cut off by the end of the neuron: it is taken up again at the next start. */
@@ -153,29 +107,8 @@ static void settle(Daemon *d, Ticket *ticket, const PipelineConfig *pipeline, Ru
         return;
     }
     count_run(ticket->job, r, status_text(r->status));
-    if (finish(d, ticket, r, status_text(r->status), &err) != OK) {
-        store_failed("a run's end could not be kept", &err, ticket);
-    }
+    run_record_finish(d, ticket, r, status_text(r->status));
     remember(d, ticket->job, status_text(r->status), why);
-    mem_free(ticket);
-}
-
-void job_skip(Daemon *d, Ticket *ticket, Str why)
-{
-    Err err = {0};
-    RunResult result;
-    run_result_init(&result);
-    result.status = RUN_SKIPPED;
-    str_to_array(result.pipeline, sizeof result.pipeline, ticket->job->name);
-    str_to_array(result.run_id, sizeof result.run_id, str_from(ticket->run_id));
-    str_to_array(result.message, sizeof result.message, why);
-    LOG(LOG_INFO, "scheduler", "run skipped", log_text("job", ticket->job->tick_name),
-        log_text("run_id", str_from(ticket->run_id)), log_text("reason", why));
-    if (ticket->job->kind == JOB_PIPELINE &&
-        finish(d, ticket, &result, STR("skipped"), &err) != OK) {
-        store_failed("a run's end could not be kept", &err, ticket);
-    }
-    run_result_done(&result);
     mem_free(ticket);
 }
 
@@ -192,7 +125,7 @@ static void run_elsewhere(Daemon *d, Ticket *ticket)
         return;
     }
     metrics_add(METRIC_PIPELINE_TICKS_SKIPPED, 1, LABELS(ticket->job->name, STR("overlap")));
-    job_skip(d, ticket, STR("Another neuron runs it"));
+    run_record_skip(d, ticket, STR("Another neuron runs it"));
 }
 
 static void run_pipeline(Daemon *d, Ticket *ticket)
@@ -208,10 +141,7 @@ static void run_pipeline(Daemon *d, Ticket *ticket)
     PipelineEnv env = {.budget = &d->budget, .cancelled = &job->cancelled};
     RunOptions options = {.run_id = str_from(ticket->run_id)};
     metrics_set(METRIC_PIPELINE_RUNNING, 1, LABELS(job->name));
-    if (mark_running(d, ticket, &err) != OK) {
-        store_failed("a run's start could not be kept", &err, ticket);
-        err_clear(&err);
-    }
+    run_record_put(d, ticket, "running", clock_now_us());
     IGNORE(pipeline_run(&pipeline, &options, &env, &result, &err)); /* it is in the result */
     metrics_set(METRIC_PIPELINE_RUNNING, 0, LABELS(job->name));
     pipeline.retry_attempts = attempts;
@@ -224,10 +154,10 @@ void job_run(Daemon *d, Ticket *ticket)
     const Job *job = ticket->job;
     if (job->kind == JOB_DATASET) {
         dataset_run(d, ticket);
-    } else if (!replica_take_run(d, job)) {
+    } else if (!run_lease_take(d, job)) {
         run_elsewhere(d, ticket);
     } else {
         run_pipeline(d, ticket);
-        replica_drop_run(d, job);
+        run_lease_drop(d, job);
     }
 }

@@ -1,8 +1,9 @@
 /* The table of jobs: what runs, when, where, and what it waits for. */
-#include "foundation/base/mem.h"
-#include "service/daemon/dataset_run.h"
 #include "service/daemon/jobs.h"
-#include "service/daemon/ticks.h"
+
+#include "foundation/base/mem.h"
+#include "service/daemon/daemon_state.h"
+#include "service/daemon/dataset_report.h"
 
 /* ---- the table ---- */
 
@@ -48,44 +49,20 @@ static Status load_last_run(void *arg, const StateRun *run, Err *err UNUSED)
     return OK;
 }
 
-/* ---- where they read and write ---- */
-
-static int64_t place_limit(const Daemon *d, const Location *location)
-{
-    const Configuration *c = d->config;
-    enum { OTHERWISE = 16 }; /* as a connection's, where it has no name */
-    for (int32_t i = 0; i < c->connection_count; i++) {
-        Arena arena = arena_make(1 << 20);
-        Location named = {0};
-        bool same =
-            location_parse(c->registry, c->connections[i].url, &arena, &named, NULL) == OK &&
-            str_eq(named.text, location->text);
-        arena_done(&arena);
-        if (same) return c->connections[i].concurrency;
-    }
-    return OTHERWISE;
-}
-
-static void job_add_place(Daemon *d, Job *job, const Location *location)
-{
-    int32_t at = 0;
-    while (at < d->table.place_count && !str_eq(d->table.places[at].text, location->text)) at++;
-    if (at == d->table.place_count) {
-        d->table.places[d->table.place_count++] =
-            (Place){.text = location->text, .limit = place_limit(d, location)};
-    }
-    for (int32_t i = 0; i < job->place_count; i++) {
-        if (job->places[i] == at) return;
-    }
-    job->places[job->place_count++] = at;
-}
-
 /* ---- what they wait for ---- */
+
+/* The pipeline loads the dataset's table. */
+static bool is_loaded_by(const Daemon *d, const Job *dataset, const Job *pipeline)
+{
+    const QualitySet *set = &d->config->quality[dataset->index];
+    const PipelineConfig *p = &d->config->pipelines[pipeline->index];
+    return str_eq(p->to.text, set->from.text) && str_eq(p->table, set->table);
+}
 
 static bool is_after(const Daemon *d, const Job *job, const PipelineOptions *o, const Job *other)
 {
     if (other->kind != JOB_PIPELINE) return false;
-    if (job->kind == JOB_DATASET) return dataset_is_loaded_by(d, job, other);
+    if (job->kind == JOB_DATASET) return is_loaded_by(d, job, other);
     for (int32_t i = 0; i < o->after.count; i++) {
         if (str_eq(o->after.items[i], other->name)) return true;
     }
@@ -116,8 +93,8 @@ static Status tables_new(Daemon *d, Err *err)
 {
     int64_t count = d->config->pipeline_count + d->config->quality_count;
     d->table.jobs = mem_array(count + 1, (int64_t)sizeof *d->table.jobs);
-    d->table.places = mem_array(JOB_PLACES_MAX * count + 1, (int64_t)sizeof *d->table.places);
-    return d->table.jobs && d->table.places ? OK : err_memory(err);
+    if (!d->table.jobs) return err_memory(err);
+    return places_new(&d->table.places, d->config, count, err);
 }
 
 Status jobs_make(Daemon *d, Err *err)
@@ -132,8 +109,8 @@ Status jobs_make(Daemon *d, Err *err)
         job->ticks.catch_up = (CatchUp)o->catch_up;
         job->ticks.overlap = (Overlap)o->overlap;
         TRY(job_init(d, job, JOB_PIPELINE, c->pipelines[i].name, o->schedule, err));
-        job_add_place(d, job, &c->pipelines[i].from);
-        job_add_place(d, job, &c->pipelines[i].to);
+        places_add(&d->table.places, job, c, &c->pipelines[i].from);
+        places_add(&d->table.places, job, c, &c->pipelines[i].to);
         pipeline_series(job->name);
         StateRunFilter filter = {.pipeline = job->name, .limit = 100, .brief = true};
         TRY(state_run_list(d->store, &filter, load_last_run, job, err));
@@ -146,8 +123,8 @@ Status jobs_make(Daemon *d, Err *err)
         job->ticks.at_start = set->at_start;
         job->ticks.catch_up = CATCH_UP_LAST;
         TRY(job_init(d, job, JOB_DATASET, set->name, set->schedule, err));
-        job_add_place(d, job, &set->from);
-        TRY(dataset_restore(d, job, err));
+        places_add(&d->table.places, job, c, &set->from);
+        TRY(dataset_report_restore(job, set, d->store, err));
     }
     for (int32_t i = 0; i < d->table.job_count; i++) TRY(job_link(d, &d->table.jobs[i], err));
     return OK;
@@ -175,8 +152,9 @@ Status job_set_schedule(Daemon *d, Job *job, Str text, Err *err)
         job->ticks.schedule = schedule;
         job->ticks.scheduled = text.len > 0;
         job->ticks.text = copy;
-        job->ticks.next_us =
-            job->ticks.scheduled ? schedule_next(&schedule, ticks_now(d)) : INT64_MAX;
+        job->ticks.next_us = job->ticks.scheduled
+                                 ? schedule_next(&schedule, store_clock_now(&d->time.store))
+                                 : INT64_MAX;
         job->ticks.missed_us = INT64_MAX;
     }
     pthread_mutex_unlock(&d->lock);
@@ -215,9 +193,8 @@ void jobs_done(Daemon *d)
 {
     for (int32_t i = 0; i < d->table.job_count; i++)
         schedule_done(&d->table.jobs[i].ticks.schedule);
+    places_done(&d->table.places);
     mem_free(d->table.jobs);
-    mem_free(d->table.places);
     d->table.jobs = NULL;
-    d->table.places = NULL;
-    d->table.job_count = d->table.place_count = 0;
+    d->table.job_count = 0;
 }

@@ -2,7 +2,15 @@
 #ifndef NEURON_DAEMON_JOBS_H
 #define NEURON_DAEMON_JOBS_H
 
-#include "service/daemon/daemon_impl.h"
+#include "service/daemon/places.h"
+
+typedef struct Daemon Daemon;
+
+typedef struct JobTable {
+    Job *jobs;
+    int32_t job_count;
+    PlaceTable places;
+} JobTable;
 
 MUST_USE Status jobs_make(Daemon *d, Err *err);
 void jobs_done(Daemon *d);

@@ -1,71 +1,11 @@
-/* Alerts as a part of the daemon: gauges of the machine, exact counts of failed attempts. */
-#include <limits.h>
-#include <stdlib.h>
-#include <sys/stat.h>
+/* Alerts as a part of the daemon: fresh gauges, exact counts of failed attempts. */
+#include "service/daemon/part_alert.h"
 
-#include "foundation/obs/system_stats.h"
-#include "service/daemon/control_impl.h"
-#include "service/daemon/parts.h"
-#include "service/daemon/workers.h"
+#include "service/daemon/control_calls.h"
+#include "service/daemon/daemon_state.h"
+#include "service/daemon/machine_gauges.h"
 
 #define LEAD_HOLD_US INT64_C(10000000)
-
-/* ---- gauges of the machine ---- */
-
-/* The folder of the state store; "." where it isn't a file. */
-static void state_folder(const Daemon *d, char folder[PATH_MAX])
-{
-    Str path = d->config->options.state;
-    int64_t at = str_find(path, STR(":///"));
-    path = at < 0 ? STR_NULL : str_slice(path, at + 4, path.len);
-    int64_t end = path.len;
-    while (end > 0 && path.ptr[end - 1] != '/') end--;
-    str_to_array(folder, PATH_MAX, end > 0 ? str_slice(path, 0, end) : STR("."));
-}
-
-/* The folder's mount point: the topmost parent on the same device. */
-static Str mount_of(const char *folder, char mount[PATH_MAX])
-{
-    struct stat here, above;
-    if (!realpath(folder, mount) || stat(mount, &here) != 0) return STR_NULL;
-    int64_t len = (int64_t)strlen(mount);
-    while (len > 1) {
-        int64_t parent = len - 1;
-        while (parent > 0 && mount[parent] != '/') parent--;
-        char kept = mount[parent ? parent : 1];
-        mount[parent ? parent : 1] = 0;
-        bool same = stat(mount, &above) == 0 && above.st_dev == here.st_dev;
-        if (!same) {
-            mount[parent ? parent : 1] = kept;
-            break;
-        }
-        len = parent ? parent : 1;
-    }
-    return str_make(mount, len);
-}
-
-static void read_disk(const char *folder)
-{
-    char mount[PATH_MAX];
-    Str path = mount_of(folder, mount);
-    double used = path.len ? system_disk_used(path) : -1;
-    if (used >= 0) metrics_set(METRIC_DISK_USED, used, LABELS(path));
-}
-
-void system_gauges(const Daemon *d)
-{
-    char folder[PATH_MAX];
-    const char *temporary = getenv("TMPDIR");
-    SystemMemory memory = system_memory_read(NULL);
-    if (memory.limit > 0) {
-        metrics_set(METRIC_MEMORY_USED, (double)memory.used / (double)memory.limit, NO_LABELS);
-    }
-    state_folder(d, folder);
-    read_disk(folder);
-    read_disk(temporary && temporary[0] ? temporary : "/tmp");
-}
-
-/* ---- the part ---- */
 
 static Status last_success(void *arg, const StateRun *run, Err *err UNUSED)
 {
@@ -99,11 +39,12 @@ static void shared_gauges(Daemon *d)
 
 static void refresh(void *arg)
 {
+    Daemon *d = arg;
     metrics_read_process();
-    system_gauges(arg);
-    streams_metrics(arg);
-    workers_metrics(arg);
-    shared_gauges(arg);
+    machine_gauges_read(d->config->options.state);
+    streams_metrics(&d->streams);
+    workers_metrics(d);
+    shared_gauges(d);
 }
 
 /* One of the neurons with the same store judges what they have in common. */
@@ -139,13 +80,13 @@ Status part_alert_start(Daemon *d, Err *err)
                             .arg = d};
     Alerts *alerts = NULL;
     TRY(alerts_start(&options, &alerts, err));
-    atomic_store(&d->alerts, alerts);
+    atomic_store(&d->beside.alerts, alerts);
     return OK;
 }
 
 void part_alert_stop(Daemon *d)
 {
-    Alerts *alerts = atomic_exchange(&d->alerts, NULL);
+    Alerts *alerts = atomic_exchange(&d->beside.alerts, NULL);
     alerts_stop(alerts);
     if (alerts && d->self.number) IGNORE(state_lease_drop(d->store, STR("alerts"), NULL));
 }
@@ -153,7 +94,7 @@ void part_alert_stop(Daemon *d)
 Status control_alert_list(void *arg, Buf *out, Err *err)
 {
     Daemon *d = arg;
-    Alerts *alerts = atomic_load(&d->alerts);
+    Alerts *alerts = atomic_load(&d->beside.alerts);
     if (alerts) return alerts_list(alerts, out, err);
     return buf_append(out, STR("{\"alerts\":[]}"), err);
 }
@@ -161,7 +102,7 @@ Status control_alert_list(void *arg, Buf *out, Err *err)
 Status control_alert_silence(void *arg, const ControlSilence *silence, Buf *out, Err *err)
 {
     Daemon *d = arg;
-    Alerts *alerts = atomic_load(&d->alerts);
+    Alerts *alerts = atomic_load(&d->beside.alerts);
     if (alerts) return alerts_silence(alerts, silence, out, err);
     return err_set(err, ERR_NOT_FOUND, "alerts are not running");
 }

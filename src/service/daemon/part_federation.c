@@ -1,10 +1,12 @@
 /* The federation as a part of the daemon, and as a part of its health. */
+#include "service/daemon/part_federation.h"
+
 #include <stdio.h>
 #include <unistd.h>
 
 #include "service/api/api.h"
-#include "service/daemon/control_impl.h"
-#include "service/daemon/parts.h"
+#include "service/daemon/daemon_state.h"
+#include "service/daemon/part_health.h"
 #include "service/federate/federate.h"
 
 enum { HOST_MAX = 255 };
@@ -20,7 +22,7 @@ static Status base_url(const Daemon *d, Str *ret_url, Err *err)
                str_eq(host, STR("*"));
     if (any && gethostname(name, HOST_MAX) == 0) host = str_from(name);
     return arena_printf(&d->config->arena, ret_url, err, "http://%.*s:%d", STR_ARG(host),
-                        (int)api_port(*d->api));
+                        (int)api_port(d->api));
 }
 
 Status part_federation_start(Daemon *d, Err *err)
@@ -28,7 +30,8 @@ Status part_federation_start(Daemon *d, Err *err)
     const ConfigurationOptions *o = &d->config->options;
     if (o->federation.url.len == 0) return OK;
     pthread_mutex_lock(&d->lock);
-    int64_t heartbeat_us = d->heartbeat_us ? d->heartbeat_us : o->federation.heartbeat_us;
+    int64_t heartbeat_us =
+        d->beside.heartbeat_us ? d->beside.heartbeat_us : o->federation.heartbeat_us;
     pthread_mutex_unlock(&d->lock);
     FederateOptions options = {.url = o->federation.url,
                                .former_url = o->federation.former_url,
@@ -45,20 +48,20 @@ Status part_federation_start(Daemon *d, Err *err)
     struct Federate *federate = NULL;
     TRY(base_url(d, &options.base_url, err));
     TRY(federate_start(&options, &federate, err));
-    atomic_store(&d->federate, federate);
+    atomic_store(&d->beside.federate, federate);
     return OK;
 }
 
 /* It is asked of its health until it has said goodbye. */
 void part_federation_stop(Daemon *d)
 {
-    federate_stop(atomic_load(&d->federate));
-    atomic_store(&d->federate, NULL);
+    federate_stop(atomic_load(&d->beside.federate));
+    atomic_store(&d->beside.federate, NULL);
 }
 
 bool federation_health(Daemon *d, bool detail, JsonWriter *w)
 {
-    struct Federate *federate = atomic_load(&d->federate);
+    struct Federate *federate = atomic_load(&d->beside.federate);
     FederateState state = {.membership = "unregistered"};
     if (d->config->options.federation.url.len == 0) return true;
     if (federate) {

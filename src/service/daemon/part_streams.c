@@ -1,6 +1,8 @@
 /* Streams as a part of the daemon: each on a thread of its own, none in the way of another. */
+#include "service/daemon/part_streams.h"
+
 #include "foundation/base/mem.h"
-#include "service/daemon/parts.h"
+#include "service/daemon/daemon_state.h"
 
 /* One line where something changes, not one for each attempt. */
 static void on_changed(void *arg, StreamState state, const Err *why)
@@ -44,7 +46,7 @@ Status streams_new(Daemon *d, Err *err)
     return OK;
 }
 
-Status part_streams_start(Daemon *d, Err *err)
+Status streams_start(Daemon *d, Err *err)
 {
     for (int32_t i = 0; i < d->streams.count; i++) TRY(stream_start(d->streams.items[i], err));
     return OK;
@@ -55,10 +57,10 @@ void streams_drain(Daemon *d)
     for (int32_t i = 0; i < d->streams.count; i++) stream_stop(d->streams.items[i]);
 }
 
-void part_streams_stop(Daemon *d)
+void streams_free(Daemon *d)
 {
     streams_drain(d);
-    streams_metrics_forget(d);
+    streams_metrics_forget(&d->streams);
     for (int32_t i = 0; i < d->streams.count; i++) stream_free(d->streams.items[i]);
     d->streams.count = 0;
     mem_free(d->streams.items);

@@ -1,6 +1,7 @@
 /* The state store kept small, beside everything else: nobody waits for it. */
-#include "service/daemon/jobs.h"
-#include "service/daemon/parts.h"
+#include "service/daemon/part_upkeep.h"
+
+#include "service/daemon/daemon_state.h"
 
 #define ROUND_NS INT64_C(600000000000)
 #define PAUSE_NS INT64_C(20000000)
@@ -15,10 +16,10 @@ static bool is_known(void *arg, Str kind, Str name)
 static bool pause_until(Daemon *d, int64_t deadline_ns)
 {
     pthread_mutex_lock(&d->lock);
-    while (!d->upkeep.ends && clock_mono_ns() < deadline_ns) {
+    while (!d->beside.upkeep_ends && clock_mono_ns() < deadline_ns) {
         (void)thread_cond_wait(&d->changed, &d->lock, deadline_ns);
     }
-    bool goes_on = !d->upkeep.ends;
+    bool goes_on = !d->beside.upkeep_ends;
     pthread_mutex_unlock(&d->lock);
     return goes_on;
 }
@@ -60,14 +61,14 @@ static void keep_small(void *arg)
 
 Status part_upkeep_start(Daemon *d, Err *err)
 {
-    return thread_start(&d->upkeep.thread, "upkeep", keep_small, d, err);
+    return thread_start(&d->beside.upkeep, "upkeep", keep_small, d, err);
 }
 
 void part_upkeep_stop(Daemon *d)
 {
     pthread_mutex_lock(&d->lock);
-    d->upkeep.ends = true;
+    d->beside.upkeep_ends = true;
     pthread_cond_broadcast(&d->changed);
     pthread_mutex_unlock(&d->lock);
-    thread_join(&d->upkeep.thread);
+    thread_join(&d->beside.upkeep);
 }

@@ -1,56 +1,29 @@
-/* Parts of a running neuron that start and stop: streams, federation, alerts, upkeep. */
+/* The parts of a running neuron in the order in which they start; they stop in the reverse order.
+ */
 #ifndef NEURON_DAEMON_PARTS_H
 #define NEURON_DAEMON_PARTS_H
 
-#include "service/daemon/daemon_impl.h"
+#include "foundation/base/err.h"
 
-/* `start` gets a daemon whose configuration, store and control are ready; what it needs later it
- * keeps in the Daemon. `stop` comes before the store closes, also without a start. */
+typedef struct Daemon Daemon;
+
 typedef struct DaemonPart {
     const char *name;
+    bool beside; /* a start that fails degrades this part alone */
+    /* What is above it in the table has started; what it holds is in the Daemon. */
     Status (*start)(Daemon *d, Err *err);
+    /* Takes no new work, waits for nothing; NULL: there is nothing to do. */
+    void (*drain)(Daemon *d);
+    /* Waits for work that goes on. False: it does not end, and nothing may be freed. */
+    bool (*settle)(Daemon *d);
+    /* Also after a start that failed; what is below it in the table has stopped. */
     void (*stop)(Daemon *d);
 } DaemonPart;
-/* part_federation.c */
-MUST_USE Status part_federation_start(Daemon *d, Err *err);
-void part_federation_stop(Daemon *d);
-/* A member of an open object: how this neuron is with its federation; nothing where there is none.
- * False when heartbeats or registration fail. */
-bool federation_health(Daemon *d, bool detail, JsonWriter *w);
-/* part_streams.c */
-MUST_USE Status streams_new(Daemon *d, Err *err);
-MUST_USE Status part_streams_start(Daemon *d, Err *err);
-/* Ask all for an orderly end, without waiting. */
-void streams_drain(Daemon *d);
-void part_streams_stop(Daemon *d);
-void streams_clock_set(Daemon *d, int64_t step_us);
-/* NULL: no such stream. */
-Stream *stream_find(Daemon *d, Str name);
-/* control_streams.c */
-/* In an open object: each stream's health; without `detail` status and kind alone. */
-Health streams_health(Daemon *d, bool detail, JsonWriter *w);
-/* Their numbers into the registry of metrics. */
-void streams_metrics(Daemon *d);
-/* Those of streams that may be gone after a reload. */
-void streams_metrics_forget(Daemon *d);
-Status control_stream_list(void *arg, Buf *out, Err *err);
-Status control_stream_get(void *arg, Str name, Buf *out, Err *err);
-Status control_stream_pause(void *arg, Str name, bool pause, Buf *out, Err *err);
-Status control_stream_letters(void *arg, Str name, int64_t limit, const _Atomic bool *stop,
-                              Buf *out, Err *err);
-Status control_stream_send(void *arg, Str name, Str lines, const _Atomic bool *stop, Buf *out,
-                           Err *err);
 
-/* part_upkeep.c */
-MUST_USE Status part_upkeep_start(Daemon *d, Err *err);
-void part_upkeep_stop(Daemon *d);
-
-/* part_alert.c */
-MUST_USE Status part_alert_start(Daemon *d, Err *err);
-void part_alert_stop(Daemon *d);
-/* Memory and disks into the metrics. */
-void system_gauges(const Daemon *d);
-void parts_begin(Daemon *d);
-void parts_end(Daemon *d);
+/* Up to the first one that fails and is not `beside`. *ret_started: for the calls below. */
+MUST_USE Status parts_start(Daemon *d, int32_t *ret_started, Err *err);
+/* False: work does not end. It was logged, and parts_stop must not be called. */
+MUST_USE bool parts_settle(Daemon *d, int32_t started);
+void parts_stop(Daemon *d, int32_t started);
 
 #endif

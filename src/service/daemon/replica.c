@@ -1,13 +1,11 @@
 /* This neuron among those that share its state store: its number, its leases, what others left. */
-#include <stdio.h>
-
 #include "service/daemon/replica.h"
+
+#include "service/daemon/daemon_state.h"
+#include "service/daemon/run_lease.h"
 #include "service/daemon/ticks.h"
 
-/* A neuron that says nothing for so long is taken for dead. */
-#define HOLD_US INT64_C(15000000)
 #define RENEW_NS INT64_C(5000000000)
-#define ANSWER_NS INT64_C(1000000000)
 
 /* Transactional ids must differ between neurons, or they would fence each other. */
 static Status streams_rename(Daemon *d, Err *err)
@@ -26,56 +24,15 @@ static Status streams_rename(Daemon *d, Err *err)
     return OK;
 }
 
-/* Ticks count by the store's clock, which all neurons share. An answer that took long says little.
- */
-void replica_clock(Daemon *d)
-{
-    int64_t offset_us = 0, begun_ns = clock_mono_ns();
-    Err err = {0};
-    if (state_store_offset(d->store, &offset_us, &err) != OK) {
-        LOG_ERR(LOG_WARN, "scheduler", "the state store's clock can't be asked", &err);
-    } else if (clock_mono_ns() - begun_ns < ANSWER_NS) {
-        atomic_store(&d->time.offset_us, offset_us);
-    }
-}
-
 Status replica_begin(Daemon *d, Err *err)
 {
     d->self.identity = d->config->options.neuron.id;
-    TRY(state_scope_take(d->store, HOLD_US, &d->self.number, err));
-    replica_clock(d);
+    TRY(state_scope_take(d->store, LEASE_HOLD_US, &d->self.number, err));
+    store_clock_ask(&d->time.store, d->store);
     if (!d->self.number) return OK;
     TRY(arena_printf(&d->config->arena, &d->self.identity, err, "%.*s-%lld",
                      STR_ARG(d->self.identity), (long long)d->self.number));
     return streams_rename(d, err);
-}
-
-/* ---- leases of runs ---- */
-
-static Str lease_name(const Job *job, char text[256])
-{
-    int len = snprintf(text, 256, "run:%.*s", (int)int64_min(job->tick_name.len, 240),
-                       job->tick_name.ptr);
-    return str_make(text, len);
-}
-
-bool replica_take_run(Daemon *d, const Job *job)
-{
-    char text[256];
-    bool mine = true;
-    Err err = {0};
-    if (!d->self.number) return true;
-    if (state_lease_take(d->store, lease_name(job, text), HOLD_US, &mine, &err) == OK) return mine;
-    LOG_ERR(LOG_WARN, "scheduler", "a run goes on without its lease", &err,
-            log_text("job", job->tick_name));
-    return true;
-}
-
-void replica_drop_run(Daemon *d, const Job *job)
-{
-    char text[256];
-    if (!d->self.number) return;
-    IGNORE(state_lease_drop(d->store, lease_name(job, text), NULL)); /* it runs out by itself */
 }
 
 /* ---- the keeper's thread ---- */
@@ -86,7 +43,7 @@ static void renew_runs(Daemon *d)
         pthread_mutex_lock(&d->lock);
         bool running = d->table.jobs[i].running;
         pthread_mutex_unlock(&d->lock);
-        if (running) (void)replica_take_run(d, &d->table.jobs[i]);
+        if (running) (void)run_lease_take(d, &d->table.jobs[i]);
     }
 }
 
@@ -95,7 +52,7 @@ static bool renew(Daemon *d)
 {
     bool mine = true;
     Err err = {0};
-    if (state_scope_renew(d->store, HOLD_US, &mine, &err) != OK) {
+    if (state_scope_renew(d->store, LEASE_HOLD_US, &mine, &err) != OK) {
         metrics_add(METRIC_ERRORS, 1, LABELS(STR("state"), str_from(err_kind_name(err.kind))));
         LOG_ERR(LOG_WARN, "scheduler", "the lease can't be renewed; tried again", &err);
         return true;
@@ -106,7 +63,7 @@ static bool renew(Daemon *d)
             log_text("id", d->self.identity));
         return false;
     }
-    replica_clock(d);
+    store_clock_ask(&d->time.store, d->store);
     renew_runs(d);
     ticks_adopt(d);
     if (state_scope_adopt(d->store, &err) != OK) {
@@ -126,7 +83,7 @@ static void keep(void *arg)
             continue;
         }
         pthread_mutex_unlock(&d->lock);
-        if (!renew(d)) daemon_end(d, END_RELOAD);
+        if (!renew(d)) life_end(&d->life, END_RELOAD);
         next_ns = clock_mono_ns() + RENEW_NS;
         pthread_mutex_lock(&d->lock);
     }

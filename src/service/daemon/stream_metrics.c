@@ -1,9 +1,11 @@
 /* The streams' numbers in the registry of metrics; what no longer is leaves it. */
 #include <stdio.h>
 
+#include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
 #include "foundation/base/number.h"
-#include "service/daemon/parts.h"
+#include "foundation/obs/metrics.h"
+#include "service/daemon/part_streams.h"
 
 static void set(Metric metric, double value, Str name)
 {
@@ -119,11 +121,11 @@ static SourceStats lag_now(StreamStats *stats)
     return lag;
 }
 
-void streams_metrics(Daemon *d)
+void streams_metrics(const StreamTable *streams)
 {
-    for (int32_t i = 0; i < d->streams.count; i++) {
-        const StreamConfig *config = stream_config(d->streams.items[i]);
-        StreamStats *stats = stream_stats(d->streams.items[i]);
+    for (int32_t i = 0; i < streams->count; i++) {
+        const StreamConfig *config = stream_config(streams->items[i]);
+        StreamStats *stats = stream_stats(streams->items[i]);
         for (int32_t k = 0; k < stats->type_count; k++) type_metrics(config, &stats->types[k]);
         metrics_set(METRIC_STREAM_MESSAGES, (double)atomic_load(&stats->dead_lettered),
                     LABELS(config->name, STR(""), STR("dead_letter")));
@@ -140,12 +142,12 @@ void streams_metrics(Daemon *d)
     }
 }
 
-void streams_metrics_forget(Daemon *d)
+void streams_metrics_forget(const StreamTable *streams)
 {
     static const Metric OF_A_STREAM[] = {METRIC_STREAM_RUNNING, METRIC_STREAM_HELD,
                                          METRIC_STREAM_LEDGER_GAP};
-    for (int32_t i = 0; i < d->streams.count; i++) {
-        const StreamConfig *config = stream_config(d->streams.items[i]);
+    for (int32_t i = 0; i < streams->count; i++) {
+        const StreamConfig *config = stream_config(streams->items[i]);
         const SourceStats none = {0};
         lag_metrics(config, &none);
         metrics_remove(METRIC_STREAM_LAG_SECONDS,

@@ -1,10 +1,10 @@
 /* The queue of runs: put into the store first, taken when they may run. */
-#include "foundation/base/hash.h"
+#include "service/daemon/tickets.h"
+
 #include "foundation/base/mem.h"
 #include "foundation/codec/uuid.h"
-#include "service/daemon/job_run.h"
-#include "service/daemon/tickets.h"
-#include "service/daemon/workers.h"
+#include "service/daemon/daemon_state.h"
+#include "service/daemon/run_record.h"
 
 /* ---- in ---- */
 
@@ -18,9 +18,8 @@ void ticket_push(Daemon *d, Ticket *ticket)
     d->queue.last = ticket;
     ticket->job->queued++;
     if (ticket->attempts > 0) ticket->job->retrying++;
-    workers_dispatch(d);
     pthread_mutex_unlock(&d->lock);
-    daemon_wake(d);
+    life_wake(&d->life);
 }
 
 static Status ticket_new(Job *job, Str trigger, int64_t scheduled_us, Ticket **ret_ticket, Err *err)
@@ -141,7 +140,7 @@ Ticket *ticket_take(Daemon *d)
                 d->queue.wake_ns = t->not_before_ns;
         } else if (t->job->running || waits_for_others(t)) {
             t->waits_ns = 0;
-        } else if (found || !workers_have_room(d, t->job)) {
+        } else if (found || !places_have_room(&d->table.places, t->job)) {
             if (!t->waits_ns) t->waits_ns = now_ns;
         } else {
             found = t;
@@ -150,6 +149,16 @@ Ticket *ticket_take(Daemon *d)
     }
     if (found) take_out(d, found, found_before);
     return found;
+}
+
+void ticket_put_back(Daemon *d, Ticket *ticket)
+{
+    ticket->next = d->queue.first;
+    ticket->waits_ns = clock_mono_ns();
+    d->queue.first = ticket;
+    if (!d->queue.last) d->queue.last = ticket;
+    ticket->job->queued++;
+    if (ticket->attempts > 0) ticket->job->retrying++;
 }
 
 Ticket *ticket_withdraw(Daemon *d, Str run_id)
@@ -180,7 +189,7 @@ void tickets_void(Daemon *d, int64_t after_us)
     pthread_mutex_unlock(&d->lock);
     for (Ticket *t = gone, *next; t; t = next) {
         next = t->next;
-        job_skip(d, t, STR("Its tick is in the future: the clock was set back"));
+        run_record_skip(d, t, STR("Its tick is in the future: the clock was set back"));
     }
 }
 

@@ -1,12 +1,12 @@
 /* Ticks: what is due runs, what was cut off goes on, a clock that was set confuses none of it. */
+#include "service/daemon/ticks.h"
+
 #include <stdio.h>
 
 #include "foundation/base/mem.h"
 #include "foundation/base/number.h"
-#include "service/daemon/job_run.h"
-#include "service/daemon/jobs.h"
-#include "service/daemon/tickets.h"
-#include "service/daemon/ticks.h"
+#include "service/daemon/daemon_state.h"
+#include "service/daemon/run_record.h"
 
 enum {
     AGAIN_US = 1000000,  /* when the store could not be asked */
@@ -14,9 +14,9 @@ enum {
     TAKE_AT_ONCE = 1000, /* missed ticks that others have, looked at in one go */
 };
 
-int64_t ticks_now(const Daemon *d)
+static int64_t ticks_now(const Daemon *d)
 {
-    return clock_now_us() + atomic_load(&d->time.offset_us);
+    return store_clock_now(&d->time.store);
 }
 
 /* Said once, not at each try. */
@@ -67,7 +67,7 @@ static void resume_push(Daemon *d, Resume *resume)
         Ticket *ticket = resume->first;
         resume->first = ticket->next;
         if (ticket->scheduled_us > now_us + CLOCK_STEP_US && ticket->attempts == 0) {
-            job_skip(d, ticket, STR("Its tick is in the future: the clock was set back"));
+            run_record_skip(d, ticket, STR("Its tick is in the future: the clock was set back"));
             continue;
         }
         LOG(LOG_INFO, "scheduler", "run taken up again", log_text("pipeline", ticket->job->name),

@@ -2,7 +2,9 @@
 #ifndef NEURON_DAEMON_TICKS_H
 #define NEURON_DAEMON_TICKS_H
 
-#include "service/daemon/daemon_impl.h"
+#include <stdint.h>
+
+typedef struct Daemon Daemon;
 
 /* At the start: runs that were cut off, missed ticks, the run at start. */
 void ticks_begin(Daemon *d);
@@ -10,7 +12,5 @@ void ticks_begin(Daemon *d);
 void ticks_adopt(Daemon *d);
 /* Fire what is due; returns how long it is until the next tick (µs; INT64_MAX: none). */
 int64_t ticks_fire(Daemon *d);
-/* Now, by the clock that ticks count by: the state store's. */
-int64_t ticks_now(const Daemon *d);
 
 #endif

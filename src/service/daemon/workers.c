@@ -1,14 +1,20 @@
 /* Workers: runs wait on remote systems, not on processors, so that each has a thread of its own. */
+#include "service/daemon/workers.h"
+
 #include <stdio.h>
+#include <systemd/sd-daemon.h>
 
 #include "foundation/base/mem.h"
-#include "service/daemon/control_impl.h"
+#include "service/daemon/daemon_state.h"
 #include "service/daemon/job_run.h"
-#include "service/daemon/tickets.h"
-#include "service/daemon/workers.h"
+#include "service/daemon/part_health.h"
+#include "service/daemon/signals.h"
 
 /* Work that waits for a worker longer than that is out of order. */
 #define WAIT_LONG_NS INT64_C(60000000000)
+#define SECOND_NS INT64_C(1000000000)
+/* After the drain's end, what was cancelled gets so long to roll back. */
+#define CANCEL_NS (10 * SECOND_NS)
 
 static const char *const KINDS[JOB_KINDS] = {"pipeline", "check"};
 
@@ -20,24 +26,11 @@ typedef struct Worker {
     bool used, ended;
 } Worker;
 
-bool workers_have_room(const Daemon *d, const Job *job)
-{
-    if (d->pool.running[job->kind] >= d->config->options.concurrency) return false;
-    for (int32_t i = 0; i < job->place_count; i++) {
-        const Place *place = &d->table.places[job->places[i]];
-        if (place->running[job->kind] >= place->limit) return false;
-    }
-    return true;
-}
-
 /* Under the lock. */
 static void count(Daemon *d, Job *job, int32_t more)
 {
     job->running = more > 0;
-    d->pool.running[job->kind] += more;
-    for (int32_t i = 0; i < job->place_count; i++) {
-        d->table.places[job->places[i]].running[job->kind] += more;
-    }
+    places_count(&d->table.places, job, more);
 }
 
 static void work(void *arg)
@@ -52,7 +45,7 @@ static void work(void *arg)
     worker->ended = true; /* not before: it can't join itself */
     pthread_cond_broadcast(&d->changed);
     pthread_mutex_unlock(&d->lock);
-    daemon_wake(d);
+    life_wake(&d->life);
 }
 
 /* A place for one more thread; there is one more than can be in use. */
@@ -98,17 +91,6 @@ static Status start(Daemon *d, Ticket *ticket, Err *err)
     return FAIL;
 }
 
-/* The ticket waits on, before all others. */
-static void push_back(Daemon *d, Ticket *ticket)
-{
-    ticket->next = d->queue.first;
-    ticket->waits_ns = clock_mono_ns();
-    d->queue.first = ticket;
-    if (!d->queue.last) d->queue.last = ticket;
-    ticket->job->queued++;
-    if (ticket->attempts > 0) ticket->job->retrying++;
-}
-
 void workers_dispatch(Daemon *d)
 {
     Err err = {0};
@@ -117,7 +99,7 @@ void workers_dispatch(Daemon *d)
         if (!ticket) return;
         if (start(d, ticket, &err) == OK) continue;
         start_failed(d, &err);
-        push_back(d, ticket);
+        ticket_put_back(d, ticket);
         return;
     }
 }
@@ -137,20 +119,13 @@ Status workers_start(Daemon *d, Err *err)
     return OK;
 }
 
-void workers_drain(Daemon *d)
-{
-    pthread_mutex_lock(&d->lock);
-    atomic_store(&d->life.draining, true);
-    pthread_cond_broadcast(&d->changed);
-    pthread_mutex_unlock(&d->lock);
-}
-
 static bool is_idle(const Daemon *d)
 {
-    return d->pool.running[JOB_PIPELINE] + d->pool.running[JOB_DATASET] == 0;
+    return d->table.places.running[JOB_PIPELINE] + d->table.places.running[JOB_DATASET] == 0;
 }
 
-bool workers_wait(Daemon *d, int64_t deadline_ns)
+/* Wait until nothing runs; false at the deadline. */
+static bool wait_idle(Daemon *d, int64_t deadline_ns)
 {
     pthread_mutex_lock(&d->lock);
     while (!is_idle(d) && clock_mono_ns() < deadline_ns) {
@@ -161,10 +136,33 @@ bool workers_wait(Daemon *d, int64_t deadline_ns)
     return idle;
 }
 
-void workers_cancel(Daemon *d)
+static void cancel_all(Daemon *d)
 {
     for (int32_t i = 0; i < d->table.job_count; i++)
         atomic_store(&d->table.jobs[i].cancelled, true);
+}
+
+/* A second signal ends the patience, but for one in the first second: some send two at once. What
+ * is cancelled gets the last third of the time (at most CANCEL_NS) to roll back. */
+bool workers_settle(Daemon *d)
+{
+    int64_t drain_ns = d->config->options.drain_us * 1000;
+    int64_t start_ns = clock_mono_ns(), end_ns = start_ns + drain_ns;
+    int64_t patience_ns = end_ns - int64_min(drain_ns / 3, CANCEL_NS);
+    int first = d->life.signal;
+    d->life.signal = 0;
+    while (clock_mono_ns() < patience_ns && d->life.signal == 0) {
+        if (wait_idle(d, int64_min(clock_mono_ns() + SECOND_NS / 10, patience_ns))) break;
+        signals_read(d);
+        if (clock_mono_ns() - start_ns < SECOND_NS) d->life.signal = 0;
+        (void)sd_notify(0, "WATCHDOG=1");
+    }
+    if (d->life.signal) end_ns = int64_min(end_ns, clock_mono_ns() + CANCEL_NS);
+    d->life.signal = first;
+    cancel_all(d);
+    if (wait_idle(d, end_ns)) return true;
+    LOG(LOG_ERROR, "daemon", "a run does not end; it is left to the next start");
+    return false;
 }
 
 void workers_done(Daemon *d)
@@ -185,11 +183,10 @@ static void explain(const Daemon *d, const Waiting *all, char *text, size_t size
         (void)snprintf(text, size, "%s", d->pool.error);
         return;
     }
-    for (int32_t i = 0; i < job->place_count; i++) {
-        const Place *place = &d->table.places[job->places[i]];
-        if (place->running[job->kind] < place->limit) continue;
+    const Place *full = places_full(&d->table.places, job);
+    if (full) {
         (void)snprintf(text, size, "%.*s waits: %lld runs use %.*s already (concurrency)",
-                       STR_ARG(job->name), (long long)place->limit, STR_ARG(place->text));
+                       STR_ARG(job->name), (long long)full->limit, STR_ARG(full->text));
         return;
     }
     (void)snprintf(text, size, "%.*s waits: %lld runs of its kind go on already (concurrency)",
@@ -211,9 +208,9 @@ bool workers_health(const Daemon *d, bool detail, JsonWriter *w)
     json_object_begin(w);
     part_health_write(&part, detail, w);
     if (detail) {
-        json_key_int64(w, "pipelines_running", d->pool.running[JOB_PIPELINE]);
+        json_key_int64(w, "pipelines_running", d->table.places.running[JOB_PIPELINE]);
         json_key_int64(w, "pipelines_waiting", all.count[JOB_PIPELINE]);
-        json_key_int64(w, "checks_running", d->pool.running[JOB_DATASET]);
+        json_key_int64(w, "checks_running", d->table.places.running[JOB_DATASET]);
         json_key_int64(w, "checks_waiting", all.count[JOB_DATASET]);
     }
     json_object_end(w);
@@ -226,7 +223,7 @@ void workers_metrics(Daemon *d)
     Waiting all = tickets_waiting(d);
     for (int32_t i = 0; i < JOB_KINDS; i++) {
         Str kind = str_from(KINDS[i]);
-        metrics_set(METRIC_RUNS_RUNNING, d->pool.running[i], LABELS(kind));
+        metrics_set(METRIC_RUNS_RUNNING, d->table.places.running[i], LABELS(kind));
         metrics_set(METRIC_RUNS_WAITING, (double)all.count[i], LABELS(kind));
         metrics_set(METRIC_RUNS_WAIT, (double)all.longest_ns[i] / 1e9, LABELS(kind));
     }

@@ -52,7 +52,7 @@ static Status write_alerts(const Federate *f, JsonWriter *w, Err *err)
     Arena arena = arena_make(FEDERATE_ARENA_MAX);
     JsonValue *root = NULL;
     int32_t count = 0;
-    Status status = f->o.control->alert_list(f->o.control->arg, &out, err);
+    Status status = f->o.control->alerts.list(f->o.control->arg, &out, err);
     if (status == OK) status = json_parse(buf_str(&out), &arena, &root, err);
     const JsonValue *list = status == OK ? json_member(root, STR("alerts")) : NULL;
     json_key(w, "alerts");

@@ -110,9 +110,9 @@ static Status write_metadata(const Federate *f, JsonWriter *w, Arena *arena, Err
     const struct {
         const char *key;
         Status (*list)(void *arg, Buf *out, Err *err);
-    } LISTS[] = {{"pipelines", c->pipeline_list},
-                 {"streams", c->stream_list},
-                 {"datasets", c->quality_list}};
+    } LISTS[] = {{"pipelines", c->pipelines.list},
+                 {"streams", c->streams.list},
+                 {"datasets", c->quality.list}};
     json_key(w, "metadata");
     json_object_begin(w);
     body_text(w, "program", STR("neuron"), 50);

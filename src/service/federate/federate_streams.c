@@ -34,7 +34,7 @@ Status federate_streams(const Federate *f, StreamSums *ret_sums,
     Arena arena = arena_make(FEDERATE_ARENA_MAX);
     JsonValue *root = NULL;
     *ret_sums = (StreamSums){0};
-    Status status = f->o.control->stream_list(f->o.control->arg, &out, err);
+    Status status = f->o.control->streams.list(f->o.control->arg, &out, err);
     if (status == OK) status = json_parse(buf_str(&out), &arena, &root, err);
     const JsonValue *list = status == OK ? json_member(root, STR("streams")) : NULL;
     for (const JsonValue *at = list ? list->first : NULL; at; at = at->next) {

@@ -34,14 +34,14 @@ static Status update(Federate *f, const JsonValue *data, Buf *out, Err *err)
 static Status begin_run(const Control *c, Str name, Buf *waits, Buf *out, Err *err)
 {
     char id[40] = "";
-    TRY(c->run_start(c->arg, name, STR("federation"), id, out, err));
+    TRY(c->runs.start(c->arg, name, STR("federation"), id, out, err));
     return buf_printf(waits, err, "%srun:%s", waits->len ? "," : "", id);
 }
 
 static Status begin_check(const Control *c, Str name, Buf *waits, Buf *out, Err *err)
 {
     char id[40] = "";
-    TRY(c->quality_check(c->arg, name, STR("federation"), id, out, err));
+    TRY(c->quality.check(c->arg, name, STR("federation"), id, out, err));
     return buf_printf(waits, err, "%scheck:%s", waits->len ? "," : "", id);
 }
 
@@ -50,7 +50,7 @@ static Status begin_all_runs(const Control *c, Buf *waits, Buf *out, Err *err)
     CLEANUP(buf_done) Buf text = buf_make(FEDERATE_JSON_MAX);
     Arena arena = arena_make(FEDERATE_ARENA_MAX);
     JsonValue *root = NULL;
-    Status status = c->pipeline_list(c->arg, &text, err);
+    Status status = c->pipelines.list(c->arg, &text, err);
     if (status == OK) status = json_parse(buf_str(&text), &arena, &root, err);
     const JsonValue *list = status == OK ? json_member(root, STR("pipelines")) : NULL;
     for (const JsonValue *at = list ? list->first : NULL; at && status == OK; at = at->next) {
@@ -131,8 +131,8 @@ static Status look_at(const Control *c, Str wait, Look *look, Err *err)
     bool is_check = str_starts(wait, STR("check:"));
     int64_t colon = str_find_char(wait, ':'); /* older journals have bare ids of runs */
     Str id = str_slice(wait, colon + 1, wait.len);
-    Status status =
-        is_check ? c->check_get(c->arg, id, &out, &why) : c->run_get(c->arg, id, &out, &why);
+    Status status = is_check ? c->quality.check_get(c->arg, id, &out, &why)
+                             : c->runs.get(c->arg, id, &out, &why);
     if (status == OK) status = json_parse(buf_str(&out), &arena, &thing, &why);
     if (status == OK) {
         const JsonValue *ended = json_member(thing, STR("finished_at"));
