@@ -1,6 +1,7 @@
 /* Analytics: the day's running totals and the reports, where the core takes them. */
-#include "foundation/base/datetime.h"
-#include "service/federate/federate_impl.h"
+#include "service/federate/federate_analytics.h"
+
+#include "service/federate/federate_state.h"
 
 #define QUIET_MAX_NS (300 * FEDERATE_S_NS)
 #define ASK_AGAIN_NS (3600 * FEDERATE_S_NS)
@@ -27,7 +28,7 @@ static void write_numbers(const Day *day, JsonWriter *w)
 static Status write_custom(const Federate *f, const Delivery *d, JsonWriter *w, Err *err)
 {
     CLEANUP(buf_done) Buf recent = buf_make(FEDERATE_JSON_MAX);
-    TRY(federate_recent(f, f->body_max / 10 * 3, &recent, err));
+    TRY(federate_recent(f, f->wire.body_max / 10 * 3, &recent, err));
     json_key(w, "customMetrics");
     json_object_begin(w);
     day_show(&d->day, w);
@@ -73,23 +74,6 @@ static Status write_alerts(const Federate *f, JsonWriter *w, Err *err)
     return status;
 }
 
-static void write_events(const Federate *f, JsonWriter *w)
-{
-    char at[DATETIME_TEXT_MAX];
-    json_key(w, "events");
-    json_array_begin(w);
-    for (int64_t i = int64_max(f->event_count - FEDERATE_EVENTS, 0); i < f->event_count; i++) {
-        const Event *event = &f->events[i % FEDERATE_EVENTS];
-        int64_t len = datetime_format_timestamp(event->at_us, 'T', true, at);
-        json_object_begin(w);
-        body_text(w, "type", str_from(event->type), 100);
-        body_text(w, "at", str_make(at, len), DATETIME_TEXT_MAX);
-        body_text(w, "text", str_from(event->text), FEDERATE_TEXT_MAX);
-        json_object_end(w);
-    }
-    json_array_end(w);
-}
-
 static Status write_body(const Federate *f, const Delivery *d, Buf *out, Err *err)
 {
     JsonWriter w = json_writer_make(out, err);
@@ -97,7 +81,7 @@ static Status write_body(const Federate *f, const Delivery *d, Buf *out, Err *er
     write_numbers(&d->day, &w);
     TRY(write_custom(f, d, &w, err));
     TRY(write_alerts(f, &w, err));
-    write_events(f, &w);
+    events_write(&f->events, &w);
     json_object_end(&w);
     return json_writer_end(&w);
 }
@@ -105,22 +89,22 @@ static Status write_body(const Federate *f, const Delivery *d, Buf *out, Err *er
 /* Heartbeats carry the numbers from now on; it is asked again each hour. */
 static void not_taken(Federate *f, int64_t now_ns)
 {
-    if (!f->no_analytics) {
+    if (!f->reports.no_analytics) {
         LOG(LOG_INFO, "federation", "it takes no analytics; the heartbeat carries them");
     }
-    f->no_analytics = true;
-    f->analytics_ns = now_ns + ASK_AGAIN_NS;
-    f->report_failures = 0;
-    f->beat_ns = int64_min(f->beat_ns, now_ns);
+    f->reports.no_analytics = true;
+    f->reports.analytics_ns = now_ns + ASK_AGAIN_NS;
+    f->failures.report = 0;
+    f->due.beat_ns = int64_min(f->due.beat_ns, now_ns);
 }
 
 static bool taken(Federate *f, Delivery *d, int64_t now_ns)
 {
     Err err = {0};
-    f->no_analytics = false;
-    f->analytics_ns = now_ns;
-    f->report_failures = 0;
-    f->body_max = int64_min(f->body_max + f->body_max / 8, FEDERATE_BODY_MAX);
+    f->reports.no_analytics = false;
+    f->reports.analytics_ns = now_ns;
+    f->failures.report = 0;
+    f->wire.body_max = int64_min(f->wire.body_max + f->wire.body_max / 8, FEDERATE_BODY_MAX);
     if (d->count) delivery_taken(f, d);
     else if (federate_day_save(f, &err) != OK) {
         LOG_ERR(LOG_WARN, "federation", "the day's totals are not kept", &err);
@@ -142,10 +126,10 @@ static bool send(Federate *f, Delivery *d)
     }
     arena_done(&arena);
     int64_t now_ns = clock_mono_ns();
-    bool smaller = a.outcome == CALL_LARGE && f->body_max > FEDERATE_BODY_MIN;
+    bool smaller = a.outcome == CALL_LARGE && f->wire.body_max > FEDERATE_BODY_MIN;
     if (a.outcome == CALL_OK) return taken(f, d, now_ns);
-    if (smaller) f->body_max = int64_max(f->body_max / 2, FEDERATE_BODY_MIN);
-    else if (a.outcome == CALL_DOWN || a.outcome == CALL_ERROR) f->report_failures++;
+    if (smaller) f->wire.body_max = int64_max(f->wire.body_max / 2, FEDERATE_BODY_MIN);
+    else if (a.outcome == CALL_DOWN || a.outcome == CALL_ERROR) f->failures.report++;
     else if (a.outcome != CALL_TOKEN) not_taken(f, now_ns);
     return smaller;
 }
@@ -157,18 +141,19 @@ bool federate_analytics(Federate *f)
     bool more = false;
     int64_t now_ns = clock_mono_ns(), every_ns = f->o.report_us * 1000;
     int64_t quiet_ns = int64_min(5 * every_ns, QUIET_MAX_NS);
-    f->report_ns = now_ns + every_ns;
-    if (f->no_analytics && now_ns < f->analytics_ns) return false;
+    f->due.report_ns = now_ns + every_ns;
+    if (f->reports.no_analytics && now_ns < f->reports.analytics_ns) return false;
     federate_day_tick(f);
     if (delivery_make(f, &d, &err) != OK) {
         LOG_ERR(LOG_ERROR, "federation", "the outbox can't be read", &err);
         return false;
     }
-    bool due = d.count > 0 || now_ns - f->analytics_ns >= quiet_ns || f->no_analytics;
+    bool due =
+        d.count > 0 || now_ns - f->reports.analytics_ns >= quiet_ns || f->reports.no_analytics;
     if (due) more = send(f, &d);
     delivery_done(&d);
-    int64_t pause_ns = every_ns << int64_min(f->report_failures, 6);
-    f->report_ns = now_ns + int64_max(every_ns, int64_min(pause_ns, FAILING_MAX_NS));
-    if (more) f->report_ns = now_ns;
+    int64_t pause_ns = every_ns << int64_min(f->failures.report, 6);
+    f->due.report_ns = now_ns + int64_max(every_ns, int64_min(pause_ns, FAILING_MAX_NS));
+    if (more) f->due.report_ns = now_ns;
     return more;
 }

@@ -1,8 +1,11 @@
 /* Heartbeats: what they say, and what comes of them. */
+#include "service/federate/federate_beat.h"
+
 #include <stdio.h>
 #include <unistd.h>
 
-#include "service/federate/federate_impl.h"
+#include "service/federate/federate_state.h"
+#include "service/federate/federate_streams.h"
 
 #define RETRY_FIRST_NS (5 * FEDERATE_S_NS)
 
@@ -94,7 +97,7 @@ static void write_stream(void *arg, const JsonValue *stream)
 static Status write_performance(const Federate *f, const Day *day, JsonWriter *w, Err *err)
 {
     StreamSums sums;
-    StreamList list = {w, f->body_max / 10 * 7};
+    StreamList list = {w, f->wire.body_max / 10 * 7};
     json_key(w, "performanceMetrics");
     json_object_begin(w);
     body_int(w, "requests_total", (double)day->count);
@@ -105,7 +108,7 @@ static Status write_performance(const Federate *f, const Day *day, JsonWriter *w
     body_double(w, "p99_response_time", day_quantile_ms(day, 0.99));
     json_key(w, "streams");
     json_object_begin(w);
-    TRY(federate_streams(f, &sums, write_stream, &list, err));
+    TRY(federate_streams(f->o.control, &sums, write_stream, &list, err));
     json_object_end(w);
     json_key(w, "messages_processed");
     json_write_int64(w, sums.processed);
@@ -140,21 +143,21 @@ static Status write_beat(const Federate *f, const char *status, const BeatHealth
     json_object_begin(&w);
     body_text(&w, "status", str_from(status ? status : health->status), 50);
     json_key(&w, "healthScore");
-    json_write_int64(&w, host_score(&f->machine, day_error_rate(&delivery->day)));
+    json_write_int64(&w, host_score(&f->host.machine, day_error_rate(&delivery->day)));
     body_int(&w, "uptime", (double)(clock_mono_ns() - f->started_ns) / (double)FEDERATE_S_NS);
     (void)snprintf(pid, sizeof pid, "%d", (int)getpid());
     body_text(&w, "processId", str_from(pid), 100);
     body_text(&w, "buildVersion", STR(NEURON_VERSION), 100);
-    if (f->config_version.len) {
-        body_text(&w, "configVersion", buf_str(&f->config_version), FEDERATE_VERSION_MAX);
+    if (f->config.version.len) {
+        body_text(&w, "configVersion", buf_str(&f->config.version), FEDERATE_VERSION_MAX);
     }
     json_key(&w, "hostInfo");
-    host_write_info(f, &w);
+    host_write_info(&w);
     json_key(&w, "systemMetrics");
-    host_write_system(f, &w);
+    host_write_system(&f->host.machine, &w);
     write_analytics(&w, delivery);
     TRY(write_performance(f, &delivery->day, &w, err));
-    write_dependencies(&w, health->map, f->body_max / 10 * 9);
+    write_dependencies(&w, health->map, f->wire.body_max / 10 * 9);
     json_object_end(&w);
     return json_writer_end(&w);
 }
@@ -165,8 +168,8 @@ static Status write_beat(const Federate *f, const char *status, const BeatHealth
 static Status prepare(Federate *f, Delivery *delivery, Err *err)
 {
     federate_day_tick(f);
-    if (f->no_analytics) return delivery_make(f, delivery, err);
-    *delivery = (Delivery){.day = f->day, .fresh = buf_make(0)};
+    if (f->reports.no_analytics) return delivery_make(f, delivery, err);
+    *delivery = (Delivery){.day = f->reports.day, .fresh = buf_make(0)};
     return OK;
 }
 
@@ -189,15 +192,15 @@ static void send_beat(Federate *f, const char *status, Delivery *delivery, Arena
 
 static void taken(Federate *f, Delivery *delivery, const Answer *a)
 {
-    f->beat_taken_ns = clock_mono_ns();
-    f->beat_failures = 0;
-    f->body_max = int64_min(f->body_max + f->body_max / 8, FEDERATE_BODY_MAX);
+    f->standing.beat_taken_ns = clock_mono_ns();
+    f->failures.beat = 0;
+    f->wire.body_max = int64_min(f->wire.body_max + f->wire.body_max / 8, FEDERATE_BODY_MAX);
     metrics_set(METRIC_FEDERATION_LAST_HEARTBEAT, (double)clock_now_us() / 1e6, NO_LABELS);
     federate_event(f, MEMBER_BEAT_TAKEN);
     federate_well(f);
     if (delivery->count) delivery_taken(f, delivery);
-    if (delivery->more) f->beat_ns = f->beat_taken_ns;
-    if (reply_pending(a->data) > 0 && !f->poll_failures) f->poll_ns = 0;
+    if (delivery->more) f->due.beat_ns = f->standing.beat_taken_ns;
+    if (reply_pending(a->data) > 0 && !f->failures.poll) f->due.poll_ns = 0;
 }
 
 static void say_failed(Federate *f, const Answer *a)
@@ -216,21 +219,22 @@ static void failed(Federate *f, const Answer *a)
 {
     int64_t now_ns = clock_mono_ns();
     if (a->outcome == CALL_TOKEN) {
-        f->beat_ns = INT64_MAX; /* until after the next registration */
+        f->due.beat_ns = INT64_MAX; /* until after the next registration */
         return;
     }
     say_failed(f, a);
-    f->away = a->outcome == CALL_DOWN;
-    int64_t retry_ns = RETRY_FIRST_NS << int64_min(f->beat_failures++, 2);
-    f->beat_ns = int64_min(f->beat_ns, now_ns + retry_ns);
-    if (a->outcome == CALL_LARGE && f->body_max > FEDERATE_BODY_MIN) {
-        f->body_max = int64_max(f->body_max / 2, FEDERATE_BODY_MIN);
-        f->beat_ns = now_ns;
+    f->wire.away = a->outcome == CALL_DOWN;
+    int64_t retry_ns = RETRY_FIRST_NS << int64_min(f->failures.beat++, 2);
+    f->due.beat_ns = int64_min(f->due.beat_ns, now_ns + retry_ns);
+    if (a->outcome == CALL_LARGE && f->wire.body_max > FEDERATE_BODY_MIN) {
+        f->wire.body_max = int64_max(f->wire.body_max / 2, FEDERATE_BODY_MIN);
+        f->due.beat_ns = now_ns;
     }
-    if (f->member == MEMBER_ROW_LOST || f->member == MEMBER_TOKEN_REFUSED) f->beat_ns = INT64_MAX;
+    if (f->standing.member == MEMBER_ROW_LOST || f->standing.member == MEMBER_TOKEN_REFUSED)
+        f->due.beat_ns = INT64_MAX;
     /* A core that knows no configuration of this neuron either has lost its record. */
     bool doubt = a->outcome == CALL_ERROR || a->outcome == CALL_GONE;
-    if (f->member == MEMBER_MEMBER && doubt && federate_config(f)) {
+    if (f->standing.member == MEMBER_MEMBER && doubt && federate_config(f)) {
         federate_event(f, MEMBER_ROW_GONE);
     }
 }
@@ -244,8 +248,8 @@ void federate_beat(Federate *f)
     federate_outbox_trim(f);
     if (prepare(f, &delivery, &err) == OK) send_beat(f, NULL, &delivery, &arena, &a);
     int64_t now_ns = clock_mono_ns(), every_ns = f->heartbeat_us * 1000;
-    while (f->beat_due_ns <= now_ns) f->beat_due_ns += every_ns;
-    f->beat_ns = f->beat_due_ns;
+    while (f->due.beat_slot_ns <= now_ns) f->due.beat_slot_ns += every_ns;
+    f->due.beat_ns = f->due.beat_slot_ns;
     if (a.outcome == CALL_OK) taken(f, &delivery, &a);
     else if (!atomic_load(&f->cancelled)) failed(f, &a);
     delivery_done(&delivery);

@@ -6,6 +6,9 @@
 #include "foundation/codec/json_tree.h"
 #include "foundation/codec/json_writer.h"
 
+/* Bytes: of JSON, and of a tree of it. */
+enum { FEDERATE_JSON_MAX = 8 << 20, FEDERATE_ARENA_MAX = 32 << 20 };
+
 /* The same JSON without U+0000 in any text or key: PostgreSQL stores none, and the core answers
  * 500. (Text that is no UTF-8 does not get this far: the writer replaces it, lone surrogates too.)
  * FAIL: ERR_DATA where `json` is none. */

@@ -1,5 +1,7 @@
 /* One call to the core: sent, judged, counted; told where it begins or ceases to fail. */
-#include "service/federate/federate_impl.h"
+#include "service/federate/federate_call.h"
+
+#include "service/federate/federate_state.h"
 
 #define PAUSE_FIRST_NS (FEDERATE_S_NS / 2)
 #define PAUSE_MAX_NS (60 * FEDERATE_S_NS)
@@ -15,10 +17,10 @@ static Status send(Federate *f, const Call *call, HttpReply *reply, Err *err)
     CLEANUP(buf_done) Buf url = buf_make(8192);
     CLEANUP(buf_done) Buf bearer = buf_make(16 << 10);
     CLEANUP(buf_done) Buf body = buf_make(FEDERATE_JSON_MAX);
-    TRY(buf_append(&url, buf_str(&f->url), err));
+    TRY(buf_append(&url, buf_str(&f->wire.url), err));
     TRY(buf_append(&url, call->path.len ? call->path : str_from(form->path), err));
     TRY(buf_append(&bearer, STR("Authorization: Bearer "), err));
-    TRY(buf_append(&bearer, buf_str(&f->token), err));
+    TRY(buf_append(&bearer, buf_str(&f->wire.token), err));
     if (form->post) TRY(body_clean(call->body, &body, err));
     Str headers[] = {STR("Content-Type: application/json"), buf_str(&bearer)};
     HttpRequest request = {.method = form->post ? "POST" : "GET",
@@ -26,11 +28,11 @@ static Status send(Federate *f, const Call *call, HttpReply *reply, Err *err)
                            .body = buf_str(&body),
                            .headers = headers,
                            .header_count = form->open ? 1 : 2,
-                           .connect_us = f->timeout_us / 2,
-                           .timeout_us = f->timeout_us,
+                           .connect_us = f->wire.timeout_us / 2,
+                           .timeout_us = f->wire.timeout_us,
                            .cancelled = &f->cancelled,
                            .once = form->open || call->once};
-    return http_client_send(f->client, &request, reply, err);
+    return http_client_send(f->wire.client, &request, reply, err);
 }
 
 /* Where the caller has better words for it. */
@@ -44,8 +46,8 @@ static bool is_told_elsewhere(Operation operation, Outcome outcome)
 static void tell(Federate *f, Operation operation, const Answer *a)
 {
     bool own = is_told_elsewhere(operation, a->outcome);
-    bool fails = a->outcome != CALL_OK, news = fails != f->failing[operation];
-    if (!fails || !own) f->failing[operation] = fails;
+    bool fails = a->outcome != CALL_OK, news = fails != f->wire.failing[operation];
+    if (!fails || !own) f->wire.failing[operation] = fails;
     LogField name = log_text("operation", str_from(operation_form(operation)->name));
     if (!fails) {
         LOG(news && !own ? LOG_INFO : LOG_DEBUG, "federation",
@@ -77,8 +79,8 @@ void federate_call(Federate *f, const Call *call, Arena *arena, Answer *ret_answ
     }
     /* A call that was cut off at the end says nothing of the core. */
     if (err.kind == ERR_CANCELLED) return;
-    f->answers = ret_answer->outcome != CALL_DOWN;
-    if (f->answers) f->away = false;
+    f->wire.answers = ret_answer->outcome != CALL_DOWN;
+    if (f->wire.answers) f->wire.away = false;
     metrics_add(METRIC_FEDERATION_REQUESTS, 1,
                 LABELS(str_from(operation_form(call->operation)->name),
                        str_from(outcome_name(ret_answer->outcome))));

@@ -1,8 +1,11 @@
 /* Commands, each on its way by itself: journal, acknowledge, carry out, complete. */
+#include "service/federate/federate_commands.h"
+
 #include <stdio.h>
 
 #include "foundation/base/mem.h"
-#include "service/federate/federate_impl.h"
+#include "service/federate/federate_state.h"
+#include "service/federate/federate_tasks.h"
 
 #define LOOK_NS (FEDERATE_S_NS / 2)
 #define POLL_PAUSE_MAX_NS (300 * FEDERATE_S_NS)
@@ -159,13 +162,13 @@ void federate_poll(Federate *f)
     int64_t skipped = 0, pause_ns = f->o.poll_us * 1000;
     CLEANUP(buf_done) Buf scratch = buf_make(FEDERATE_JSON_MAX);
     if (!takes_commands(f)) {
-        f->poll_ns = clock_mono_ns() + LOOK_NS;
+        f->due.poll_ns = clock_mono_ns() + LOOK_NS;
         return;
     }
     Arena arena = arena_make(FEDERATE_ARENA_MAX);
     Call call = {.operation = OP_COMMANDS};
     federate_call(f, &call, &arena, &a);
-    f->poll_failures = a.outcome == CALL_OK ? 0 : f->poll_failures + 1;
+    f->failures.poll = a.outcome == CALL_OK ? 0 : f->failures.poll + 1;
     if (a.outcome == CALL_OK &&
         reply_commands(a.data, &scratch, keep_command, f, &skipped, &err) != OK) {
         LOG_ERR(LOG_ERROR, "federation", "commands can't be read", &err);
@@ -175,8 +178,9 @@ void federate_poll(Federate *f)
             log_int("count", skipped));
     }
     arena_done(&arena);
-    pause_ns <<= int64_min(int64_max(f->poll_failures - 1, 0), 6);
-    f->poll_ns = clock_mono_ns() + int64_min(pause_ns, int64_max(POLL_PAUSE_MAX_NS, pause_ns >> 6));
+    pause_ns <<= int64_min(int64_max(f->failures.poll - 1, 0), 6);
+    f->due.poll_ns =
+        clock_mono_ns() + int64_min(pause_ns, int64_max(POLL_PAUSE_MAX_NS, pause_ns >> 6));
 }
 
 /* ---- steps ---- */
@@ -284,7 +288,7 @@ static bool is_hopeless(Federate *f, Order *order, const Answer *a)
     order->same = same ? order->same + 1 : a->outcome == CALL_ERROR;
     memcpy(order->answer, a->text, sizeof order->answer);
     order->due_ns = now_ns + federate_pause_ns(order->failures);
-    return order->same >= SAME_ERRORS_MAX && f->beat_taken_ns > order->failing_ns;
+    return order->same >= SAME_ERRORS_MAX && f->standing.beat_taken_ns > order->failing_ns;
 }
 
 static void give_up(Federate *f, Order *order, const char *verb, const Answer *a)
@@ -293,8 +297,8 @@ static void give_up(Federate *f, Order *order, const char *verb, const Answer *a
         log_text("type", order->type), log_text("step", str_from(verb)),
         log_int("status", a->status), log_text("answer", str_from(a->text)));
     metrics_add(METRIC_ERRORS, 1, LABELS(STR("federation"), str_from(err_kind_name(ERR_DATA))));
-    federate_note(f, "command_given_up", "%.*s %.*s: %.120s", STR_ARG(order->type),
-                  STR_ARG(order->id), a->text);
+    event_note(&f->events, "command_given_up", "%.*s %.*s: %.120s", STR_ARG(order->type),
+               STR_ARG(order->id), a->text);
 }
 
 static void acknowledge(Federate *f, Order *order)
@@ -395,7 +399,7 @@ int64_t federate_commands(Federate *f)
 {
     int64_t next_ns = INT64_MAX;
     bool takes = takes_commands(f);
-    for (Order *o = f->orders->first; o && f->member == MEMBER_MEMBER; o = o->next) {
+    for (Order *o = f->orders->first; o && f->standing.member == MEMBER_MEMBER; o = o->next) {
         if (atomic_load(&f->stop)) break;
         bool due = o->due_ns <= clock_mono_ns();
         if (due) step(f, o, takes);
@@ -403,7 +407,7 @@ int64_t federate_commands(Federate *f)
         if (o->step != ORDER_CLOSED && (takes || is_end(o) || o->step != ORDER_RECEIVED)) {
             next_ns = int64_min(next_ns, o->due_ns);
         }
-        if (due && !f->answers) break; /* not one timeout after another */
+        if (due && !f->wire.answers) break; /* not one timeout after another */
     }
     drop_closed(f->orders);
     return next_ns;
@@ -411,7 +415,8 @@ int64_t federate_commands(Federate *f)
 
 void federate_commands_last(Federate *f)
 {
-    for (Order *o = f->orders->first; o && f->answers && f->member == MEMBER_MEMBER; o = o->next) {
+    for (Order *o = f->orders->first; o && f->wire.answers && f->standing.member == MEMBER_MEMBER;
+         o = o->next) {
         if (o->step == ORDER_WAITING) look(f, o);
         if (o->step == ORDER_WAITING && f->stopped) leave_behind(f, o);
         if (o->step == ORDER_DONE) complete(f, o);

@@ -1,10 +1,15 @@
 /* The machine's numbers, and what a core is told of the neuron when it registers. */
+#include "service/federate/federate_host.h"
+
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "service/federate/federate_impl.h"
+#include "foundation/base/clock.h"
+#include "foundation/codec/json_tree.h"
+#include "foundation/obs/metrics.h"
+#include "service/federate/federate_body.h"
 
-#define LOOK_EVERY_NS FEDERATE_S_NS
+#define LOOK_EVERY_NS INT64_C(1000000000)
 enum { NAME_MAX_LEN = 255, NAMES_MAX = 200 };
 
 static void note_disk(void *arg, const Str *labels UNUSED, double value)
@@ -13,18 +18,18 @@ static void note_disk(void *arg, const Str *labels UNUSED, double value)
     if (value > *most) *most = value;
 }
 
-void host_look(Federate *f)
+void host_look(Host *host)
 {
     int64_t now_ns = clock_mono_ns();
     /* Over a moment the processors tell nothing. */
-    if (f->machine.at_ns && now_ns - f->machine.at_ns < LOOK_EVERY_NS) return;
+    if (host->machine.at_ns && now_ns - host->machine.at_ns < LOOK_EVERY_NS) return;
     SystemMemory memory = system_memory_read(NULL);
     double disk = -1;
     metrics_each(METRIC_DISK_USED, note_disk, &disk);
     if (disk < 0) disk = system_disk_used(STR("."));
-    f->machine = (Machine){
+    host->machine = (Machine){
         .at_ns = now_ns,
-        .cpu = system_cpu_used(&f->cpu) * 100,
+        .cpu = system_cpu_used(&host->cpu) * 100,
         .memory = memory.limit ? 100.0 * (double)memory.used / (double)memory.limit : 0,
         .disk = disk < 0 ? 0 : disk * 100,
     };
@@ -70,7 +75,7 @@ static void write_place(JsonWriter *w)
     body_int(w, "cpus", (double)sysconf(_SC_NPROCESSORS_ONLN));
 }
 
-void host_write_info(const Federate *f UNUSED, JsonWriter *w)
+void host_write_info(JsonWriter *w)
 {
     json_object_begin(w);
     write_place(w);
@@ -78,12 +83,12 @@ void host_write_info(const Federate *f UNUSED, JsonWriter *w)
     json_object_end(w);
 }
 
-void host_write_system(const Federate *f, JsonWriter *w)
+void host_write_system(const Machine *machine, JsonWriter *w)
 {
     json_object_begin(w);
-    body_double(w, "cpu_usage", f->machine.cpu);
-    body_double(w, "memory_usage", f->machine.memory);
-    body_double(w, "disk_usage", f->machine.disk);
+    body_double(w, "cpu_usage", machine->cpu);
+    body_double(w, "memory_usage", machine->memory);
+    body_double(w, "disk_usage", machine->disk);
     json_object_end(w);
 }
 
@@ -104,9 +109,9 @@ static void write_names(JsonWriter *w, const char *key, const JsonValue *root)
     json_array_end(w);
 }
 
-static Status write_metadata(const Federate *f, JsonWriter *w, Arena *arena, Err *err)
+static Status write_metadata(const FederateOptions *o, JsonWriter *w, Arena *arena, Err *err)
 {
-    const Control *c = f->o.control;
+    const Control *c = o->control;
     const struct {
         const char *key;
         Status (*list)(void *arg, Buf *out, Err *err);
@@ -130,13 +135,13 @@ static Status write_metadata(const Federate *f, JsonWriter *w, Arena *arena, Err
 }
 
 /* The names of what the neuron's health depends on. */
-static Status write_dependencies(const Federate *f, JsonWriter *w, Arena *arena, Err *err)
+static Status write_dependencies(const FederateOptions *o, JsonWriter *w, Arena *arena, Err *err)
 {
     CLEANUP(buf_done) Buf out = buf_make(FEDERATE_JSON_MAX);
     JsonValue *root = NULL;
     Health health = HEALTH_HEALTHY;
     int32_t count = 0;
-    TRY(f->o.control->health(f->o.control->arg, true, &health, &out, err));
+    TRY(o->control->health(o->control->arg, true, &health, &out, err));
     TRY(json_parse(buf_str(&out), arena, &root, err));
     const JsonValue *map = json_member(root, STR("dependencies"));
     json_key(w, "dependencies");
@@ -150,10 +155,10 @@ static Status write_dependencies(const Federate *f, JsonWriter *w, Arena *arena,
     return OK;
 }
 
-Status host_write_registration(const Federate *f, JsonWriter *w, Err *err)
+Status host_write_registration(const FederateOptions *o, JsonWriter *w, Err *err)
 {
     Arena arena = arena_make(FEDERATE_ARENA_MAX);
-    if (f->o.base_url.len) body_text(w, "baseUrl", f->o.base_url, 500);
+    if (o->base_url.len) body_text(w, "baseUrl", o->base_url, 500);
     json_key(w, "deploymentInfo");
     json_object_begin(w);
     write_place(w);
@@ -161,16 +166,16 @@ Status host_write_registration(const Federate *f, JsonWriter *w, Err *err)
     json_key(w, "resourceRequirements");
     json_object_begin(w);
     json_key(w, "memory_bytes");
-    json_write_int64(w, f->o.memory_bytes);
+    json_write_int64(w, o->memory_bytes);
     json_object_end(w);
     json_key(w, "alertThresholds");
     json_object_begin(w);
-    body_double(w, "memory_usage", f->o.memory_limit * 100);
-    body_double(w, "disk_usage", f->o.disk_limit * 100);
+    body_double(w, "memory_usage", o->memory_limit * 100);
+    body_double(w, "disk_usage", o->disk_limit * 100);
     body_double(w, "error_rate", 5);
     json_object_end(w);
-    Status status = write_metadata(f, w, &arena, err);
-    if (status == OK) status = write_dependencies(f, w, &arena, err);
+    Status status = write_metadata(o, w, &arena, err);
+    if (status == OK) status = write_dependencies(o, w, &arena, err);
     arena_done(&arena);
     return status;
 }

@@ -1,5 +1,7 @@
 /* Registration, once per id, and the token that comes of it. */
-#include "service/federate/federate_impl.h"
+#include "service/federate/federate_register.h"
+
+#include "service/federate/federate_state.h"
 
 #include "service/federate/federate_url.h"
 
@@ -35,17 +37,17 @@ static Status collect(void *arg, Str url, Str token, Err *err)
 /* From now on by the one spelling; the former address keeps its own. */
 static Status take_over(Federate *f, const Found *found, bool moved, Err *err)
 {
-    Str key = buf_str(&f->key);
+    Str key = buf_str(&f->wire.key);
     TRY(state_token_put(f->o.store, key, f->o.id, found->token, err));
     if (!moved) TRY(state_token_drop(f->o.store, found->url, f->o.id, err));
     LOG(LOG_INFO, "federation", moved ? "the token of the former address is used" : "token found",
         log_text("address", key));
-    return buf_append(&f->token, found->token, err);
+    return buf_append(&f->wire.token, found->token, err);
 }
 
 static Status search(Federate *f, const Tokens *tokens, Err *err)
 {
-    Str key = buf_str(&f->key);
+    Str key = buf_str(&f->wire.key);
     for (int32_t pass = 0; pass < 2; pass++) {
         bool moved = pass == 1;
         Str wanted = moved ? f->o.former_url : key;
@@ -54,15 +56,16 @@ static Status search(Federate *f, const Tokens *tokens, Err *err)
         }
     }
     if (!tokens->first) return OK;
-    if (federate_url(tokens->first->url, true, &f->other, NULL) != OK) buf_clear(&f->other);
+    if (federate_url(tokens->first->url, true, &f->wire.other, NULL) != OK)
+        buf_clear(&f->wire.other);
     return OK;
 }
 
 Status federate_load_token(Federate *f, Err *err)
 {
     Tokens tokens = {.arena = arena_make(TOKENS_MAX)};
-    TRY(state_token_get(f->o.store, buf_str(&f->key), f->o.id, &f->token, err));
-    if (f->token.len) return OK;
+    TRY(state_token_get(f->o.store, buf_str(&f->wire.key), f->o.id, &f->wire.token, err));
+    if (f->wire.token.len) return OK;
     Status status = state_token_list(f->o.store, f->o.id, collect, &tokens, err);
     if (status == OK) status = search(f, &tokens, err);
     arena_done(&tokens.arena);
@@ -72,9 +75,9 @@ Status federate_load_token(Federate *f, Err *err)
 /* Before anything else: the core gives no second token for an id. */
 static Status keep_token(Federate *f, Str token, Err *err)
 {
-    TRY(state_token_put(f->o.store, buf_str(&f->key), f->o.id, token, err));
-    buf_clear(&f->token);
-    return buf_append(&f->token, token, err);
+    TRY(state_token_put(f->o.store, buf_str(&f->wire.key), f->o.id, token, err));
+    buf_clear(&f->wire.token);
+    return buf_append(&f->wire.token, token, err);
 }
 
 /* ---- registration ---- */
@@ -95,7 +98,7 @@ static Status register_body(const Federate *f, Buf *out, Err *err)
     json_write_raw(&w, STR("{\"type\":\"jwt\",\"required\":true}"));
     json_key(&w, "capabilities");
     json_write_raw(&w, STR("[\"etl\",\"stream_processing\",\"data_quality\"]"));
-    TRY(host_write_registration(f, &w, err));
+    TRY(host_write_registration(&f->o, &w, err));
     json_object_end(&w);
     return json_writer_end(&w);
 }
@@ -107,11 +110,11 @@ static void say_maybe_taken(Federate *f, const Answer *a, Err *why)
                   "the id %.*s may be taken, or the core's database is away"
                   " (register answered %d: %s)",
                   STR_ARG(f->o.id), (int)a->status, a->text);
-    if (f->other.len) {
+    if (f->wire.other.len) {
         (void)err_hint(why,
                        "this store has a token for the id under %.*s; if that is the same"
                        " federation, set federation.former_url to that address",
-                       STR_ARG(buf_str(&f->other)));
+                       STR_ARG(buf_str(&f->wire.other)));
     } else {
         (void)err_hint(why, "if it stays so, give back the state store that holds the id's token,"
                             " or set another neuron.id");
@@ -126,7 +129,7 @@ static void say_why(Federate *f, const Answer *a, Err *why)
         (void)err_set(why, ERR_CONNECT, "the federation does not answer: %s", a->text);
     } else if (a->outcome == CALL_STRANGE) {
         (void)err_set(why, ERR_CONFIG, "no federation answers at %.*s (register answered %d: %s)",
-                      STR_ARG(buf_str(&f->key)), (int)a->status, a->text);
+                      STR_ARG(buf_str(&f->wire.key)), (int)a->status, a->text);
         (void)err_hint(why, "check federation.url (FEDERATION_URL)");
     } else {
         (void)err_set(why, ERR_CONFIG, "the registration is refused (register answered %d: %s)",
@@ -139,22 +142,23 @@ static void not_registered(Federate *f, const Answer *a, Err *why)
 {
     bool down = a->outcome == CALL_DOWN;
     int64_t max_ns = down ? DOWN_MAX_NS : REGISTER_MAX_NS;
-    int64_t wait_ns = REGISTER_FIRST_NS << int64_min(f->register_failures++, 6);
-    f->register_ns = clock_mono_ns() + int64_min(wait_ns, max_ns);
-    bool often = f->register_failures >= TRIES_BEFORE_ERROR && !down;
+    int64_t wait_ns = REGISTER_FIRST_NS << int64_min(f->failures.registration++, 6);
+    f->due.register_ns = clock_mono_ns() + int64_min(wait_ns, max_ns);
+    bool often = f->failures.registration >= TRIES_BEFORE_ERROR && !down;
     federate_trouble(f, often ? LOG_ERROR : LOG_WARN, "not registered", a->outcome, why);
     /* Perhaps the core's old secret or its rows are back: one heartbeat after each of these. */
-    if (f->token.len) f->beat_ns = clock_mono_ns();
+    if (f->wire.token.len) f->due.beat_ns = clock_mono_ns();
 }
 
 static void registered(Federate *f)
 {
-    f->register_failures = 0;
-    f->beat_failures = 0;
-    f->no_analytics = false;
-    f->beat_ns = f->beat_due_ns = f->poll_ns = f->report_ns = f->config_ns = clock_mono_ns();
+    f->failures.registration = 0;
+    f->failures.beat = 0;
+    f->reports.no_analytics = false;
+    f->due.beat_ns = f->due.beat_slot_ns = f->due.poll_ns = f->due.report_ns = f->due.config_ns =
+        clock_mono_ns();
     federate_event(f, MEMBER_REGISTERED);
-    federate_note(f, "registered", "as %.*s", STR_ARG(f->o.id));
+    event_note(&f->events, "registered", "as %.*s", STR_ARG(f->o.id));
     LOG(LOG_INFO, "federation", "registered", log_text("id", f->o.id));
 }
 

@@ -1,8 +1,11 @@
 /* The outbox to the core, and the day's totals that its reports add to. */
+#include "service/federate/federate_reports.h"
+
 #include <stdio.h>
 
 #include "foundation/base/datetime.h"
-#include "service/federate/federate_impl.h"
+#include "service/federate/federate_state.h"
+#include "service/federate/federate_streams.h"
 
 enum { KEPT_MAX = 100, TEXT_BYTES = 400, LETTER_BYTES = 4 << 20, DROP_WARN_EVERY = 1000 };
 #define DAY_KEY STR("federation.day")
@@ -130,9 +133,9 @@ static Status fold_letter(void *arg, const StateLetter *letter, Err *err)
 
 static Status collect(Federate *f, bool silent, int64_t limit, Delivery *ret_delivery, Err *err)
 {
-    *ret_delivery = (Delivery){.day = f->day,
+    *ret_delivery = (Delivery){.day = f->reports.day,
                                .fresh = buf_make(FEDERATE_JSON_MAX),
-                               .room = f->body_max / 10 * 4,
+                               .room = f->wire.body_max / 10 * 4,
                                .silent = silent};
     return state_outbox_peek(f->o.store, limit, fold_letter, ret_delivery, err);
 }
@@ -181,7 +184,7 @@ static Status list_with(const Federate *f, Str fresh, int64_t room, Buf *out, Er
     CLEANUP(buf_done) Buf all = buf_make(FEDERATE_JSON_MAX);
     Arena arena = arena_make(FEDERATE_ARENA_MAX);
     JsonValue *list = NULL;
-    Str kept = buf_str(&f->kept);
+    Str kept = buf_str(&f->reports.kept);
     Status status = buf_printf(&all, err, "[");
     if (status == OK) status = buf_append(&all, kept, err);
     if (status == OK && kept.len && fresh.len) status = buf_append_char(&all, ',', err);
@@ -213,15 +216,15 @@ Status federate_day_load(Federate *f, Err *err)
     CLEANUP(buf_done) Buf text = buf_make(FEDERATE_JSON_MAX);
     Arena arena = arena_make(FEDERATE_ARENA_MAX);
     JsonValue *root = NULL;
-    f->day = (Day){.day = today()};
+    f->reports.day = (Day){.day = today()};
     Status status = state_value_get(f->o.store, DAY_KEY, &text, err);
     if (status == OK && text.len && json_parse(buf_str(&text), &arena, &root, NULL) == OK) {
         Day old;
         day_read(&old, root);
-        if (old.day == f->day.day) {
-            f->day = old;
+        if (old.day == f->reports.day.day) {
+            f->reports.day = old;
             status = append_newest(json_member(root, STR("reports")), FEDERATE_BODY_MAX / 10 * 3,
-                                   &f->kept, err);
+                                   &f->reports.kept, err);
         }
     }
     arena_done(&arena);
@@ -231,7 +234,7 @@ Status federate_day_load(Federate *f, Err *err)
 Status federate_day_save(Federate *f, Err *err)
 {
     CLEANUP(buf_done) Buf text = buf_make(FEDERATE_JSON_MAX);
-    TRY(write_day(&f->day, buf_str(&f->kept), &text, err));
+    TRY(write_day(&f->reports.day, buf_str(&f->reports.kept), &text, err));
     return state_value_put(f->o.store, DAY_KEY, buf_str(&text), err);
 }
 
@@ -239,26 +242,26 @@ Status federate_day_save(Federate *f, Err *err)
 static void count_messages(Federate *f)
 {
     StreamSums sums;
-    if (federate_streams(f, &sums, NULL, NULL, NULL) != OK) return;
-    int64_t more = sums.consumed - f->consumed, lost = sums.lost - f->lost;
-    if (more > 0) day_count(&f->day, more, more - lost, sums.average_seconds);
-    f->day.rows += int64_max(more, 0);
-    f->consumed = int64_max(f->consumed, sums.consumed);
-    f->lost = int64_max(f->lost, sums.lost);
+    if (federate_streams(f->o.control, &sums, NULL, NULL, NULL) != OK) return;
+    int64_t more = sums.consumed - f->reports.consumed, lost = sums.lost - f->reports.lost;
+    if (more > 0) day_count(&f->reports.day, more, more - lost, sums.average_seconds);
+    f->reports.day.rows += int64_max(more, 0);
+    f->reports.consumed = int64_max(f->reports.consumed, sums.consumed);
+    f->reports.lost = int64_max(f->reports.lost, sums.lost);
 }
 
 void federate_day_tick(Federate *f)
 {
     int64_t now_us = clock_now_us();
-    if (f->day.day != now_us / DATETIME_DAY_US) {
-        f->day = (Day){.day = now_us / DATETIME_DAY_US};
-        buf_clear(&f->kept);
+    if (f->reports.day.day != now_us / DATETIME_DAY_US) {
+        f->reports.day = (Day){.day = now_us / DATETIME_DAY_US};
+        buf_clear(&f->reports.kept);
     }
-    day_up(&f->day, f->ticked_us, now_us);
-    f->ticked_us = now_us;
+    day_up(&f->reports.day, f->reports.ticked_us, now_us);
+    f->reports.ticked_us = now_us;
     count_messages(f);
-    host_look(f);
-    day_sample(&f->day, f->machine.cpu, f->machine.memory, f->machine.disk);
+    host_look(&f->host);
+    day_sample(&f->reports.day, f->host.machine.cpu, f->host.machine.memory, f->host.machine.disk);
 }
 
 /* ---- delivered, or dropped ---- */
@@ -269,9 +272,9 @@ static Status settle(Federate *f, Delivery *d, Buf *kept, Err *err)
     CLEANUP(buf_done) Buf text = buf_make(FEDERATE_JSON_MAX);
     TRY(write_day(&d->day, buf_str(kept), &text, err));
     TRY(state_outbox_done(f->o.store, d->ids, d->count, DAY_KEY, buf_str(&text), err));
-    f->day = d->day;
-    Buf old = f->kept;
-    f->kept = *kept;
+    f->reports.day = d->day;
+    Buf old = f->reports.kept;
+    f->reports.kept = *kept;
     *kept = old;
     return OK;
 }
@@ -299,7 +302,7 @@ static Status drop(Federate *f, int64_t count, Err *err)
         status = kept_with(f, STR_NULL, &kept, err);
         if (status == OK) status = settle(f, &d, &kept, err);
         if (status == OK) metrics_add(METRIC_OUTBOX_DROPPED, d.count, NO_LABELS);
-        if (status == OK) f->dropped += d.count;
+        if (status == OK) f->reports.dropped += d.count;
     }
     delivery_done(&d);
     return status;
@@ -308,15 +311,15 @@ static Status drop(Federate *f, int64_t count, Err *err)
 void federate_outbox_trim(Federate *f)
 {
     Err err = {0};
-    int64_t waiting = 0, before = f->dropped;
+    int64_t waiting = 0, before = f->reports.dropped;
     Status status = state_outbox_count(f->o.store, &waiting, &err);
     for (int64_t over = waiting - f->o.outbox; status == OK && over > 0; over -= DELIVERY_MAX) {
         status = drop(f, int64_min(over, DELIVERY_MAX), &err);
     }
     if (status != OK) LOG_ERR(LOG_ERROR, "federation", "the outbox can't be cut", &err);
-    bool first = before == 0 && f->dropped > 0;
-    if (!first && f->dropped / DROP_WARN_EVERY == before / DROP_WARN_EVERY) return;
+    bool first = before == 0 && f->reports.dropped > 0;
+    if (!first && f->reports.dropped / DROP_WARN_EVERY == before / DROP_WARN_EVERY) return;
     LOG(LOG_WARN, "federation", "the outbox is full: its oldest reports are dropped",
-        log_int("limit", f->o.outbox), log_int("dropped", f->dropped));
-    federate_note(f, "reports_dropped", "the outbox holds %lld", (long long)f->o.outbox);
+        log_int("limit", f->o.outbox), log_int("dropped", f->reports.dropped));
+    event_note(&f->events, "reports_dropped", "the outbox holds %lld", (long long)f->o.outbox);
 }

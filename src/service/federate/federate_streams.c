@@ -1,5 +1,7 @@
 /* The numbers of all streams in sum. */
-#include "service/federate/federate_impl.h"
+#include "service/federate/federate_streams.h"
+
+#include "service/federate/federate_body.h"
 
 static int64_t whole(const JsonValue *stream, const char *key)
 {
@@ -27,14 +29,14 @@ static void add(StreamSums *sums, const JsonValue *stream)
     sums->average_seconds += real(stream, "average_processing_time") * (double)processed;
 }
 
-Status federate_streams(const Federate *f, StreamSums *ret_sums,
+Status federate_streams(const Control *control, StreamSums *ret_sums,
                         void (*each)(void *arg, const JsonValue *stream), void *arg, Err *err)
 {
     CLEANUP(buf_done) Buf out = buf_make(FEDERATE_JSON_MAX);
     Arena arena = arena_make(FEDERATE_ARENA_MAX);
     JsonValue *root = NULL;
     *ret_sums = (StreamSums){0};
-    Status status = f->o.control->streams.list(f->o.control->arg, &out, err);
+    Status status = control->streams.list(control->arg, &out, err);
     if (status == OK) status = json_parse(buf_str(&out), &arena, &root, err);
     const JsonValue *list = status == OK ? json_member(root, STR("streams")) : NULL;
     for (const JsonValue *at = list ? list->first : NULL; at; at = at->next) {

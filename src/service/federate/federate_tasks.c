@@ -1,5 +1,7 @@
 /* Carrying out commands through Control: at once, or by something that is begun and waited for. */
-#include "service/federate/federate_impl.h"
+#include "service/federate/federate_tasks.h"
+
+#include "service/federate/federate_state.h"
 
 /* Longer silence looks like an outage to the core. */
 enum { HEARTBEAT_MAX_S = 90 };
@@ -18,7 +20,7 @@ Status task_configure(Federate *f, const JsonValue *config, Buf *out, Err *err)
     if (beats && seconds > 0) {
         f->heartbeat_us = seconds * 1000000;
         f->o.report_us = f->heartbeat_us;
-        f->beat_ns = f->beat_due_ns = clock_mono_ns();
+        f->due.beat_ns = f->due.beat_slot_ns = clock_mono_ns();
     }
     return OK;
 }

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "service/federate/federate_impl.h"
+#include "service/federate/federate_state.h"
 
 static void test_clean(void **state)
 {
