@@ -1,5 +1,5 @@
 /* The option tables of `alerts:`. */
-#include "service/setup/configuration_impl.h"
+#include "service/setup/sections.h"
 
 #define FIELD(Type, field) (int64_t) offsetof(Type, field)
 

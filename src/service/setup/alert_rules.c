@@ -1,5 +1,5 @@
 /* `alerts:` into rules and receivers; the rules that are on by default. */
-#include "service/setup/configuration_impl.h"
+#include "service/setup/sections.h"
 
 enum { DEFAULT_RULES = 7, RULES_MAX = 500, RECEIVERS_MAX = 16 };
 

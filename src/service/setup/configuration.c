@@ -6,7 +6,8 @@
 #include "foundation/codec/url.h"
 #include "foundation/net/listen_address.h"
 #include "service/federate/federate_url.h"
-#include "service/setup/configuration_impl.h"
+#include "service/setup/mistake_place.h"
+#include "service/setup/sections.h"
 
 #define CONFIGURATION_MAX (INT64_C(16) << 20)
 #define CONFIGURATION_ARENA_MAX (INT64_C(256) << 20)
@@ -126,55 +127,6 @@ Status configuration_load(const Registry *registry, Str path, const SubstituteFr
         return FAIL;
     }
     return check(c, from, err);
-}
-
-Status configuration_pipeline(const Configuration *c, Str name, const PipelineConfig **ret_pipeline,
-                              Err *err)
-{
-    Str near = STR_NULL;
-    for (int32_t i = 0; i < c->pipeline_count; i++) {
-        if (str_eq(c->pipelines[i].name, name)) {
-            *ret_pipeline = &c->pipelines[i];
-            return OK;
-        }
-        Str candidate = str_nearest(name, &c->pipelines[i].name, 1);
-        if (candidate.ptr && !near.ptr) near = candidate;
-    }
-    (void)err_set(err, ERR_CONFIG, "no pipeline \"%.*s\" in %.*s", STR_ARG(name), STR_ARG(c->path));
-    if (near.ptr) return err_hint(err, "did you mean \"%.*s\"?", STR_ARG(near));
-    return FAIL;
-}
-
-Status configuration_stream(const Configuration *c, Str name, const StreamConfig **ret_stream,
-                            Err *err)
-{
-    Str near = STR_NULL;
-    for (int32_t i = 0; i < c->stream_count; i++) {
-        if (str_eq(c->streams[i].name, name)) {
-            *ret_stream = &c->streams[i];
-            return OK;
-        }
-        Str candidate = str_nearest(name, &c->streams[i].name, 1);
-        if (candidate.ptr && !near.ptr) near = candidate;
-    }
-    (void)err_set(err, ERR_CONFIG, "no stream \"%.*s\" in %.*s", STR_ARG(name), STR_ARG(c->path));
-    if (near.ptr) return err_hint(err, "did you mean \"%.*s\"?", STR_ARG(near));
-    return FAIL;
-}
-
-Status configuration_location(Configuration *c, Str text, Location *ret_location, Err *err)
-{
-    const YamlNode *timeout = NULL;
-    for (int32_t i = 0; i < c->connection_count; i++) {
-        const ConnectionOptions *o = &c->connections[i];
-        if (!str_eq(o->head.name, text)) continue;
-        text = connector_alias(c->registry, o->url);
-        timeout = option_node(&o->head, "timeout");
-        break;
-    }
-    TRY(location_parse(c->registry, text, &c->arena, ret_location, err));
-    if (!timeout) return OK;
-    return location_set(ret_location, &c->arena, STR("timeout"), timeout->text, err);
 }
 
 static Status put_mistake(const Configuration *c, const Mistake *m, Buf *out, Err *err)

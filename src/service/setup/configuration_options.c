@@ -1,8 +1,10 @@
 /* The option tables: every key that a configuration may have, with its meaning and default. */
 #include "service/setup/configuration.h"
-#include "service/setup/configuration_impl.h"
+#include "service/setup/quality_options.h"
+#include "service/setup/sections.h"
 
-#include "service/setup/configuration_impl.h"
+#include "service/setup/quality_options.h"
+#include "service/setup/sections.h"
 
 #define FIELD(Type, field) (int64_t) offsetof(Type, field)
 

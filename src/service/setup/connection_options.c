@@ -1,5 +1,6 @@
 /* `connections:`: each a location, or a map of it and of what belongs to the system there. */
-#include "service/setup/configuration_impl.h"
+#include "service/setup/mistake_place.h"
+#include "service/setup/sections.h"
 
 const char CONNECTIONS_SCHEMA[] =
     "{\"type\":\"object\",\"additionalProperties\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":"

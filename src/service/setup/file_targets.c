@@ -1,7 +1,7 @@
 /* Appended files: each takes the rows of one pipeline or stream, whose position is kept beside it.
  */
 #include "foundation/base/file.h"
-#include "service/setup/configuration_impl.h"
+#include "service/setup/sections.h"
 
 /* Pipelines first, then streams. */
 typedef struct FileTarget {

@@ -1,6 +1,6 @@
 /* The complete neuron of the guide, built in: what runs where there is no configuration file. */
 #include "service/setup/configuration.h"
-#include "service/setup/configuration_impl.h"
+#include "service/setup/sections.h"
 
 static const char HEAD[] =
     "# The complete data processing neuron: two pipelines, a stream with two processors, quality\n"

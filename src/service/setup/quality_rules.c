@@ -1,6 +1,9 @@
 /* From the rules of a set as written (one line, a map, a column's list) to those of a check. */
 #include "service/setup/quality_rules.h"
 
+#include "service/setup/configured_location.h"
+#include "service/setup/mistake_place.h"
+
 #include "work/quality/rule_text.h"
 
 enum { RULES_MAX = 1000 };

@@ -1,15 +1,9 @@
 /* What may stand beside a rule's kind: conditions, where, values, severity, history. */
 #include "foundation/base/number.h"
+#include "service/setup/configured_location.h"
+#include "service/setup/mistake_place.h"
 #include "service/setup/quality_rules.h"
 #include "work/quality/rule_text.h"
-
-void mistake_inside(Configuration *c, const YamlNode *node, const Err *err)
-{
-    int64_t line = node->line, column = node->column;
-    if (node->kind == YAML_SCALAR) text_place(c, node, &line, &column);
-    if (err->line == 1) column += int64_max(err->column - 1, 0);
-    mistake_add(&c->mistakes, line, column, str_from(err->hint), "%s", err->message);
-}
 
 Status rule_expression_check(Configuration *c, const YamlNode *node, Str text, bool is_key,
                              Err *err)
@@ -51,21 +45,6 @@ Status rule_values(Configuration *c, const YamlNode *list, QualityRule *rule, Er
     rule->values = values;
     rule->plain = plain;
     return OK;
-}
-
-void other_settle(Configuration *c, const YamlNode *node, Str text, OtherData *other)
-{
-    const YamlNode *connections = c->options.connections;
-    int64_t dot = str_find_char(text, '.');
-    Str name = dot > 0 ? str_slice(text, 0, dot) : text;
-    bool named = connections && connections->kind == YAML_MAP && yaml_get(connections, name);
-    Err why = {0};
-    other->on = true;
-    other->table = named && dot > 0 ? str_slice(text, dot + 1, text.len) : STR_NULL;
-    if (configuration_location(c, named ? name : text, &other->location, &why) == OK) return;
-    mistake_add(&c->mistakes, node->line, node->column,
-                STR("write connection.table, or a file's name"), "no dataset \"%.*s\"",
-                STR_ARG(text));
 }
 
 /* ---- conditions ---- */

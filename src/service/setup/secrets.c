@@ -2,7 +2,8 @@
  */
 #include "foundation/base/redact.h"
 #include "foundation/codec/url.h"
-#include "service/setup/configuration_impl.h"
+#include "service/setup/mistake_place.h"
+#include "service/setup/sections.h"
 
 /* Below these keys stand columns, types and expressions: a column "token" is no secret. */
 static bool holds_no_secrets(Str key)

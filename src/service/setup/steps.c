@@ -1,5 +1,6 @@
 /* The list under `steps:`: kinds, texts with their places, column lists; syntax checked at once. */
-#include "service/setup/configuration_impl.h"
+#include "service/setup/mistake_place.h"
+#include "service/setup/sections.h"
 
 typedef struct StepWord {
     const char *name;
@@ -11,23 +12,6 @@ static const StepWord STEP_WORDS[] = {
     {"drop_nulls", STEP_DROP_NULLS}, {"drop_duplicates", STEP_DROP_DUPLICATES},
     {"check", STEP_CHECK},
 };
-
-/* Where a scalar's text begins in the file: after a quote, or on the line below a | at its first
- * letter. */
-void text_place(const Configuration *c, const YamlNode *node, int64_t *ret_line,
-                int64_t *ret_column)
-{
-    *ret_line = node->line;
-    *ret_column = node->column + !node->plain;
-    if (!node->block) return;
-    Str rest = buf_str(&c->text);
-    Str line = STR_NULL;
-    for (int64_t i = 0; i <= node->line && str_next_part(&rest, '\n', &line); i++) continue;
-    int64_t indent = 0;
-    while (indent < line.len && line.ptr[indent] == ' ') indent++;
-    *ret_line = node->line + 1;
-    *ret_column = indent + 1;
-}
 
 static Status columns_make(Configuration *c, const YamlNode *list, StepConfig *step, Err *err)
 {

@@ -1,7 +1,8 @@
 /* Streams as configured: places looked up, processors with their texts, everything checked. */
 #include "foundation/base/hash.h"
 #include "foundation/base/number.h"
-#include "service/setup/configuration_impl.h"
+#include "service/setup/mistake_place.h"
+#include "service/setup/sections.h"
 
 /* One stream while it is made. */
 typedef struct BuildContext {

@@ -1,6 +1,6 @@
 /* When pipelines run: their schedules, and which wait for which. */
 #include "service/schedule/schedule.h"
-#include "service/setup/configuration_impl.h"
+#include "service/setup/sections.h"
 
 static void check_schedule(Configuration *c, const PipelineOptions *o)
 {
