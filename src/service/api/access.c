@@ -1,19 +1,14 @@
 /* Who may ask: loopback or token; Host and Origin must be ours. */
+#include "service/api/access.h"
+
 #include <arpa/inet.h>
 
 #include "foundation/base/clock.h"
 #include "foundation/base/number.h"
 #include "foundation/obs/log.h"
-#include "service/api/api_impl.h"
-
-bool secret_is(Str given, Str wanted)
-{
-    unsigned char differs = given.len != wanted.len;
-    for (int64_t i = 0; i < given.len; i++) {
-        differs |= (unsigned char)(given.ptr[i] ^ (wanted.len ? wanted.ptr[i % wanted.len] : 1));
-    }
-    return !differs;
-}
+#include "service/api/api_state.h"
+#include "service/api/routes.h"
+#include "service/api/session.h"
 
 /* The host of "host:port", "[v6]:port" or "scheme://host:port". */
 static Str host_of(Str text)
@@ -57,29 +52,6 @@ static bool origin_is_ours(const Request *r)
     int64_t scheme = str_find(origin, STR("://"));
     Str authority = scheme < 0 ? STR_NULL : str_slice(origin, scheme + 3, origin.len);
     return str_eq_nocase(authority, request_header(r, "Host"));
-}
-
-bool secret_opens(const Api *api, Str bearer, Str session)
-{
-    char wanted[SESSION_SIZE];
-    Str token = api->options.token;
-    if (token.len == 0) return false;
-    if (bearer.len && secret_is(bearer, token)) return true;
-    return session.len && session_of(api, wanted, NULL) == OK &&
-           secret_is(session, str_from(wanted));
-}
-
-/* One line where it begins and where it becomes many, not one for each. */
-bool request_guessed(Request *r)
-{
-    int32_t count = guesses_note(&r->api->guesses, &r->peer, clock_mono_ns());
-    if (count == 1 || count == GUESSES_FREE + 1) {
-        char address[INET6_ADDRSTRLEN] = "";
-        (void)inet_ntop(AF_INET6, r->peer.network, address, sizeof address);
-        LOG(LOG_WARN, "api", count == 1 ? "a wrong token was tried" : "many wrong tokens are tried",
-            log_text("address", str_from(address)), log_int("in_this_minute", count));
-    }
-    return count > GUESSES_FREE;
 }
 
 static Str bearer_of(const Request *r)

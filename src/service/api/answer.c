@@ -1,4 +1,6 @@
 /* Answers: problems, headers, and what errors become. */
+#include "service/api/answer.h"
+
 #include <stdio.h>
 
 #include "foundation/base/clock.h"
@@ -6,7 +8,8 @@
 #include "foundation/codec/json_writer.h"
 #include "foundation/obs/log.h"
 #include "foundation/obs/metrics.h"
-#include "service/api/api_impl.h"
+#include "service/api/api_state.h"
+#include "service/api/routes.h"
 
 void answer_init(Answer *a)
 {

@@ -6,7 +6,9 @@
 #include "foundation/base/clock.h"
 #include "foundation/base/hash.h"
 #include "foundation/base/mem.h"
-#include "service/api/api_impl.h"
+#include "service/api/api_state.h"
+#include "service/api/exchange.h"
+#include "service/api/intake.h"
 #include "service/api/listener.h"
 
 enum {
@@ -121,7 +123,7 @@ static Api *api_new(void)
 {
     Api *api = mem_zalloc((int64_t)sizeof *api);
     if (!api) return NULL;
-    api->listen_fd = api->epoll_fd = api->wake_fd = api->spare_fd = -1;
+    api->intake.listen_fd = api->intake.epoll_fd = api->intake.wake_fd = api->intake.spare_fd = -1;
     pthread_mutex_init(&api->lock, NULL);
     thread_cond_init(&api->idle);
     slots_init(&api->slots);
@@ -139,7 +141,7 @@ Status api_start(const ApiOptions *options, Api **ret_api, Err *err)
         return err_memory(err);
     }
     api->port = listener.port;
-    api->listen_fd = listener.fd;
+    api->intake.listen_fd = listener.fd;
     Status status = options_set(api, options, err);
     if (status == OK) status = hash_random(api->key, sizeof api->key, err);
     if (status == OK) status = daemon_open(api, err);

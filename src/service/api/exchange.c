@@ -1,9 +1,16 @@
 /* A request's way through libmicrohttpd: its head is judged, its body read, its work done on a
  * lane, its answer sent; each part has a deadline in all. Nothing here waits. */
+#include "service/api/exchange.h"
+
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
 #include "foundation/base/number.h"
-#include "service/api/api_impl.h"
+#include "service/api/access.h"
+#include "service/api/api_state.h"
+#include "service/api/intake.h"
+#include "service/api/intake_wake.h"
+
+enum { BODY_FREE = 16 << 10 }; /* of a body that is its connection's own; more is charged */
 
 #define SECOND_NS INT64_C(1000000000)
 #define HEAD_NS (15 * SECOND_NS)      /* of a connection that is kept: until the next head */
@@ -11,65 +18,6 @@
 #define SEND_NS (30 * SECOND_NS)      /* for an answer, and more for a long one: */
 #define SEND_BYTES_PER_S (64 << 10)   /* at least this fast */
 #define GUESS_HOLD_NS (SECOND_NS / 4) /* before the answer to one guess too many */
-enum { ARENA_MAX = 256 << 10 };
-
-/* ---- requests ---- */
-
-Request *request_new(Api *api)
-{
-    Request *r = mem_zalloc((int64_t)sizeof *r);
-    if (!r) return NULL;
-    r->api = api;
-    r->refs = 1;
-    r->arena = arena_make(ARENA_MAX);
-    r->body = buf_make(0);
-    r->start_ns = clock_mono_ns();
-    answer_init(&r->answer);
-    return r;
-}
-
-void request_unref(Request *r)
-{
-    Api *api = r->api;
-    pthread_mutex_lock(&api->lock);
-    bool last = --r->refs == 0;
-    if (last && r->charged_bytes && r->charged_life == api->life) {
-        budget_release(api->options.memory, r->charged_bytes);
-        api->charged_bytes -= r->charged_bytes;
-    }
-    pthread_mutex_unlock(&api->lock);
-    if (!last) return;
-    buf_done(&r->body);
-    answer_done(&r->answer);
-    arena_done(&r->arena);
-    mem_free(r);
-}
-
-Str request_query(const Request *r, const char *name)
-{
-    for (const QueryValue *at = r->query; at; at = at->next) {
-        if (str_eq(at->name, str_from(name))) return at->value;
-    }
-    return STR_NULL;
-}
-
-Str request_header(const Request *r, const char *name)
-{
-    return str_from(MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name));
-}
-
-Status request_number(const Request *r, const char *name, int64_t max, int64_t *ret_number,
-                      Err *err)
-{
-    Str text = request_query(r, name);
-    int64_t number = 0;
-    if (text.len &&
-        (number_parse_int64(text, &number) != NUMBER_OK || number < 0 || number > max)) {
-        return err_set(err, ERR_USAGE, "%s must be a number from 0 to %lld", name, (long long)max);
-    }
-    *ret_number = number;
-    return OK;
-}
 
 /* A name of the path, or a value that begins with a slash like a path: with its own slashes. */
 static Status copy_slashes(Arena *arena, Str text, Str *ret_text, Err *err)
@@ -173,8 +121,8 @@ static bool charge(Request *r, int64_t bytes)
     Api *api = r->api;
     if (!api->options.memory) return true;
     if (!budget_reserve(api->options.memory, bytes)) return false;
-    r->charged_bytes = bytes;
-    r->charged_life = api->life;
+    r->charge.bytes = bytes;
+    r->charge.life = api->life;
     api->charged_bytes += bytes;
     return true;
 }
@@ -209,7 +157,7 @@ static bool body_allowed(Request *r)
         request_problem(r, 413, "Content Too Large", "this route takes a shorter body, or none");
         return false;
     }
-    if (bytes <= API_BODY_FREE || charge(r, bytes)) return true;
+    if (bytes <= BODY_FREE || charge(r, bytes)) return true;
     request_problem(r, 503, "Service Unavailable", "no memory is left for the body");
     return false;
 }
@@ -247,7 +195,7 @@ static bool judge(Request *r)
 /* A guess too many is answered a little later. */
 static enum MHD_Result send_or_hold(Request *r, bool lingers)
 {
-    bool holds = r->answer.status == 429 && !atomic_load(&r->api->closing);
+    bool holds = r->answer.status == 429 && !atomic_load(&r->api->intake.closing);
     if (!holds) return send_answer(r, &r->answer, !r->known, lingers);
     work_hold(r, clock_mono_ns() + GUESS_HOLD_NS);
     return MHD_YES;
@@ -275,7 +223,7 @@ static enum MHD_Result begin(Api *api, struct MHD_Connection *connection, const 
     pthread_mutex_lock(&api->lock);
     if (good) good = judge(r);
     else request_problem(r, 503, "Service Unavailable", "no memory is left");
-    r->stage = REQUEST_BODY;
+    r->turn.stage = REQUEST_BODY;
     pthread_mutex_unlock(&api->lock);
     if (!good) return send_or_hold(r, body_follows(r));
     intake_deadline(api, slot, clock_mono_ns() + BODY_NS);
@@ -290,7 +238,7 @@ static void take_body(Request *r, Str bytes)
     int64_t len = r->body.len + bytes.len;
     if (r->too_large || r->starved) return;
     if (len > r->route->body_max) r->too_large = true;
-    if (len > API_BODY_FREE && !r->charged_bytes && !r->too_large) {
+    if (len > BODY_FREE && !r->charge.bytes && !r->too_large) {
         pthread_mutex_lock(&r->api->lock);
         r->starved = !charge(r, r->route->body_max);
         pthread_mutex_unlock(&r->api->lock);
@@ -338,7 +286,7 @@ enum MHD_Result exchange_request(void *arg, struct MHD_Connection *connection, c
     Request *r = *state;
     if (!r) return begin(api, connection, url, method, state);
     pthread_mutex_lock(&api->lock);
-    RequestStage stage = r->stage;
+    RequestStage stage = r->turn.stage;
     pthread_mutex_unlock(&api->lock);
     if (stage == REQUEST_LATE) return send_late(r);
     if (stage == REQUEST_ANSWERED) return send_answer(r, &r->answer, !r->known, body_follows(r));

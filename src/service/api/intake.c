@@ -1,5 +1,7 @@
 /* Accepts every connection at once, lets its first head arrive, answers health routes itself, hands
  * the others to libmicrohttpd, and ends what takes too long. It never waits for anybody. */
+#include "service/api/intake.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/epoll.h>
@@ -8,7 +10,9 @@
 #include <unistd.h>
 
 #include "foundation/base/clock.h"
-#include "service/api/api_impl.h"
+#include "service/api/api_state.h"
+#include "service/api/intake_wake.h"
+#include "service/api/session.h"
 #include "service/api/request_head.h"
 
 #define SECOND_NS INT64_C(1000000000)
@@ -30,33 +34,12 @@ enum {
 static int watch(Api *api, int how, int fd, uint32_t events, uint64_t data)
 {
     struct epoll_event event = {.events = events, .data = {.u64 = data}};
-    return epoll_ctl(api->epoll_fd, how, fd, &event);
+    return epoll_ctl(api->intake.epoll_fd, how, fd, &event);
 }
 
 static uint64_t slot_event(const Api *api, const Slot *slot)
 {
     return EVENT_SLOT + (uint64_t)(slot - api->slots.items);
-}
-
-/* ---- deadlines from other threads ---- */
-
-static void wake(Api *api)
-{
-    uint64_t one = 1;
-    IGNORE(write(api->wake_fd, &one, sizeof one)); /* full is as good as written */
-}
-
-void intake_due(Api *api, int64_t at_ns)
-{
-    if (at_ns < atomic_load(&api->sleeps_until_ns)) wake(api);
-}
-
-void intake_deadline(Api *api, Slot *slot, int64_t deadline_ns)
-{
-    pthread_mutex_lock(&api->slots.lock);
-    slot->deadline_ns = deadline_ns;
-    pthread_mutex_unlock(&api->slots.lock);
-    intake_due(api, deadline_ns);
 }
 
 /* ---- ends of connections; slots.lock is held ---- */
@@ -271,10 +254,10 @@ static void admit(Api *api, int fd, const struct sockaddr *address)
 /* Without a descriptor the queue would stay full and the listener ready for ever. */
 static void turn_away(Api *api)
 {
-    if (api->spare_fd >= 0) (void)close(api->spare_fd);
-    int fd = accept4(api->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    if (api->intake.spare_fd >= 0) (void)close(api->intake.spare_fd);
+    int fd = accept4(api->intake.listen_fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd >= 0) (void)close(fd);
-    api->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    api->intake.spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 static void accept_all(Api *api)
@@ -282,7 +265,7 @@ static void accept_all(Api *api)
     for (int32_t i = 0; i < ACCEPT_MAX; i++) {
         struct sockaddr_storage address = {0};
         socklen_t size = sizeof address;
-        int fd = accept4(api->listen_fd, (struct sockaddr *)&address, &size,
+        int fd = accept4(api->intake.listen_fd, (struct sockaddr *)&address, &size,
                          SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
             admit(api, fd, (const struct sockaddr *)&address);
@@ -325,23 +308,24 @@ static void sweep(Api *api, int64_t now_ns, bool heads)
 
 static void close_listener(Api *api)
 {
-    if (api->listen_fd < 0) return;
-    (void)close(api->listen_fd);
-    api->listen_fd = -1;
+    if (api->intake.listen_fd < 0) return;
+    (void)close(api->intake.listen_fd);
+    api->intake.listen_fd = -1;
 }
 
 /* Ends what is late; how long nothing else will be. */
 static int pause_ms(Api *api)
 {
-    atomic_store(&api->sleeps_until_ns, INT64_MAX); /* whoever sets a deadline from now on wakes */
+    atomic_store(&api->intake.sleeps_until_ns,
+                 INT64_MAX); /* whoever sets a deadline from now on wakes */
     int64_t now_ns = clock_mono_ns();
-    if (atomic_load(&api->closing)) close_listener(api);
-    sweep(api, now_ns, atomic_load(&api->closing));
+    if (atomic_load(&api->intake.closing)) close_listener(api);
+    sweep(api, now_ns, atomic_load(&api->intake.closing));
     int64_t next_ns = work_expire(api, now_ns);
     pthread_mutex_lock(&api->slots.lock);
     next_ns = int64_min(next_ns, slots_deadline(&api->slots));
     pthread_mutex_unlock(&api->slots.lock);
-    atomic_store(&api->sleeps_until_ns, next_ns);
+    atomic_store(&api->intake.sleeps_until_ns, next_ns);
     if (next_ns == INT64_MAX) return -1;
     return (int)int64_min(int64_max(next_ns - now_ns, 0) / 1000000 + 1, 60000);
 }
@@ -350,9 +334,9 @@ static void take_event(Api *api, const struct epoll_event *event)
 {
     uint64_t count;
     if (event->data.u64 == EVENT_LISTEN) {
-        if (!atomic_load(&api->closing)) accept_all(api);
+        if (!atomic_load(&api->intake.closing)) accept_all(api);
     } else if (event->data.u64 == EVENT_WAKE) {
-        IGNORE(read(api->wake_fd, &count, sizeof count)); /* only empties it */
+        IGNORE(read(api->intake.wake_fd, &count, sizeof count)); /* only empties it */
     } else {
         Slot *slot = &api->slots.items[event->data.u64 - EVENT_SLOT];
         SlotPhase phase = phase_of(api, slot);
@@ -366,8 +350,8 @@ static void run(void *arg)
 {
     Api *api = arg;
     struct epoll_event events[EVENTS_MAX];
-    while (!atomic_load(&api->ending)) {
-        int count = epoll_wait(api->epoll_fd, events, EVENTS_MAX, pause_ms(api));
+    while (!atomic_load(&api->intake.ending)) {
+        int count = epoll_wait(api->intake.epoll_fd, events, EVENTS_MAX, pause_ms(api));
         for (int i = 0; i < count; i++) take_event(api, &events[i]);
     }
 }
@@ -377,33 +361,33 @@ Status intake_start(Api *api, Err *err)
     struct rlimit limit = {.rlim_cur = 1024};
     (void)getrlimit(RLIMIT_NOFILE, &limit);
     slots_limit(&api->slots, (int64_t)(limit.rlim_cur > INT32_MAX ? INT32_MAX : limit.rlim_cur));
-    api->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    api->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    api->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    bool good = api->epoll_fd >= 0 && api->wake_fd >= 0 &&
-                watch(api, EPOLL_CTL_ADD, api->listen_fd, EPOLLIN, EVENT_LISTEN) == 0 &&
-                watch(api, EPOLL_CTL_ADD, api->wake_fd, EPOLLIN, EVENT_WAKE) == 0;
+    api->intake.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    api->intake.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    api->intake.spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    bool good = api->intake.epoll_fd >= 0 && api->intake.wake_fd >= 0 &&
+                watch(api, EPOLL_CTL_ADD, api->intake.listen_fd, EPOLLIN, EVENT_LISTEN) == 0 &&
+                watch(api, EPOLL_CTL_ADD, api->intake.wake_fd, EPOLLIN, EVENT_WAKE) == 0;
     if (!good) return err_errno(err, errno, "http.listen: connections can't be watched");
-    return thread_start(&api->intake, "http-intake", run, api, err);
+    return thread_start(&api->intake.thread, "http-intake", run, api, err);
 }
 
 void intake_close(Api *api)
 {
-    atomic_store(&api->closing, true);
-    wake(api);
+    atomic_store(&api->intake.closing, true);
+    intake_wake(api);
 }
 
 void intake_stop(Api *api)
 {
-    atomic_store(&api->ending, true);
-    if (api->intake.running) wake(api);
-    thread_join(&api->intake);
+    atomic_store(&api->intake.ending, true);
+    if (api->intake.thread.running) intake_wake(api);
+    thread_join(&api->intake.thread);
     for (int64_t i = 0; i < COUNT_OF(api->slots.items); i++) {
         Slot *at = &api->slots.items[i];
         if (at->phase == SLOT_HEAD || at->phase == SLOT_LINGER) slot_drop(at);
     }
     close_listener(api);
-    int fds[] = {api->epoll_fd, api->wake_fd, api->spare_fd};
+    int fds[] = {api->intake.epoll_fd, api->intake.wake_fd, api->intake.spare_fd};
     for (int64_t i = 0; i < COUNT_OF(fds); i++) {
         if (fds[i] >= 0) (void)close(fds[i]);
     }

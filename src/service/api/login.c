@@ -1,8 +1,11 @@
 /* Signing in with the token: a form, and a cookie that holds no secret. */
+#include "service/api/login.h"
+
 #include <stdio.h>
 
 #include "foundation/base/hash.h"
-#include "service/api/api_impl.h"
+#include "service/api/api_state.h"
+#include "service/api/session.h"
 
 enum { SESSION_S = 12 * 3600, TOKEN_MAX = 4096 };
 
@@ -23,26 +26,6 @@ Status login_page(Request *r, const char *message, Err *err)
     if (message) TRY(buf_printf(&r->answer.out, err, "<p role=alert>%s</p>", message));
     return buf_append(&r->answer.out, STR("</body></html>\n"), err);
 }
-
-/* ---- sessions ---- */
-
-/* A session is the digest of the token after a key that only this process knows: it can't be made
- * without the token, and ends with the process or with a new token. */
-Status session_of(const Api *api, char ret_session[SESSION_SIZE], Err *err)
-{
-    CLEANUP(buf_done) Buf text = buf_make(TOKEN_MAX * 4);
-    uint8_t digest[HASH_DIGEST_MAX];
-    int64_t len = 0;
-    TRY(buf_append(&text, str_make((const char *)api->key, sizeof api->key), err));
-    TRY(buf_append(&text, api->options.token, err));
-    TRY(hash_digest("sha256", buf_str(&text), digest, &len, err));
-    for (int32_t i = 0; i < (SESSION_SIZE - 1) / 2; i++) {
-        (void)snprintf(ret_session + (size_t)i * 2, 3, "%02x", digest[i]);
-    }
-    return OK;
-}
-
-/* ---- the form ---- */
 
 static int32_t hex_of(char c)
 {

@@ -1,5 +1,5 @@
 /* The status page: one self-contained document that reads the API; made by tools/make_page. */
-#include "service/api/api_impl.h"
+#include "service/api/page.h"
 
 /* clang-format off */
 const char API_PAGE[] =

@@ -1,8 +1,12 @@
 /* The one table of routes, and what each does. */
+#include "service/api/routes.h"
+
 #include "foundation/base/number.h"
 #include "foundation/codec/json_tree.h"
 #include "foundation/config/option.h"
-#include "service/api/api_impl.h"
+#include "service/api/login.h"
+#include "service/api/openapi.h"
+#include "service/api/page.h"
 
 #define CONTROL(request) ((request)->control)
 #define CALL(request, name, ...)                                                                   \
@@ -110,12 +114,12 @@ static Status get_letters(Request *r, Err *err)
 {
     int64_t limit = 0;
     TRY(request_number(r, "limit", 1000, &limit, err));
-    return CALL(r, streams.letters, r->name, limit, &r->stop, &r->answer.out, err);
+    return CALL(r, streams.letters, r->name, limit, &r->turn.stop, &r->answer.out, err);
 }
 
 static Status post_messages(Request *r, Err *err)
 {
-    return CALL(r, streams.send, r->name, buf_str(&r->body), &r->stop, &r->answer.out, err);
+    return CALL(r, streams.send, r->name, buf_str(&r->body), &r->turn.stop, &r->answer.out, err);
 }
 
 static Status get_quality(Request *r, Err *err)
@@ -174,21 +178,18 @@ static Status post_reload(Request *r, Err *err)
     return CALL(r, reload, &r->answer.out, err);
 }
 
-static Status get_openapi(Request *r, Err *err)
-{
-    return openapi_write(&r->answer.out, err);
-}
-
 static Status get_page(Request *r, Err *err)
 {
     if (!r->known) return login_page(r, NULL, err);
     return request_page(r, str_from(API_PAGE), err);
 }
 
+static Status get_openapi(Request *r, Err *err);
+
 /* Bodies: a form with a token, a few members of JSON, messages. */
 enum { FORM_MAX = 16 << 10, JSON_MAX = 64 << 10 };
 
-const Route API_ROUTES[] = {
+static const Route ROUTES[] = {
     {"GET", "/", ACCESS_PAGE, LANE_NONE, 0, 200, get_page,
      "The status page, or a form for the token.", NULL, NULL},
     {"POST", "/login", ACCESS_PAGE, LANE_NONE, FORM_MAX, 303, login_post,
@@ -247,7 +248,11 @@ const Route API_ROUTES[] = {
     {"POST", "/api/v1/alerts/{name}/silence", ACCESS_TOKEN, LANE_STORE, JSON_MAX, 200, post_silence,
      "Silence an alert.", NULL, "duration,by,comment"},
 };
-const int32_t API_ROUTE_COUNT = COUNT_OF(API_ROUTES);
+
+static Status get_openapi(Request *r, Err *err)
+{
+    return openapi_write(ROUTES, COUNT_OF(ROUTES), &r->answer.out, err);
+}
 
 /* ---- bodies ---- */
 
@@ -323,8 +328,8 @@ const Route *route_find(Str method, Str path, Str *ret_name, char ret_allow[32])
 {
     ret_allow[0] = 0;
     if (str_eq(method, STR("HEAD"))) method = STR("GET");
-    for (int32_t i = 0; i < API_ROUTE_COUNT; i++) {
-        const Route *route = &API_ROUTES[i];
+    for (int32_t i = 0; i < COUNT_OF(ROUTES); i++) {
+        const Route *route = &ROUTES[i];
         if (!path_matches(str_from(route->path), path, ret_name)) continue;
         if (str_eq(method, str_from(route->method))) return route;
         if (ret_allow[0] == 0) {

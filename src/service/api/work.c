@@ -1,8 +1,11 @@
 /* Lanes: a few threads for each kind of work, a short queue before them, a deadline for each. */
+#include "service/api/work.h"
+
 #include <stdio.h>
 
 #include "foundation/base/clock.h"
-#include "service/api/api_impl.h"
+#include "service/api/api_state.h"
+#include "service/api/intake_wake.h"
 
 #define SECOND_NS INT64_C(1000000000)
 enum { QUEUE_MAX = 32, REMOTE_OF_NAME_MAX = 2 };
@@ -28,9 +31,9 @@ void work_init(Api *api)
 static void suspend(Request *r, RequestStage stage, int64_t deadline_ns)
 {
     Api *api = r->api;
-    r->stage = stage;
-    r->deadline_ns = deadline_ns;
-    r->next_suspended = api->suspended;
+    r->turn.stage = stage;
+    r->turn.deadline_ns = deadline_ns;
+    r->turn.next_suspended = api->suspended;
     api->suspended = r;
     MHD_suspend_connection(r->connection);
 }
@@ -38,10 +41,10 @@ static void suspend(Request *r, RequestStage stage, int64_t deadline_ns)
 static void unsuspend(Request *r, RequestStage stage)
 {
     Request **at = &r->api->suspended;
-    while (*at != r) at = &(*at)->next_suspended;
-    *at = r->next_suspended;
-    r->next_suspended = NULL;
-    r->stage = stage;
+    while (*at != r) at = &(*at)->turn.next_suspended;
+    *at = r->turn.next_suspended;
+    r->turn.next_suspended = NULL;
+    r->turn.stage = stage;
 }
 
 /* ---- a lane's threads ---- */
@@ -50,9 +53,9 @@ static Request *take(LaneQueue *lane)
 {
     Request *r = lane->first;
     if (!r) return NULL;
-    lane->first = r->next_queued;
+    lane->first = r->turn.next_queued;
     if (!lane->first) lane->last = NULL;
-    r->next_queued = NULL;
+    r->turn.next_queued = NULL;
     lane->queued--;
     return r;
 }
@@ -72,7 +75,7 @@ static void run_one(Request *r)
 static void work_on(Api *api, Request **ret_running, Request *r)
 {
     *ret_running = r;
-    r->stage = REQUEST_RUNNING;
+    r->turn.stage = REQUEST_RUNNING;
     r->control = api->options.control;
     api->running++;
     pthread_mutex_unlock(&api->lock);
@@ -80,7 +83,7 @@ static void work_on(Api *api, Request **ret_running, Request *r)
     pthread_mutex_lock(&api->lock);
     *ret_running = NULL;
     api->running--;
-    bool wanted = r->stage == REQUEST_RUNNING;
+    bool wanted = r->turn.stage == REQUEST_RUNNING;
     if (wanted) unsuspend(r, REQUEST_ANSWERED);
     pthread_cond_broadcast(&api->idle);
     pthread_mutex_unlock(&api->lock);
@@ -113,7 +116,8 @@ static void lane_run(void *arg)
 static bool name_is_busy(const LaneQueue *lane, Str name)
 {
     int32_t count = 0;
-    for (const Request *at = lane->first; at; at = at->next_queued) count += str_eq(at->name, name);
+    for (const Request *at = lane->first; at; at = at->turn.next_queued)
+        count += str_eq(at->name, name);
     for (int32_t i = 0; i < LANE_THREADS_MAX; i++) {
         count += lane->running[i] && str_eq(lane->running[i]->name, name);
     }
@@ -147,7 +151,7 @@ static Status push(Request *r, Err *err)
                        REMOTE_OF_NAME_MAX, STR_ARG(r->name));
     }
     TRY(lane_grow(api, which, err));
-    if (lane->last) lane->last->next_queued = r;
+    if (lane->last) lane->last->turn.next_queued = r;
     else lane->first = r;
     lane->last = r;
     lane->queued++;
@@ -182,9 +186,9 @@ void work_hold(Request *r, int64_t until_ns)
 static void unqueue(LaneQueue *lane, const Request *r)
 {
     Request *before = NULL;
-    for (Request *at = lane->first; at != r; at = at->next_queued) before = at;
-    if (before) before->next_queued = r->next_queued;
-    else lane->first = r->next_queued;
+    for (Request *at = lane->first; at != r; at = at->turn.next_queued) before = at;
+    if (before) before->turn.next_queued = r->turn.next_queued;
+    else lane->first = r->turn.next_queued;
     if (lane->last == r) lane->last = before;
     lane->queued--;
 }
@@ -192,8 +196,8 @@ static void unqueue(LaneQueue *lane, const Request *r)
 /* Under the lock: out of its stage, for whom its connection is to be resumed. */
 static void end_waiting(Request *r)
 {
-    RequestStage was = r->stage;
-    atomic_store(&r->stop, true);
+    RequestStage was = r->turn.stage;
+    atomic_store(&r->turn.stop, true);
     unsuspend(r, was == REQUEST_HELD ? REQUEST_ANSWERED : REQUEST_LATE);
     if (was != REQUEST_QUEUED) return;
     unqueue(&r->api->lanes[r->route->lane], r);
@@ -206,18 +210,18 @@ int64_t work_expire(Api *api, int64_t now_ns)
     Request *due = NULL;
     pthread_mutex_lock(&api->lock);
     for (Request *at = api->suspended, *next; at; at = next) {
-        next = at->next_suspended;
-        if (at->deadline_ns > now_ns) {
-            next_ns = int64_min(next_ns, at->deadline_ns);
+        next = at->turn.next_suspended;
+        if (at->turn.deadline_ns > now_ns) {
+            next_ns = int64_min(next_ns, at->turn.deadline_ns);
             continue;
         }
         end_waiting(at);
-        at->next_suspended = due;
+        at->turn.next_suspended = due;
         due = at;
     }
     pthread_mutex_unlock(&api->lock);
     for (Request *at = due, *next; at; at = next) {
-        next = at->next_suspended; /* it may be gone as soon as it is resumed */
+        next = at->turn.next_suspended; /* it may be gone as soon as it is resumed */
         MHD_resume_connection(at->connection);
     }
     return next_ns;
@@ -228,7 +232,7 @@ void work_stop(Api *api)
     for (int32_t i = 0; i < LANE_COUNT; i++) {
         for (int32_t k = 0; k < LANE_THREADS_MAX; k++) {
             Request *r = api->lanes[i].running[k];
-            if (r) atomic_store(&r->stop, true);
+            if (r) atomic_store(&r->turn.stop, true);
         }
     }
 }
