@@ -3,7 +3,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "connect/postgres/postgres_impl.h"
 #include "connect/postgres/postgres_decode.h"
 #include "engine/column/cursor_value.h"
 #include "engine/column/batch.h"

@@ -88,7 +88,7 @@ void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
  * partitions that are made later are read whole. */
 static bool chooses_start(const KafkaSource *self)
 {
-    return kafka_has_group(self) && (self->place.latest || self->place.tail > 0);
+    return kafka_place_has_group(&self->place) && (self->place.latest || self->place.tail > 0);
 }
 
 static bool is_open(const KafkaSource *self, const rd_kafka_topic_partition_t *item)
@@ -307,7 +307,7 @@ Status kafka_subscribe(KafkaSource *self, int32_t partitions, Err *err)
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(partitions);
     if (!list) return err_memory(err);
     Status status = OK;
-    if (kafka_has_group(self)) {
+    if (kafka_place_has_group(&self->place)) {
         (void)rd_kafka_topic_partition_list_add(list, self->topic.ptr, RD_KAFKA_PARTITION_UA);
         status = kafka_client_code(&self->client, rd_kafka_subscribe(self->client.rk, list),
                                    "subscribe", err);
@@ -507,7 +507,7 @@ static bool leave_group(KafkaSource *self)
 void kafka_leave(KafkaSource *self)
 {
     if (!self->client.rk) return;
-    bool joined = self->opened && kafka_has_group(self);
+    bool joined = self->opened && kafka_place_has_group(&self->place);
     bool left = !joined || leave_group(self);
     if (self->control) rd_kafka_queue_destroy(self->control);
     if (self->data) rd_kafka_queue_destroy(self->data);

@@ -22,7 +22,7 @@ Status kafka_ask_committed(KafkaSource *self, rd_kafka_topic_partition_list_t *l
                            bool *ret_known, Err *err)
 {
     *ret_known = true;
-    if (!kafka_has_group(self) || list->cnt == 0) return OK;
+    if (!kafka_place_has_group(&self->place) || list->cnt == 0) return OK;
     rd_kafka_resp_err_t code = rd_kafka_committed(self->client.rk, list, COMMITTED_ASK_MS);
     for (int i = 0; i < list->cnt && code == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
         code = list->elems[i].err;

@@ -34,6 +34,11 @@ MUST_USE Status kafka_place_fit(Location *location, int64_t memory_bytes, Arena 
 /* FAIL: ERR_CONFIG naming the location, with the fix. Touches no network. */
 MUST_USE Status kafka_place_init(KafkaPlace *place, const Location *location, Err *err);
 void kafka_place_done(KafkaPlace *place);
+/* Partitions and offsets are shared with others of that group; else all are read from the start. */
+static inline bool kafka_place_has_group(const KafkaPlace *place)
+{
+    return place->group.len > 0;
+}
 /* A copy that lives as long as the place. FAIL: ERR_CONFIG when it can't name a topic. */
 MUST_USE Status kafka_place_topic(KafkaPlace *place, Str name, Str *ret_topic, Err *err);
 

@@ -14,11 +14,6 @@ static const SourceOps KAFKA_SOURCE_OPS;
 #define FETCH_TICK_NS INT64_C(100000000)
 enum { BATCH_BYTES = 1 << 20 };
 
-bool kafka_has_group(const KafkaSource *self)
-{
-    return self->place.group.len > 0;
-}
-
 static Status kafka_source_describe(Source *source, SourceInfo *info, Err *err)
 {
     KafkaSource *self = SOURCE_SELF(KafkaSource, KAFKA_SOURCE_OPS, source);
@@ -26,7 +21,7 @@ static Status kafka_source_describe(Source *source, SourceInfo *info, Err *err)
     info->bytes_estimate = -1;
     info->replayable = true;
     info->unbounded = !source->req->bounded;
-    info->promise = kafka_has_group(self)
+    info->promise = kafka_place_has_group(&self->place)
                         ? STR("messages in the order of each partition, after the group's offsets")
                         : STR("messages in the order of each partition");
     return kafka_rows_schema(source->req, &info->schema, err);
@@ -37,7 +32,8 @@ static Status kafka_source_describe(Source *source, SourceInfo *info, Err *err)
 static Status consumer_conf(KafkaSource *self, rd_kafka_conf_t **ret_conf, Err *err)
 {
     const KafkaOption options[] = {
-        {"group.id", kafka_has_group(self) ? self->place.group.ptr : "neuron-no-group"},
+        {"group.id",
+         kafka_place_has_group(&self->place) ? self->place.group.ptr : "neuron-no-group"},
         {"enable.auto.commit", "false"},
         {"enable.auto.offset.store", "false"},
         {"enable.partition.eof", "true"},
@@ -61,7 +57,8 @@ static Status consumer_start(KafkaSource *self, Err *err)
 {
     rd_kafka_conf_t *conf = NULL;
     TRY(consumer_conf(self, &conf, err));
-    if (kafka_has_group(self)) rd_kafka_conf_set_rebalance_cb(conf, kafka_on_rebalance);
+    if (kafka_place_has_group(&self->place))
+        rd_kafka_conf_set_rebalance_cb(conf, kafka_on_rebalance);
     TRY(kafka_client_start(&self->client, RD_KAFKA_CONSUMER, conf, err));
     rd_kafka_resp_err_t code = rd_kafka_poll_set_consumer(self->client.rk);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -85,7 +82,7 @@ static Status kafka_source_open(Source *source, const Position *from, Budget *bu
     int32_t partitions = 0;
     TRY(kafka_client_reach(&self->client, self->topic.ptr, KAFKA_REACH_MS, &partitions, err));
     self->opened = true;
-    if (kafka_has_group(self)) {
+    if (kafka_place_has_group(&self->place)) {
         self->handle.consumer = self->client.rk;
         self->handle.topic = self->topic.ptr;
         source->handle = &self->handle;
@@ -347,7 +344,7 @@ static Status kafka_source_settled(Source *source, const Position *position, Err
 {
     KafkaSource *self = SOURCE_SELF(KafkaSource, KAFKA_SOURCE_OPS, source);
     note_settled(self, position);
-    if (!kafka_has_group(self) || atomic_load(&self->handle.by_sink)) return OK;
+    if (!kafka_place_has_group(&self->place) || atomic_load(&self->handle.by_sink)) return OK;
     return kafka_commit_offsets(self, position, err);
 }
 
@@ -426,7 +423,7 @@ static Status check_request(KafkaSource *self, Err *err)
         return err_hint(err,
                         "how far it was read is kept as the offsets of its group: #group=name");
     }
-    if (self->place.instance.len && !kafka_has_group(self)) {
+    if (self->place.instance.len && !kafka_place_has_group(&self->place)) {
         (void)err_set(err, ERR_CONFIG, "%.*s: `instance` without `group`",
                       STR_ARG(req->location->text));
         return err_hint(err, "an instance is a member of a group: #group=name&instance=name");

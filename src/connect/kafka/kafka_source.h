@@ -56,8 +56,6 @@ typedef struct KafkaSource {
     _Atomic bool cancelled;
 } KafkaSource;
 
-bool kafka_has_group(const KafkaSource *self);
-
 /* ---- kafka_assign.c ---- */
 
 void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,

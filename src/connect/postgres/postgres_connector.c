@@ -1,7 +1,8 @@
 /* The PostgreSQL connector: tables and queries in, tables out. */
 #include "connect/connector.h"
 #include "connect/connectors.h"
-#include "connect/postgres/postgres_impl.h"
+#include "connect/postgres/postgres_sink.h"
+#include "connect/postgres/postgres_source.h"
 
 static const char *const SCHEMES[] = {"postgresql", "postgres", NULL};
 static const char *const OPTIONS[] = {"timeout", NULL};

@@ -1,7 +1,9 @@
 /* What a query gives: its columns' types, and the list that reads each of them without loss. */
 #include <stdlib.h>
 
-#include "connect/postgres/postgres_impl.h"
+#include "connect/postgres/postgres_describe.h"
+#include "connect/postgres/postgres_location.h"
+#include "foundation/base/decimal.h"
 #include "foundation/base/mem.h"
 #include "foundation/base/number.h"
 

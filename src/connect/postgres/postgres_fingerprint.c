@@ -5,7 +5,9 @@
  * scales before trim_scale, -0, the order of JSON members): such rows are then compared here. */
 #include <stdlib.h>
 
-#include "connect/postgres/postgres_source_impl.h"
+#include "connect/postgres/postgres_fingerprint.h"
+#include "connect/postgres/postgres_location.h"
+#include "connect/postgres/postgres_select.h"
 #include "foundation/base/mem.h"
 #include "foundation/base/number.h"
 
@@ -190,7 +192,7 @@ Status postgres_fingerprint_within(PostgresSource *self, const SourceRanges *ran
 static Status put_from(PostgresSource *self, Buf *out, Err *err)
 {
     TRY(buf_append(out, STR(" FROM "), err));
-    TRY(postgres_source_from(self, out, err));
+    TRY(postgres_select_from(self, out, err));
     return buf_append(out, buf_str(&self->query.where), err);
 }
 

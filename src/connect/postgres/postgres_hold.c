@@ -1,6 +1,9 @@
 /* Keeps others from altering a target table while rows made for its plan are on their way. */
+#include "connect/postgres/postgres_hold.h"
+
 #include "connect/postgres/postgres_look.h"
-#include "connect/postgres/postgres_plan.h"
+#include "connect/postgres/postgres_sink.h"
+#include "connect/postgres/postgres_target.h"
 
 /* A table that is altered again each time that it is looked at is given up. */
 enum { RENEW_TRIES = 5 };
@@ -46,7 +49,7 @@ static Status hold(PostgresSink *self, const PostgresTable *table, Err *err)
                    err));
     TRY(postgres_table_hold_sql(table, sql, err));
     TRY(buf_append(sql, STR("; SET LOCAL lock_timeout TO DEFAULT"), err));
-    return postgres_sink_run(self, err) == OK ? OK : hold_error(table, err);
+    return postgres_session_run(self, err) == OK ? OK : hold_error(table, err);
 }
 
 /* ---- a plan for the table as it is now ---- */
@@ -62,7 +65,7 @@ static Status plan_again(PostgresSink *self, PostgresTable *table, Err *err)
     CLEANUP(schema_unref_p) Schema *schema = schema_ref(table->schema);
     CLEANUP(buf_done) Buf name = buf_make(4096);
     TRY(buf_append(&name, buf_str(&table->name), err));
-    if (table == &self->out) return postgres_sink_look(self, buf_str(&name), schema, err);
+    if (table == &self->out) return postgres_target_look(self, buf_str(&name), schema, err);
     return postgres_table_inspect(self, table, buf_str(&name), schema, true, true, err);
 }
 

@@ -1,4 +1,6 @@
 /* Keys that ascend can't come twice; and an empty target that is ours alone takes rows by COPY. */
+#include "connect/postgres/postgres_keys.h"
+
 #include "connect/postgres/postgres_sink.h"
 
 /* Types whose order and equality are those of one integer, here and in the target. */
@@ -82,20 +84,21 @@ static Status lock_empty(PostgresSink *self, bool *ret_empty, Err *err)
                    "SAVEPOINT neuron_lock; LOCK TABLE %.*s IN SHARE ROW EXCLUSIVE"
                    " MODE NOWAIT",
                    STR_ARG(buf_str(&name))));
-    if (postgres_sink_run(self, err) != OK) {
+    if (postgres_session_run(self, err) != OK) {
         if (err->kind != ERR_DEADLOCK && err->kind != ERR_PERMISSION) return FAIL;
         err_clear(err);
-        return postgres_db_exec(self->db, "ROLLBACK TO neuron_lock; RELEASE neuron_lock", err);
+        return postgres_db_exec(self->session.db, "ROLLBACK TO neuron_lock; RELEASE neuron_lock",
+                                err);
     }
     int64_t some = 0;
     buf_clear(&self->core.sql);
     TRY(buf_printf(&self->core.sql, err, "SELECT count(*) FROM (SELECT FROM %.*s LIMIT 1) AS one",
                    STR_ARG(buf_str(&name))));
     TRY(buf_terminate(&self->core.sql, err));
-    TRY(postgres_db_int64(self->db, self->core.sql.data, NULL, 0, &some, err));
+    TRY(postgres_db_int64(self->session.db, self->core.sql.data, NULL, 0, &some, err));
     *ret_empty = some == 0;
-    if (*ret_empty) return postgres_db_exec(self->db, "RELEASE neuron_lock", err);
-    return postgres_db_exec(self->db, "ROLLBACK TO neuron_lock; RELEASE neuron_lock", err);
+    if (*ret_empty) return postgres_db_exec(self->session.db, "RELEASE neuron_lock", err);
+    return postgres_db_exec(self->session.db, "ROLLBACK TO neuron_lock; RELEASE neuron_lock", err);
 }
 
 Status postgres_fresh_try(PostgresSink *self, Err *err)

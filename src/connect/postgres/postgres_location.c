@@ -1,5 +1,5 @@
 /* Sessions with the server of a location, as its options say. */
-#include "connect/postgres/postgres_impl.h"
+#include "connect/postgres/postgres_location.h"
 #include "foundation/config/option.h"
 
 Status postgres_open(const Location *location, const _Atomic bool *stop, PostgresDb **ret_db,

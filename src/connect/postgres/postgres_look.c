@@ -1,7 +1,9 @@
 /* What the catalog says about a target table, and whether that is still what its plan rests on. */
 #include "connect/postgres/postgres_look.h"
 
+#include "connect/postgres/postgres_sink.h"
 #include "connect/postgres/postgres_type.h"
+
 #include "foundation/base/number.h"
 
 /* pg_type's OIDs of what has a binary form of its own here. */
@@ -202,7 +204,7 @@ Status postgres_look(PostgresSink *self, Str table, PGresult **ret_look, Err *er
     CLEANUP(buf_done) Buf key = buf_make(1 << 16);
     TRY(table_key_json(self->core.sink.req, &key, err));
     Str params[] = {buf_str(&name), buf_str(&key)};
-    return postgres_db_query(self->db, LOOK, params, 2, ret_look, err);
+    return postgres_db_query(self->session.db, LOOK, params, 2, ret_look, err);
 }
 
 static Status read_column(PostgresTable *table, const PGresult *look, int row,
@@ -296,7 +298,7 @@ Status postgres_look_change(const PGresult *before, const PGresult *now, const S
 Status postgres_look_new(PostgresSink *self, PostgresColumn *column, Err *err)
 {
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
-    TRY(postgres_db_query(self->db,
+    TRY(postgres_db_query(self->session.db,
                           "SELECT t.oid, t.typcategory, t.typtype FROM pg_catalog.pg_type t"
                           " WHERE t.oid = pg_catalog.to_regtype($1)",
                           &column->declared, 1, &result, err));

@@ -2,7 +2,7 @@
 #ifndef NEURON_POSTGRES_LOOK_H
 #define NEURON_POSTGRES_LOOK_H
 
-#include "connect/postgres/postgres_sink.h"
+#include "connect/postgres/postgres_table.h"
 
 /* One look at the table of that name: a row for each of its columns, none where there is no such
  * table. The caller clears it. */

@@ -1,6 +1,6 @@
 /* What a run knows of the one before: its watermark, its samples, the server as it was then; and
  * what becomes of them when that server has another past or clock now. */
-#include "connect/postgres/postgres_source_impl.h"
+#include "connect/postgres/postgres_memory.h"
 
 /* ---- when the watermark is void ---- */
 

@@ -1,5 +1,8 @@
 /* Merges staged rows into the target: what PostgreSQL does for connect/table. */
+#include "connect/postgres/postgres_merge.h"
+
 #include "connect/postgres/postgres_look.h"
+#include "connect/postgres/postgres_sink.h"
 #include "foundation/base/number.h"
 #include "store/db/postgres_error.h"
 
@@ -26,15 +29,16 @@ Status postgres_merge_describe(PostgresSink *self, Err *err)
 
 static Status driver_exec(TableSink *core, const char *sql, Err *err)
 {
-    return postgres_db_exec(TABLE_SELF(PostgresSink, POSTGRES_TABLE_DRIVER, core)->db, sql, err);
+    return postgres_db_exec(TABLE_SELF(PostgresSink, POSTGRES_TABLE_DRIVER, core)->session.db, sql,
+                            err);
 }
 
 static Status driver_query(TableSink *core, const char *sql, const Str *params, int32_t count,
                            TableResult *ret_result, Err *err)
 {
     CLEANUP(postgres_db_clear_p) PGresult *rows = NULL;
-    TRY(postgres_db_query(TABLE_SELF(PostgresSink, POSTGRES_TABLE_DRIVER, core)->db, sql, params,
-                          count, &rows, err));
+    TRY(postgres_db_query(TABLE_SELF(PostgresSink, POSTGRES_TABLE_DRIVER, core)->session.db, sql,
+                          params, count, &rows, err));
     TableResult result = {
         .rows = PQntuples(rows), .columns = PQnfields(rows), .arena = arena_make(POSTGRES_SQL_MAX)};
     int64_t cells = (int64_t)result.rows * result.columns;
@@ -56,7 +60,7 @@ static Status driver_has(TableSink *core, const char *table, const char *column,
 {
     static const char COLUMN[] = "SELECT count(*) FROM pg_catalog.pg_attribute WHERE attrelid ="
                                  " to_regclass($1) AND attname = $2 AND NOT attisdropped";
-    PostgresDb *db = TABLE_SELF(PostgresSink, POSTGRES_TABLE_DRIVER, core)->db;
+    PostgresDb *db = TABLE_SELF(PostgresSink, POSTGRES_TABLE_DRIVER, core)->session.db;
     Str params[] = {str_from(table), str_from(column)};
     int64_t has = 0;
     TRY(postgres_db_int64(db, column ? COLUMN : "SELECT count(to_regclass($1))", params,
@@ -80,7 +84,8 @@ static Status driver_run(TableSink *core, SqlMergePart part, TableRange range, i
     buf_clear(&core->sql);
     TRY(sql_merge_put(&core->plan.merge, part, range.part, &core->sql, err));
     TRY(buf_terminate(&core->sql, err));
-    TRY(postgres_db_query(self->db, core->sql.data, params, range.part ? 2 : 0, &result, err));
+    TRY(postgres_db_query(self->session.db, core->sql.data, params, range.part ? 2 : 0, &result,
+                          err));
     if (PQntuples(result) == 0) {
         ret_numbers[0] = 0;
         (void)number_parse_int64(str_from(PQcmdTuples(result)), &ret_numbers[0]);
@@ -101,7 +106,7 @@ static Status driver_read_row(TableSink *core, int64_t ord, TableRow *row, Err *
     buf_clear(&core->sql);
     TRY(sql_merge_put(&core->plan.merge, SQL_MERGE_ROW, false, &core->sql, err));
     TRY(buf_terminate(&core->sql, err));
-    TRY(postgres_db_query(self->db, core->sql.data, &param, 1, &result, err));
+    TRY(postgres_db_query(self->session.db, core->sql.data, &param, 1, &result, err));
     row->found = PQntuples(result) > 0;
     if (!row->found) return OK;
     (void)number_parse_int64(postgres_db_text(result, 0, 0), &row->row);
@@ -113,8 +118,8 @@ static Status driver_save(TableSink *core, TableSave what, Err *err)
 {
     static const char *const TEXTS[] = {"SAVEPOINT neuron_merge", "RELEASE neuron_merge",
                                         "ROLLBACK TO neuron_merge; RELEASE neuron_merge"};
-    return postgres_db_exec(TABLE_SELF(PostgresSink, POSTGRES_TABLE_DRIVER, core)->db, TEXTS[what],
-                            err);
+    return postgres_db_exec(TABLE_SELF(PostgresSink, POSTGRES_TABLE_DRIVER, core)->session.db,
+                            TEXTS[what], err);
 }
 
 const TableDriver POSTGRES_TABLE_DRIVER = {
@@ -133,7 +138,7 @@ Status postgres_merge(PostgresSink *self, RejectWriter *rejects, SinkCounts *cou
     TRY(postgres_merge_describe(self, err));
     if (self->core.sink.req->rejects && self->out.deferrable) {
         /* The server speaks while a refused row can still be found. */
-        TRY(postgres_db_exec(self->db, "SET CONSTRAINTS ALL IMMEDIATE", err));
+        TRY(postgres_db_exec(self->session.db, "SET CONSTRAINTS ALL IMMEDIATE", err));
     }
     return table_merge(&self->core, rejects, counts, err);
 }

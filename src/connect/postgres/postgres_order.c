@@ -1,6 +1,8 @@
 /* What the catalog says about a cursor: what fills it, and whether its values grow in the order in
  * which they are given out. */
-#include "connect/postgres/postgres_source_impl.h"
+#include "connect/postgres/postgres_order.h"
+#include "connect/postgres/postgres_location.h"
+#include "connect/postgres/postgres_watermark.h"
 #include "foundation/base/number.h"
 
 /* A view's column is the column of the same name that its query reads, where there is just one.

@@ -1,8 +1,10 @@
 /* One stream of a PostgreSQL source: rows of COPY gathered into batches. */
-#include "connect/postgres/postgres_source_impl.h"
+#include "connect/postgres/postgres_part.h"
+#include "connect/postgres/postgres_location.h"
+#include "connect/postgres/postgres_refuse.h"
+#include "connect/postgres/postgres_statement.h"
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
-#include "foundation/base/thread.h"
 
 /* How long a reader lets others give memory back before it takes its batch all the same. */
 enum { POSTGRES_REFUSALS_MAX = 50 };
@@ -16,25 +18,15 @@ void postgres_part_done(PostgresPart *part)
 
 /* ---- memory ---- */
 
-void postgres_pause(int64_t until_ns)
-{
-    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-    pthread_cond_t cond;
-    thread_cond_init(&cond);
-    pthread_mutex_lock(&mutex);
-    (void)thread_cond_wait(&cond, &mutex, until_ns);
-    pthread_mutex_unlock(&mutex);
-    pthread_cond_destroy(&cond);
-}
-
 /* Nothing is read while the budget is full; but one batch passes in the end, so that work goes on
  * where it is full of what only later batches can free. */
 static bool room_wait(PostgresSource *self, PostgresPart *part, int64_t bytes, int64_t deadline_ns)
 {
     if (!self->budget) return true;
     while (!budget_reserve(self->budget, bytes)) {
-        if (clock_mono_ns() < deadline_ns) {
-            postgres_pause(int64_min(deadline_ns, clock_mono_ns() + POSTGRES_ROOM_TICK_NS));
+        int64_t now_ns = clock_mono_ns();
+        if (now_ns < deadline_ns) {
+            clock_sleep_ns(int64_min(deadline_ns - now_ns, POSTGRES_ROOM_TICK_NS));
             continue;
         }
         if (++part->refusals < POSTGRES_REFUSALS_MAX) return false;
@@ -75,7 +67,7 @@ static Status take_row(PostgresPart *part, Str row, bool *ret_full, Err *err)
 static Status part_start(PostgresSource *self, PostgresPart *part, bool *ret_some, Err *err)
 {
     CLEANUP(buf_done) Buf sql = buf_make(POSTGRES_SQL_MAX);
-    TRY(postgres_source_statement(self, ret_some, &sql, err));
+    TRY(postgres_statement_next(self, ret_some, &sql, err));
     if (!*ret_some) return OK;
     if (!part->rows.rows_max) {
         TRY(postgres_rows_init(&part->rows, self->columns.count, POSTGRES_BATCH_ROWS,

@@ -1,6 +1,10 @@
 /* What a load into PostgreSQL would do: exact statements, types with their losses, warnings. */
 #include "connect/postgres/postgres_plan.h"
 
+#include "connect/postgres/postgres_hold.h"
+#include "connect/postgres/postgres_merge.h"
+#include "connect/postgres/postgres_sink.h"
+
 static Status plan_ddl(void *arg, Str sql, Err *err)
 {
     return sink_plan_add(arg, PLAN_DDL, err, "%.*s", (int)sql.len, sql.ptr);
@@ -141,7 +145,7 @@ static Status plan_key_index(PostgresSink *self, SinkPlan *plan, Err *err)
     TRY(postgres_db_quote_table(&name, buf_str(&self->out.name), err));
     Str param = buf_str(&name);
     int64_t partitioned = 0;
-    TRY(postgres_db_int64(self->db, PARTITIONED, &param, 1, &partitioned, err));
+    TRY(postgres_db_int64(self->session.db, PARTITIONED, &param, 1, &partitioned, err));
     for (int32_t i = 0; i < self->core.sink.req->key_count; i++) {
         if (i) TRY(buf_append(&columns, STR(", "), err));
         TRY(postgres_db_quote(&columns, self->core.sink.req->key[i], err));
@@ -169,7 +173,7 @@ static Status plan_rights(PostgresSink *self, SinkPlan *plan, Err *err)
                                     : self->core.plan.keyed ? STR("3")
                                                             : STR("2")};
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
-    TRY(postgres_db_query(self->db, MISSING_RIGHTS, params, 2, &result, err));
+    TRY(postgres_db_query(self->session.db, MISSING_RIGHTS, params, 2, &result, err));
     Str missing = postgres_db_text(result, 0, 0);
     if (!missing.len) return OK;
     return sink_plan_add(plan, PLAN_WARNING, err, "the user may not %.*s on \"%.*s\"",

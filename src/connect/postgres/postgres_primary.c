@@ -1,5 +1,6 @@
 /* The primary of a source that is a standby: who is at work shows only there. */
-#include "connect/postgres/postgres_source_impl.h"
+#include "connect/postgres/postgres_primary.h"
+#include "connect/postgres/postgres_location.h"
 
 static Status check(const PostgresServer *standby, const PostgresServer *primary, Err *err)
 {

@@ -1,5 +1,6 @@
 /* A query's named parameters become literals: COPY takes none. */
-#include "connect/postgres/postgres_impl.h"
+#include "connect/postgres/postgres_query.h"
+#include "connect/postgres/postgres_location.h"
 #include "connect/query_params.h"
 #include "foundation/base/decimal.h"
 

@@ -1,5 +1,7 @@
 /* One big table in ranges of pages, so that several sessions read it side by side. */
-#include "connect/postgres/postgres_source_impl.h"
+#include "connect/postgres/postgres_ranges.h"
+#include "connect/postgres/postgres_location.h"
+#include "connect/postgres/postgres_part.h"
 #include "foundation/base/mem.h"
 #include "foundation/base/number.h"
 

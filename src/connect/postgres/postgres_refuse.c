@@ -2,7 +2,7 @@
  */
 #include <endian.h>
 
-#include "connect/postgres/postgres_source_impl.h"
+#include "connect/postgres/postgres_refuse.h"
 #include "engine/format/json_write.h"
 #include "engine/format/reject.h"
 #include "foundation/base/mem.h"

@@ -1,47 +1,18 @@
 /* Rows on their way: encoded, sent by COPY, halved where the server refuses; rejects beside them.
  */
-#include "connect/postgres/postgres_sink.h"
-#include "foundation/base/mem.h"
-#include "foundation/base/number.h"
-#include "store/db/postgres_error.h"
+#include "connect/postgres/postgres_send.h"
 
-#define ROWS_BYTES_MAX (INT64_C(1) << 34)
+#include <assert.h>
+
+#include "connect/postgres/postgres_merge.h"
+#include "connect/postgres/postgres_sink.h"
+#include "store/db/postgres_error.h"
 
 static const char HEADER[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0";
 enum { HEADER_LEN = 19 };
 
 /* A COPY after a savepoint ends after so much: what is refused is looked for in it. */
 enum { GUARDED_BYTES = 2 << 20 };
-
-void postgres_rows_clear_out(PostgresRowsOut *rows)
-{
-    buf_clear(&rows->bytes);
-    rows->count = 0;
-    while (rows->held_count > 0) batch_unref(rows->held[--rows->held_count]);
-}
-
-void postgres_rows_out_done(PostgresRowsOut *rows)
-{
-    postgres_rows_clear_out(rows);
-    buf_done(&rows->bytes);
-    mem_free(rows->ends);
-    mem_free(rows->rows);
-    *rows = (PostgresRowsOut){.bytes = buf_make(ROWS_BYTES_MAX)};
-}
-
-static Status rows_reserve(PostgresRowsOut *rows, int64_t more, Err *err)
-{
-    if (rows->count + more <= rows->capacity) return OK;
-    int64_t capacity = int64_max(rows->capacity * 2, rows->count + more);
-    int64_t *ends = mem_realloc(rows->ends, capacity * (int64_t)sizeof *ends);
-    if (!ends) return err_memory(err);
-    rows->ends = ends;
-    int64_t *numbers = mem_realloc(rows->rows, capacity * (int64_t)sizeof *numbers);
-    if (!numbers) return err_memory(err);
-    rows->rows = numbers;
-    rows->capacity = capacity;
-    return OK;
-}
 
 /* ---- encoding ---- */
 
@@ -67,7 +38,7 @@ static Status put_prefix(PostgresSink *self, const PostgresTable *table, const B
         return postgres_put_int64(out, batch_ordinal(batch, row), err);
     case POSTGRES_PREFIX_REJECT:
         TRY(postgres_put_bytes(out, self->core.run_id.data, self->core.run_id.len, err));
-        return postgres_put_int64(out, self->reject_seq, err);
+        return postgres_put_int64(out, self->rejects.seq, err);
     case POSTGRES_PREFIX_NONE:
         break;
     }
@@ -78,7 +49,7 @@ static Status put_prefix(PostgresSink *self, const PostgresTable *table, const B
 static Status row_encode(PostgresSink *self, PostgresTable *table, const Batch *batch, int64_t row,
                          RejectList *refused, bool *ret_encoded, Err *err)
 {
-    PostgresEncoder *e = &self->encoder;
+    PostgresEncoder *e = &self->copy.encoder;
     int64_t start = e->out->len;
     TRY(put_prefix(self, table, batch, row, e->out, err));
     for (int32_t i = 0; i < table->schema->count; i++) {
@@ -130,7 +101,7 @@ static Status rows_one_by_one(PostgresSink *self, PostgresTable *table, const Ba
         if (UNLIKELY(!encoded)) continue;
         rows->ends[rows->count] = rows->bytes.len;
         rows->rows[rows->count++] = row;
-        if (table->prefix == POSTGRES_PREFIX_REJECT) self->reject_seq++;
+        if (table->prefix == POSTGRES_PREFIX_REJECT) self->rejects.seq++;
         else self->core.cycle.next_ord++;
     }
     return OK;
@@ -157,8 +128,8 @@ static Status rows_together(PostgresSink *self, PostgresTable *table, const Batc
     *ret_done = false;
     if (table->prefix == POSTGRES_PREFIX_REJECT || has_null_key(self, table, batch)) return OK;
     PostgresRowHead head = {table->prefix == POSTGRES_PREFIX_STAGE, self->core.cycle.next_ord};
-    TRY(postgres_encode_rows(&self->encoder, table->columns, batch, &head, rows->ends + rows->count,
-                             ret_done, err));
+    TRY(postgres_encode_rows(&self->copy.encoder, table->columns, batch, &head,
+                             rows->ends + rows->count, ret_done, err));
     if (!*ret_done) return OK;
     for (int64_t row = 0; row < batch->rows; row++) rows->rows[rows->count++] = row;
     self->core.cycle.next_ord += batch->rows;
@@ -169,9 +140,9 @@ Status postgres_rows_encode(PostgresSink *self, PostgresTable *table, const Batc
                             PostgresRowsOut *rows, RejectList *refused, Err *err)
 {
     bool done = false;
-    TRY(rows_reserve(rows, batch->rows, err));
-    self->encoder.out = &rows->bytes;
-    self->encoder.reason = NULL;
+    TRY(postgres_rows_out_reserve(rows, batch->rows, err));
+    self->copy.encoder.out = &rows->bytes;
+    self->copy.encoder.reason = NULL;
     TRY(rows_together(self, table, batch, rows, &done, err));
     return done ? OK : rows_one_by_one(self, table, batch, rows, refused, err);
 }
@@ -198,8 +169,8 @@ static Status copy_begin(PostgresSink *self, const PostgresTable *table, const c
     buf_clear(&self->core.sql);
     TRY(postgres_copy_sql(table, stage, &self->core.sql, err));
     TRY(buf_terminate(&self->core.sql, err));
-    TRY(postgres_db_copy_in(self->db, self->core.sql.data, err));
-    return postgres_db_copy_put(self->db, str_make(HEADER, HEADER_LEN), err);
+    TRY(postgres_db_copy_in(self->session.db, self->core.sql.data, err));
+    return postgres_db_copy_put(self->session.db, str_make(HEADER, HEADER_LEN), err);
 }
 
 /* *ret_taken: rows that the server says it took. */
@@ -208,8 +179,17 @@ static Status copy_end(PostgresSink *self, int64_t *ret_taken, Err *err)
     static const char TRAILER[] = "\377\377";
     /* When the put fails, the end says why. */
     Err ignored = {0};
-    IGNORE(postgres_db_copy_put(self->db, str_make(TRAILER, 2), &ignored));
-    return postgres_db_copy_end(self->db, ret_taken, err);
+    IGNORE(postgres_db_copy_put(self->session.db, str_make(TRAILER, 2), &ignored));
+    return postgres_db_copy_end(self->session.db, ret_taken, err);
+}
+
+Status postgres_copy_all(PostgresSink *self, const PostgresTable *table, const char *stage,
+                         Str bytes, int64_t *ret_taken, Err *err)
+{
+    TRY(copy_begin(self, table, stage, err));
+    Err ignored = {0};
+    IGNORE(postgres_db_copy_put(self->session.db, bytes, &ignored));
+    return copy_end(self, ret_taken, err);
 }
 
 /* The same of `sent` rows into the target or its stage: those that the target left out are
@@ -242,7 +222,8 @@ static Status copy_range(PostgresSink *self, int64_t from, int64_t to, Err *err)
 {
     TRY(copy_begin(self, &self->out, stage_name(self), err));
     Err ignored = {0};
-    IGNORE(postgres_db_copy_put(self->db, rows_slice(&self->rows, from, to), &ignored));
+    IGNORE(
+        postgres_db_copy_put(self->session.db, rows_slice(&self->copy.rows, from, to), &ignored));
     return copy_end_counted(self, to - from, err);
 }
 
@@ -271,7 +252,7 @@ typedef struct Sending {
 static Status refused_write(Sending *s, Err *err)
 {
     if (s->refused.count == 0) return OK;
-    const Batch *batch = s->self->rows.held[s->batch];
+    const Batch *batch = s->self->copy.rows.held[s->batch];
     Status status = s->rejects ? reject_writer_add(s->rejects, STR("load"), batch, &s->refused, err)
                                : err_set(err, s->refused.items[0].kind, "%.*s",
                                          STR_ARG(s->refused.items[0].reason));
@@ -281,7 +262,7 @@ static Status refused_write(Sending *s, Err *err)
 
 static Status refuse_sent(Sending *s, int64_t at, const Err *cause, Err *err)
 {
-    const PostgresRowsOut *rows = &s->self->rows;
+    const PostgresRowsOut *rows = &s->self->copy.rows;
     int32_t batch = 0;
     TRY(table_search_refused(&s->search, postgres_error_in_write(cause), cause, err));
     while (at >= rows->held_ends[batch]) batch++;
@@ -309,15 +290,15 @@ static Status send_range(Sending *s, int64_t from, int64_t to, Err *err)
 {
     PostgresSink *self = s->self;
     if (from == to) return OK;
-    TRY(postgres_db_exec(self->db, "SAVEPOINT neuron_copy", err));
+    TRY(postgres_db_exec(self->session.db, "SAVEPOINT neuron_copy", err));
     if (copy_range(self, from, to, err) == OK) {
         s->search.taken = true;
-        return postgres_db_exec(self->db, "RELEASE neuron_copy", err);
+        return postgres_db_exec(self->session.db, "RELEASE neuron_copy", err);
     }
     if (!is_refusal(err)) return FAIL;
     Err cause = *err;
     err_clear(err);
-    TRY(postgres_db_exec(self->db, "ROLLBACK TO neuron_copy; RELEASE neuron_copy", err));
+    TRY(postgres_db_exec(self->session.db, "ROLLBACK TO neuron_copy; RELEASE neuron_copy", err));
     if (to - from == 1) return refuse_sent(s, from, &cause, err);
     return send_halves(s, from, to, err);
 }
@@ -325,8 +306,8 @@ static Status send_range(Sending *s, int64_t from, int64_t to, Err *err)
 /* Rows that nobody opened are known by their number alone. */
 static Status unopened_refused(const PostgresSink *self, Err *err)
 {
-    int64_t row = postgres_db_copy_line(self->db);
-    if (!self->unopened || !err || !is_refusal(err) || row == 0) return FAIL;
+    int64_t row = postgres_db_copy_line(self->session.db);
+    if (!self->copy.unopened || !err || !is_refusal(err) || row == 0) return FAIL;
     (void)err_prefix(err, "load: row %lld: ", (long long)row);
     return err_hint(err, "`rejects:` keeps such rows and loads the others");
 }
@@ -334,15 +315,16 @@ static Status unopened_refused(const PostgresSink *self, Err *err)
 /* Nothing can refuse these rows: one COPY for the whole cycle. */
 static Status send_stream(PostgresSink *self, Str rows, int64_t count, Err *err)
 {
-    if (!self->copying) {
+    assert(self->copy.phase != POSTGRES_COPY_GUARDED);
+    if (self->copy.phase == POSTGRES_COPY_IDLE) {
         TRY(copy_begin(self, &self->out, stage_name(self), err));
-        self->copying = true;
-        self->sent = 0;
+        self->copy.phase = POSTGRES_COPY_STREAM;
+        self->copy.sent = 0;
     }
-    self->sent += count;
-    if (postgres_db_copy_put(self->db, rows, err) == OK) return OK;
-    self->copying = false;
-    if (postgres_db_copy_end(self->db, NULL, err) == OK) return OK;
+    self->copy.sent += count;
+    if (postgres_db_copy_put(self->session.db, rows, err) == OK) return OK;
+    self->copy.phase = POSTGRES_COPY_IDLE;
+    if (postgres_db_copy_end(self->session.db, NULL, err) == OK) return OK;
     return unopened_refused(self, err);
 }
 
@@ -376,10 +358,10 @@ static Status wire_check(const PostgresSink *self, const Schema *schema, Err *er
 
 Status postgres_wire_send(PostgresSink *self, const Batch *batch, Err *err)
 {
-    if (!self->unopened) TRY(wire_check(self, batch->schema, err));
+    if (!self->copy.unopened) TRY(wire_check(self, batch->schema, err));
     self->core.cycle.written += batch->rows;
     self->core.cycle.direct = self->core.cycle.written;
-    self->unopened = true;
+    self->copy.unopened = true;
     return send_stream(self, str_make((const char *)batch->wire->data, batch->wire_bytes),
                        batch->rows, err);
 }
@@ -388,35 +370,36 @@ Status postgres_wire_send(PostgresSink *self, const Batch *batch, Err *err)
  * kept until it has taken them. */
 static Status send_guarded(PostgresSink *self, int64_t first, Err *err)
 {
-    if (!self->copying) {
-        TRY(postgres_db_exec(self->db, "SAVEPOINT neuron_copy", err));
+    assert(self->copy.phase != POSTGRES_COPY_STREAM);
+    if (self->copy.phase == POSTGRES_COPY_IDLE) {
+        TRY(postgres_db_exec(self->session.db, "SAVEPOINT neuron_copy", err));
         TRY(copy_begin(self, &self->out, stage_name(self), err));
-        self->copying = self->guarded = true;
+        self->copy.phase = POSTGRES_COPY_GUARDED;
     }
     /* When the put fails, the end says why. */
     Err ignored = {0};
-    Str rows = rows_slice(&self->rows, first, self->rows.count);
-    IGNORE(postgres_db_copy_put(self->db, rows, &ignored));
+    Str rows = rows_slice(&self->copy.rows, first, self->copy.rows.count);
+    IGNORE(postgres_db_copy_put(self->session.db, rows, &ignored));
     return OK;
 }
 
 /* End the COPY after a savepoint: its rows are forgotten, or, refused, wait to be looked at. */
 static Status guarded_stop(PostgresSink *self, Err *err)
 {
-    self->copying = self->guarded = false;
-    if (copy_end_counted(self, self->rows.count, err) == OK) {
-        postgres_rows_clear_out(&self->rows);
-        return postgres_db_exec(self->db, "RELEASE neuron_copy", err);
+    self->copy.phase = POSTGRES_COPY_IDLE;
+    if (copy_end_counted(self, self->copy.rows.count, err) == OK) {
+        postgres_rows_out_clear(&self->copy.rows);
+        return postgres_db_exec(self->session.db, "RELEASE neuron_copy", err);
     }
     if (!is_refusal(err)) return FAIL;
     err_clear(err);
-    return postgres_db_exec(self->db, "ROLLBACK TO neuron_copy; RELEASE neuron_copy", err);
+    return postgres_db_exec(self->session.db, "ROLLBACK TO neuron_copy; RELEASE neuron_copy", err);
 }
 
 Status postgres_rows_flush(PostgresSink *self, RejectWriter *rejects, Err *err)
 {
-    if (self->guarded) TRY(guarded_stop(self, err));
-    int64_t count = self->rows.count;
+    if (self->copy.phase == POSTGRES_COPY_GUARDED) TRY(guarded_stop(self, err));
+    int64_t count = self->copy.rows.count;
     if (count == 0) return OK;
     Sending sending = {
         .self = self, .rejects = rejects, .search.stream = self->core.sink.req->cycle_us > 0};
@@ -428,13 +411,13 @@ Status postgres_rows_flush(PostgresSink *self, RejectWriter *rejects, Err *err)
     }
     if (status == OK) status = refused_write(&sending, err);
     reject_list_done(&sending.refused);
-    postgres_rows_clear_out(&self->rows);
+    postgres_rows_out_clear(&self->copy.rows);
     return status;
 }
 
 Status postgres_rows_send(PostgresSink *self, Batch *batch, RejectWriter *rejects, Err *err)
 {
-    PostgresRowsOut *rows = &self->rows;
+    PostgresRowsOut *rows = &self->copy.rows;
     bool stage = stage_name(self) != NULL;
     int64_t first = rows->held_count ? rows->held_ends[rows->held_count - 1] : 0;
     if (rows->count == first) return OK;
@@ -444,10 +427,12 @@ Status postgres_rows_send(PostgresSink *self, Batch *batch, RejectWriter *reject
     bool bare = self->out.bare && !self->core.sink.req->rejects;
     if (!self->out.checked && (stage || bare)) {
         Status status = send_stream(self, buf_str(&rows->bytes), rows->count, err);
-        postgres_rows_clear_out(rows);
+        postgres_rows_out_clear(rows);
         return status;
     }
-    bool refused = first > 0 && !self->guarded; /* of those before: all are looked at together */
+    bool refused =
+        first > 0 &&
+        self->copy.phase != POSTGRES_COPY_GUARDED; /* of those before: all are looked at together */
     if (!refused) TRY(send_guarded(self, first, err));
     rows->held[rows->held_count] = batch_ref(batch);
     rows->held_ends[rows->held_count++] = rows->count;
@@ -457,116 +442,8 @@ Status postgres_rows_send(PostgresSink *self, Batch *batch, RejectWriter *reject
 
 Status postgres_copy_stop(PostgresSink *self, Err *err)
 {
-    if (self->guarded) return guarded_stop(self, err);
-    if (!self->copying) return OK;
-    self->copying = false;
-    return copy_end_counted(self, self->sent, err) == OK ? OK : unopened_refused(self, err);
-}
-
-/* ---- rejects ---- */
-
-static Status reject_stage(PostgresSink *self, Err *err)
-{
-    Buf *sql = &self->core.sql;
-    buf_clear(sql);
-    TRY(buf_append(sql,
-                   STR("CREATE TEMP TABLE IF NOT EXISTS neuron_reject_stage (run_id text,"
-                       " seq bigint"),
-                   err));
-    for (int32_t i = 0; i < self->reject.schema->count; i++) {
-        TRY(buf_append(sql, STR(", "), err));
-        TRY(postgres_db_quote(sql, self->reject.schema->fields[i].name, err));
-        TRY(buf_append_char(sql, ' ', err));
-        TRY(buf_append(sql, self->reject.columns[i].stage, err));
-    }
-    TRY(buf_append(sql, STR(") ON COMMIT DROP; TRUNCATE pg_temp.neuron_reject_stage"), err));
-    return postgres_sink_run(self, err);
-}
-
-/* Nothing keeps refused rows that this table doesn't keep. */
-static Status reject_insert(PostgresSink *self, int64_t rows, Err *err)
-{
-    CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
-    Buf *sql = &self->core.sql;
-    int64_t kept = 0;
-    buf_clear(sql);
-    TRY(buf_append(sql, STR("INSERT INTO "), err));
-    TRY(postgres_db_quote_table(sql, buf_str(&self->reject.name), err));
-    TRY(buf_append(sql, STR(" (run_id, seq, "), err));
-    TRY(postgres_table_names(&self->reject, "", sql, err));
-    TRY(buf_append(sql, STR(") SELECT run_id, seq, "), err));
-    TRY(postgres_table_names(&self->reject, "", sql, err));
-    TRY(buf_append(sql, STR(" FROM pg_temp.neuron_reject_stage"), err));
-    TRY(buf_terminate(sql, err));
-    TRY(postgres_db_query(self->db, sql->data, NULL, 0, &result, err));
-    (void)number_parse_int64(str_from(PQcmdTuples(result)), &kept);
-    return kept == rows ? OK : table_rejects_lost(buf_str(&self->reject.name), rows, kept, err);
-}
-
-static Status clear_error(Err *err)
-{
-    if (strcmp(err->sqlstate, "42501") != 0) return FAIL;
-    return err_hint(err, "a run that is tried again replaces the rows that its last try refused: "
-                         "GRANT SELECT, DELETE on the table of refused rows");
-}
-
-/* Rejects that are committed before the data may be those of a try that failed later: this one
- * replaces them. Those of cycles before stay. Who was not here before needs no right to delete. */
-static Status rejects_clear(PostgresSink *self, Err *err)
-{
-    if (!self->stale || self->cleared || self->has_out) return OK;
-    char seq[24];
-    int len = snprintf(seq, sizeof seq, "%lld", (long long)self->cycle_seq);
-    Str params[] = {buf_str(&self->core.run_id), str_make(seq, len)};
-    CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
-    Buf *sql = &self->core.sql;
-    buf_clear(sql);
-    TRY(buf_append(sql, STR("DELETE FROM "), err));
-    TRY(postgres_db_quote_table(sql, buf_str(&self->reject.name), err));
-    TRY(buf_append(sql, STR(" WHERE run_id = $1 AND seq >= $2::bigint"), err));
-    TRY(buf_terminate(sql, err));
-    if (postgres_db_query(self->db, sql->data, params, COUNT_OF(params), &result, err) != OK) {
-        return clear_error(err);
-    }
-    self->cleared = true;
-    return OK;
-}
-
-Status postgres_rejects_flush(PostgresSink *self, Err *err)
-{
-    PostgresTable *table = &self->reject;
-    int64_t taken = 0;
-    if (!self->has_reject) return OK;
-    TRY(postgres_copy_stop(self, err));
-    TRY(postgres_table_hold(self, table, err));
-    TRY(postgres_table_prepare(self, table, err));
-    TRY(rejects_clear(self, err));
-    if (self->rejects.count == 0) return OK;
-    TRY(reject_stage(self, err));
-    TRY(copy_begin(self, table, "pg_temp.neuron_reject_stage", err));
-    Err ignored = {0};
-    IGNORE(postgres_db_copy_put(self->db, buf_str(&self->rejects.bytes), &ignored));
-    TRY(copy_end(self, &taken, err));
-    postgres_rows_clear_out(&self->rejects);
-    return reject_insert(self, taken, err);
-}
-
-Status postgres_rejects_leave(PostgresSink *self, Err *err)
-{
-    Str places = self->core.sink.req->replayed;
-    int64_t missing = 0;
-    if (!places.len || !self->has_reject) return OK;
-    Buf *sql = &self->core.sql;
-    buf_clear(sql);
-    TRY(buf_append(sql, STR("WITH gone AS (DELETE FROM "), err));
-    TRY(postgres_db_quote_table(sql, buf_str(&self->reject.name), err));
-    TRY(buf_append(sql,
-                   STR(" AS t USING json_to_recordset($1::json) AS p(run_id text, seq bigint,"
-                       " \"row\" bigint) WHERE t.run_id = p.run_id AND t.seq = p.seq"
-                       " AND t.\"row\" = p.\"row\" RETURNING 1)"
-                       " SELECT json_array_length($1::json) - count(*) FROM gone"),
-                   err));
-    TRY(buf_terminate(sql, err));
-    TRY(postgres_db_int64(self->db, sql->data, &places, 1, &missing, err));
-    return missing == 0 || !self->has_out ? OK : sink_replayed_gone(err);
+    if (self->copy.phase == POSTGRES_COPY_GUARDED) return guarded_stop(self, err);
+    if (self->copy.phase == POSTGRES_COPY_IDLE) return OK;
+    self->copy.phase = POSTGRES_COPY_IDLE;
+    return copy_end_counted(self, self->copy.sent, err) == OK ? OK : unopened_refused(self, err);
 }

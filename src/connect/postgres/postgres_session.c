@@ -1,6 +1,9 @@
 /* The sink's session with its server: opened, opened anew, and the settings of its transactions. */
+#include "connect/postgres/postgres_session.h"
+
 #include <stdio.h>
 
+#include "connect/postgres/postgres_location.h"
 #include "connect/postgres/postgres_sink.h"
 
 /* So long may a cycle of a shared stream stand still in its transaction. */
@@ -8,36 +11,43 @@ enum { PATIENCE_CYCLES = 10, PATIENCE_MS = 60000 };
 
 void postgres_session_close(PostgresSink *self)
 {
-    pthread_mutex_lock(&self->mutex);
-    PostgresDb *db = TAKE(self->db);
-    self->cancelled = false;
-    pthread_mutex_unlock(&self->mutex);
+    pthread_mutex_lock(&self->session.mutex);
+    PostgresDb *db = TAKE(self->session.db);
+    self->session.cancelled = false;
+    pthread_mutex_unlock(&self->session.mutex);
     postgres_db_close(db);
 }
 
 Status postgres_session_open(PostgresSink *self, Err *err)
 {
-    if (self->db) return OK;
+    if (self->session.db) return OK;
     PostgresDb *db = NULL;
     TRY(postgres_open(self->core.sink.req->location, self->core.sink.req->stop, &db, err));
     /* Before the first cycle nothing is lost: a cycle that has begun is ended by cancel alone. */
-    if (!self->begun) postgres_db_stop_on(db, self->core.sink.req->stop);
-    pthread_mutex_lock(&self->mutex);
-    self->db = db;
-    pthread_mutex_unlock(&self->mutex);
+    if (!self->session.begun) postgres_db_stop_on(db, self->core.sink.req->stop);
+    pthread_mutex_lock(&self->session.mutex);
+    self->session.db = db;
+    pthread_mutex_unlock(&self->session.mutex);
     return OK;
+}
+
+Status postgres_session_run(PostgresSink *self, Err *err)
+{
+    TRY(buf_terminate(&self->core.sql, err));
+    return postgres_db_exec(self->session.db, self->core.sql.data, err);
 }
 
 bool postgres_session_is_lost(const PostgresSink *self)
 {
-    return !self->db || self->cancelled || PQstatus(postgres_db_conn(self->db)) == CONNECTION_BAD;
+    return !self->session.db || self->session.cancelled ||
+           PQstatus(postgres_db_conn(self->session.db)) == CONNECTION_BAD;
 }
 
 Status postgres_session_begin(PostgresSink *self, Status (*begin)(PostgresSink *self, Err *err),
                               Err *err)
 {
     if (postgres_session_is_lost(self)) postgres_session_close(self);
-    bool fresh = !self->db;
+    bool fresh = !self->session.db;
     TRY(postgres_session_open(self, err));
     if (begin(self, err) == OK) return OK;
     if (fresh || err->kind != ERR_CONNECT) return FAIL;
@@ -70,12 +80,15 @@ static Str patience(const PostgresSink *self, char text[32])
 
 Status postgres_session_transaction(PostgresSink *self, Err *err)
 {
-    TRY(postgres_db_begin(self->db, "ISOLATION LEVEL READ COMMITTED", POSTGRES_ZONE_UTC, err));
+    TRY(postgres_db_begin(self->session.db, "ISOLATION LEVEL READ COMMITTED", POSTGRES_ZONE_UTC,
+                          err));
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
     char text[32];
     Str param = patience(self, text);
-    TRY(postgres_db_query(self->db, SETTINGS, &param, 1, &result, err));
-    str_to_array(self->pid, (int64_t)sizeof self->pid, postgres_db_text(result, 0, 0));
-    str_to_array(self->began, (int64_t)sizeof self->began, postgres_db_text(result, 0, 1));
+    TRY(postgres_db_query(self->session.db, SETTINGS, &param, 1, &result, err));
+    str_to_array(self->session.pid, (int64_t)sizeof self->session.pid,
+                 postgres_db_text(result, 0, 0));
+    str_to_array(self->session.began, (int64_t)sizeof self->session.began,
+                 postgres_db_text(result, 0, 1));
     return OK;
 }

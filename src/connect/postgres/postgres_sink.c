@@ -2,7 +2,14 @@
  * with the watermark and the run record. */
 #include "connect/postgres/postgres_sink.h"
 
+#include "connect/postgres/postgres_hold.h"
+#include "connect/postgres/postgres_loads.h"
+#include "connect/postgres/postgres_location.h"
+#include "connect/postgres/postgres_merge.h"
+#include "connect/postgres/postgres_parts.h"
 #include "connect/postgres/postgres_plan.h"
+#include "connect/postgres/postgres_target.h"
+#include "connect/postgres/postgres_type.h"
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
 
@@ -12,50 +19,13 @@ enum { PORT_NUMBER_OUT = 0, PORT_NUMBER_REJECT = 1 };
 #define RECONNECT_NS INT64_C(250000000)
 enum { REJECTS_WAIT_MAX = 1 << 20 }; /* bytes of rejects that wait for the end of COPY */
 
-Status postgres_sink_run(PostgresSink *self, Err *err)
-{
-    TRY(buf_terminate(&self->core.sql, err));
-    return postgres_db_exec(self->db, self->core.sql.data, err);
-}
-
-/* ---- what to do with rows ---- */
-
-static Status check_key_types(const PostgresSink *self, Err *err)
-{
-    const SinkReq *req = self->core.sink.req;
-    for (int32_t i = 0; i < req->key_count && self->core.plan.keyed; i++) {
-        const PostgresColumn *column =
-            &self->out.columns[schema_find(self->out.schema, req->key[i])];
-        if (column->kind != POSTGRES_KIND_JSON) continue;
-        return err_set(err, ERR_CONFIG,
-                       "the key column \"%.*s\" is of type json, which can't be "
-                       "compared",
-                       STR_ARG(req->key[i]));
-    }
-    return OK;
-}
-
-Status postgres_sink_look(PostgresSink *self, Str name, const Schema *schema, Err *err)
-{
-    TableSink *core = &self->core;
-    const SinkReq *req = core->sink.req;
-    TRY(table_check_key(req, schema, err));
-    TRY(postgres_table_inspect(self, &self->out, name, schema, req->create, req->evolve, err));
-    table_decide(core, self->out.referred);
-    /* Rows may refer to later ones of the cycle: those are judged together, in one statement. */
-    core->plan.staged =
-        core->plan.staged || self->out.cast || (req->rejects && self->out.deferrable);
-    TRY(check_key_types(self, err));
-    return postgres_merge_describe(self, err);
-}
-
 /* ---- state ---- */
 
 static Status sink_of_plan(Sink *sink, const Schema *schema, SinkPlan *plan, Err *err)
 {
     PostgresSink *self = SINK_SELF(PostgresSink, POSTGRES_SINK_OPS, sink);
     TRY(postgres_session_open(self, err));
-    TRY(postgres_sink_look(self, sink->req->table, schema, err));
+    TRY(postgres_target_look(self, sink->req->table, schema, err));
     postgres_keys_begin(self);
     return postgres_plan(self, plan, err);
 }
@@ -69,7 +39,7 @@ static Status postgres_sink_takes(Sink *sink, const Schema *schema, Str wire, bo
     const SinkReq *req = sink->req;
     if (!str_eq(wire, STR(POSTGRES_WIRE)) || req->rejects || schema->open) return OK;
     TRY(postgres_session_open(self, err));
-    TRY(postgres_sink_look(self, req->table, schema, err));
+    TRY(postgres_target_look(self, req->table, schema, err));
     const PostgresTable *out = &self->out;
     bool same = out->bare && out->exists && !self->core.plan.staged && out->new_count == 0;
     *ret_takes = same && postgres_wire_differs(self, schema) < 0;
@@ -119,7 +89,7 @@ static Status set_state(PostgresSink *self, const Position *position, Err *err)
     SinkRun run = {.run_id = STR("set by hand"), .started_us = clock_now_us(), .advance = true};
     TRY(table_loads_fence(&self->core, run.run_id, err));
     TRY(table_loads_record(&self->core, position, &run, err));
-    TRY(postgres_db_exec(self->db, "COMMIT", err));
+    TRY(postgres_db_exec(self->session.db, "COMMIT", err));
     table_cycle_end(&self->core, true);
     return OK;
 }
@@ -158,7 +128,7 @@ static Status postgres_sink_port(Sink *sink, SinkPortKind kind, Str name, const 
     }
     *ret_port = PORT_NUMBER_OUT;
     self->has_out = true;
-    return postgres_sink_look(self, name, schema, err);
+    return postgres_target_look(self, name, schema, err);
 }
 
 /* ---- a cycle ---- */
@@ -215,18 +185,15 @@ static Status placed(const PostgresSink *self, const char *doing, Status status,
 static Status postgres_sink_begin(Sink *sink, int64_t cycle, Err *err)
 {
     PostgresSink *self = SINK_SELF(PostgresSink, POSTGRES_SINK_OPS, sink);
-    self->begun = true;
-    if (self->db) postgres_db_stop_on(self->db, NULL);
+    self->session.begun = true;
+    if (self->session.db) postgres_db_stop_on(self->session.db, NULL);
     TRY(postgres_session_begin(self, postgres_session_transaction, err));
-    if (cycle == self->core.cycle.number) self->reject_seq = self->cycle_seq; /* once more */
-    else self->stale = self->core.sink.req->again;
-    self->cycle_seq = self->reject_seq;
-    self->cleared = false;
+    postgres_rejects_begin(self, cycle == self->core.cycle.number);
     table_cycle_begin(&self->core, cycle);
-    self->copying = self->guarded = self->unopened = false;
+    self->copy.phase = POSTGRES_COPY_IDLE;
+    self->copy.unopened = false;
     self->out.held = self->reject.held = false;
-    postgres_rows_clear_out(&self->rows);
-    postgres_rows_clear_out(&self->rejects);
+    postgres_rows_out_clear(&self->copy.rows);
     if (self->has_out) TRY(placed(self, "preparing", out_begin(self, err), err));
     if (!self->has_reject) return OK;
     Status status = postgres_table_renew(self, &self->reject, self->reject.new_count == 0, err);
@@ -253,11 +220,12 @@ static Status write_rejects(PostgresSink *self, Batch *given, Err *err)
     RejectList refused;
     TRY(reject_batch_portable(given, &batch, err));
     reject_list_init(&refused);
-    Status status = postgres_rows_encode(self, &self->reject, batch, &self->rejects, &refused, err);
+    Status status =
+        postgres_rows_encode(self, &self->reject, batch, &self->rejects.rows, &refused, err);
     if (status == OK) status = write_refused(NULL, batch, &refused, err);
     reject_list_done(&refused);
     TRY(status);
-    return self->rejects.bytes.len > REJECTS_WAIT_MAX ? rejects_flush(self, err) : OK;
+    return self->rejects.rows.bytes.len > REJECTS_WAIT_MAX ? rejects_flush(self, err) : OK;
 }
 
 static Status rows_end(PostgresSink *self, RejectWriter *rejects, Err *err)
@@ -276,7 +244,7 @@ static Status write_rows(PostgresSink *self, Batch *batch, RejectWriter *rejects
     PostgresPrefix prefix = stage ? POSTGRES_PREFIX_STAGE : POSTGRES_PREFIX_NONE;
     if (self->out.prefix != prefix) TRY(rows_end(self, rejects, err));
     self->out.prefix = prefix;
-    Status status = postgres_rows_encode(self, &self->out, batch, &self->rows, &refused, err);
+    Status status = postgres_rows_encode(self, &self->out, batch, &self->copy.rows, &refused, err);
     if (status == OK) status = write_refused(rejects, batch, &refused, err);
     bool stop = refused.count > 0 && !self->core.sink.req->rejects;
     reject_list_done(&refused);
@@ -336,13 +304,14 @@ static void cycle_committed(PostgresSink *self)
 static Status commit_send(PostgresSink *self, CommitResult *ret_result, Err *err)
 {
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
-    if (self->cancelled) return err_set(err, ERR_CANCELLED, "cancelled");
+    if (self->session.cancelled) return err_set(err, ERR_CANCELLED, "cancelled");
     *ret_result = COMMIT_DONE;
-    if (postgres_db_query(self->db, "COMMIT", NULL, 0, &result, err) == OK) {
+    if (postgres_db_query(self->session.db, "COMMIT", NULL, 0, &result, err) == OK) {
         if (str_eq(str_from(PQcmdStatus(result)), STR("COMMIT"))) return OK;
         return err_set(err, ERR_INTERNAL, "postgresql: the transaction was rolled back at COMMIT");
     }
-    bool answered = err->sqlstate[0] && PQstatus(postgres_db_conn(self->db)) != CONNECTION_BAD;
+    bool answered =
+        err->sqlstate[0] && PQstatus(postgres_db_conn(self->session.db)) != CONNECTION_BAD;
     if (answered) return FAIL;
     err_clear(err);
     *ret_result = COMMIT_UNKNOWN;
@@ -366,8 +335,7 @@ static Status postgres_sink_commit(Sink *sink, const Position *position, const S
     bool known = self->has_out && !postgres_sink_is_shared(self);
     if (!known) TRY(postgres_xid_note(self, err));
     TRY(placed(self, "at COMMIT", commit_send(self, ret_result, err), err));
-    bool left = self->reject_seq > self->cycle_seq;
-    self->stale = left || (self->stale && *ret_result != COMMIT_DONE);
+    postgres_rejects_end(self, *ret_result);
     if (*ret_result == COMMIT_DONE) {
         cycle_committed(self);
         return OK;
@@ -428,17 +396,17 @@ static Status sink_abort_open(Sink *sink, Err *err UNUSED)
     PostgresSink *self = SINK_SELF(PostgresSink, POSTGRES_SINK_OPS, sink);
     table_cycle_end(&self->core, false);
     self->out.prepared = self->reject.prepared = false;
-    postgres_rows_clear_out(&self->rows);
-    postgres_rows_clear_out(&self->rejects);
-    if (!self->db) return OK;
+    postgres_rows_out_clear(&self->copy.rows);
+    postgres_rows_out_clear(&self->rejects.rows);
+    if (!self->session.db) return OK;
     if (postgres_session_is_lost(self)) {
         postgres_session_close(self);
         return OK;
     }
-    if (self->copying) postgres_db_copy_abort(self->db);
-    self->copying = self->guarded = false;
-    postgres_db_rollback(self->db);
-    if (PQtransactionStatus(postgres_db_conn(self->db)) != PQTRANS_IDLE)
+    if (self->copy.phase != POSTGRES_COPY_IDLE) postgres_db_copy_abort(self->session.db);
+    self->copy.phase = POSTGRES_COPY_IDLE;
+    postgres_db_rollback(self->session.db);
+    if (PQtransactionStatus(postgres_db_conn(self->session.db)) != PQTRANS_IDLE)
         postgres_session_close(self);
     return OK;
 }
@@ -446,12 +414,12 @@ static Status sink_abort_open(Sink *sink, Err *err UNUSED)
 static void postgres_sink_cancel(Sink *sink)
 {
     PostgresSink *self = SINK_SELF(PostgresSink, POSTGRES_SINK_OPS, sink);
-    pthread_mutex_lock(&self->mutex);
-    if (self->db) {
-        self->cancelled = true;
-        postgres_db_cancel(self->db);
+    pthread_mutex_lock(&self->session.mutex);
+    if (self->session.db) {
+        self->session.cancelled = true;
+        postgres_db_cancel(self->session.db);
     }
-    pthread_mutex_unlock(&self->mutex);
+    pthread_mutex_unlock(&self->session.mutex);
 }
 
 static void postgres_sink_close(Sink *sink)
@@ -460,12 +428,12 @@ static void postgres_sink_close(Sink *sink)
     postgres_session_close(self);
     postgres_table_done(&self->out);
     postgres_table_done(&self->reject);
-    postgres_rows_out_done(&self->rows);
-    postgres_rows_out_done(&self->rejects);
+    postgres_rows_out_done(&self->copy.rows);
+    postgres_rows_out_done(&self->rejects.rows);
     table_sink_done(&self->core);
-    buf_done(&self->encoder.scratch);
-    buf_done(&self->encoder.cells);
-    pthread_mutex_destroy(&self->mutex);
+    buf_done(&self->copy.encoder.scratch);
+    buf_done(&self->copy.encoder.cells);
+    pthread_mutex_destroy(&self->session.mutex);
     mem_free(self);
 }
 
@@ -499,11 +467,11 @@ Status postgres_sink_new(const SinkReq *req, Sink **ret_sink, Err *err)
     if (!self) return err_memory(err);
     table_sink_init(&self->core, (Sink){.ops = &POSTGRES_SINK_OPS, .req = req},
                     &POSTGRES_TABLE_DRIVER, POSTGRES_SQL_MAX);
-    pthread_mutex_init(&self->mutex, NULL);
-    self->encoder.scratch = buf_make(INT64_C(1) << 30);
-    self->encoder.cells = buf_make(INT64_C(1) << 34);
-    postgres_rows_out_done(&self->rows);
-    postgres_rows_out_done(&self->rejects);
+    pthread_mutex_init(&self->session.mutex, NULL);
+    self->copy.encoder.scratch = buf_make(INT64_C(1) << 30);
+    self->copy.encoder.cells = buf_make(INT64_C(1) << 34);
+    postgres_rows_out_done(&self->copy.rows);
+    postgres_rows_out_done(&self->rejects.rows);
     postgres_table_done(&self->out);
     postgres_table_done(&self->reject);
     *ret_sink = &self->core.sink;

@@ -1,128 +1,21 @@
 /* Reads a table or query of a PostgreSQL database in one snapshot by binary COPY. */
-#include "connect/postgres/postgres_source_impl.h"
+#include "connect/postgres/postgres_source.h"
+
+#include "connect/postgres/postgres_fingerprint.h"
+#include "connect/postgres/postgres_location.h"
+#include "connect/postgres/postgres_memory.h"
+#include "connect/postgres/postgres_part.h"
+#include "connect/postgres/postgres_ranges.h"
+#include "connect/postgres/postgres_select.h"
+#include "connect/postgres/postgres_statement.h"
+#include "connect/postgres/postgres_warnings.h"
+#include "connect/postgres/postgres_watermark.h"
 #include "foundation/base/mem.h"
 
 static const SourceOps POSTGRES_SOURCE_OPS;
 
 /* Readers of one table. */
 enum { POSTGRES_PARTS_MAX = 64 };
-
-/* ---- the statement ---- */
-
-static Status base_sql(PostgresSource *self, Err *err)
-{
-    const SourceReq *req = self->source.req;
-    buf_clear(&self->query.base);
-    if (req->query.len) {
-        TRY(postgres_query_bind(self->db, req, &self->query.base, err));
-    } else {
-        TRY(buf_append(&self->query.base, STR("SELECT * FROM "), err));
-        TRY(postgres_db_quote_table(&self->query.base, req->table, err));
-    }
-    return buf_terminate(&self->query.base, err);
-}
-
-Status postgres_source_from(PostgresSource *self, Buf *out, Err *err)
-{
-    const SourceReq *req = self->source.req;
-    if (!req->query.len) return postgres_db_quote_table(out, req->table, err);
-    TRY(buf_append_char(out, '(', err));
-    TRY(buf_append(out, buf_str(&self->query.base), err));
-    return buf_append(out, STR("\n) AS neuron_rows"), err);
-}
-
-Status postgres_source_bound(PostgresSource *self, const char *op, Str value, Buf *out, Err *err)
-{
-    bool text = self->columns.schema->fields[self->cursor].type == TYPE_TEXT;
-    TRY(postgres_db_quote(out, self->source.req->cursor, err));
-    if (text) TRY(buf_append(out, STR(" COLLATE \"C\""), err));
-    TRY(buf_printf(out, err, " %s ", op));
-    return postgres_db_literal(self->db, out, value, err);
-}
-
-/* " OR cursor IS NULL)", after a condition that began with "(". */
-static Status or_null(const PostgresSource *self, Buf *out, Err *err)
-{
-    TRY(buf_append(out, STR(" OR "), err));
-    TRY(postgres_db_quote(out, self->source.req->cursor, err));
-    return buf_append(out, STR(" IS NULL)"), err);
-}
-
-/* Nothing past the stable cursor, where a row must not come again in a later run. */
-static Status stable_condition(PostgresSource *self, Buf *out, Err *err)
-{
-    bool none = self->watermark.stable.len == 0;
-    if (none && self->source.req->cursor_nulls) {
-        TRY(postgres_db_quote(out, self->source.req->cursor, err));
-        return buf_append(out, STR(" IS NULL"), err);
-    }
-    if (none) return buf_append(out, STR("false"), err);
-    bool nulls = self->source.req->cursor_nulls;
-    if (nulls) TRY(buf_append_char(out, '(', err));
-    TRY(postgres_source_bound(self, "<=", buf_str(&self->watermark.stable), out, err));
-    return nulls ? or_null(self, out, err) : OK;
-}
-
-/* " WHERE …" of the request: made once, by the thread that opens, since quoting needs its session.
- */
-static Status conditions(PostgresSource *self, Buf *out, Err *err)
-{
-    const SourceReq *req = self->source.req;
-    Str sep = STR(" WHERE ");
-    if (self->cursor >= 0 && self->begin.from.len) {
-        TRY(buf_append(out, sep, err));
-        if (req->cursor_nulls) TRY(buf_append_char(out, '(', err));
-        TRY(postgres_source_bound(self, req->cursor_after ? ">" : ">=", self->begin.from, out,
-                                  err));
-        if (req->cursor_nulls) TRY(or_null(self, out, err));
-        sep = STR(" AND ");
-    }
-    if (self->watermark.settling && req->rows_once) {
-        TRY(buf_append(out, sep, err));
-        TRY(stable_condition(self, out, err));
-        sep = STR(" AND ");
-    }
-    if (!req->within) return OK;
-    TRY(buf_append(out, sep, err));
-    return postgres_fingerprint_within(self, req->within, out, err);
-}
-
-/* The SELECT that reads what the request wants: all of it, or one range. */
-static Status select_sql(PostgresSource *self, const PostgresRange *range, Buf *out, Err *err)
-{
-    const SourceReq *req = self->source.req;
-    bool plain = !self->columns.cast && self->cursor < 0 && !req->rows_max && !req->within;
-    if (plain && req->query.len) return buf_append(out, buf_str(&self->query.base), err);
-    TRY(buf_append(out, STR("SELECT "), err));
-    TRY(postgres_columns_list(&self->columns, out, err));
-    TRY(buf_append(out, STR(" FROM "), err));
-    if (range) TRY(buf_append(out, range->table, err));
-    else TRY(postgres_source_from(self, out, err));
-    TRY(buf_append(out, buf_str(&self->query.where), err));
-    if (range) {
-        TRY(buf_append(out, self->query.where.len ? STR(" AND ") : STR(" WHERE "), err));
-        TRY(postgres_ranges_condition(range, out, err));
-    }
-    if (!req->rows_max) return OK;
-    if (self->cursor >= 0) {
-        TRY(buf_append(out, STR(" ORDER BY "), err));
-        TRY(postgres_db_quote(out, req->cursor, err));
-    }
-    return buf_printf(out, err, " LIMIT %lld", (long long)req->rows_max);
-}
-
-Status postgres_source_statement(PostgresSource *self, bool *ret_some, Buf *out, Err *err)
-{
-    int32_t count = self->readers.range_count ? self->readers.range_count : 1;
-    int32_t index = atomic_fetch_add(&self->readers.next_statement, 1);
-    *ret_some = index < count;
-    if (!*ret_some) return OK;
-    TRY(buf_append(out, STR("COPY ("), err));
-    TRY(select_sql(self, self->readers.range_count ? &self->readers.ranges[index] : NULL, out,
-                   err));
-    TRY(buf_append(out, STR("\n) TO STDOUT (FORMAT binary)"), err));
-    return buf_terminate(out, err);
-}
 
 /* ---- describing ---- */
 
@@ -183,15 +76,6 @@ static Status describe_columns(PostgresSource *self, PostgresColumns *columns, E
     return FAIL;
 }
 
-static Status sql_make(PostgresSource *self, Err *err)
-{
-    buf_clear(&self->query.where);
-    TRY(conditions(self, &self->query.where, err));
-    buf_clear(&self->query.sql);
-    TRY(select_sql(self, NULL, &self->query.sql, err));
-    return buf_terminate(&self->query.sql, err);
-}
-
 static Status begin(PostgresSource *self, Err *err)
 {
     TRY(postgres_db_begin(self->db, POSTGRES_READ_MODE, POSTGRES_ZONE_SESSION, err));
@@ -214,10 +98,10 @@ static Status prepare(PostgresSource *self, Err *err)
     postgres_db_stop_on(self->db, self->source.req->stop);
     self->begin.from = self->source.req->cursor_from;
     TRY(begin(self, err));
-    TRY(base_sql(self, err));
+    TRY(postgres_select_base(self, err));
     TRY(describe_columns(self, &self->columns, err));
     TRY(find_cursor(self, err));
-    return sql_make(self, err);
+    return postgres_statement_make(self, err);
 }
 
 /* Rows that no run from a watermark on would read; 0 where the column can't be NULL. */
@@ -236,7 +120,7 @@ static Status count_nulls(PostgresSource *self, int64_t *ret_rows, Err *err)
     if (not_null) return OK;
     buf_clear(&sql);
     TRY(buf_append(&sql, STR("SELECT pg_catalog.count(*) FROM "), err));
-    TRY(postgres_source_from(self, &sql, err));
+    TRY(postgres_select_from(self, &sql, err));
     TRY(buf_append(&sql, STR(" WHERE "), err));
     TRY(postgres_db_quote(&sql, self->source.req->cursor, err));
     TRY(buf_append(&sql, STR(" IS NULL"), err));
@@ -282,7 +166,7 @@ static Status settle_watermark(PostgresSource *self, const Position *from, Err *
     if (!same) return err_set(err, ERR_SCHEMA, "the query's columns changed in this moment");
     /* Everything that this snapshot sees is in the log up to here. */
     TRY(postgres_server_log(self->db, &self->watermark.seen.server.lsn, err));
-    return sql_make(self, err);
+    return postgres_statement_make(self, err);
 }
 
 static Status readers_make(PostgresSource *self, Err *err)
@@ -315,7 +199,7 @@ static Status postgres_source_open(Source *source, const Position *from, Budget 
         if (from)
             TRY(cursor_value_parse(&self->watermark.highest, type, buf_str(&from->cursor), err));
     }
-    if (req->within) TRY(sql_make(self, err)); /* set after describe */
+    if (req->within) TRY(postgres_statement_make(self, err)); /* set after describe */
     return readers_make(self, err);
 }
 

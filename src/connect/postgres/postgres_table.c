@@ -1,5 +1,8 @@
 /* Target tables in PostgreSQL: planned, created, given new columns. */
+#include "connect/postgres/postgres_table.h"
+
 #include "connect/postgres/postgres_look.h"
+#include "connect/postgres/postgres_sink.h"
 #include "connect/postgres/postgres_type.h"
 #include "foundation/base/mem.h"
 
@@ -142,7 +145,7 @@ static Status inspect(PostgresSink *self, PostgresTable *table, bool create, boo
     TRY(postgres_look(self, name, &table->look, err));
     TRY(postgres_look_read(table, table->look, found, err));
     /* A server that can't write every character refuses some. */
-    const char *encoding = PQparameterStatus(postgres_db_conn(self->db), "server_encoding");
+    const char *encoding = PQparameterStatus(postgres_db_conn(self->session.db), "server_encoding");
     table->checked = encoding && strcmp(encoding, "UTF8") != 0;
     if (!table->exists && !create) return table_missing(name, err);
     for (int32_t i = 0; i < table->schema->count; i++) {
@@ -166,13 +169,13 @@ Status postgres_table_inspect(PostgresSink *self, PostgresTable *table, Str name
     bool *found = mem_array(schema->count, (int64_t)sizeof *found);
     Status status = table->columns && table->new_columns && found ? OK : err_memory(err);
     /* Only a transaction has the settings that the server's words for types depend on. */
-    bool alone = PQtransactionStatus(postgres_db_conn(self->db)) == PQTRANS_IDLE;
+    bool alone = PQtransactionStatus(postgres_db_conn(self->session.db)) == PQTRANS_IDLE;
     if (status == OK && alone) {
-        status = postgres_db_begin(self->db, "READ ONLY", POSTGRES_ZONE_UTC, err);
+        status = postgres_db_begin(self->session.db, "READ ONLY", POSTGRES_ZONE_UTC, err);
     }
     if (status == OK) status = inspect(self, table, create, evolve, found, err);
-    if (status == OK && alone) status = postgres_db_exec(self->db, "COMMIT", err);
-    else if (alone) postgres_db_rollback(self->db);
+    if (status == OK && alone) status = postgres_db_exec(self->session.db, "COMMIT", err);
+    else if (alone) postgres_db_rollback(self->session.db);
     mem_free(found);
     return status;
 }
@@ -260,7 +263,7 @@ static Status run_ddl(void *arg, Str sql, Err *err)
     CLEANUP(buf_done) Buf text = buf_make(POSTGRES_SQL_MAX);
     TRY(buf_append(&text, sql, err));
     TRY(buf_terminate(&text, err));
-    return postgres_db_exec(self->db, text.data, err);
+    return postgres_db_exec(self->session.db, text.data, err);
 }
 
 Status postgres_table_prepare(PostgresSink *self, PostgresTable *table, Err *err)

@@ -4,6 +4,9 @@
 
 #include "engine/column/type.h"
 
+/* SourceInfo.wire: rows of binary COPY, without its header and trailer. */
+#define POSTGRES_WIRE "postgresql copy"
+
 /* The layout of a value's bytes in binary COPY; all numbers big-endian. */
 typedef enum PostgresForm {
     POSTGRES_BOOL,      /* 1 byte */

@@ -1,6 +1,11 @@
 /* What the plan says about a PostgreSQL source: estimates, and what makes a cursor slow or leaky.
  */
-#include "connect/postgres/postgres_source_impl.h"
+#include "connect/postgres/postgres_warnings.h"
+#include "connect/postgres/postgres_location.h"
+#include "connect/postgres/postgres_order.h"
+#include "connect/postgres/postgres_primary.h"
+#include "connect/postgres/postgres_sessions.h"
+#include "connect/postgres/postgres_watermark.h"
 #include "foundation/base/number.h"
 
 /* A number of EXPLAIN's JSON; the first is the whole plan's. */

@@ -1,6 +1,11 @@
 /* The stable watermark of a run: samples of the highest cursor, and the wait until one is stable.
  */
-#include "connect/postgres/postgres_source_impl.h"
+#include "connect/postgres/postgres_watermark.h"
+#include "connect/postgres/postgres_location.h"
+#include "connect/postgres/postgres_memory.h"
+#include "connect/postgres/postgres_primary.h"
+#include "connect/postgres/postgres_select.h"
+#include "connect/postgres/postgres_sessions.h"
 #include "foundation/base/clock.h"
 #include "foundation/base/number.h"
 
@@ -91,18 +96,18 @@ static Status highest_sql(PostgresSource *self, const int64_t *latest_number, Bu
     TRY(buf_append(sql, STR("SELECT pg_catalog.max("), err));
     TRY(postgres_db_quote(sql, self->source.req->cursor, err));
     TRY(buf_append(sql, STR(")::text FROM "), err));
-    TRY(postgres_source_from(self, sql, err));
+    TRY(postgres_select_from(self, sql, err));
     Str sep = STR(" WHERE ");
     if (self->begin.from.len) {
         TRY(buf_append(sql, sep, err));
-        TRY(postgres_source_bound(self, ">=", self->begin.from, sql, err));
+        TRY(postgres_select_bound(self, ">=", self->begin.from, sql, err));
         sep = STR(" AND ");
     }
     if (is_time(cursor_type(self))) {
         TRY(buf_append(sql, sep, err));
         if (latest_number) TRY(cursor_text(cursor_type(self), *latest_number, &to, err));
         Str bound = latest_number ? buf_str(&to) : STR("infinity");
-        TRY(postgres_source_bound(self, latest_number ? "<=" : "<", bound, sql, err));
+        TRY(postgres_select_bound(self, latest_number ? "<=" : "<", bound, sql, err));
     }
     return buf_terminate(sql, err);
 }
@@ -154,8 +159,8 @@ static Status highest(PostgresSource *self, bool *ret_some, int64_t *ret_cursor,
 
 static Status pause_until(PostgresSource *self, int64_t until_ns, Err *err)
 {
-    while (clock_mono_ns() < until_ns) {
-        postgres_pause(int64_min(until_ns, clock_mono_ns() + WATERMARK_TICK_NS));
+    for (int64_t now_ns = clock_mono_ns(); now_ns < until_ns; now_ns = clock_mono_ns()) {
+        clock_sleep_ns(int64_min(until_ns - now_ns, WATERMARK_TICK_NS));
         if (postgres_db_cancelled(self->db)) return err_set(err, ERR_CANCELLED, "cancelled");
     }
     return OK;

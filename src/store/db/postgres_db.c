@@ -20,18 +20,6 @@ PGconn *postgres_db_conn(PostgresDb *db)
     return db->conn;
 }
 
-Status postgres_db_error(PostgresDb *db, const PGresult *result, Err *err)
-{
-    bool cancelled = atomic_load(&db->cancelled);
-    bool lost = PQstatus(db->conn) == CONNECTION_BAD;
-    if (result && PQresultErrorField(result, PG_DIAG_SQLSTATE)) {
-        return postgres_error_result(result, cancelled, err);
-    }
-    if (cancelled) return err_set(err, ERR_CANCELLED, "cancelled");
-    if (!result || lost) return postgres_error_connection(db->conn, false, err);
-    return postgres_error_result(result, cancelled, err);
-}
-
 /* ---- statements ---- */
 
 /* The last result of what was sent; the first failure is the one that counts. */

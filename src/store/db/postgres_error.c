@@ -1,7 +1,10 @@
 /* PostgreSQL's SQLSTATEs and libpq's messages as errors of our kinds. */
 #include "store/db/postgres_error.h"
 
+#include <stdatomic.h>
+
 #include "foundation/base/redact.h"
+#include "store/db/postgres_db_impl.h"
 
 typedef struct StateKind {
     const char *prefix; /* the longest that fits counts: longer ones stand first */
@@ -261,4 +264,16 @@ Status postgres_error_connection(const PGconn *conn, bool opening, Err *err)
         return err_hint(err, "%s", LOST);
     }
     return err_hint(err, "is the server running there, and does it take connections from here?");
+}
+
+Status postgres_db_error(PostgresDb *db, const PGresult *result, Err *err)
+{
+    bool cancelled = atomic_load(&db->cancelled);
+    bool lost = PQstatus(db->conn) == CONNECTION_BAD;
+    if (result && PQresultErrorField(result, PG_DIAG_SQLSTATE)) {
+        return postgres_error_result(result, cancelled, err);
+    }
+    if (cancelled) return err_set(err, ERR_CANCELLED, "cancelled");
+    if (!result || lost) return postgres_error_connection(db->conn, false, err);
+    return postgres_error_result(result, cancelled, err);
 }

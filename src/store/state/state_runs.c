@@ -1,4 +1,6 @@
-/* Runs of pipelines, failed attempts, ticks, leases. */
+/* Runs of pipelines, failed attempts, ticks, leases, which of several neurons this is. */
+#include <stdio.h>
+
 #include "foundation/base/clock.h"
 #include "store/state/state_store_impl.h"
 
@@ -258,6 +260,34 @@ Status state_lease_drop(StateStore *store, Str name, Err *err)
     StateQuery query = {.sql = "DELETE FROM leases WHERE name=?1 AND owner=?2",
                         STATE_VALUES(state_text(name), state_text(str_from(store->owner)))};
     return state_query(store, &query, err);
+}
+
+/* ---- which of several neurons ---- */
+
+Status state_scope_take(StateStore *store, int64_t hold_us, int64_t *ret_number, Err *err)
+{
+    *ret_number = 0;
+    if (store->db) return OK;
+    for (int64_t n = 1; n <= STATE_REPLICAS_MAX; n++) {
+        char name[32];
+        int len = snprintf(name, sizeof name, "replica:%lld", (long long)n);
+        bool mine = false;
+        TRY(state_lease_take(store, str_make(name, len), hold_us, &mine, err));
+        if (!mine) continue;
+        buf_clear(&store->scope);
+        *ret_number = n;
+        return buf_printf(&store->scope, err, "%lld", (long long)n);
+    }
+    return err_set(err, ERR_LIMIT, "more than %d neurons on one state store", STATE_REPLICAS_MAX);
+}
+
+Status state_scope_renew(StateStore *store, int64_t hold_us, bool *ret_mine, Err *err)
+{
+    *ret_mine = true;
+    if (store->db) return OK;
+    char name[32];
+    int len = snprintf(name, sizeof name, "replica:%.*s", STR_ARG(buf_str(&store->scope)));
+    return state_lease_take(store, str_make(name, len), hold_us, ret_mine, err);
 }
 
 Status state_scope_adopt(StateStore *store, Err *err)
