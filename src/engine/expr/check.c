@@ -1,6 +1,7 @@
 /* The type check: names to columns, casts put in, literals to constants. */
 #include "engine/expr/check.h"
 
+#include "engine/expr/constant.h"
 #include "engine/expr/eval.h"
 #include "foundation/base/mem.h"
 #include "foundation/base/number.h"

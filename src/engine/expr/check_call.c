@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "engine/expr/check.h"
+#include "engine/expr/constant.h"
 #include "engine/expr/eval.h"
 
 enum { SIGNATURE_ARGS_MAX = 8, NO_MATCH = -1 };

@@ -49,11 +49,6 @@ void lane_forget(ErrorLane *lane, int64_t start, const uint64_t *rows);
 /* The first error of a row that still counts, or NULL. */
 const LaneError *lane_find(const ErrorLane *lane, int64_t row);
 
-/* A vector of `rows` elements; data is not zeroed when `raw`. */
-MUST_USE Status vector_make(Arena *arena, TypeId type, int64_t rows, bool raw, Vector *ret_vector,
-                            Err *err);
-int64_t vector_width(TypeId type);
-
 /* A column of the batch as a vector, without copying where the layouts agree. */
 MUST_USE Status eval_load(Eval *eval, const Column *column, Vector *ret_vector, Err *err);
 
@@ -67,11 +62,5 @@ MUST_USE Status eval_path(Eval *eval, const ExprNode *node, const Mask *active, 
 /* A JSON value as a dynamic one; text with escapes is decoded into the arena. */
 MUST_USE Status cell_from_slot(const JsonSlot *slot, Arena *arena, Cell *cell, bool *ret_null,
                                Err *err);
-
-/* While checking: turn a constant node into a literal. `must`: an error is a mistake in the text;
- * else the node stays as it is and fails when it is run. */
-MUST_USE Status eval_constant(Checker *checker, ExprNode *node, bool must, Err *err);
-/* While checking: make the call site's state. */
-MUST_USE Status eval_prepare(Checker *checker, ExprNode *node, Err *err);
 
 #endif

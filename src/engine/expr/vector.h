@@ -105,4 +105,9 @@ static inline uint8_t vector_scale(const Vector *v, int64_t row)
     return v->scales ? v->scales[row & v->mask] : v->scale;
 }
 
+/* A vector of `rows` elements; data is not zeroed when `raw`. */
+MUST_USE Status vector_make(Arena *arena, TypeId type, int64_t rows, bool raw, Vector *ret_vector,
+                            Err *err);
+int64_t vector_width(TypeId type);
+
 #endif

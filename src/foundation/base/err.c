@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "foundation/base/redact.h"
+#include "foundation/base/secret_list.h"
 
 static const struct {
     const char *name;

@@ -3,31 +3,24 @@
 #define NEURON_REDACT_H
 
 #include "foundation/base/err.h"
+#include "foundation/base/secret_list.h"
 
 /* Two things are kept from people:
  *
  * - Secrets, always: passwords, tokens and keys that the configuration or the command line held.
  *   They are registered where they are read (location_parse, the configuration's secret keys);
- *   every text of an Err and every field of the log passes redact_text, so that no result, report,
- *   page, state or letter made of them holds one.
+ *   every text of an Err and every field of the log passes redact_text (secret_list.h), so that no
+ * result, report, page, state or letter made of them holds one.
  * - Values of rows, where the configuration says `values: masked`: who puts a row's value into a
  *   text passes it through redact_value; texts of drivers and kernels that may hold values go
  *   through redact_quoted.
  *
  * Process-wide and thread-safe; a registered secret stays one until the process ends. */
 
-#define REDACT_MASK "***"
-/* What is longer is a document, not a secret. */
-enum { REDACT_SECRET_MAX = 8192 };
-
 /* From now on `***` stands for it in every text. Of letters alone, or of fewer than 6 bytes, it
  * counts only where no letter or digit stands beside it, so that a password "post" leaves
  * "postgresql" as it is. Empty and too long ones are none. FAIL: ERR_MEMORY. */
 MUST_USE Status redact_secret(Str secret, Err *err);
-/* Replaces secrets in place; the text never gets longer. `cut`: the text was cut at its end, where
- * the beginning of a secret counts too. Returns the new length. */
-int64_t redact_text(char *text, int64_t len, bool cut);
-
 /* `values: masked` of the configuration. */
 void redact_values_set(bool masked);
 bool redact_values(void);

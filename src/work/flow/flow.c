@@ -1,8 +1,10 @@
 /* The flow engine's frame: starts the threads, keeps the first error, collects the result. */
-#include "work/flow/flow_impl.h"
+#include "work/flow/flow.h"
 
-#include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
+#include "work/flow/flow_failure.h"
+#include "work/flow/flow_state.h"
+#include "work/flow/flow_threads.h"
 
 void flow_result_init(FlowResult *result)
 {
@@ -15,98 +17,16 @@ void flow_result_done(FlowResult *result)
     position_done(&result->position);
 }
 
-Status flow_item_new(Flow *flow, FlowItemKind kind, FlowItem **ret_item, Err *err)
-{
-    FlowItem *item = mem_zalloc((int64_t)sizeof *item);
-    if (!item) return err_memory(err);
-    item->kind = kind;
-    item->generation = atomic_load(&flow->generation);
-    *ret_item = item;
-    return OK;
-}
-
-void flow_item_free(FlowItem *item)
-{
-    if (!item) return;
-    batch_unref(item->batch);
-    batch_unref(item->rejects);
-    batch_unref(item->step_rejects);
-    mem_free(item->cursor);
-    mem_free(item);
-}
-
 static void item_drop(void *item)
 {
     flow_item_free(item);
-}
-
-int64_t flow_item_bytes(const FlowItem *item)
-{
-    int64_t bytes = item->batch ? batch_bytes(item->batch) : 0;
-    bytes += item->rejects ? batch_bytes(item->rejects) : 0;
-    bytes += item->step_rejects ? batch_bytes(item->step_rejects) : 0;
-    return bytes + (int64_t)sizeof *item;
-}
-
-void flow_fail(Flow *flow, const Err *err)
-{
-    pthread_mutex_lock(&flow->error_mutex);
-    if (!atomic_load(&flow->failed)) {
-        flow->error = *err;
-        if (flow_is_cancelled(flow)) IGNORE(err_to_cancelled(&flow->error));
-        atomic_store(&flow->failed, true);
-    }
-    pthread_mutex_unlock(&flow->error_mutex);
-    queue_cancel(flow->read_queue);
-    queue_cancel(flow->write_queue);
-    source_cancel(flow->spec->source);
-    pthread_mutex_lock(&flow->handshake.mutex);
-    pthread_cond_broadcast(&flow->handshake.cond);
-    pthread_mutex_unlock(&flow->handshake.mutex);
-}
-
-static bool is_cancelled(const FlowSpec *spec)
-{
-    return spec->end.cancelled && atomic_load(spec->end.cancelled);
-}
-
-bool flow_is_cancelled(const Flow *flow)
-{
-    return is_cancelled(flow->spec);
-}
-
-void flow_drop_epoch(Flow *flow, const int32_t *parts, int32_t count, int64_t epoch)
-{
-    pthread_mutex_lock(&flow->dropped_mutex);
-    for (int32_t i = 0; i < count; i++) {
-        int32_t at = 0;
-        while (at < flow->dropped_count && flow->dropped[at].part != parts[i]) at++;
-        if (at == FLOW_REVOKED_MAX) continue;
-        if (at == flow->dropped_count) flow->dropped_count++;
-        flow->dropped[at] = (DroppedEpoch){parts[i], epoch};
-    }
-    pthread_mutex_unlock(&flow->dropped_mutex);
-}
-
-bool flow_item_is_stale(Flow *flow, const FlowItem *item)
-{
-    if (item->kind != ITEM_ROWS) return false;
-    if (item->generation < atomic_load(&flow->generation)) return true;
-    bool stale = false;
-    pthread_mutex_lock(&flow->dropped_mutex);
-    for (int32_t i = 0; i < flow->dropped_count && item->has_span; i++) {
-        const DroppedEpoch *dropped = &flow->dropped[i];
-        stale |= dropped->part == item->span.part && item->epoch <= dropped->epoch;
-    }
-    pthread_mutex_unlock(&flow->dropped_mutex);
-    return stale;
 }
 
 static Status flow_init(Flow *flow, const FlowSpec *spec, FlowResult *result, Err *err)
 {
     *flow = (Flow){.spec = spec, .result = result};
     pthread_mutex_init(&flow->error_mutex, NULL);
-    pthread_mutex_init(&flow->dropped_mutex, NULL);
+    pthread_mutex_init(&flow->dropped.mutex, NULL);
     pthread_mutex_init(&flow->handshake.mutex, NULL);
     thread_cond_init(&flow->handshake.cond);
     position_init(&flow->handshake.position);
@@ -126,7 +46,7 @@ static void flow_done(Flow *flow)
     position_done(&flow->take.from);
     pthread_cond_destroy(&flow->handshake.cond);
     pthread_mutex_destroy(&flow->handshake.mutex);
-    pthread_mutex_destroy(&flow->dropped_mutex);
+    pthread_mutex_destroy(&flow->dropped.mutex);
     pthread_mutex_destroy(&flow->error_mutex);
 }
 
@@ -160,14 +80,14 @@ static void threads_join(Flow *flow)
 /* The run itself, once source and sink are open. Every thread has ended when it returns. */
 static Status flow_threads(Flow *flow, Err *err)
 {
-    Status status = flow_watch_start(flow, err);
+    Status status = flow_watch_start(&flow->watch, flow->spec, err);
     if (status == OK) status = threads_start(flow, err);
     if (status == OK) status = flow_write(flow, err);
     if (status != OK) flow_fail(flow, err);
     queue_cancel(flow->read_queue);
     queue_cancel(flow->write_queue);
     threads_join(flow);
-    flow_watch_end(flow);
+    flow_watch_end(&flow->watch);
     if (!atomic_load(&flow->failed)) return status;
     /* An error of another thread came first and is the cause; the writer only saw the end. */
     *err = flow->error;
@@ -195,7 +115,7 @@ Status flow_run(const FlowSpec *spec, FlowResult *ret_result, Err *err)
 {
     Err local = {0};
     if (!err) err = &local;
-    if (flow_open(spec, err) != OK) return is_cancelled(spec) ? err_to_cancelled(err) : FAIL;
+    if (flow_open(spec, err) != OK) return flow_is_cancelled(spec) ? err_to_cancelled(err) : FAIL;
     Flow *flow = mem_zalloc((int64_t)sizeof *flow);
     if (!flow) return err_memory(err);
     Status status = flow_init(flow, spec, ret_result, err);

@@ -26,11 +26,11 @@ Status writer_init(Writer *self, Flow *flow, Err *err)
 
 void writer_done(Writer *self)
 {
-    while (self->pending) {
-        PendingCommit *next = self->pending->next;
-        position_done(&self->pending->position);
-        mem_free(self->pending);
-        self->pending = next;
+    while (self->pending.first) {
+        PendingCommit *next = self->pending.first->next;
+        position_done(&self->pending.first->position);
+        mem_free(self->pending.first);
+        self->pending.first = next;
     }
     flow_rejects_done(&self->rejects);
     mem_free(self->asked);
@@ -223,9 +223,9 @@ static Status pending_add(Writer *self, Err *err)
         mem_free(pending);
         return FAIL;
     }
-    if (self->pending_last) self->pending_last->next = pending;
-    else self->pending = pending;
-    self->pending_last = pending;
+    if (self->pending.last) self->pending.last->next = pending;
+    else self->pending.first = pending;
+    self->pending.last = pending;
     return OK;
 }
 
@@ -241,19 +241,19 @@ static Status settle(Writer *self, const Position *position, Err *err)
 /* Settle the completed prefix of pending cycles. */
 Status pending_settle(Writer *self, Err *err)
 {
-    while (self->pending) {
+    while (self->pending.first) {
         Outcome outcome = OUTCOME_UNKNOWN;
         SinkCounts counts = {0};
-        TRY(sink_outcome(self->spec->sink, self->spec->run_id, self->pending->cycle, &outcome,
+        TRY(sink_outcome(self->spec->sink, self->spec->run_id, self->pending.first->cycle, &outcome,
                          &counts, err));
         if (outcome == OUTCOME_UNKNOWN) return OK;
         if (outcome == OUTCOME_NOT_COMMITTED) {
             return err_set(err, ERR_CONNECT, "rows of an earlier cycle were not delivered");
         }
-        PendingCommit *done = self->pending;
+        PendingCommit *done = self->pending.first;
         TRY(settle(self, &done->position, err));
-        self->pending = done->next;
-        if (!self->pending) self->pending_last = NULL;
+        self->pending.first = done->next;
+        if (!self->pending.first) self->pending.last = NULL;
         position_done(&done->position);
         mem_free(done);
     }

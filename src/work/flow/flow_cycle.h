@@ -2,7 +2,7 @@
 #ifndef NEURON_FLOW_CYCLE_H
 #define NEURON_FLOW_CYCLE_H
 
-#include "work/flow/flow_impl.h"
+#include "work/flow/flow_state.h"
 #include "work/flow/flow_rejects.h"
 
 /* A commit whose delivery is not decided yet, in order. */
@@ -11,6 +11,10 @@ typedef struct PendingCommit {
     int64_t cycle;
     Position position;
 } PendingCommit;
+
+typedef struct PendingCommits {
+    PendingCommit *first, *last;
+} PendingCommits;
 
 typedef struct Writer {
     Flow *flow;
@@ -24,7 +28,7 @@ typedef struct Writer {
     int64_t written, held, cycle_bytes;
     Position position; /* committed plus the open cycle */
     Position begun;    /* where reading of each part began: so far it was committed */
-    PendingCommit *pending, *pending_last;
+    PendingCommits pending;
     int64_t start_ns, progress_ns, start_us;
     int64_t take_ns; /* parts are not taken over before this */
     FlowTake *asked; /* with FlowSpec.asks: a copy */

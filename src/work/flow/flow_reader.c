@@ -1,7 +1,9 @@
 /* The reader: polls one part of the source, hands events on, answers revokes. */
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
-#include "work/flow/flow_impl.h"
+#include "work/flow/flow_failure.h"
+#include "work/flow/flow_state.h"
+#include "work/flow/flow_threads.h"
 
 /* How long a poll or a wait for room lasts before the reader looks up. */
 #define READER_TICK_NS INT64_C(100000000)
@@ -9,7 +11,7 @@
 static Status item_from_event(Flow *flow, SourceEvent *event, FlowItem **ret_item, Err *err)
 {
     FlowItem *item = NULL;
-    if (flow_item_new(flow, ITEM_ROWS, &item, err) != OK) {
+    if (flow_item_new(ITEM_ROWS, atomic_load(&flow->generation), &item, err) != OK) {
         batch_unref(event->batch);
         batch_unref(event->rejects);
         return FAIL;
@@ -40,7 +42,7 @@ static Status item_from_event(Flow *flow, SourceEvent *event, FlowItem **ret_ite
 static Status wake_writer(Flow *flow, Err *err)
 {
     FlowItem *wake = NULL;
-    TRY(flow_item_new(flow, ITEM_WAKE, &wake, err));
+    TRY(flow_item_new(ITEM_WAKE, atomic_load(&flow->generation), &wake, err));
     if (queue_push_control(flow->write_queue, wake) != QUEUE_OK) flow_item_free(wake);
     return OK;
 }
@@ -83,7 +85,7 @@ static void cut_off(Flow *flow)
     pthread_mutex_lock(&r->mutex);
     if (!r->answered) {
         r->lost = r->cut = true;
-        flow_cancel_sinks(flow);
+        flow_cancel_sinks(flow->spec);
     }
     pthread_mutex_unlock(&r->mutex);
 }
@@ -146,7 +148,7 @@ static bool item_matches_stale(void *item, void *flow)
 static Status reader_revoke(Flow *flow, const SourceEvent *event, Err *err)
 {
     Handshake *r = &flow->handshake;
-    flow_drop_epoch(flow, event->parts, event->part_count, event->epoch);
+    dropped_add(&flow->dropped, event->parts, event->part_count, event->epoch);
     take_void(flow);
     handshake_ask(flow, event);
     (void)queue_drop_if(flow->read_queue, item_matches_stale, flow);
@@ -224,7 +226,7 @@ static Status reader_event(FlowReader *reader, SourceEvent *event, Err *err)
         TRY(item_from_event(flow, event, &item, err));
         return reader_push(reader, item, err);
     case SOURCE_IDLE:
-        TRY(flow_item_new(flow, ITEM_IDLE, &item, err));
+        TRY(flow_item_new(ITEM_IDLE, atomic_load(&flow->generation), &item, err));
         return reader_push(reader, item, err);
     case SOURCE_REVOKE:
     case SOURCE_LOST:
@@ -271,12 +273,12 @@ static Status reader_stay(FlowReader *reader, Err *err)
     Flow *flow = reader->flow;
     Handshake *r = &flow->handshake;
     FlowItem *item = NULL;
-    TRY(flow_item_new(flow, ITEM_LAST, &item, err));
+    TRY(flow_item_new(ITEM_LAST, atomic_load(&flow->generation), &item, err));
     int64_t generation = item->generation;
     bool assigned = false;
     TRY(reader_push(reader, item, err));
     while (!assigned && !reader_is_over(flow) && atomic_load(&flow->generation) == generation) {
-        if (flow_is_cancelled(flow)) return err_set(err, ERR_CANCELLED, "cancelled");
+        if (flow_is_cancelled(flow->spec)) return err_set(err, ERR_CANCELLED, "cancelled");
         pthread_mutex_lock(&r->mutex);
         bool asked = r->rewind;
         if (!asked && !atomic_load(&flow->ending)) {
@@ -293,7 +295,7 @@ static Status reader_loop(FlowReader *reader, Err *err)
 {
     Flow *flow = reader->flow;
     while (!reader_is_over(flow)) {
-        if (flow_is_cancelled(flow)) return err_set(err, ERR_CANCELLED, "cancelled");
+        if (flow_is_cancelled(flow->spec)) return err_set(err, ERR_CANCELLED, "cancelled");
         TRY(reader_rewind(flow, err));
         TRY(reader_take(flow, err));
         SourceEvent event = {0};

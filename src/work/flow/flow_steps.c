@@ -1,7 +1,9 @@
 /* The step thread: runs every batch through the steps and counts what became of its rows. */
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
-#include "work/flow/flow_impl.h"
+#include "work/flow/flow_failure.h"
+#include "work/flow/flow_state.h"
+#include "work/flow/flow_threads.h"
 
 typedef struct StepsThread {
     Flow *flow;
@@ -88,7 +90,7 @@ static Status steps_finish(StepsThread *self, Err *err)
     bool more = true;
     while (more && !atomic_load(&self->flow->failed)) {
         FlowItem *item = NULL;
-        TRY(flow_item_new(self->flow, ITEM_ROWS, &item, err));
+        TRY(flow_item_new(ITEM_ROWS, atomic_load(&self->flow->generation), &item, err));
         StepSums before = sums_now(spec);
         if (step_chain_finish(spec->steps, spec->step_count, &spec->expr, &self->rejects, &at,
                               &item->batch, err) != OK) {
@@ -101,7 +103,7 @@ static Status steps_finish(StepsThread *self, Err *err)
         TRY(steps_push(self, item, err));
     }
     FlowItem *end = NULL;
-    TRY(flow_item_new(self->flow, ITEM_END, &end, err));
+    TRY(flow_item_new(ITEM_END, atomic_load(&self->flow->generation), &end, err));
     return steps_push(self, end, err);
 }
 

@@ -1,6 +1,8 @@
 /* The writer: takes items, ends cycles in time, answers the reader. */
 #include "foundation/base/clock.h"
 #include "work/flow/flow_cycle.h"
+#include "work/flow/flow_failure.h"
+#include "work/flow/flow_threads.h"
 
 #define WRITER_TICK_NS INT64_C(50000000)
 #define PROGRESS_NS INT64_C(100000000)
@@ -52,7 +54,7 @@ static bool was_cut_off(Writer *self, Err *err)
     pthread_mutex_lock(&r->mutex);
     bool cut = r->asked && !r->answered && r->cut;
     pthread_mutex_unlock(&r->mutex);
-    cut = cut && err->kind == ERR_CANCELLED && !flow_is_cancelled(self->flow);
+    cut = cut && err->kind == ERR_CANCELLED && !flow_is_cancelled(self->flow->spec);
     if (cut) err_clear(err);
     return cut;
 }
@@ -120,7 +122,7 @@ static Status rewind_wait(Writer *self, Err *err)
     Handshake *r = &self->flow->handshake;
     for (;;) {
         TRY(handshake_answer(self, err));
-        if (atomic_load(&self->flow->failed) || flow_is_cancelled(self->flow)) {
+        if (atomic_load(&self->flow->failed) || flow_is_cancelled(self->flow->spec)) {
             return err_set(err, ERR_CANCELLED, "cancelled");
         }
         bool gone = atomic_load(&self->flow->readers_open) == 0;
@@ -304,11 +306,11 @@ static Status writer_loop(Writer *self, Err *err)
     bool end = false;
     while (!end) {
         TRY(handshake_answer(self, err));
-        if (flow_is_cancelled(self->flow)) return err_set(err, ERR_CANCELLED, "cancelled");
+        if (flow_is_cancelled(self->flow->spec)) return err_set(err, ERR_CANCELLED, "cancelled");
         Status status = writer_take(self, err);
         if (status == OK) status = writer_step(self, &end, err);
         if (status != OK && !was_cut_off(self, err)) return FAIL;
-        if (self->pending) TRY(pending_settle(self, err));
+        if (self->pending.first) TRY(pending_settle(self, err));
         writer_progress(self, "read");
     }
     return OK;
@@ -317,8 +319,8 @@ static Status writer_loop(Writer *self, Err *err)
 /* Wait until every pending cycle is decided. */
 static Status pending_drain(Writer *self, Err *err)
 {
-    while (self->pending) {
-        if (flow_is_cancelled(self->flow)) return err_set(err, ERR_CANCELLED, "cancelled");
+    while (self->pending.first) {
+        if (flow_is_cancelled(self->flow->spec)) return err_set(err, ERR_CANCELLED, "cancelled");
         TRY(pending_settle(self, err));
     }
     return OK;

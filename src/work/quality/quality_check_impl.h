@@ -88,7 +88,8 @@ struct QualityCheck {
 MUST_USE Status check_compile(QualityCheck *check, Err *err);
 /* rule_measure.c: one rule over a batch; the bits of failed rows of row rules in check->bad. */
 MUST_USE Status rule_measure(QualityCheck *check, RuleState *state, const Batch *batch, Err *err);
-/* Text of a value that is not NULL: the column's bytes where it is text, else written to `to`. */
+/* cell_text.c: text of a value that is not NULL: the column's bytes where it is text, else written
+ * to `to`. */
 MUST_USE Status value_text(const Column *column, int64_t row, Buf *to, Str *ret_text, Err *err);
 /* column_moments.c */
 MUST_USE Status moments_add(RuleState *state, const Column *column, const uint64_t *mask, Err *err);

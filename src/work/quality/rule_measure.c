@@ -22,22 +22,6 @@ static inline bool in_mask(const uint64_t *mask, int64_t row)
     return !mask || ((mask[row >> 6] >> (row & 63)) & 1);
 }
 
-/* Text of a value that is not NULL: the column's bytes where it is text, else written to `to`. */
-Status value_text(const Column *column, int64_t row, Buf *to, Str *ret_text, Err *err)
-{
-    int64_t at = row;
-    const Column *from = column;
-    if (column->type == TYPE_DYNAMIC) from = column_dynamic(column, row, &at);
-    if (from->type == TYPE_TEXT || from->type == TYPE_JSON) {
-        *ret_text = column_text(from, at);
-        return OK;
-    }
-    buf_clear(to);
-    TRY(json_write_plain(from, at, to, err));
-    *ret_text = buf_str(to);
-    return OK;
-}
-
 /* ---- rows that fail ---- */
 
 static void mark_nulls(const QualityCheck *check, const Column *column)

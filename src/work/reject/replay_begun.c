@@ -156,13 +156,3 @@ Status replay_rows_finish(const Replay *replay, Err *err)
     if (status == OK) return OK;
     return err_prefix(err, "what the last replay had begun can't be finished: ");
 }
-
-/* ---- tables ---- */
-
-Status replay_forget(const Replay *replay, Str run_id, Str places, Err *err)
-{
-    const RefusedPlace *place = replay->place;
-    Str table = place->pipeline ? place->pipeline->reject_table : place->table;
-    PipelineEnv env = {.cancelled = replay->env->stop};
-    return rejects_forget(place->location, table, run_id, places, &env, err);
-}

@@ -27,15 +27,6 @@ void replay_rows_done(ReplayRows *rows)
 
 /* ---- gathering ---- */
 
-/* "2. where" failed: from it on. "read": from the first. "write": none. */
-int32_t replay_first_step(const PipelineConfig *p, Str stage)
-{
-    int64_t number = 0, dot = str_find_char(stage, '.');
-    bool numbered = dot > 0 && number_parse_int64(str_slice(stage, 0, dot), &number) == NUMBER_OK;
-    if (numbered && number >= 1 && number <= p->step_count) return (int32_t)number - 1;
-    return str_eq(stage, STR("read")) ? 0 : p->step_count;
-}
-
 static Status stage_open(const ReplayRows *rows, StageRows *stage, Err *err)
 {
     Str folder = rows->replay->env->spool_folder;
@@ -152,22 +143,6 @@ static Status begin(const ReplayRows *rows, const char *run, Err *err)
 }
 
 /* ---- loading ---- */
-
-Status replay_pipeline(const RefusedPlace *place, Arena *arena, PipelineConfig *p, Err *err)
-{
-    *p = *place->pipeline;
-    p->from_table = p->query = STR_NULL;
-    p->param_count = 0;
-    p->incremental = (Incremental){0};
-    if (p->mode == SINK_REPLACE || p->mode == SINK_MIRROR) {
-        p->mode = p->key_count ? SINK_UPSERT : SINK_APPEND;
-    }
-    /* A file belongs to one name, the pipeline's own; it takes what has none. */
-    if (p->to.kind != LOCATION_FILE)
-        return arena_printf(arena, &p->name, err, "%.*s.rejects", STR_ARG(p->name));
-    p->name = STR_NULL;
-    return OK;
-}
 
 static Status stage_load(const ReplayRows *rows, StageRows *stage, const char *run, Arena *arena,
                          RunResult *result, Err *err)

@@ -35,7 +35,7 @@ MUST_USE Status replay_rows_run(ReplayRows *rows, Err *err);
 /* What was begun earlier: what of it was published is marked, and the rest is as if it had never
  * been. */
 MUST_USE Status replay_rows_finish(const Replay *replay, Err *err);
-/* The first step that rows of this stage go through. */
+/* replay_pipeline.c: the first step that rows of this stage go through. */
 int32_t replay_first_step(const PipelineConfig *pipeline, Str stage);
 /* The pipeline under the name of its replays; texts in the arena. */
 MUST_USE Status replay_pipeline(const RefusedPlace *place, Arena *arena,
