@@ -65,6 +65,13 @@ extern const FunctionTable HASH_FUNCTIONS;
 extern const FunctionTable JSON_FUNCTIONS;
 extern const FunctionTable ARRAY_FUNCTIONS;
 extern const FunctionTable QUOTE_FUNCTIONS;
+extern const FunctionTable TYPE_FUNCTIONS;
+extern const FunctionTable INTERVAL_FUNCTIONS;
+extern const FunctionTable JSON_EDIT_FUNCTIONS;
+extern const FunctionTable JSON_SEARCH_FUNCTIONS;
+extern const FunctionTable EXACT_FUNCTIONS;
+extern const FunctionTable TRIG_FUNCTIONS;
+extern const FunctionTable BYTES_FUNCTIONS;
 extern const FunctionTable FORMAT_DATE_FUNCTIONS;
 extern const FunctionTable FORMAT_NUMBER_FUNCTIONS;
 

@@ -1,6 +1,6 @@
 /* Arrays of SQL: JSON arrays whose elements are counted from 1. */
 #include "engine/expr/canonical.h"
-#include "engine/expr/kernel.h"
+#include "engine/expr/json_part.h"
 #include "engine/expr/text_value.h"
 #include "foundation/codec/json_writer.h"
 
@@ -14,16 +14,9 @@ static bool array_slot(KernelCall *call, int32_t arg, int64_t row, JsonSlot *ret
     return false;
 }
 
-/* An element as it is in the text. */
-static Str source_of(const JsonSlot *slot)
-{
-    return slot->kind == JSON_STRING ? str_make(slot->text.ptr - 1, slot->text.len + 2)
-                                     : slot->text;
-}
-
 static bool same_value(const KernelCall *call, const JsonSlot *slot, Str wanted)
 {
-    return canonical_compare(source_of(slot), wanted, call->arena) == 0;
+    return canonical_compare(json_part_source(slot), wanted, call->arena) == 0;
 }
 
 static Status put_item(Buf *out, Str item, Err *err)
@@ -36,7 +29,7 @@ static Status put_items(Buf *out, const JsonSlot *array, Err *err)
 {
     JsonIter iter = json_iter(array);
     JsonSlot item;
-    while (json_iter_next(&iter, NULL, &item)) TRY(put_item(out, source_of(&item), err));
+    while (json_iter_next(&iter, NULL, &item)) TRY(put_item(out, json_part_source(&item), err));
     return OK;
 }
 
@@ -205,7 +198,7 @@ static bool holds(const KernelCall *call, const JsonSlot *outer, const JsonSlot 
         bool found = false;
         JsonIter iter = json_iter(outer);
         while (!found && one.kind != JSON_NULL && json_iter_next(&iter, NULL, &other)) {
-            found = other.kind != JSON_NULL && same_value(call, &other, source_of(&one));
+            found = other.kind != JSON_NULL && same_value(call, &other, json_part_source(&one));
         }
         if (found == any) return any;
     }
@@ -301,7 +294,7 @@ static Status kernel_array_replace(KernelCall *call, Err *err)
         JsonIter iter = json_iter(&array);
         while (json_iter_next(&iter, NULL, &item)) {
             bool same = same_value(call, &item, buf_str(&from));
-            if (!same) TRY(put_item(&out, source_of(&item), err));
+            if (!same) TRY(put_item(&out, json_part_source(&item), err));
             else if (call->arg_count > 2) TRY(put_item(&out, buf_str(&to), err));
         }
         TRY(end_array(call, row, &out, err));
@@ -324,7 +317,7 @@ static Status kernel_trim_array(KernelCall *call, Err *err)
         TRY(begin_array(&out, err));
         JsonIter iter = json_iter(&array);
         for (int64_t i = gone; i < count && json_iter_next(&iter, NULL, &item); i++) {
-            TRY(put_item(&out, source_of(&item), err));
+            TRY(put_item(&out, json_part_source(&item), err));
         }
         TRY(end_array(call, row, &out, err));
     }

@@ -4,6 +4,7 @@
 
 #include "engine/expr/kernel.h"
 #include "engine/expr/number_value.h"
+#include "foundation/codec/timezone.h"
 
 typedef enum TimeField {
     FIELD_MICROSECONDS,
@@ -24,13 +25,51 @@ typedef enum TimeField {
     FIELD_DOY,
     FIELD_ISOYEAR,
     FIELD_EPOCH,
+    FIELD_JULIAN,
+    FIELD_TIMEZONE,
+    FIELD_TIMEZONE_HOUR,
+    FIELD_TIMEZONE_MINUTE,
     FIELD_UNKNOWN
 } TimeField;
 
 static const char *const FIELD_NAMES[] = {
-    "microseconds", "milliseconds", "second",  "minute", "hour",    "day",
-    "week",         "month",        "quarter", "year",   "decade",  "century",
-    "millennium",   "dow",          "isodow",  "doy",    "isoyear", "epoch"};
+    "microseconds",   "milliseconds", "second",  "minute", "hour",    "day",        "week",
+    "month",          "quarter",      "year",    "decade", "century", "millennium", "dow",
+    "isodow",         "doy",          "isoyear", "epoch",  "julian",  "timezone",   "timezone_hour",
+    "timezone_minute"};
+
+/* Other names of some. */
+static const struct {
+    const char *name;
+    TimeField field;
+} FIELD_ALIASES[] = {
+    {"us", FIELD_MICROSECONDS},
+    {"usec", FIELD_MICROSECONDS},
+    {"microsecond", FIELD_MICROSECONDS},
+    {"ms", FIELD_MILLISECONDS},
+    {"msec", FIELD_MILLISECONDS},
+    {"millisecond", FIELD_MILLISECONDS},
+    {"s", FIELD_SECOND},
+    {"sec", FIELD_SECOND},
+    {"m", FIELD_MINUTE},
+    {"min", FIELD_MINUTE},
+    {"h", FIELD_HOUR},
+    {"hr", FIELD_HOUR},
+    {"d", FIELD_DAY},
+    {"w", FIELD_WEEK},
+    {"mon", FIELD_MONTH},
+    {"qtr", FIELD_QUARTER},
+    {"y", FIELD_YEAR},
+    {"yr", FIELD_YEAR},
+    {"dec", FIELD_DECADE},
+    {"c", FIELD_CENTURY},
+    {"cent", FIELD_CENTURY},
+    {"centuries", FIELD_CENTURY},
+    {"mil", FIELD_MILLENNIUM},
+    {"millennia", FIELD_MILLENNIUM},
+    {"timezone_h", FIELD_TIMEZONE_HOUR},
+    {"timezone_m", FIELD_TIMEZONE_MINUTE},
+};
 
 static TimeField field_of(Str name)
 {
@@ -39,6 +78,13 @@ static TimeField field_of(Str name)
         if (str_eq_nocase(name, one)) return (TimeField)i;
         bool plural = name.len == one.len + 1 && (name.ptr[one.len] | 32) == 's';
         if (plural && str_starts_nocase(name, one)) return (TimeField)i;
+    }
+    for (int64_t i = 0; i < COUNT_OF(FIELD_ALIASES); i++) {
+        Str one = str_from(FIELD_ALIASES[i].name);
+        bool plural = name.len == one.len + 1 && one.len > 1 && (name.ptr[one.len] | 32) == 's';
+        if (str_eq_nocase(name, one) || (plural && str_starts_nocase(name, one))) {
+            return FIELD_ALIASES[i].field;
+        }
     }
     return FIELD_UNKNOWN;
 }
@@ -84,6 +130,17 @@ static int64_t century_of(int64_t year, int64_t size)
     return year > 0 ? (year + size - 1) / size : -((size - year) / size);
 }
 
+/* The Julian day with the part of the day that has passed. */
+static Decimal julian_day(int64_t us)
+{
+    Decimal part = {0}, sum = {0};
+    int64_t days = days_of(us);
+    (void)decimal_div(decimal_from_int64(us - days * DATETIME_DAY_US),
+                      decimal_from_int64(DATETIME_DAY_US), &part);
+    (void)decimal_add(decimal_from_int64(days + 2440588), part, &sum);
+    return sum;
+}
+
 static Decimal timestamp_field(int64_t us, TimeField field)
 {
     CivilTime c = datetime_civil(us);
@@ -127,6 +184,11 @@ static Decimal timestamp_field(int64_t us, TimeField field)
         return micro(shown_year(year), 0);
     case FIELD_EPOCH:
         return micro(us, 6);
+    case FIELD_JULIAN:
+        return julian_day(us);
+    case FIELD_TIMEZONE:
+    case FIELD_TIMEZONE_HOUR:
+    case FIELD_TIMEZONE_MINUTE:
     case FIELD_UNKNOWN:
         break;
     }
@@ -136,7 +198,8 @@ static Decimal timestamp_field(int64_t us, TimeField field)
 static void put_infinite(KernelCall *call, int64_t row, int64_t us, TimeField field)
 {
     bool grows = field >= FIELD_YEAR && field <= FIELD_MILLENNIUM;
-    if (!grows && field != FIELD_EPOCH && field != FIELD_ISOYEAR) call_null(call, row);
+    bool whole = field == FIELD_EPOCH || field == FIELD_ISOYEAR || field == FIELD_JULIAN;
+    if (!grows && !whole) call_null(call, row);
     else {
         number_put_double(call->result, row, us > 0 ? (double)INFINITY : -(double)INFINITY);
     }
@@ -157,9 +220,13 @@ static Status kernel_extract_timestamp(KernelCall *call, Err *err UNUSED)
         TimeField field;
         int64_t us = kernel_int64(call, 1, row);
         if (!known_field(call, row, &field)) continue;
-        if (us == DATETIME_INFINITY || us == DATETIME_NEG_INFINITY)
+        bool zone = field >= FIELD_TIMEZONE;
+        if (zone && call->args[1].type != TYPE_TIMESTAMPTZ) {
+            call_error(call, row, "0A000", "unit \"%s\" not supported for type timestamp",
+                       FIELD_NAMES[field]);
+        } else if (us == DATETIME_INFINITY || us == DATETIME_NEG_INFINITY) {
             put_infinite(call, row, us, field);
-        else number_put(call->result, row, timestamp_field(us, field));
+        } else number_put(call->result, row, timestamp_field(us, field));
     }
     return OK;
 }
@@ -173,10 +240,11 @@ static Status kernel_extract_date(KernelCall *call, Err *err UNUSED)
         bool infinite = days == DATE_INFINITY || days == DATE_NEG_INFINITY;
         Decimal value = infinite ? micro(0, 0) : timestamp_field(days * DATETIME_DAY_US, field);
         if (infinite) put_infinite(call, row, days, field);
-        else if (field <= FIELD_HOUR) {
+        else if (field <= FIELD_HOUR || field >= FIELD_TIMEZONE) {
             call_error(call, row, "0A000", "unit \"%s\" not supported for type date",
                        FIELD_NAMES[field]);
         } else {
+            if (field == FIELD_JULIAN) value = decimal_from_int64(days + INT64_C(2440588));
             if (field == FIELD_EPOCH) value = (Decimal){value.value / 1000000, 0};
             number_put(call->result, row, value);
         }
@@ -238,6 +306,10 @@ static Decimal interval_field(Interval i, TimeField field)
     case FIELD_ISODOW:
     case FIELD_DOY:
     case FIELD_ISOYEAR:
+    case FIELD_JULIAN:
+    case FIELD_TIMEZONE:
+    case FIELD_TIMEZONE_HOUR:
+    case FIELD_TIMEZONE_MINUTE:
     case FIELD_UNKNOWN:
         break;
     }
@@ -249,7 +321,7 @@ static Status kernel_extract_interval(KernelCall *call, Err *err UNUSED)
     FOR_ACTIVE (call, row) {
         TimeField field;
         if (!known_field(call, row, &field)) continue;
-        bool none = field == FIELD_WEEK || (field >= FIELD_DOW && field <= FIELD_ISOYEAR);
+        bool none = field == FIELD_WEEK || (field >= FIELD_DOW && field != FIELD_EPOCH);
         if (none) {
             call_error(call, row, "0A000", "unit \"%s\" not supported for type interval",
                        FIELD_NAMES[field]);
@@ -304,10 +376,65 @@ static int64_t truncate(int64_t us, TimeField field)
     case FIELD_DOY:
     case FIELD_ISOYEAR:
     case FIELD_EPOCH:
+    case FIELD_JULIAN:
+    case FIELD_TIMEZONE:
+    case FIELD_TIMEZONE_HOUR:
+    case FIELD_TIMEZONE_MINUTE:
     case FIELD_UNKNOWN:
         break;
     }
     return us;
+}
+
+/* Cut by the clock of a zone. */
+static Status kernel_date_trunc_zone(KernelCall *call, Err *err UNUSED)
+{
+    FOR_ACTIVE (call, row) {
+        TimeField field;
+        Timezone *zone = NULL;
+        Err failed = {0};
+        int64_t us = kernel_int64(call, 1, row);
+        if (!known_field(call, row, &field)) continue;
+        if (field >= FIELD_DOW) {
+            call_error(call, row, "0A000", "unit \"%s\" not supported for date_trunc",
+                       FIELD_NAMES[field]);
+        } else if (us == DATETIME_INFINITY || us == DATETIME_NEG_INFINITY) {
+            vector_int64(call->result)[row] = us;
+        } else if (timezone_load(kernel_text(call, 2, row), &zone, &failed) != OK) {
+            call_error(call, row, "22023", "%s", failed.message);
+        } else {
+            int64_t local = truncate(timezone_to_local(zone, us), field);
+            vector_int64(call->result)[row] = field <= FIELD_HOUR
+                                                  ? us - (timezone_to_local(zone, us) - local)
+                                                  : timezone_to_utc(zone, local);
+            timezone_free(zone);
+        }
+    }
+    return OK;
+}
+
+static Status kernel_date_trunc_interval(KernelCall *call, Err *err UNUSED)
+{
+    static const int64_t UNITS[] = {1, 1000, 1000000, 60000000, 3600000000};
+    static const int32_t MONTHS[] = {1, 3, 12, 120, 1200, 12000};
+    FOR_ACTIVE (call, row) {
+        TimeField field;
+        if (!known_field(call, row, &field)) continue;
+        Interval i = vector_interval(&call->args[1])[row & call->args[1].mask];
+        if (field >= FIELD_DOW || field == FIELD_WEEK) {
+            call_error(call, row, "0A000", "unit \"%s\" not supported for type interval",
+                       FIELD_NAMES[field]);
+            continue;
+        }
+        if (field <= FIELD_HOUR) i.us -= i.us % UNITS[field];
+        else i.us = 0;
+        if (field > FIELD_DAY) {
+            i.days = 0;
+            i.months -= i.months % MONTHS[field - FIELD_MONTH];
+        }
+        vector_interval(call->result)[row] = i;
+    }
+    return OK;
 }
 
 static Status kernel_date_trunc(KernelCall *call, Err *err UNUSED)
@@ -393,6 +520,8 @@ static const Function FUNCTIONS[] = {
      "extract as a function.", "date_part('day', timestamptz '2024-02-29Z') = 29", 0, 0, "extract"},
     {"date_part", "text, date -> numeric", kernel_extract_date, FALLIBLE, D,
      "extract as a function.", "date_part('year', date '2024-02-29') = 2024", 0, 0, "extract"},
+    {"date_part", "text, time -> numeric", kernel_extract_time, FALLIBLE, D,
+     "extract as a function.", "date_part('hour', time '05:00') = 5", 0, 0, "extract"},
     {"date_part", "text, interval -> numeric", kernel_extract_interval, FALLIBLE, D,
      "extract as a function.", "date_part('day', interval '3 days') = 3", 0, 0, "extract"},
     {"date_trunc", "text, timestamp -> timestamp", kernel_date_trunc, FALLIBLE, D,
@@ -401,12 +530,22 @@ static const Function FUNCTIONS[] = {
     {"date_trunc", "text, timestamptz -> timestamptz", kernel_date_trunc, FALLIBLE, D,
      "The same, in UTC.",
      "date_trunc('day', timestamptz '2024-02-29 13:45Z') = \"2024-02-29T00:00:00Z\"", 0, 0, 0},
+    {"date_trunc", "text, timestamptz, text -> timestamptz", kernel_date_trunc_zone, FALLIBLE, D,
+     "The same by the clock of a zone.",
+     "date_trunc('day', timestamptz '2024-01-01 23:30Z', 'Europe/Berlin') = "
+     "\"2024-01-01T23:00:00Z\"",
+     0, 0, 0},
+    {"date_trunc", "text, interval -> interval", kernel_date_trunc_interval, FALLIBLE, D,
+     "The same of an interval.", "date_trunc('hour', interval '1 day 02:30') = \"1 day 02:00:00\"",
+     0, 0, 0},
     {"age", "timestamp, timestamp -> interval", kernel_age, STRICT, D,
      "Years, months, days and time between.",
      "age(timestamp '2024-03-01 00:00', timestamp '2023-01-15 00:00') = \"1 year 1 mon 17 days\"",
      0, 0, 0},
     {"age", "timestamptz, timestamptz -> interval", kernel_age, STRICT, D, "The same, in UTC.",
      "age(timestamptz '2024-01-02Z', timestamptz '2024-01-01Z') = \"1 day\"", 0, 0, 0},
+    {"age", "timestamptz -> interval", kernel_age_now, RUN, D, "From then to the run's day.",
+     "age(timestamptz '2020-01-01Z') > interval '1 year' = true", 0, 0, 0},
     {"age", "timestamp -> interval", kernel_age_now, RUN, D, "From then to the run's day.",
      "age(timestamp '2020-01-01 00:00') > interval '1 year' = true", 0, 0, 0},
 };

@@ -270,6 +270,70 @@ static void char_of(KernelCall *call, int64_t row, int64_t us, bool zone)
     kernel_put_copy(call, row, text, out.len);
 }
 
+/* The parts of an interval; its hours may be more than 23, and parts may be negative. */
+static bool put_interval_item(Output *out, const TemplateItem *item, Interval i)
+{
+    Parts p = {.c = {.month = i.months % 12,
+                     .day = i.days,
+                     .hour = (int32_t)(i.us / 3600000000),
+                     .minute = (int32_t)(i.us / 60000000 % 60),
+                     .second = (int32_t)(i.us / 1000000 % 60),
+                     .us = (int32_t)(i.us % 1000000)}};
+    p.doy = (int64_t)i.months * 30 + i.days;
+    switch ((int)item->pattern) {
+    case PATTERN_YYYY:
+        put_number(out, item,
+                   i.months / 12 % (item->digits < 4 ? power10(item->digits) : 100000000),
+                   item->digits);
+        return true;
+    case PATTERN_MM:
+    case PATTERN_DD:
+    case PATTERN_DDD:
+        return put_calendar(out, item, &p);
+    case PATTERN_HH24:
+    case PATTERN_HH12:
+    case PATTERN_MI:
+    case PATTERN_SS:
+    case PATTERN_FRACTION:
+    case PATTERN_SSSS:
+        return put_clock(out, item, &p);
+    case PATTERN_LITERAL:
+        put(out, item->literal.ptr, item->literal.len);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void char_of_interval(KernelCall *call, int64_t row, const Template *t)
+{
+    const Vector *v = &call->args[0];
+    char text[TEMPLATE_ITEMS_MAX * 24];
+    Output out = {text, 0, sizeof text};
+    bool known = !t->too_long && !t->spelled;
+    for (int32_t i = 0; known && i < t->count; i++) {
+        known = put_interval_item(&out, &t->items[i], vector_interval(v)[row & v->mask]);
+    }
+    if (known) kernel_put_copy(call, row, text, out.len);
+    else {
+        call_error(call, row, "22007",
+                   "to_char of intervals knows YYYY MM DD DDD HH24 HH12 MI SS MS US SSSS");
+    }
+}
+
+static Status kernel_char_interval(KernelCall *call, Err *err UNUSED)
+{
+    FOR_ACTIVE (call, row) {
+        Template one;
+        if (call->state) char_of_interval(call, row, call->state);
+        else {
+            template_date_read(kernel_text(call, 1, row), &one);
+            char_of_interval(call, row, &one);
+        }
+    }
+    return OK;
+}
+
 static Status kernel_char_timestamp(KernelCall *call, Err *err UNUSED)
 {
     FOR_ACTIVE (call, row) char_of(call, row, kernel_int64(call, 0, row), false);
@@ -335,6 +399,9 @@ static const Function FUNCTIONS[] = {
      "The same, in UTC.",
      "to_char(timestamptz '2024-02-29 13:45Z', 'YYYY-MM TZ') = \"2024-02 UTC\"", prepare, release,
      0},
+    {"to_char", "interval, text -> text", kernel_char_interval, FALLIBLE, D,
+     "The parts of an interval: YYYY MM DD HH24 MI SS…",
+     "to_char(interval '15h 2m 12s', 'HH24:MI:SS') = \"15:02:12\"", prepare, release, 0},
     {"to_date", "text, text -> date", kernel_to_date, FALLIBLE, D, "Read by the format's patterns.",
      "to_date('29.02.2024', 'DD.MM.YYYY') = \"2024-02-29\"", prepare, release, 0},
     {"to_timestamp", "text, text -> timestamptz", kernel_to_timestamp_text, FALLIBLE, D,

@@ -2,6 +2,7 @@
 #include "engine/expr/kernel.h"
 #include "engine/expr/number_value.h"
 #include "engine/expr/row_encode.h"
+#include "engine/expr/text_value.h"
 #include "foundation/base/hash.h"
 #include "foundation/codec/base64.h"
 #include "foundation/codec/uuid.h"
@@ -19,13 +20,15 @@ static void put_hex(KernelCall *call, int64_t row, const uint8_t *bytes, int64_t
     kernel_put_text(call, row, str_make(to, len * 2));
 }
 
+/* As hex text, or as bytes where that is the function's type. */
 static Status digest_loop(KernelCall *call, const char *name, Err *err)
 {
     FOR_ACTIVE (call, row) {
         uint8_t digest[HASH_DIGEST_MAX];
         int64_t len = 0;
         TRY(hash_digest(name, kernel_text(call, 0, row), digest, &len, err));
-        put_hex(call, row, digest, len);
+        if (call->result->type == TYPE_TEXT) put_hex(call, row, digest, len);
+        else kernel_put_copy(call, row, (const char *)digest, len);
     }
     return OK;
 }
@@ -37,6 +40,14 @@ static Status kernel_md5(KernelCall *call, Err *err)
 static Status kernel_sha1(KernelCall *call, Err *err)
 {
     return digest_loop(call, "sha1", err);
+}
+static Status kernel_sha224(KernelCall *call, Err *err)
+{
+    return digest_loop(call, "sha224", err);
+}
+static Status kernel_sha384(KernelCall *call, Err *err)
+{
+    return digest_loop(call, "sha384", err);
 }
 static Status kernel_sha256(KernelCall *call, Err *err)
 {
@@ -128,6 +139,26 @@ static Status kernel_xxh64(KernelCall *call, Err *err UNUSED)
 
 /* ---- encode, decode ---- */
 
+/* Zero bytes and those past ASCII as \\ooo, the backslash doubled. */
+static void put_escaped(KernelCall *call, int64_t row, Str bytes)
+{
+    char *to = call_text(call, row, bytes.len * 4);
+    int64_t len = 0;
+    for (int64_t i = 0; to && i < bytes.len; i++) {
+        uint8_t c = (uint8_t)bytes.ptr[i];
+        if (c == 0 || c >= 0x80) {
+            to[len++] = '\\';
+            to[len++] = (char)('0' + (c >> 6));
+            to[len++] = (char)('0' + (c >> 3 & 7));
+            to[len++] = (char)('0' + (c & 7));
+        } else {
+            if (c == '\\') to[len++] = '\\';
+            to[len++] = (char)c;
+        }
+    }
+    if (to) kernel_put_text(call, row, str_make(to, len));
+}
+
 static Status kernel_encode(KernelCall *call, Err *err UNUSED)
 {
     FOR_ACTIVE (call, row) {
@@ -139,8 +170,10 @@ static Status kernel_encode(KernelCall *call, Err *err UNUSED)
             if (!to) continue;
             base64_encode(bytes, to);
             kernel_put_text(call, row, str_make(to, base64_encoded_len(bytes.len)));
+        } else if (str_eq_nocase(format, STR("escape"))) {
+            put_escaped(call, row, bytes);
         } else {
-            call_error(call, row, "22023", "unrecognized encoding: \"%.*s\" (hex, base64)",
+            call_error(call, row, "22023", "unrecognized encoding: \"%.*s\" (hex, base64, escape)",
                        STR_ARG(str_slice(format, 0, 40)));
         }
     }
@@ -166,6 +199,10 @@ static Status kernel_decode(KernelCall *call, Err *err UNUSED)
         char *to = call_text(call, row, text.len + 3);
         int64_t len = 0;
         if (!to) continue;
+        if (str_eq_nocase(format, STR("escape"))) {
+            text_unescape_bytes(call, row, text);
+            continue;
+        }
         bool hex = str_eq_nocase(format, STR("hex"));
         bool ok =
             hex ? decode_hex(text, to, &len)
@@ -224,19 +261,27 @@ static const Function FUNCTIONS[] = {
      "md5('\\x616263'::bytea) = \"900150983cd24fb0d6963f7d28e17f72\"", 0, 0, 0},
     {"sha1", "text -> text", kernel_sha1, STRICT, H, "SHA-1 in hex.",
      "sha1('abc') = \"a9993e364706816aba3e25717850c26c9cd0d89d\"", 0, 0, 0},
-    {"sha256", "text -> text", kernel_sha256, STRICT, H, "SHA-256 in hex.",
-     "left(sha256('abc'), 8) = \"ba7816bf\"", 0, 0, 0},
-    {"sha512", "text -> text", kernel_sha512, STRICT, H, "SHA-512 in hex.",
-     "left(sha512('abc'), 8) = \"ddaf35a1\"", 0, 0, 0},
-    {"sha256", "bytea -> text", kernel_sha256, STRICT, H, "SHA-256 of bytes.",
-     "left(sha256('\\x616263'::bytea), 8) = \"ba7816bf\"", 0, 0, 0},
-    {"sha512", "bytea -> text", kernel_sha512, STRICT, H, "SHA-512 of bytes.",
-     "left(sha512('\\x616263'::bytea), 8) = \"ddaf35a1\"", 0, 0, 0},
+    {"sha224", "bytea -> bytea", kernel_sha224, STRICT, H, "SHA-224.",
+     "left(encode(sha224('abc'), 'hex'), 8) = \"23097d22\"", 0, 0, 0},
+    {"sha224", "text -> bytea", kernel_sha224, STRICT, H, "SHA-224 of the UTF-8 bytes.",
+     "left(encode(sha224('abc'::text), 'hex'), 8) = \"23097d22\"", 0, 0, 0},
+    {"sha256", "bytea -> bytea", kernel_sha256, STRICT, H, "SHA-256.",
+     "left(encode(sha256('abc'), 'hex'), 8) = \"ba7816bf\"", 0, 0, 0},
+    {"sha256", "text -> bytea", kernel_sha256, STRICT, H, "SHA-256 of the UTF-8 bytes.",
+     "left(encode(sha256('abc'::text), 'hex'), 8) = \"ba7816bf\"", 0, 0, 0},
+    {"sha384", "bytea -> bytea", kernel_sha384, STRICT, H, "SHA-384.",
+     "left(encode(sha384('abc'), 'hex'), 8) = \"cb00753f\"", 0, 0, 0},
+    {"sha384", "text -> bytea", kernel_sha384, STRICT, H, "SHA-384 of the UTF-8 bytes.",
+     "left(encode(sha384('abc'::text), 'hex'), 8) = \"cb00753f\"", 0, 0, 0},
+    {"sha512", "bytea -> bytea", kernel_sha512, STRICT, H, "SHA-512.",
+     "left(encode(sha512('abc'), 'hex'), 8) = \"ddaf35a1\"", 0, 0, 0},
+    {"sha512", "text -> bytea", kernel_sha512, STRICT, H, "SHA-512 of the UTF-8 bytes.",
+     "left(encode(sha512('abc'::text), 'hex'), 8) = \"ddaf35a1\"", 0, 0, 0},
     {"xxh64", "text -> bigint", kernel_xxh64, STRICT, H, "XXH3, 64 bits.",
      "xxh64('') = 3244421341483603138", 0, 0, 0},
-    {"encode", "bytea, text -> text", kernel_encode, FALLIBLE, H, "Bytes as hex or base64.",
+    {"encode", "bytea, text -> text", kernel_encode, FALLIBLE, H, "Bytes as hex, base64 or escape.",
      "encode('\\x00ff'::bytea, 'base64') = \"AP8=\"", 0, 0, 0},
-    {"decode", "text, text -> bytea", kernel_decode, FALLIBLE, H, "Bytes of hex or base64.",
+    {"decode", "text, text -> bytea", kernel_decode, FALLIBLE, H, "Bytes of hex, base64 or escape.",
      "encode(decode('00ff', 'hex'), 'hex') = \"00ff\"", 0, 0, 0},
     {"to_hex", "bigint -> text", kernel_to_hex, STRICT, H, "Hex digits.", "to_hex(255) = \"ff\"", 0,
      0, 0},

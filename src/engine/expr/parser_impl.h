@@ -44,6 +44,8 @@ MUST_USE Status parser_expression(Parser *p, ExprNode **ret_node, Err *err);
 MUST_USE Status parser_operand(Parser *p, int32_t level, ExprNode **ret_node, Err *err);
 /* CASE, CAST, EXTRACT, SUBSTRING…, names, literals, parentheses. */
 MUST_USE Status parser_primary(Parser *p, ExprNode **ret_node, Err *err);
+/* A call with words between its arguments, like EXTRACT(year FROM x); *ret_done false: another. */
+MUST_USE Status parser_wordy(Parser *p, ExprNode **ret_node, bool *ret_done, Err *err);
 /* A type's name after :: or AS. */
 MUST_USE Status parser_type(Parser *p, TypeId *ret_type, Str *ret_name, Err *err);
 

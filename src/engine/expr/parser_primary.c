@@ -272,126 +272,16 @@ static Status parse_cast(Parser *p, int32_t position, ExprNode **ret_node, Err *
     return parser_expect(p, ")", err);
 }
 
-/* extract(field FROM e) */
-static Status parse_extract(Parser *p, int32_t position, ExprNode **ret_node, Err *err)
-{
-    const Token *field = parser_token(p);
-    if (field->kind != TOKEN_NAME && field->kind != TOKEN_STRING) {
-        return parser_unexpected(p, "a field like year", err);
-    }
-    p->at++;
-    ExprNode *name = NULL, *operand = NULL;
-    TRY(parser_literal(p, field->text, field->position, &name, err));
-    TRY(parser_expect_word(p, "from", err));
-    TRY(parser_expression(p, &operand, err));
-    TRY(parser_expect(p, ")", err));
-    return parser_call(p, "extract", position, name, operand, NULL, ret_node, err);
-}
-
-/* position(a IN b) */
-static Status parse_position(Parser *p, int32_t position, ExprNode **ret_node, Err *err)
-{
-    ExprNode *needle = NULL, *text = NULL;
-    TRY(parser_operand(p, LEVEL_RANGE + 1, &needle, err));
-    if (parser_take(p, ",")) {
-        TRY(parser_expression(p, &text, err));
-        TRY(parser_expect(p, ")", err));
-        return parser_call(p, "position", position, needle, text, NULL, ret_node, err);
-    }
-    TRY(parser_expect_word(p, "in", err));
-    TRY(parser_expression(p, &text, err));
-    TRY(parser_expect(p, ")", err));
-    return parser_call(p, "position", position, needle, text, NULL, ret_node, err);
-}
-
-/* substring(x FROM a [FOR b]) | (x FROM pattern) | (x SIMILAR pattern ESCAPE e) | (x, a, b) */
-static Status parse_substring(Parser *p, int32_t position, ExprNode **ret_node, Err *err)
-{
-    ExprNode *args[3] = {NULL, NULL, NULL};
-    TRY(parser_expression(p, &args[0], err));
-    for (int32_t i = 1; i < 3; i++) {
-        const char *word = i == 1 ? "from" : "for", *other = i == 1 ? "similar" : "escape";
-        bool more = parser_take(p, ",") || parser_take_word(p, word) || parser_take_word(p, other);
-        if (!more) break;
-        TRY(parser_expression(p, &args[i], err));
-    }
-    TRY(parser_expect(p, ")", err));
-    return parser_call(p, "substring", position, args[0], args[1], args[2], ret_node, err);
-}
-
-/* trim([BOTH | LEADING | TRAILING] [characters] FROM x) | trim(x[, characters]) */
-static Status parse_trim(Parser *p, int32_t position, ExprNode **ret_node, Err *err)
-{
-    const char *name = "btrim";
-    bool side = true;
-    if (parser_take_word(p, "leading")) name = "ltrim";
-    else if (parser_take_word(p, "trailing")) name = "rtrim";
-    else side = parser_take_word(p, "both");
-    ExprNode *characters = NULL, *text = NULL;
-    if (!token_is_word(parser_token(p), "from")) TRY(parser_expression(p, &characters, err));
-    if (parser_take_word(p, "from")) {
-        TRY(parser_expression(p, &text, err));
-    } else {
-        text = characters;
-        characters = NULL;
-        if (!side && parser_take(p, ",")) TRY(parser_expression(p, &characters, err));
-    }
-    TRY(parser_expect(p, ")", err));
-    return parser_call(p, name, position, text, characters, NULL, ret_node, err);
-}
-
-/* overlay(x PLACING y FROM a [FOR b]) */
-static Status parse_overlay(Parser *p, int32_t position, ExprNode **ret_node, Err *err)
-{
-    ExprNode *args[4] = {NULL, NULL, NULL, NULL};
-    TRY(parser_expression(p, &args[0], err));
-    TRY(parser_expect_word(p, "placing", err));
-    TRY(parser_expression(p, &args[1], err));
-    TRY(parser_expect_word(p, "from", err));
-    TRY(parser_expression(p, &args[2], err));
-    if (parser_take_word(p, "for")) TRY(parser_expression(p, &args[3], err));
-    TRY(parser_expect(p, ")", err));
-    TRY(parser_node(p, EXPR_CALL, position, args[3] ? 4 : 3, ret_node, err));
-    (*ret_node)->name = STR("overlay");
-    for (int32_t i = 0; i < (*ret_node)->arg_count; i++) (*ret_node)->args[i] = args[i];
-    return OK;
-}
-
-/* normalize(x [, form]): the form is a word. */
-static Status parse_normalize(Parser *p, int32_t position, ExprNode **ret_node, Err *err)
-{
-    ExprNode *text = NULL, *form = NULL;
-    TRY(parser_expression(p, &text, err));
-    if (parser_take(p, ",")) {
-        const Token *word = parser_token(p);
-        if (word->kind != TOKEN_NAME) return parser_unexpected(p, "NFC, NFD, NFKC or NFKD", err);
-        p->at++;
-        TRY(parser_literal(p, word->text, word->position, &form, err));
-    }
-    TRY(parser_expect(p, ")", err));
-    return parser_call(p, "normalize", position, text, form, NULL, ret_node, err);
-}
-
-typedef struct WordyFunction {
-    const char *name;
-    Status (*parse)(Parser *p, int32_t position, ExprNode **ret_node, Err *err);
-} WordyFunction;
-
-static const WordyFunction WORDY[] = {
-    {"cast", parse_cast},           {"extract", parse_extract}, {"position", parse_position},
-    {"substring", parse_substring}, {"trim", parse_trim},       {"overlay", parse_overlay},
-    {"normalize", parse_normalize},
-};
-
 static Status parse_call(Parser *p, ExprNode **ret_node, Err *err)
 {
     const Token *name = parser_token(p);
-    for (int64_t i = 0; i < COUNT_OF(WORDY); i++) {
-        if (!token_is_word(name, WORDY[i].name)) continue;
+    bool done = false;
+    if (token_is_word(name, "cast")) {
         p->at += 2;
-        return WORDY[i].parse(p, name->position, ret_node, err);
+        return parse_cast(p, name->position, ret_node, err);
     }
-    return parse_plain_call(p, ret_node, err);
+    TRY(parser_wordy(p, ret_node, &done, err));
+    return done ? OK : parse_plain_call(p, ret_node, err);
 }
 
 /* ---- CASE ---- */
@@ -437,7 +327,8 @@ static Status parse_word_value(Parser *p, ExprNode **ret_node, bool *ret_done, E
 {
     static const char *const TIMES[][2] = {{"current_date", "current_date"},
                                            {"current_timestamp", "now"},
-                                           {"localtimestamp", "localtimestamp"}};
+                                           {"localtimestamp", "localtimestamp"},
+                                           {"localtime", "localtime"}};
     const Token *token = parser_token(p);
     *ret_done = true;
     bool truth = token_is_word(token, "true") || token_is_word(token, "false");

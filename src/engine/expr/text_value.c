@@ -254,14 +254,23 @@ static bool bytes_from_escape(Str text, char *to, int64_t *ret_len)
     return true;
 }
 
-void text_to_bytes(KernelCall *call, int64_t row, Str text)
+static void bytes_of(KernelCall *call, int64_t row, Str text, bool hex)
 {
     char *to = call_text(call, row, text.len + 1);
     if (!to) return;
     int64_t len = 0;
-    bool hex = str_starts(text, STR("\\x"));
     bool ok = hex ? bytes_from_hex(str_slice(text, 2, text.len), to, &len)
                   : bytes_from_escape(text, to, &len);
     if (ok) kernel_put_text(call, row, str_make(to, len));
     else call_error(call, row, "22P02", "invalid input syntax for type bytea");
+}
+
+void text_to_bytes(KernelCall *call, int64_t row, Str text)
+{
+    bytes_of(call, row, text, str_starts(text, STR("\\x")));
+}
+
+void text_unescape_bytes(KernelCall *call, int64_t row, Str text)
+{
+    bytes_of(call, row, text, false);
 }

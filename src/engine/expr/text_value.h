@@ -24,5 +24,7 @@ int64_t text_of_scalar(const Vector *v, int64_t row, char *to);
 bool text_parse_uuid(Str text, uint8_t *ret_bytes);
 /* \x… hex, or the escape format. */
 void text_to_bytes(KernelCall *call, int64_t row, Str text);
+/* The escape format only. */
+void text_unescape_bytes(KernelCall *call, int64_t row, Str text);
 
 #endif
