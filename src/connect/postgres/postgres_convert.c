@@ -429,9 +429,7 @@ static Status encode_value(PostgresEncoder *e, const PostgresColumn *to, TypeId 
 {
     Buffer buffer = {.refs = 1, .data = value, .size = 16};
     Column column = {.type = type, .length = 1, .data = &buffer};
-    PostgresColumn same = *to;
-    same.route = POSTGRES_ROUTE_SAME;
-    return postgres_encode(e, &same, &column, 0, err);
+    return postgres_encode_same(e, to, &column, 0, err);
 }
 
 static bool text_to_stamp(Str text, bool zone, int64_t *ret_us)
@@ -577,12 +575,11 @@ static Status convert_dynamic(PostgresEncoder *e, const PostgresColumn *to, cons
     int64_t child_row = 0;
     const Column *child = column_dynamic(column, row, &child_row);
     const char *note;
-    PostgresColumn own = *to;
-    own.route = postgres_route(child->type, to, &note);
+    PostgresRoute route = postgres_route(child->type, to, &note);
     /* Text among other kinds of values in JSON is a JSON string. */
     bool json_text = child->type == TYPE_TEXT && is_json_kind(to->kind);
-    if (own.route == POSTGRES_ROUTE_SAME) return postgres_encode(e, &own, child, child_row, err);
-    if (own.route == POSTGRES_ROUTE_CHECKED || json_text) {
+    if (route == POSTGRES_ROUTE_SAME) return postgres_encode_same(e, to, child, child_row, err);
+    if (route == POSTGRES_ROUTE_CHECKED || json_text) {
         return convert(e, to, child, child_row, json_text, err);
     }
     return refuse(e, "42804", "a value of this type doesn't fit the column");

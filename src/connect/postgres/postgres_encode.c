@@ -1,6 +1,8 @@
 /* Values of equal types into binary COPY, and numerics in base 10000. */
 #include "connect/postgres/postgres_encode.h"
 
+#include <assert.h>
+
 #include "foundation/base/number.h"
 
 enum {
@@ -282,8 +284,8 @@ static Status encode_double(PostgresEncoder *e, double value, Err *err)
 
 /* ---- cells ---- */
 
-static Status encode_same(PostgresEncoder *e, const PostgresColumn *to, const Column *column,
-                          int64_t row, Err *err)
+Status postgres_encode_same(PostgresEncoder *e, const PostgresColumn *to, const Column *column,
+                            int64_t row, Err *err)
 {
     switch (to->kind) {
     case POSTGRES_KIND_BOOL: {
@@ -324,16 +326,6 @@ static Status encode_same(PostgresEncoder *e, const PostgresColumn *to, const Co
     case POSTGRES_KIND_OTHER:
         break;
     }
-    return postgres_encode_checked(e, to, column, row, err);
-}
-
-Status postgres_encode(PostgresEncoder *e, const PostgresColumn *to, const Column *column,
-                       int64_t row, Err *err)
-{
-    if (column_is_null(column, row)) {
-        if (UNLIKELY(to->no_null)) return refuse(e, "23502", "the column takes no NULL");
-        return postgres_put_null(e->out, err);
-    }
-    if (LIKELY(to->route == POSTGRES_ROUTE_SAME)) return encode_same(e, to, column, row, err);
-    return postgres_encode_checked(e, to, column, row, err);
+    assert(false); /* no type of ours is the same as these */
+    return refuse(e, "42804", "a value of this type doesn't fit the column");
 }

@@ -70,7 +70,10 @@ typedef struct PostgresEncoder {
 
 MUST_USE Status postgres_encode(PostgresEncoder *encoder, const PostgresColumn *to,
                                 const Column *column, int64_t row, Err *err);
-/* The values that are not simply the same type. */
+/* The values whose type is the column's own (POSTGRES_ROUTE_SAME); none is NULL. */
+MUST_USE Status postgres_encode_same(PostgresEncoder *encoder, const PostgresColumn *to,
+                                     const Column *column, int64_t row, Err *err);
+/* The others. */
 MUST_USE Status postgres_encode_checked(PostgresEncoder *encoder, const PostgresColumn *to,
                                         const Column *column, int64_t row, Err *err);
 /* value * 10^-scale as the numeric column holds it, or a reason. */
