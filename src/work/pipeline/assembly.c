@@ -316,9 +316,9 @@ static Status target_check(Assembly *a, Err *err)
 {
     const PipelineConfig *c = a->config;
     const char *what = target_text(a->state.target);
-    bool used =
-        c->incremental.cursor.len && a->state.position.cursor.len && a->advance && !a->fresh;
-    if (!what || !used) return OK;
+    if (!what || !c->incremental.cursor.len || !a->advance || a->fresh) return OK;
+    a->fresh = a->state.position.cursor.len == 0; /* all is read anyway, but for what was taken */
+    if (a->fresh) return OK;
     bool keyed = c->to.connector->merges && c->key_count > 0;
     bool again = keyed || a->state.target != TARGET_OTHER;
     a->target_note = what;
