@@ -117,7 +117,7 @@ def test_the_command_keeps_reports_and_judges_by_them(neuron):
     report = json.loads(neuron("check", "t", "--json", code=1).stdout)
     rules = {r["name"]: r for r in report["rules"]}
     assert rules["row_count #2"]["verdict"] == "fail" and "8 earlier" in rules["row_count #2"]["note"]
-    assert rules["row_count #2"]["condition"].startswith("0 to 8.")
+    assert rules["row_count #2"]["condition"].startswith("1 to 8.")
     # Looking at some of the rows, or by other rules, is no report of the dataset.
     neuron("check", "t", "--where", "id > 0")
     with sqlite3.connect(os.path.join(neuron.folder, "neuron-state.db")) as db:

@@ -220,6 +220,7 @@ static Status make_schema(CsvColumns *k, Schema **ret_schema, Err *err)
     for (int64_t i = 0; i < k->count; i++) {
         if (k->given[i]) continue;
         k->fields[i].type = k->texts ? TYPE_TEXT : csv_candidate_type(k->candidates[i]);
+        k->fields[i].no_values = !k->texts && k->candidates[i] == CSV_ANY;
     }
     return schema_new(k->fields, (int32_t)k->count, false, ret_schema, err);
 }

@@ -182,6 +182,18 @@ int32_t schema_find(const Schema *schema, Str name)
     return -1;
 }
 
+int32_t schema_find_written(const Schema *schema, Str name)
+{
+    int32_t found = schema_find(schema, name);
+    if (found >= 0) return found;
+    for (int32_t i = 0; i < schema->count; i++) {
+        if (!str_eq_nocase(schema->fields[i].name, name)) continue;
+        if (found >= 0) return -2;
+        found = i;
+    }
+    return found;
+}
+
 Str schema_nearest(const Schema *schema, Str name)
 {
     Str best = STR_NULL;

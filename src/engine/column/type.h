@@ -18,8 +18,9 @@ typedef struct Field {
     bool not_null;     /* the source promises no NULL */
     int32_t precision; /* NUMERIC: declared digits, 0: none declared */
     int32_t scale;     /* NUMERIC with a precision: digits after the point */
-    Str native;  /* the source's own word for the type ("int4", "VARCHAR(20)"), may be empty */
-    bool spread; /* JSON object whose members stand for columns (only in open schemas) */
+    Str native;     /* the source's own word for the type ("int4", "VARCHAR(20)"), may be empty */
+    bool no_values; /* the source saw no value: TEXT only because nothing says otherwise */
+    bool spread;    /* JSON object whose members stand for columns (only in open schemas) */
     const Str *spread_except; /* members not to write, `spread_except_count` of them */
     int32_t spread_except_count;
 } Field;
@@ -50,6 +51,9 @@ static inline void schema_unref_p(Schema **p)
 }
 /* Index of a field by name (exact); -1 when absent. */
 int32_t schema_find(const Schema *schema, Str name);
+/* The same as people write names: exact, or the only one that differs in case alone. -1: none, -2:
+ * several. */
+int32_t schema_find_written(const Schema *schema, Str name);
 /* The name nearest to a mistyped one, or STR_NULL. */
 Str schema_nearest(const Schema *schema, Str name);
 /* Same names and types in the same order. */

@@ -8,20 +8,6 @@
 
 /* ---- names ---- */
 
-/* The field of a name: exact, or the only one that differs in case alone. -1: none, -2: several. */
-static int32_t find_field(const Schema *schema, Str name, bool quoted)
-{
-    int32_t exact = schema_find(schema, name);
-    if (exact >= 0 || quoted) return exact;
-    int32_t found = -1;
-    for (int32_t i = 0; i < schema->count; i++) {
-        if (!str_eq_nocase(schema->fields[i].name, name)) continue;
-        if (found >= 0) return -2;
-        found = i;
-    }
-    return found;
-}
-
 static Status no_column(Checker *c, const ExprNode *node, Err *err)
 {
     Str name = node->name;
@@ -89,7 +75,8 @@ static Status check_column(Checker *c, ExprNode *node, Err *err)
     TRY(note_chain(c, node, err));
     bool meta = node->name.len && node->name.ptr[0] == '@';
     if (c->schema->open && c->paths && !meta) return open_path(c, node, err);
-    int32_t field = find_field(c->schema, node->name, node->quoted);
+    int32_t field = node->quoted ? schema_find(c->schema, node->name)
+                                 : schema_find_written(c->schema, node->name);
     if (field == -2) {
         (void)expr_fail(c->text, node->position, err, "several columns are named \"%.*s\"",
                         STR_ARG(node->name));

@@ -219,6 +219,7 @@ static Field infer_field(Str name, const KeyStats *stats)
         return field;
     }
     if (stats->seen == 0 || stats->seen == SEEN_TEXT) field.type = TYPE_TEXT;
+    field.no_values = stats->seen == 0;
     if (stats->seen == SEEN_BOOL) field.type = TYPE_BOOL;
     if (stats->seen == SEEN_NESTED) field.type = TYPE_JSON;
     if (stats->seen && !(stats->seen & ~(SEEN_INT64 | SEEN_NUMBER))) field.type = TYPE_NUMERIC;

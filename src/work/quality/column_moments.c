@@ -1,57 +1,99 @@
 /* Count, mean, deviation, ends and sum of a column's numbers or of its texts' lengths. */
-#include "foundation/base/number.h"
+#include <math.h>
+
 #include "work/quality/quality_check_impl.h"
 
-static void add_value(Moments *m, double value)
+typedef struct Number {
+    bool exact;
+    Decimal decimal; /* where exact */
+    double real;
+} Number;
+
+static void total_add(Moments *m, Decimal value)
 {
-    m->count++;
-    double delta = value - m->mean;
+    if (decimal_add(m->total, value, &m->total) != DECIMAL_OK) m->overflow = true;
+}
+
+static double distance(Number value, Decimal origin)
+{
+    Decimal gap;
+    if (value.exact && decimal_sub(value.decimal, origin, &gap) == DECIMAL_OK) {
+        return decimal_to_double(gap);
+    }
+    return value.real - decimal_to_double(origin);
+}
+
+static void add_value(Moments *m, Number value)
+{
+    bool first = m->count++ == 0;
+    if (first && value.exact) m->origin = m->lowest = m->highest = value.decimal;
+    double gap = distance(value, m->origin), delta = gap - m->mean;
     m->mean += delta / (double)m->count;
-    m->squares += delta * (value - m->mean);
-    m->sum += value;
-    if (m->count == 1 || value < m->min) m->min = value;
-    if (m->count == 1 || value > m->max) m->max = value;
+    m->squares += delta * (gap - m->mean);
+    m->sum += value.real;
+    if (first || value.real < m->min) m->min = value.real;
+    if (first || value.real > m->max) m->max = value.real;
+    m->inexact |= !value.exact;
+    if (m->inexact) return;
+    total_add(m, value.decimal);
+    if (decimal_compare(value.decimal, m->lowest) < 0) m->lowest = value.decimal;
+    if (decimal_compare(value.decimal, m->highest) > 0) m->highest = value.decimal;
+}
+
+double moments_mean(const Moments *m)
+{
+    return decimal_to_double(m->origin) + m->mean;
 }
 
 /* Chan's way to put two groups together. */
 void moments_merge(Moments *m, const Moments *next)
 {
-    if (next->count == 0) return;
-    if (m->count == 0) {
-        *m = *next;
-        return;
+    int64_t nans = m->nans + next->nans;
+    if (m->count == 0) *m = *next;
+    else if (next->count > 0) {
+        Number shift = {true, next->origin, decimal_to_double(next->origin)};
+        double a = (double)m->count, b = (double)next->count;
+        double delta = distance(shift, m->origin) + next->mean - m->mean;
+        m->squares += next->squares + delta * delta * a * b / (a + b);
+        m->mean += delta * b / (a + b);
+        m->sum += next->sum;
+        m->min = next->min < m->min ? next->min : m->min;
+        m->max = next->max > m->max ? next->max : m->max;
+        m->count += next->count;
+        m->inexact |= next->inexact;
+        m->overflow |= next->overflow;
+        if (!m->overflow) total_add(m, next->total);
+        if (decimal_compare(next->lowest, m->lowest) < 0) m->lowest = next->lowest;
+        if (decimal_compare(next->highest, m->highest) > 0) m->highest = next->highest;
     }
-    double a = (double)m->count, b = (double)next->count, delta = next->mean - m->mean;
-    m->squares += next->squares + delta * delta * a * b / (a + b);
-    m->mean += delta * b / (a + b);
-    m->sum += next->sum;
-    m->min = next->min < m->min ? next->min : m->min;
-    m->max = next->max > m->max ? next->max : m->max;
-    m->count += next->count;
+    m->nans = nans;
 }
 
-static bool number_of(const Column *column, int64_t row, double *ret_value)
+static bool number_of(const Column *column, int64_t row, Number *ret)
 {
     int64_t at = row;
     uint8_t scale;
     switch (column->type) {
     case TYPE_INT64:
-        *ret_value = (double)column_int64(column)[row];
+        *ret = (Number){true, decimal_from_int64(column_int64(column)[row]),
+                        (double)column_int64(column)[row]};
         return true;
     case TYPE_DOUBLE:
-        *ret_value = column_double(column)[row];
+        *ret = (Number){.real = column_double(column)[row]};
         return true;
     case TYPE_NUMERIC:
         scale = column_scale(column, row);
-        if (scale == NUMERIC_SCALE_DOUBLE) {
-            memcpy(ret_value, &column_numeric(column)[row], sizeof *ret_value);
+        *ret = (Number){.exact = scale != NUMERIC_SCALE_DOUBLE};
+        if (ret->exact) {
+            ret->decimal = (Decimal){column_numeric(column)[row], scale};
+            ret->real = decimal_to_double(ret->decimal);
         } else {
-            *ret_value = decimal_to_double((Decimal){column_numeric(column)[row], scale});
+            memcpy(&ret->real, &column_numeric(column)[row], sizeof ret->real);
         }
         return true;
     case TYPE_DYNAMIC: {
         const Column *child = column_dynamic(column, row, &at);
-        return child->type != TYPE_DYNAMIC && number_of(child, at, ret_value);
+        return child->type != TYPE_DYNAMIC && number_of(child, at, ret);
     }
     case TYPE_BOOL:
     case TYPE_TEXT:
@@ -69,12 +111,23 @@ static bool number_of(const Column *column, int64_t row, double *ret_value)
     return false;
 }
 
+void mark_nans(const Column *column, uint64_t *bits)
+{
+    bool can_hold =
+        column->type == TYPE_DOUBLE || column->type == TYPE_NUMERIC || column->type == TYPE_DYNAMIC;
+    for (int64_t row = 0; can_hold && row < column->length; row++) {
+        Number value;
+        if (column_is_null(column, row) || !number_of(column, row, &value)) continue;
+        if (!value.exact && isnan(value.real)) bit_set((uint8_t *)bits, row);
+    }
+}
+
 /* Characters, not bytes. */
-static double length_of(Str text)
+static int64_t length_of(Str text)
 {
     int64_t count = 0;
     for (int64_t i = 0; i < text.len; i++) count += ((uint8_t)text.ptr[i] & 0xc0) != 0x80;
-    return (double)count;
+    return count;
 }
 
 Status moments_add(RuleState *state, const Column *column, const uint64_t *mask, Err *err)
@@ -85,18 +138,20 @@ Status moments_add(RuleState *state, const Column *column, const uint64_t *mask,
     for (int64_t row = 0; row < column->length; row++) {
         if (mask && !((mask[row >> 6] >> (row & 63)) & 1)) continue;
         if (column_is_null(column, row)) continue;
-        double value = 0;
+        Number value = {0};
         Str text;
         state->considered++;
         if (lengths) {
             TRY(value_text(column, row, &scratch, &text, err));
-            value = length_of(text);
+            int64_t length = length_of(text);
+            value = (Number){true, decimal_from_int64(length), (double)length};
         } else if (!number_of(column, row, &value)) {
             /* Counted: a value that is no number makes the rule an error. */
             state->failed++;
             continue;
         }
-        add_value(&batch, value);
+        if (!value.exact && isnan(value.real)) batch.nans++;
+        else add_value(&batch, value);
     }
     moments_merge(&state->moments, &batch);
     return OK;

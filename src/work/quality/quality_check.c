@@ -1,4 +1,5 @@
 /* A quality check: rules compiled against a schema, fed with batches, judged at the end. */
+#include "engine/column/builder.h"
 #include "foundation/base/mem.h"
 #include "work/quality/quality_check_impl.h"
 
@@ -35,6 +36,7 @@ void quality_check_free(QualityCheck *check)
         expr_free(check->rules[i].good);
         value_set_free(check->rules[i].set);
     }
+    schema_unref(check->loose);
     reject_list_done(&check->rejects);
     mem_free(check->words);
     mem_free(check->hashes);
@@ -79,9 +81,35 @@ static Status make_room(QualityCheck *check, int64_t rows, Err *err)
     return OK;
 }
 
+/* The batch as expressions see it, where columns without values are DYNAMIC. */
+static Status loosen(QualityCheck *check, const Batch *batch, Batch **ret_batch, Err *err)
+{
+    if (!check->loose) return OK;
+    TRY(batch_like(batch, check->loose, batch->rows, ret_batch, err));
+    for (int32_t i = 0; i < check->loose->count; i++) {
+        const Column *from = &batch->columns[i];
+        Column *to = &(*ret_batch)->columns[i];
+        if (from->type == check->loose->fields[i].type) {
+            TRY(column_share(from, to, err));
+            continue;
+        }
+        Builder builder;
+        builder_init(&builder, TYPE_DYNAMIC, NULL);
+        Status status = OK;
+        for (int64_t row = 0; row < batch->rows && status == OK; row++) {
+            status = builder_copy(&builder, from, row, err);
+        }
+        if (status == OK) status = builder_finish(&builder, to, err);
+        builder_done(&builder);
+        TRY(status);
+    }
+    return OK;
+}
+
 static Status measure_wheres(QualityCheck *check, const Batch *batch, Err *err)
 {
     ExprRun run = {.now_us = check->o.now_us};
+    batch = check->loosened ? check->loosened : batch;
     for (int32_t i = 0; i < check->where_count; i++) {
         WhereState *where = &check->wheres[i];
         if (!where->expr) continue;
@@ -180,15 +208,9 @@ static Status add_reasons(QualityCheck *check, const RuleState *state, uint64_t 
     return OK;
 }
 
-Status quality_check_update(QualityCheck *check, const Batch *batch, uint64_t *ret_bad,
+static Status measure_rules(QualityCheck *check, const Batch *batch, uint64_t *ret_bad,
                             RejectList *ret_reasons, Err *err)
 {
-    if (ret_bad) memset(ret_bad, 0, (size_t)((batch->rows + 63) / 64) * 8);
-    if (batch->rows == 0) return OK;
-    TRY(make_room(check, batch->rows, err));
-    TRY(measure_wheres(check, batch, err));
-    measure_columns(check, batch);
-    TRY(measure_repeats(check, batch, err));
     for (int32_t i = 0; i < check->rule_count; i++) {
         RuleState *state = &check->rules[i];
         if (state->error.len) continue;
@@ -198,6 +220,24 @@ Status quality_check_update(QualityCheck *check, const Batch *batch, uint64_t *r
         if (!ret_bad || state->rule->on_fail != ON_FAIL_REJECT) continue;
         TRY(add_reasons(check, state, ret_bad, batch->rows, ret_reasons, err));
     }
+    return OK;
+}
+
+Status quality_check_update(QualityCheck *check, const Batch *batch, uint64_t *ret_bad,
+                            RejectList *ret_reasons, Err *err)
+{
+    if (ret_bad) memset(ret_bad, 0, (size_t)((batch->rows + 63) / 64) * 8);
+    if (batch->rows == 0) return OK;
+    TRY(make_room(check, batch->rows, err));
+    CLEANUP(batch_unref_p) Batch *loosened = NULL;
+    TRY(loosen(check, batch, &loosened, err));
+    check->loosened = loosened;
+    Status status = measure_wheres(check, batch, err);
+    measure_columns(check, batch);
+    if (status == OK) status = measure_repeats(check, batch, err);
+    if (status == OK) status = measure_rules(check, batch, ret_bad, ret_reasons, err);
+    check->loosened = NULL;
+    TRY(status);
     check->rows += batch->rows;
     return OK;
 }
@@ -213,6 +253,7 @@ static void merge_rule(QualityCheck *check, RuleState *state, RuleState *next, E
     state->dates += next->dates;
     state->good_dates += next->good_dates;
     state->newest_us = int64_max(state->newest_us, next->newest_us);
+    state->future += next->future;
     moments_merge(&state->moments, &next->moments);
     if (!state->error.len && next->error.len) {
         IGNORE(arena_copy(&check->arena, next->error, &state->error, err)); /* stays without text */

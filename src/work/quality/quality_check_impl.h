@@ -27,9 +27,15 @@ typedef struct RepeatState {
     int64_t wanted; /* rows of evidence */
 } RepeatState;
 
-/* Numbers of a column: count, mean, squares (Welford, merged as Chan does), ends, sum. */
+/* Numbers of a column: count, ends, sum, and mean and squares of their distances from `origin`
+ * (Welford, merged as Chan does). Integers and decimals are added and compared exactly; once a
+ * double is among them, the doubles count. NaN has no place in any of it and is counted apart. */
 typedef struct Moments {
-    int64_t count;
+    int64_t count, nans;
+    bool inexact;                   /* a double was among the values */
+    bool overflow;                  /* the exact sum needs more than 38 digits */
+    Decimal origin;                 /* the first value; 0 where that is a double */
+    Decimal total, lowest, highest; /* where !inexact; total: where !overflow */
     double mean, squares, min, max, sum;
 } Moments;
 
@@ -45,8 +51,8 @@ typedef struct RuleState {
     int32_t email, date; /* columns; -1: none */
     bool dates_counted;  /* by the column's type_profile */
     Moments moments;
-    int64_t newest_us;
-    ValueSet *set; /* values of the other side, or those named */
+    int64_t newest_us, future; /* future: times after now, which newest_us leaves out */
+    ValueSet *set;             /* values of the other side, or those named */
     Evidence *evidence;
     int32_t evidence_count, evidence_max;
 } RuleState;
@@ -73,6 +79,8 @@ struct QualityCheck {
     int32_t whole; /* the repeats of whole rows; -1: not counted */
     RuleState *rules;
     int32_t rule_count;
+    Schema *loose;   /* of expressions: columns without values are DYNAMIC; NULL: there are none */
+    Batch *loosened; /* the batch at hand by that schema */
     int32_t *key;
     int32_t key_count;
     RowHasher mix;
@@ -91,7 +99,15 @@ MUST_USE Status rule_measure(QualityCheck *check, RuleState *state, const Batch 
 /* cell_text.c: text of a value that is not NULL: the column's bytes where it is text, else written
  * to `to`. */
 MUST_USE Status value_text(const Column *column, int64_t row, Buf *to, Str *ret_text, Err *err);
+/* The schema and the batch that expressions see. */
+static inline const Schema *expression_schema(const QualityCheck *check)
+{
+    return check->loose ? check->loose : check->o.schema;
+}
 /* column_moments.c */
+/* Rows that hold NaN, which is in no range. */
+void mark_nans(const Column *column, uint64_t *bits);
+double moments_mean(const Moments *moments);
 MUST_USE Status moments_add(RuleState *state, const Column *column, const uint64_t *mask, Err *err);
 void moments_merge(Moments *moments, const Moments *next);
 /* rule_evidence.c: rows of check->bad, up to what is wanted. */

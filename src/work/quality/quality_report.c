@@ -70,8 +70,23 @@ static Status put_age(double seconds, Buf *out, Err *err)
     return buf_printf(out, err, "%.1f d", seconds / 86400);
 }
 
+bool report_exact(const RuleResult *r, Decimal *ret_value)
+{
+    Decimal back;
+    if (!r->exact) return false;
+    *ret_value = decimal_normalize(r->exact_sum);
+    if (r->exact_count == 1) return true;
+    Decimal count = decimal_from_int64(r->exact_count);
+    if (decimal_div(r->exact_sum, count, ret_value) != DECIMAL_OK) return false;
+    *ret_value = decimal_normalize(*ret_value);
+    return decimal_mul(*ret_value, count, &back) == DECIMAL_OK &&
+           decimal_compare(back, r->exact_sum) == 0;
+}
+
 Status report_value(const RuleResult *r, Buf *out, Err *err)
 {
+    Decimal exact;
+    char digits[DECIMAL_TEXT_MAX];
     if (!r->has_value) return buf_append(out, STR("–"), err);
     if (r->unit[0] == 's') return put_age(r->value, out, err);
     /* What is not quite whole never looks whole. */
@@ -79,6 +94,9 @@ Status report_value(const RuleResult *r, Buf *out, Err *err)
         return buf_printf(out, err, "%.8g %%", r->value);
     }
     if (r->unit[0] == '%') return buf_printf(out, err, "%.4g %%", r->value);
+    if (fabs(r->value) >= 1e15 && report_exact(r, &exact)) {
+        return buf_append(out, str_make(digits, decimal_format(exact, digits)), err);
+    }
     return put_double(r->value, out, err);
 }
 

@@ -29,6 +29,9 @@ typedef struct RuleResult {
     Verdict verdict;
     bool has_value;
     double value;
+    bool exact; /* the value is exact_sum / exact_count, and is compared as that */
+    Decimal exact_sum;
+    int64_t exact_count;
     const char *unit; /* "%", "s" or "" */
     Str threshold;    /* the condition that decided, as written */
     bool must;        /* it should hold; else it should not */
@@ -74,6 +77,8 @@ int32_t quality_report_count(const QualityReport *report, Verdict verdict);
  * evaluated. */
 int32_t quality_report_issues(const QualityReport *report);
 
+/* The value as a decimal where it is one, however many digits. */
+bool report_exact(const RuleResult *result, Decimal *ret_value);
 /* The rule's value with its unit, for people: 97.5 %, 12, 3 h. */
 MUST_USE Status report_value(const RuleResult *result, Buf *out, Err *err);
 /* Why it did not pass, in words; nothing when there is nothing to say. */

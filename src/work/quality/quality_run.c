@@ -108,7 +108,7 @@ typedef struct FieldEach {
 static Status field_batch(void *arg, const Batch *batch, Err *err)
 {
     const FieldEach *field = arg;
-    int32_t at = schema_find(batch->schema, field->other->field);
+    int32_t at = schema_find_written(batch->schema, field->other->field);
     if (at >= 0) return field->each(field->to, &batch->columns[at], err);
     return err_set(err, ERR_CONFIG, "no column \"%.*s\"", STR_ARG(field->other->field));
 }

@@ -3,6 +3,7 @@
 #define NEURON_QUALITY_SET_H
 
 #include "connect/source.h"
+#include "foundation/base/decimal.h"
 #include "work/quality/value_format.h"
 
 /* What a rule measures. */
@@ -51,6 +52,8 @@ typedef enum ThresholdOp {
 typedef struct Threshold {
     ThresholdOp op;
     double low, high; /* high: of the two BETWEENs */
+    bool exact;       /* low, high as they were written are in the next two */
+    Decimal exact_low, exact_high;
     bool percent;
     bool duration; /* low, high are seconds */
     Str text;      /* as written */

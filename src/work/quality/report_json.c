@@ -27,13 +27,21 @@ static void write_evidence(JsonWriter *w, const RuleResult *r)
     json_array_end(w);
 }
 
+static void write_value(JsonWriter *w, const RuleResult *r)
+{
+    Decimal exact;
+    char digits[DECIMAL_TEXT_MAX];
+    if (!r->has_value) json_write_null(w);
+    else if (!report_exact(r, &exact)) json_write_double(w, r->value);
+    else json_write_raw(w, str_make(digits, decimal_format(exact, digits)));
+}
+
 /* What an issue and a rule have in common. */
 static void write_result(JsonWriter *w, const RuleResult *r)
 {
     if (r->rule->column.len) json_key_text(w, "column", r->rule->column);
     json_key(w, "value");
-    if (r->has_value) json_write_double(w, r->value);
-    else json_write_null(w);
+    write_value(w, r);
     if (r->unit[0]) json_key_text(w, "unit", str_from(r->unit));
     json_key(w, "threshold");
     if (r->has_limit) json_write_double(w, r->limit);
@@ -113,8 +121,7 @@ static void write_metrics(JsonWriter *w, const QualityReport *report)
                      str_eq(r->rule->name, STR("duplicate_percentage"));
         if (again) continue;
         json_key_str(w, r->rule->name);
-        if (r->has_value) json_write_double(w, r->value);
-        else json_write_null(w);
+        write_value(w, r);
     }
     json_object_end(w);
 }

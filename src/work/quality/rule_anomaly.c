@@ -29,6 +29,37 @@ static bool same_season(Season season, int64_t a_us, int64_t b_us)
     return true;
 }
 
+/* What a metric is decides how far it moves without a reason (docs/quality.md says so to users). */
+typedef struct Bounds {
+    double least_width;
+    double low, high; /* no value is ever outside */
+} Bounds;
+
+static double spread(const Moments *m)
+{
+    return m->count > 1 ? sqrt(m->squares / (double)(m->count - 1)) : 0;
+}
+
+static Bounds bounds_of(const RuleState *state, double middle)
+{
+    RuleKind kind = state->rule->kind;
+    const Moments *m = &state->moments;
+    if (rule_is_share(kind)) return (Bounds){1, 0, 100};
+    if (kind == RULE_FRESHNESS) return (Bounds){fmax(60, 0.1 * middle), 0, INFINITY};
+    if (kind == RULE_ROW_COUNT || rule_counts_rows(kind)) {
+        /* Counts vary by their root at least. A dataset that had rows is never expected empty. */
+        double low = kind == RULE_ROW_COUNT && middle > 0 ? 1 : 0;
+        return (Bounds){3 * sqrt(fmax(middle, 1)), low, INFINITY};
+    }
+    if (kind == RULE_SCHEMA) return (Bounds){0, 0, INFINITY};
+    double width = 0.01 * fmax(fabs(middle), spread(m));
+    /* A mean moves by its standard error. */
+    bool mean = kind == RULE_MEAN || kind == RULE_MEAN_LENGTH;
+    if (mean && m->count) width = fmax(width, 3 * spread(m) / sqrt((double)m->count));
+    bool positive = kind == RULE_DEVIATION || kind >= RULE_MIN_LENGTH;
+    return (Bounds){width, positive ? 0 : -INFINITY, INFINITY};
+}
+
 Status anomaly_judge(QualityCheck *check, const RuleState *state, RuleResult *r, Arena *arena,
                      Err *err)
 {
@@ -49,20 +80,20 @@ Status anomaly_judge(QualityCheck *check, const RuleState *state, RuleResult *r,
     }
     double middle = median(values, count);
     for (int64_t i = 0; i < count; i++) gaps[i] = fabs(values[i] - middle);
+    Bounds bounds = bounds_of(state, middle);
     double width = a->sensitivity * DEVIATION_FACTOR * median(gaps, count);
-    /* Counts vary by their root at least; shares and the rest by what is too small to matter. */
-    if (r->rule->kind == RULE_ROW_COUNT || r->failed_rows >= 0) {
-        width = fmax(width, 3 * sqrt(fabs(middle)));
-    }
-    width = fmax(width, a->ignore_below * fabs(middle));
-    bool inside = fabs(r->value - middle) <= width;
+    width = fmax(fmax(width, bounds.least_width), a->ignore_below * fabs(middle));
+    double low = fmax(middle - width, bounds.low), high = fmin(middle + width, bounds.high);
+    bool inside = r->value >= low && r->value <= high;
+    /* Data that is newer than usual is no fault. */
+    if (r->rule->kind == RULE_FRESHNESS) inside = r->value <= high;
     r->verdict = inside ? VERDICT_PASS : VERDICT_FAIL;
     r->has_limit = true;
     r->must = true;
     r->limit = middle;
     if (!inside) r->severity = state->rule->severity ? state->rule->severity : SEVERITY_MEDIUM;
-    double low = middle - width;
-    if (r->rule->kind == RULE_ROW_COUNT || r->failed_rows >= 0) low = fmax(low, 0);
-    TRY(arena_printf(arena, &r->threshold, err, "%.6g to %.6g", low, middle + width));
-    return arena_printf(arena, &r->error, err, "by %lld earlier reports", (long long)count);
+    TRY(arena_printf(arena, &r->threshold, err, "%.6g to %.6g", low, high));
+    Str note = r->error;
+    return arena_printf(arena, &r->error, err, "%.*s%sby %lld earlier reports", STR_ARG(note),
+                        note.len ? "; " : "", (long long)count);
 }

@@ -17,8 +17,13 @@ static Status rule_broken(QualityCheck *check, RuleState *state, const Err *why,
 
 static Status find_column(const QualityCheck *check, Str name, int32_t *ret_column, Err *err)
 {
-    *ret_column = schema_find(check->o.schema, name);
+    *ret_column = schema_find_written(check->o.schema, name);
     if (*ret_column >= 0) return OK;
+    if (*ret_column == -2) {
+        (void)err_set(err, ERR_CONFIG, "\"%.*s\" fits several columns that differ in case",
+                      STR_ARG(name));
+        return err_hint(err, "write the name as the header does");
+    }
     Str near = schema_nearest(check->o.schema, name);
     (void)err_set(err, ERR_CONFIG, "no column \"%.*s\"", STR_ARG(name));
     if (near.len) return err_hint(err, "did you mean \"%.*s\"?", STR_ARG(near));
@@ -56,7 +61,7 @@ static Status where_add(QualityCheck *check, Str text, int32_t *ret_where, Err *
         return OK;
     }
     WhereState *where = &check->wheres[check->where_count];
-    if (expr_compile(text, check->o.schema, NULL, TYPE_BOOL, &where->expr, err) != OK) {
+    if (expr_compile(text, expression_schema(check), NULL, TYPE_BOOL, &where->expr, err) != OK) {
         return err_prefix(err, "where: ");
     }
     where->text = text;
@@ -161,7 +166,7 @@ static Status compile_expression(QualityCheck *check, RuleState *state, Err *err
     const QualityRule *rule = state->rule;
     CLEANUP(buf_done) Buf text = buf_make(1 << 20);
     if (rule->kind == RULE_ACCEPTED) {
-        TypeId type = check->o.schema->fields[state->columns[0]].type;
+        TypeId type = expression_schema(check)->fields[state->columns[0]].type;
         TRY(accepted_text(rule, type, &text, err));
     } else if (rule->kind == RULE_RANGE) {
         TRY(range_text(rule, &text, err));
@@ -170,7 +175,9 @@ static Status compile_expression(QualityCheck *check, RuleState *state, Err *err
     } else {
         return OK;
     }
-    return expr_compile(buf_str(&text), check->o.schema, NULL, TYPE_BOOL, &state->good, err);
+    if (!text.len) return OK;
+    return expr_compile(buf_str(&text), expression_schema(check), NULL, TYPE_BOOL, &state->good,
+                        err);
 }
 
 /* ---- kinds ---- */
@@ -184,8 +191,8 @@ static bool needs_columns(RuleKind kind)
 static Status compile_consistency(QualityCheck *check, RuleState *state, Err *err)
 {
     const QualityRule *rule = state->rule;
-    state->email = schema_find(check->o.schema, STR("email"));
-    state->date = schema_find(check->o.schema, STR("date"));
+    state->email = schema_find_written(check->o.schema, STR("email"));
+    state->date = schema_find_written(check->o.schema, STR("date"));
     if (rule->email.len) TRY(find_column(check, rule->email, &state->email, err));
     if (rule->date.len) TRY(find_column(check, rule->date, &state->date, err));
     state->dates_counted = state->date >= 0 && check->o.text_file && state->where < 0 &&
@@ -277,6 +284,22 @@ static Status whole_make(QualityCheck *check, Err *err)
                        &check->whole, err);
 }
 
+/* A column without a value fits every type: DYNAMIC in expressions. */
+static Status loose_make(QualityCheck *check, Err *err)
+{
+    const Schema *schema = check->o.schema;
+    Field *fields = ARENA_ARRAY(&check->arena, Field, schema->count + 1);
+    bool found = false;
+    if (!fields) return err_memory(err);
+    for (int32_t i = 0; i < schema->count; i++) {
+        fields[i] = schema->fields[i];
+        if (!fields[i].no_values) continue;
+        fields[i].type = TYPE_DYNAMIC;
+        found = true;
+    }
+    return found ? schema_new(fields, schema->count, false, &check->loose, err) : OK;
+}
+
 Status check_compile(QualityCheck *check, Err *err)
 {
     const QualitySet *set = check->o.set;
@@ -293,6 +316,7 @@ Status check_compile(QualityCheck *check, Err *err)
     for (int32_t i = 0; i < check->o.schema->count; i++) {
         check->columns[i].scan.kinds = CSV_ANY;
     }
+    TRY(loose_make(check, err));
     TRY(key_make(check, err));
     if (!check->o.no_repeats) TRY(whole_make(check, err));
     for (int32_t i = 0; i < set->rule_count; i++) {

@@ -140,7 +140,7 @@ static Status address_row(QualityCheck *check, const Batch *batch, int64_t row, 
     TRY(arena_copy(arena, key, &to->key, err));
     if (r->rule->kind != RULE_UNIQUE) return OK;
     if (is_masked(check)) return arena_copy(arena, STR("\"***\""), &to->value, err);
-    int32_t column = schema_find(check->o.schema, r->rule->column);
+    int32_t column = schema_find_written(check->o.schema, r->rule->column);
     CLEANUP(buf_done) Buf out = buf_make(INT64_C(1) << 31);
     TRY(put_value(check, &batch->columns[column], row, &out, err));
     return arena_copy(arena, buf_str(&out), &to->value, err);

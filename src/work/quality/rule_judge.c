@@ -11,38 +11,98 @@ static double share(int64_t part, int64_t whole, double empty)
 
 /* ---- values ---- */
 
-static double consistency_of(const RuleState *s)
-{
-    double mails = share(s->good_mails, s->mails, 100), dates = share(s->good_dates, s->dates, 100);
-    return fmin(100, fmin(mails, dates));
-}
-
 static Status no_value(Arena *arena, RuleResult *result, Err *err, const char *why)
 {
     result->has_value = false;
     return arena_copy(arena, str_from(why), &result->error, err);
 }
 
+static Status nans_error(const Moments *m, Arena *arena, RuleResult *result, Err *err)
+{
+    result->has_value = false;
+    return arena_printf(
+        arena, &result->error, err, "%lld of %lld values %s NaN, which no condition can judge",
+        (long long)m->nans, (long long)(m->nans + m->count), m->nans == 1 ? "is" : "are");
+}
+
+static void set_exact(RuleResult *result, Decimal sum, int64_t count)
+{
+    result->exact = true;
+    result->exact_sum = sum;
+    result->exact_count = count;
+    result->value = decimal_to_double(sum) / (double)count;
+}
+
 static Status moments_value(const RuleState *s, Arena *arena, RuleResult *result, Err *err)
 {
     const Moments *m = &s->moments;
     RuleKind kind = s->rule->kind;
+    bool added = kind == RULE_SUM || kind == RULE_MEAN || kind == RULE_MEAN_LENGTH;
     result->considered = s->considered;
     result->has_value = true;
     if (s->failed)
         return no_value(arena, result, err, "the column holds values that are no numbers");
-    if (kind == RULE_SUM) {
-        result->value = m->sum;
+    if (m->nans) return nans_error(m, arena, result, err);
+    if (m->count == 0 && kind != RULE_SUM) {
+        return no_value(arena, result, err, "there is no value to judge");
+    }
+    if (added && !m->inexact && m->overflow) {
+        return no_value(arena, result, err, "the sum needs more than 38 digits");
+    }
+    if (kind == RULE_DEVIATION) {
+        if (m->count < 2) return no_value(arena, result, err, "one value has no deviation");
+        result->value = sqrt(m->squares / (double)(m->count - 1));
         return OK;
     }
-    if (m->count == 0) return no_value(arena, result, err, "there is no value to judge");
-    if (kind == RULE_MIN || kind == RULE_MIN_LENGTH) result->value = m->min;
-    if (kind == RULE_MAX || kind == RULE_MAX_LENGTH) result->value = m->max;
-    if (kind == RULE_MEAN || kind == RULE_MEAN_LENGTH) result->value = m->mean;
-    if (kind != RULE_DEVIATION) return OK;
-    if (m->count < 2) return no_value(arena, result, err, "one value has no deviation");
-    result->value = sqrt(m->squares / (double)(m->count - 1));
+    bool lowest = kind == RULE_MIN || kind == RULE_MIN_LENGTH;
+    bool highest = kind == RULE_MAX || kind == RULE_MAX_LENGTH;
+    if (!m->inexact) {
+        Decimal value = lowest ? m->lowest : highest ? m->highest : m->total;
+        set_exact(result, value, added && kind != RULE_SUM ? m->count : 1);
+        return OK;
+    }
+    result->value = lowest             ? m->min
+                    : highest          ? m->max
+                    : kind == RULE_SUM ? m->sum
+                                       : moments_mean(m);
     return OK;
+}
+
+/* Columns that nobody named may be missing: only a rule that somebody wrote is then an error. */
+static Status consistency_value(const RuleState *s, Arena *arena, RuleResult *result, Err *err)
+{
+    if (s->email < 0 && s->date < 0) {
+        bool written = s->rule->line > 0;
+        result->has_value = false;
+        if (!written) result->verdict = VERDICT_PASS;
+        return arena_printf(arena, &result->error, err,
+                            "there is nothing to judge: no column email or date%s",
+                            written ? " (name them: email:, date:)" : "");
+    }
+    double mails = share(s->good_mails, s->mails, 100), dates = share(s->good_dates, s->dates, 100);
+    result->value = fmin(100, fmin(mails, dates));
+    if (s->mails || s->dates || !s->considered) return OK;
+    return arena_copy(arena, STR("every e-mail address is NULL"), &result->error, err);
+}
+
+/* The age of the newest time that is not after now; those after it are named. */
+static Status freshness_value(const QualityCheck *check, const RuleState *s, Arena *arena,
+                              RuleResult *result, Err *err)
+{
+    const char *rows = s->future == 1 ? "row lies" : "rows lie";
+    result->has_value = s->newest_us != INT64_MIN;
+    if (!result->has_value && !s->future) {
+        return no_value(arena, result, err, "there is no time to judge");
+    }
+    if (!result->has_value) {
+        return arena_printf(arena, &result->error, err,
+                            "there is no time to judge: %lld %s in the future",
+                            (long long)s->future, rows);
+    }
+    result->value = fmax(0, (double)(check->o.now_us - s->newest_us) / 1e6);
+    if (!s->future) return OK;
+    return arena_printf(arena, &result->error, err, "%lld %s in the future and %s left out",
+                        (long long)s->future, rows, s->future == 1 ? "is" : "are");
 }
 
 /* Columns that are missing, extra, or of another type than wished or than in the last report. */
@@ -56,7 +116,7 @@ static Status schema_value(QualityCheck *check, const RuleState *s, Arena *arena
     int64_t wrong = 0;
     for (int32_t i = 0; i < wish->column_count; i++) {
         const Field *wanted = &wish->columns[i];
-        int32_t at = schema_find(schema, wanted->name);
+        int32_t at = schema_find_written(schema, wanted->name);
         bool other = at >= 0 && wanted->native.len && schema->fields[at].type != wanted->type;
         if (at >= 0 && !other) continue;
         wrong++;
@@ -66,7 +126,7 @@ static Status schema_value(QualityCheck *check, const RuleState *s, Arena *arena
     }
     for (int32_t i = 0; i < schema->count && wish->column_count && !wish->allow_extra; i++) {
         int32_t k = 0;
-        while (k < wish->column_count && !str_eq(wish->columns[k].name, schema->fields[i].name))
+        while (k < wish->column_count && schema_find_written(schema, wish->columns[k].name) != i)
             k++;
         if (k < wish->column_count) continue;
         wrong++;
@@ -140,19 +200,14 @@ static Status rule_value(QualityCheck *check, const RuleState *s, Arena *arena, 
         if (kind == RULE_UNIQUENESS) result->value = 100 - result->value;
         return OK;
     case RULE_CONSISTENCY:
-        result->value = consistency_of(s);
-        return OK;
+        return consistency_value(s, arena, result, err);
     case RULE_ROW_COUNT:
         result->value = (double)s->considered;
         return OK;
     case RULE_SCHEMA:
         return schema_value(check, s, arena, result, err);
     case RULE_FRESHNESS:
-        if (s->newest_us == INT64_MIN) {
-            return no_value(arena, result, err, "there is no time to judge");
-        }
-        result->value = (double)(check->o.now_us - s->newest_us) / 1e6;
-        return OK;
+        return freshness_value(check, s, arena, result, err);
     default:
         return moments_value(s, arena, result, err);
     }
@@ -166,25 +221,43 @@ static double value_for(const RuleResult *r, const Threshold *t)
     return t->percent && rows ? share(r->failed_rows, r->considered, 0) : r->value;
 }
 
-static bool holds(const Threshold *t, double value)
+/* -1, 0, 1: the value is below, at, above a bound. sum / count against the bound is the sum against
+ * bound * count, which has no rounding. */
+static int compare(const RuleResult *r, const Threshold *t, double bound, Decimal exact)
 {
+    Decimal count = decimal_from_int64(r->exact_count), product, quotient;
+    if (r->exact && t->exact) {
+        bool whole =
+            decimal_mul(exact, count, &product) == DECIMAL_OK && product.scale == exact.scale;
+        if (whole) return decimal_compare(r->exact_sum, product);
+        if (decimal_div(r->exact_sum, count, &quotient) == DECIMAL_OK) {
+            return decimal_compare(quotient, exact);
+        }
+    }
+    double value = value_for(r, t);
+    return (value > bound) - (value < bound);
+}
+
+static bool holds(const Threshold *t, const RuleResult *r)
+{
+    int low = compare(r, t, t->low, t->exact_low);
     switch (t->op) {
     case THRESHOLD_LESS:
-        return value < t->low;
+        return low < 0;
     case THRESHOLD_LESS_EQUAL:
-        return value <= t->low;
+        return low <= 0;
     case THRESHOLD_GREATER:
-        return value > t->low;
+        return low > 0;
     case THRESHOLD_GREATER_EQUAL:
-        return value >= t->low;
+        return low >= 0;
     case THRESHOLD_EQUAL:
-        return value == t->low;
+        return low == 0;
     case THRESHOLD_NOT_EQUAL:
-        return value != t->low;
+        return low != 0;
     case THRESHOLD_BETWEEN:
-        return value >= t->low && value <= t->high;
+        return low >= 0 && compare(r, t, t->high, t->exact_high) <= 0;
     case THRESHOLD_NOT_BETWEEN:
-        return value < t->low || value > t->high;
+        return low < 0 || compare(r, t, t->high, t->exact_high) > 0;
     case THRESHOLD_NONE:
         break;
     }
@@ -222,13 +295,13 @@ static void judge(RuleResult *r)
     if (!given) must = &NONE_BAD;
     const Threshold *shown = must->op ? must : fail->op ? fail : warn;
     r->verdict = VERDICT_PASS;
-    if (must->op && !holds(must, value_for(r, must))) {
+    if (must->op && !holds(must, r)) {
         decide(r, must, VERDICT_FAIL);
         shown = must;
-    } else if (fail->op && holds(fail, value_for(r, fail))) {
+    } else if (fail->op && holds(fail, r)) {
         decide(r, fail, VERDICT_FAIL);
         shown = fail;
-    } else if (warn->op && holds(warn, value_for(r, warn))) {
+    } else if (warn->op && holds(warn, r)) {
         decide(r, warn, VERDICT_WARN);
         shown = warn;
     } else {
@@ -286,6 +359,9 @@ static Status judge_rule(QualityCheck *check, const RuleState *s, Arena *arena, 
     if (!error.len && s->where >= 0) error = check->wheres[s->where].error;
     if (error.len) return arena_copy(arena, error, &r->error, err);
     TRY(rule_value(check, s, arena, r, err));
+    if (r->has_value && isnan(r->value)) {
+        TRY(no_value(arena, r, err, "the value is NaN, which no condition can judge"));
+    }
     if (!r->has_value) return OK;
     if (s->rule->other.on && s->rule->kind == RULE_ROW_COUNT) {
         return other_count(check, s, arena, r, err);

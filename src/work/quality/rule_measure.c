@@ -68,6 +68,7 @@ static Status mark_false(QualityCheck *check, RuleState *state, const Batch *bat
 {
     ExprRun run = {.now_us = check->o.now_us};
     Column good = {0};
+    batch = check->loosened ? check->loosened : batch;
     TRY(expr_column(state->good, &run, batch, &good, &check->rejects, err));
     int64_t first = good.offset / 8;
     for (int64_t word = 0; word * 64 < batch->rows; word++) {
@@ -89,7 +90,9 @@ static Status mark(QualityCheck *check, RuleState *state, const Batch *batch, Er
 {
     const QualityRule *rule = state->rule;
     const Column *column = state->count ? &batch->columns[state->columns[0]] : NULL;
-    if (state->good) return mark_false(check, state, batch, err);
+    if (state->good) TRY(mark_false(check, state, batch, err));
+    if (rule->kind == RULE_RANGE) mark_nans(column, check->bad);
+    if (state->good || rule->kind == RULE_RANGE) return OK;
     assert(column);
     if (rule->kind == RULE_NOT_NULL || rule->kind == RULE_MISSING) mark_nulls(check, column);
     if (rule->kind == RULE_MISSING && rule->value_count) {
@@ -179,7 +182,10 @@ static Status measure_dates(QualityCheck *check, RuleState *state, const Batch *
     return OK;
 }
 
-/* The newest moment; texts that are none are passed by. */
+/* A time that is later than now by less is taken for now: clocks differ. */
+#define CLOCKS_DIFFER_US INT64_C(60000000)
+
+/* The newest moment that is not in the future; texts that are none are passed by. */
 static Status measure_newest(QualityCheck *check, RuleState *state, const Batch *batch, Err *err)
 {
     const Column *column = &batch->columns[state->columns[0]];
@@ -193,14 +199,17 @@ static Status measure_newest(QualityCheck *check, RuleState *state, const Batch 
         if (column->type == TYPE_TIMESTAMP || column->type == TYPE_TIMESTAMPTZ) {
             us = column_int64(column)[row];
         } else if (column->type == TYPE_DATE) {
-            us = column_date(column)[row] * DATETIME_DAY_US;
+            int32_t day = column_date(column)[row];
+            if (day == DATE_INFINITY || day == DATE_NEG_INFINITY) continue;
+            us = day * DATETIME_DAY_US;
         } else {
             TRY(value_text(column, row, &scratch, &text, err));
             if (!datetime_cast_timestamp(text, &us, &zone)) continue;
         }
-        if (us == DATETIME_INFINITY) continue;
+        if (us == DATETIME_INFINITY || us == DATETIME_NEG_INFINITY) continue;
         state->considered++;
-        state->newest_us = int64_max(state->newest_us, us);
+        if (us > check->o.now_us + CLOCKS_DIFFER_US) state->future++;
+        else state->newest_us = int64_max(state->newest_us, us);
     }
     return OK;
 }

@@ -105,8 +105,15 @@ static ThresholdOp take_operator(Str text, int64_t *at)
     return negated ? THRESHOLD_NOT_BETWEEN : THRESHOLD_BETWEEN;
 }
 
-/* A number up to the next blank, with what stands after it: %, a unit of time. */
-static bool take_number(Str text, bool durations, int64_t *at, double *ret_value, bool *ret_percent)
+typedef struct Bound {
+    double value;
+    bool exact; /* the value is `decimal` */
+    Decimal decimal;
+    bool percent;
+} Bound;
+
+/* A number up to the next blank, with what is after it: %, a unit of time. */
+static bool take_number(Str text, bool durations, int64_t *at, Bound *ret)
 {
     char digits[64];
     int64_t len = 0, us = 0;
@@ -120,14 +127,15 @@ static bool take_number(Str text, bool durations, int64_t *at, double *ret_value
         digits[len++] = c;
     }
     Str number = str_make(digits, len);
-    *ret_percent = str_ends(number, STR("%"));
-    if (*ret_percent) number.len--;
+    *ret = (Bound){.percent = str_ends(number, STR("%"))};
+    if (ret->percent) number.len--;
     bool simple = number.len > 0 && is_word(number.ptr[number.len - 1]) &&
                   number.ptr[number.len - 1] <= '9' &&
-                  number_parse_double(number, ret_value) == NUMBER_OK;
-    if (simple && (!durations || *ret_value == 0)) return true;
+                  number_parse_double(number, &ret->value) == NUMBER_OK;
+    ret->exact = simple && decimal_parse(number, &ret->decimal) == DECIMAL_OK;
+    if (simple && (!durations || ret->value == 0)) return true;
     if (!durations || !option_parse_duration(str_slice(text, from, *at), &us)) return false;
-    *ret_value = (double)us / 1e6;
+    *ret = (Bound){.value = (double)us / 1e6};
     return true;
 }
 
@@ -135,7 +143,7 @@ static bool take_number(Str text, bool durations, int64_t *at, double *ret_value
 static Status condition_parse(Str text, int64_t at, bool durations, Threshold *ret, Err *err)
 {
     Threshold t = {.duration = durations};
-    bool percent = false;
+    Bound low, high = {0};
     skip_blanks(text, &at);
     t.text = str_trim(str_slice(text, at, text.len));
     t.op = take_operator(text, &at);
@@ -145,22 +153,27 @@ static Status condition_parse(Str text, int64_t at, bool durations, Threshold *r
     }
     const char *wanted = durations ? "a duration like 6h is missing" : "a number is missing";
     int64_t number = at;
-    if (!take_number(text, durations, &at, &t.low, &t.percent)) return fail_at(number, err, wanted);
+    if (!take_number(text, durations, &at, &low)) return fail_at(number, err, wanted);
     if (t.op == THRESHOLD_BETWEEN || t.op == THRESHOLD_NOT_BETWEEN) {
         int64_t and_at = at;
         if (!str_eq_nocase(take_word(text, &at), STR("and"))) {
             return fail_at(and_at, err, "`between` needs `and`");
         }
         number = at;
-        if (!take_number(text, durations, &at, &t.high, &percent)) {
-            return fail_at(number, err, wanted);
-        }
-        if (t.high < t.low)
+        if (!take_number(text, durations, &at, &high)) return fail_at(number, err, wanted);
+        if (high.value < low.value)
             return fail_at(number, err, "`between` never holds: the first is larger");
-        t.percent = t.percent || percent;
+    } else {
+        high.exact = true;
     }
     skip_blanks(text, &at);
     if (at < text.len) return fail_at(at, err, "the condition should end here");
+    t.low = low.value;
+    t.high = high.value;
+    t.percent = low.percent || high.percent;
+    t.exact = low.exact && high.exact && !t.percent;
+    t.exact_low = low.decimal;
+    t.exact_high = high.decimal;
     *ret = t;
     return OK;
 }
@@ -222,15 +235,14 @@ static Status parse_other_count(Str text, int64_t at, QualityRule *rule, bool *r
     Str rest = str_trim(str_slice(text, close + 1, text.len));
     if (rest.len == 0) return OK;
     Str sign = str_starts(rest, STR("±")) ? STR("±") : STR("+-");
-    double value = 0;
-    bool percent = false;
+    Bound margin = {0};
     int64_t number = sign.len;
-    bool good = str_starts(rest, sign) && take_number(rest, false, &number, &value, &percent) &&
-                percent && value >= 0 && number == rest.len;
+    bool good = str_starts(rest, sign) && take_number(rest, false, &number, &margin) &&
+                margin.percent && margin.value >= 0 && number == rest.len;
     if (!good)
         return fail_at(close + 1, err,
                        "the other count may be followed by ± and a percentage, ± 0.1%");
-    rule->other.margin = value / 100;
+    rule->other.margin = margin.value / 100;
     return OK;
 }
 
