@@ -22,6 +22,8 @@ def read(root=ROOT):
             if not line or line.startswith("#"):
                 continue
             head, _, rest = line.partition(":")
+            if head.startswith("+"):
+                continue
             if head.startswith("@"):
                 homes[head[1:].strip()] = rest.split()
                 continue
@@ -30,6 +32,12 @@ def read(root=ROOT):
                 modules += siblings
                 above += [module.path for module in siblings]
     return modules, homes
+
+
+def hot(root=ROOT):
+    """Patterns of the files below src/ that are compiled for speed alone."""
+    with open(os.path.join(root, "tools/layers.txt"), encoding="utf-8") as lines:
+        return [pattern for line in lines if line.startswith("+ hot:") for pattern in line.split(":")[1].split()]
 
 
 def sources(module, root=ROOT, endings=(".c",)):

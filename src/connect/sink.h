@@ -67,7 +67,7 @@ typedef enum TargetChange {
     TARGET_SAME,    /* as far as is known */
     TARGET_GONE,    /* it is no more */
     TARGET_EMPTIED, /* it had rows, and has none */
-    TARGET_OTHER,   /* it was made anew, or truncated and filled with fewer rows */
+    TARGET_OTHER,   /* it was created again, or truncated and filled with fewer rows */
 } TargetChange;
 
 /* What the last committed run of a pipeline left behind, and the fence for the next. */

@@ -73,11 +73,11 @@ Status csv_chunks_rewind(CsvChunks *c, Err *err)
     FileSource *files = c->files;
     const CsvOptions *options = c->options;
     int64_t row_max = c->row_max;
-    bool mends = c->mends;
+    bool closes = c->closes;
     csv_chunks_done(c);
     TRY(csv_chunks_init(c, files, options, err));
     c->row_max = row_max;
-    c->mends = mends;
+    c->closes = closes;
     return file_source_rewind(files, err);
 }
 
@@ -184,7 +184,7 @@ static Status unclosed_quote(const CsvChunks *c, Err *err)
 }
 
 /* The open row would take in all rows after it: it ends with its first line. */
-static Status mend_unclosed(CsvChunks *c, Err *err)
+static Status close_quote(CsvChunks *c, Err *err)
 {
     CsvScan *scan = &c->scan;
     const uint8_t *data = c->chunk->data;
@@ -211,11 +211,11 @@ static Status scan_chunk(CsvChunks *c, Err *err)
     while (true) {
         TRY(csv_scan_run(&c->scan, c->chunk->data, c->filled, c->end_of_file, err));
         if (c->end_of_file && c->scan.open_quote) {
-            return c->mends ? mend_unclosed(c, err) : unclosed_quote(c, err);
+            return c->closes ? close_quote(c, err) : unclosed_quote(c, err);
         }
         if (c->scan.row_count > 0 || c->filled == 0 || c->end_of_file) return OK;
-        bool endless = c->filled > c->row_max && c->scan.in_quote && c->mends;
-        if (endless) return mend_unclosed(c, err);
+        bool endless = c->filled > c->row_max && c->scan.in_quote && c->closes;
+        if (endless) return close_quote(c, err);
         TRY(next_chunk(c, 0, true, err));
     }
 }

@@ -36,7 +36,7 @@ typedef struct CsvChunks {
     int64_t line;    /* of the chunk's first row, from 1 */
     int64_t lines;   /* line ends in the chunk */
     bool scan_ready;
-    bool mends;    /* a row with a quote that isn't closed is given, one line long */
+    bool closes;   /* a row with a quote that isn't closed is given, one line long */
     bool unclosed; /* the chunk at hand is such a row */
 } CsvChunks;
 MUST_USE Status csv_chunks_init(CsvChunks *chunks, FileSource *files, const CsvOptions *options,

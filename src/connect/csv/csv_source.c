@@ -42,7 +42,7 @@ static Status source_prepare(CsvSource *self, Err *err)
     TRY(file_source_new(req->location, req->spool_folder, req->stop, &self->files, err));
     TRY(csv_chunks_init(&self->chunks, self->files, &self->options, err));
     self->chunks.row_max = file_source_row_max(req->memory_bytes);
-    self->chunks.mends = req->rejects;
+    self->chunks.closes = req->rejects;
     TRY(file_source_spool(self->files, err));
     TRY(csv_infer(&self->chunks, req->texts, &self->schema, &self->rows_found, err));
     TRY(csv_chunks_rewind(&self->chunks, err));

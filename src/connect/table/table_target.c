@@ -9,7 +9,7 @@ enum { ROWS_COUNTED = 100000 };
 
 typedef struct Target {
     bool exists;
-    char id[32];   /* another one: it was dropped and made anew */
+    char id[32];   /* another one: it was dropped and created again */
     char file[32]; /* another one: it may have been truncated; empty: the database doesn't say */
     int64_t rows;  /* -1: not counted */
 } Target;

@@ -343,7 +343,7 @@ static const Function FUNCTIONS[] = {
     {"gcd", "numeric, numeric -> numeric", kernel_gcd_numeric, FALLIBLE, N,
      "Greatest common divisor.", "gcd(1.5, 2) = 0.5", 0, 0, 0},
     {"width_bucket", "numeric, numeric, numeric, bigint -> bigint", kernel_bucket_numeric, FALLIBLE,
-     N, "Which of so many equal parts between two bounds; 0 below, one more above.",
+     N, "Which of N equal parts between two bounds; 0 below, one more above.",
      "width_bucket(5.35, 0.024, 10.06, 5) = 3", 0, 0, 0},
     {"width_bucket", "double, double, double, bigint -> bigint", kernel_bucket_double, FALLIBLE, N,
      "The same of doubles.", "width_bucket(3::double, 0, 10, 5) = 2", 0, 0, 0},

@@ -120,9 +120,10 @@ static const Option INCREMENTAL_OPTIONS[] = {
      .type = OPTION_CHOICE,
      .offset = FIELD(IncrementalOptions, emptied),
      .choices = EMPTIED,
-     .summary = "A target table that was dropped, emptied or made anew since the last run: refuse "
-                "(the default) ends the run, reload reads everything again, continue goes on from "
-                "the watermark."},
+     .summary =
+         "A target table that was dropped, emptied or created again since the last run: refuse "
+         "(the default) ends the run, reload reads everything again, continue goes on from "
+         "the watermark."},
 };
 static const OptionGroup INCREMENTAL_GROUP = {"incremental", sizeof(IncrementalOptions),
                                               INCREMENTAL_OPTIONS, COUNT_OF(INCREMENTAL_OPTIONS)};

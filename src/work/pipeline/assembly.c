@@ -304,7 +304,7 @@ static const char *target_text(TargetChange change)
     case TARGET_EMPTIED:
         return "it is empty, and had rows";
     case TARGET_OTHER:
-        return "it was made anew or filled again";
+        return "it was created again or filled again";
     case TARGET_SAME:
         break;
     }

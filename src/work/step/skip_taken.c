@@ -269,9 +269,8 @@ static Status refuse_many(const SkipTakenStep *self, Err *err)
         (void)err_set(err, ERR_CONFIG, "more than %d rows have the highest cursor \"%.*s\"",
                       SKIP_TAKEN_MAX, STR_ARG(buf_str(&text)));
     }
-    return err_hint(err,
-                    "without a `key` a later run can't tell them from new ones: name a `key` or "
-                    "a finer cursor, or say by `lag` when no more of them come");
+    return err_hint(err, "without a `key` a later run takes them for new ones: name a `key` or "
+                         "a finer cursor, or say by `lag` when no more of them come");
 }
 
 static void put_hashes(Buf *out, const HashList *list)

@@ -160,8 +160,8 @@ LOSSES = {
     "dropped": ("DROP TABLE p", "it is gone"),
     "truncated": ("TRUNCATE p", "it is empty"),
     "deleted": ("DELETE FROM p", "it is empty"),
-    "made anew": ("DROP TABLE p; CREATE TABLE p(id bigint PRIMARY KEY, v text, ts timestamptz);"
-                  "INSERT INTO p VALUES (7, 'x', '2020-01-01')", "made anew"),
+    "created again": ("DROP TABLE p; CREATE TABLE p(id bigint PRIMARY KEY, v text, ts timestamptz);"
+                  "INSERT INTO p VALUES (7, 'x', '2020-01-01')", "created again"),
     "filled with less": ("TRUNCATE p; INSERT INTO p VALUES (1, 'a', '2023-01-01')", "filled again"),
 }
 
