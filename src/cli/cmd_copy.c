@@ -32,12 +32,12 @@ static Status copy_key(Copy *copy, const Args *args, Err *err)
 {
     Str rest = args_get(args, "key", STR_NULL), part;
     while (rest.len && str_next_part(&rest, ',', &part)) {
-        if (copy->config.key_count == COPY_KEYS_MAX) {
+        if (copy->config.target.key_count == COPY_KEYS_MAX) {
             return err_set(err, ERR_USAGE, "more than %d key columns", COPY_KEYS_MAX);
         }
-        copy->key[copy->config.key_count++] = str_trim(part);
+        copy->key[copy->config.target.key_count++] = str_trim(part);
     }
-    copy->config.key = copy->key;
+    copy->config.target.key = copy->key;
     return OK;
 }
 
@@ -48,11 +48,11 @@ static Status copy_rejects(const Program *program, Copy *copy, const Args *args,
     Str rejects = args_get(args, "rejects", STR_NULL);
     if (rejects.len == 0) return OK;
     Err ignored = {0};
-    c->rejects = true;
-    c->rejects_elsewhere =
-        location_parse(program->registry, rejects, &copy->arena, &c->reject_to, &ignored) == OK;
-    c->reject_table = c->rejects_elsewhere ? STR("neuron_rejects") : rejects;
-    if (!c->rejects_elsewhere || !location_same_file(&c->to, &c->reject_to)) return OK;
+    c->reject.on = true;
+    c->reject.elsewhere =
+        location_parse(program->registry, rejects, &copy->arena, &c->reject.to, &ignored) == OK;
+    c->reject.table = c->reject.elsewhere ? STR("neuron_rejects") : rejects;
+    if (!c->reject.elsewhere || !location_same_file(&c->to, &c->reject.to)) return OK;
     (void)err_set(err, ERR_USAGE, "--rejects: the rows themselves go to %.*s", STR_ARG(rejects));
     return err_hint(err, "name another file");
 }
@@ -74,7 +74,8 @@ static Str default_table(const PipelineConfig *c)
 static Status copy_config(const Program *program, Copy *copy, const Args *args, Err *err)
 {
     PipelineConfig *c = &copy->config;
-    *c = (PipelineConfig){.create = true, .evolve = true, .max_delete = 0.1, .parallel = 1};
+    *c = (PipelineConfig){
+        .target.create = true, .target.evolve = true, .target.max_delete = 0.1, .parallel = 1};
     TRY(location_parse(program->registry, args->positional[0], &copy->arena, &c->from, err));
     TRY(location_parse(program->registry, args->positional[1], &copy->arena, &c->to, err));
     c->from_table = args_get(args, "from-table", STR_NULL);

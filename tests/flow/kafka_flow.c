@@ -79,7 +79,7 @@ static Status driver_run(Driver *d, char **argv, FlowResult *result, Err *err)
         .limits.us = strtoll(argv[5], NULL, 10),
         .rejects.allowed = true,
         .rejects.name = STR("dead"),
-        .revoke_margin_ns = 1000000000,
+        .limits.revoke_margin_ns = 1000000000,
         .end.stop = &stop,
     };
     return flow_run(&spec, result, err);

@@ -68,8 +68,8 @@ static void run_trial(const Trial *trial, uint64_t seed, FaultWorld *world)
         .limits.rows = trial->cycle_rows_max,
         .rejects.allowed = true,
         .rejects.name = STR("rejects"),
-        .queue_bytes = 1 << 14,
-        .revoke_margin_ns = 1000000,
+        .limits.queue_bytes = 1 << 14,
+        .limits.revoke_margin_ns = 1000000,
         .advance = true,
         .asks = trial->asks,
     };

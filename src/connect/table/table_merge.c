@@ -203,7 +203,7 @@ static Status refuse_row(Merge *m, int64_t ord, const Err *cause, Err *err)
 
 static Status stage_index(Merge *m, Err *err)
 {
-    const char *sql = m->sink->plan.merge.dialect->stage_index;
+    const char *sql = m->sink->plan.merge.dialect->stage.index;
     if (m->indexed || !sql) return OK;
     m->indexed = true;
     return m->sink->driver->exec(m->sink, sql, err);

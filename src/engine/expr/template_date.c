@@ -163,6 +163,11 @@ void template_date_read(Str format, Template *ret_template)
 
 /* ---- reading by a template ---- */
 
+/* Parts that say more than one of the others. */
+typedef struct ReadParts {
+    bool doy, julian, seconds;
+} ReadParts;
+
 typedef struct Read {
     KernelCall *call;
     int64_t row;
@@ -170,7 +175,8 @@ typedef struct Read {
     int64_t at;
     int64_t year, month, day, doy, hour, minute, second, us, julian, seconds_of_day;
     int64_t offset_minutes;
-    bool has_doy, has_julian, has_seconds, half_day, pm, bc, bad;
+    ReadParts has;
+    bool half_day, pm, bc, bad;
 } Read;
 
 static bool is_digit(char c)
@@ -340,7 +346,7 @@ static void take_number(Read *r, const TemplateItem *item, int64_t value, int64_
         break;
     case PATTERN_DDD:
         r->doy = value;
-        r->has_doy = true;
+        r->has.doy = true;
         break;
     case PATTERN_HH24:
         r->hour = value;
@@ -357,11 +363,11 @@ static void take_number(Read *r, const TemplateItem *item, int64_t value, int64_
         break;
     case PATTERN_SSSS:
         r->seconds_of_day = value;
-        r->has_seconds = true;
+        r->has.seconds = true;
         break;
     case PATTERN_J:
         r->julian = value;
-        r->has_julian = true;
+        r->has.julian = true;
         break;
     case PATTERN_TZM:
         r->offset_minutes += r->offset_minutes < 0 ? -value : value;
@@ -394,11 +400,11 @@ static bool finish(Read *r, int64_t *ret_us)
     if (!clock || !calendar || r->seconds_of_day > 86400) return out_of_range(r);
     if (!datetime_is_date(r->year, (int32_t)r->month, (int32_t)r->day)) return out_of_range(r);
     int64_t days = datetime_days_from_civil(r->year, (int32_t)r->month, (int32_t)r->day);
-    if (r->has_doy && (r->doy < 1 || r->doy > 366)) return out_of_range(r);
-    if (r->has_doy) days = datetime_days_from_civil(r->year, 1, 1) + r->doy - 1;
-    if (r->has_julian) days = r->julian - 2440588;
+    if (r->has.doy && (r->doy < 1 || r->doy > 366)) return out_of_range(r);
+    if (r->has.doy) days = datetime_days_from_civil(r->year, 1, 1) + r->doy - 1;
+    if (r->has.julian) days = r->julian - 2440588;
     int64_t seconds =
-        r->has_seconds ? r->seconds_of_day : (r->hour * 60 + r->minute) * 60 + r->second;
+        r->has.seconds ? r->seconds_of_day : (r->hour * 60 + r->minute) * 60 + r->second;
     seconds -= r->offset_minutes * 60;
     if (days > 106751990 || days < -2440588) return out_of_range(r);
     *ret_us = days * DATETIME_DAY_US + seconds * 1000000 + r->us;

@@ -6,6 +6,14 @@
 
 typedef struct SqlMerge SqlMerge;
 
+/* The temporary table of a merge. */
+typedef struct SqlStage {
+    const char *name;
+    const char *create; /* CREATE … (, up to the columns of the rows */
+    const char *end;    /* after them */
+    const char *index;  /* statements that let small ranges of it be found; NULL: they are */
+} SqlStage;
+
 /* Texts of one database's SQL. Constant, lives for ever. */
 typedef struct SqlDialect {
     const char *name;
@@ -13,10 +21,7 @@ typedef struct SqlDialect {
     bool nameless;  /* a name may be empty */
     char parameter; /* before the number of a parameter */
 
-    const char *stage;        /* the temporary table of a merge */
-    const char *stage_create; /* CREATE … (, up to the columns of the rows */
-    const char *stage_end;    /* after them */
-    const char *stage_index;  /* statements that let small ranges of it be found; NULL: they are */
+    SqlStage stage;
 
     const char *differs;        /* between two values, NULL being a value like others */
     const char *as_text;        /* after a value that is compared by its text */

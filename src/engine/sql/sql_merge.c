@@ -42,7 +42,7 @@ static Status put_stage(const SqlMerge *m, const char *before, const char *after
                         Err *err)
 {
     TRY(put(sql, before, err));
-    TRY(put(sql, m->dialect->stage, err));
+    TRY(put(sql, m->dialect->stage.name, err));
     return put(sql, after, err);
 }
 
@@ -92,14 +92,14 @@ bool sql_merge_compares(const SqlMerge *m)
 
 static Status put_create(const SqlMerge *m, Buf *sql, Err *err)
 {
-    TRY(put(sql, m->dialect->stage_create, err));
+    TRY(put(sql, m->dialect->stage.create, err));
     for (int32_t i = 0; i < m->count; i++) {
         TRY(put_column(m, ", ", i, sql, err));
         if (!m->columns[i].stage.len) continue;
         TRY(buf_append_char(sql, ' ', err));
         TRY(buf_append(sql, m->columns[i].stage, err));
     }
-    return put(sql, m->dialect->stage_end, err);
+    return put(sql, m->dialect->stage.end, err);
 }
 
 /* Only keys that came twice are sorted. */
@@ -268,7 +268,7 @@ static Status put_insert(const SqlMerge *m, const char *from, const char *where,
 
 static Status put_new(const SqlMerge *m, bool range, Buf *sql, Err *err)
 {
-    TRY(put_insert(m, m->dialect->stage, " AS s WHERE true", sql, err));
+    TRY(put_insert(m, m->dialect->stage.name, " AS s WHERE true", sql, err));
     TRY(put_range(m, range, sql, err));
     if (!m->keyed) return OK;
     TRY(put_table(m, " AND NOT EXISTS (SELECT 1 FROM ", " AS t WHERE ", sql, err));
@@ -347,7 +347,7 @@ Status sql_merge_put(const SqlMerge *m, SqlMergePart part, bool range, Buf *sql,
     case SQL_MERGE_WRITE:
         return put_write(m, range, sql, err);
     case SQL_MERGE_UPDATE:
-        TRY(put_update(m, m->dialect->stage, " AS s WHERE ", sql, err));
+        TRY(put_update(m, m->dialect->stage.name, " AS s WHERE ", sql, err));
         return put_range(m, range, sql, err);
     case SQL_MERGE_INSERT:
         return put_new(m, range, sql, err);

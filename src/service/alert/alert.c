@@ -328,18 +328,18 @@ Status alerts_list(Alerts *a, Buf *out, Err *err)
 /* The fields that a silence sets. */
 typedef struct Silence {
     int64_t until_us;
-    char by[sizeof((Alert *)0)->silenced_by];
-    char comment[sizeof((Alert *)0)->comment];
+    char by[sizeof((Alert *)0)->silence.by];
+    char comment[sizeof((Alert *)0)->silence.comment];
 } Silence;
 
 static void silence_swap(Alert *alert, Silence *s)
 {
-    Silence was = {.until_us = alert->silenced_us};
-    memcpy(was.by, alert->silenced_by, sizeof was.by);
-    memcpy(was.comment, alert->comment, sizeof was.comment);
-    alert->silenced_us = s->until_us;
-    memcpy(alert->silenced_by, s->by, sizeof s->by);
-    memcpy(alert->comment, s->comment, sizeof s->comment);
+    Silence was = {.until_us = alert->silence.until_us};
+    memcpy(was.by, alert->silence.by, sizeof was.by);
+    memcpy(was.comment, alert->silence.comment, sizeof was.comment);
+    alert->silence.until_us = s->until_us;
+    memcpy(alert->silence.by, s->by, sizeof s->by);
+    memcpy(alert->silence.comment, s->comment, sizeof s->comment);
     *s = was;
 }
 

@@ -95,13 +95,13 @@ void alert_write(const Alert *a, int64_t now_us, JsonWriter *w)
     json_key_time(w, "active_at", a->active_us);
     json_key_time(w, "fired_at", a->fired_us);
     json_key_time(w, "resolved_at", a->resolved_us);
-    json_key_time(w, "notified_at", a->notified_us);
+    json_key_time(w, "notified_at", a->notice.at_us);
     json_key(w, "silence");
-    if (a->silenced_us > now_us) {
+    if (a->silence.until_us > now_us) {
         json_object_begin(w);
-        json_key_time(w, "until", a->silenced_us);
-        json_key_text(w, "by", str_from(a->silenced_by));
-        json_key_text(w, "comment", str_from(a->comment));
+        json_key_time(w, "until", a->silence.until_us);
+        json_key_text(w, "by", str_from(a->silence.by));
+        json_key_text(w, "comment", str_from(a->silence.comment));
         json_object_end(w);
     } else {
         json_write_null(w);
@@ -226,7 +226,7 @@ Status alert_manager_body(const AlertBook *book, const AlertSettings *s, int64_t
     json_array_begin(&w);
     for (const Alert *a = book->first; a; a = a->next) {
         bool firing = a->state == ALERT_FIRING;
-        if (a->silenced_us > now_us || (!firing && a->state != ALERT_RESOLVED)) continue;
+        if (a->silence.until_us > now_us || (!firing && a->state != ALERT_RESOLVED)) continue;
         json_object_begin(&w);
         write_labels("labels", a->labels, a->label_count, &w);
         write_annotations("annotations", a, &w);

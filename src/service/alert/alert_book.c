@@ -207,10 +207,10 @@ void alert_book_yield(AlertBook *book, const AlertRule *rule)
 static bool is_over(const Alert *a, int64_t now_us)
 {
     if (a->yielded) return true;
-    if (a->silenced_us > now_us) return false;
+    if (a->silence.until_us > now_us) return false;
     if (a->state == ALERT_INACTIVE) return true;
     bool shown = now_us - a->resolved_us < ALERT_SHOWN_US;
-    return a->state == ALERT_RESOLVED && a->told != ALERT_FIRING && !shown;
+    return a->state == ALERT_RESOLVED && a->notice.told != ALERT_FIRING && !shown;
 }
 
 void alert_book_round(AlertBook *book, int64_t now_us)
@@ -226,13 +226,13 @@ void alert_book_clock_set(AlertBook *book, int64_t step_us, int64_t now_us)
 {
     for (Alert *a = book->first; a; a = a->next) {
         int64_t *moments[] = {&a->active_us, &a->fired_us, &a->resolved_us,
-                              &a->true_us,   &a->seen_us,  &a->notified_us};
+                              &a->true_us,   &a->seen_us,  &a->notice.at_us};
         for (int32_t i = 0; i < COUNT_OF(moments); i++) {
             *moments[i] = clock_moment_move(*moments[i], step_us, now_us);
         }
         /* Further away: it was made when the clock was right, as it is now. */
-        int64_t left_us = a->silenced_us - (now_us - step_us);
-        if (left_us > 0 && left_us <= SILENCE_MAX_US) a->silenced_us = now_us + left_us;
+        int64_t left_us = a->silence.until_us - (now_us - step_us);
+        if (left_us > 0 && left_us <= SILENCE_MAX_US) a->silence.until_us = now_us + left_us;
         a->changed = true;
     }
 }
@@ -272,11 +272,11 @@ Status alert_save(const Alert *a, Buf *out, Err *err)
     json_key_int64(&w, "active_us", a->active_us);
     json_key_int64(&w, "fired_us", a->fired_us);
     json_key_int64(&w, "resolved_us", a->resolved_us);
-    json_key_int64(&w, "told", a->told);
-    json_key_int64(&w, "told_us", a->notified_us);
-    json_key_int64(&w, "silenced_us", a->silenced_us);
-    json_key_text(&w, "silenced_by", str_from(a->silenced_by));
-    json_key_text(&w, "comment", str_from(a->comment));
+    json_key_int64(&w, "told", a->notice.told);
+    json_key_int64(&w, "told_us", a->notice.at_us);
+    json_key_int64(&w, "silenced_us", a->silence.until_us);
+    json_key_text(&w, "silenced_by", str_from(a->silence.by));
+    json_key_text(&w, "comment", str_from(a->silence.comment));
     json_object_end(&w);
     return json_writer_end(&w);
 }
@@ -292,17 +292,18 @@ static AlertState read_state(const JsonValue *root, Str key)
 static void read_alert(Alert *a, const JsonValue *root, int64_t now_us)
 {
     a->state = read_state(root, STR("state"));
-    a->told = read_state(root, STR("told"));
+    a->notice.told = read_state(root, STR("told"));
     (void)json_double(json_member(root, STR("value")), &a->value);
     (void)json_double(json_member(root, STR("threshold")), &a->threshold);
     (void)json_int64(json_member(root, STR("active_us")), &a->active_us);
     (void)json_int64(json_member(root, STR("fired_us")), &a->fired_us);
     (void)json_int64(json_member(root, STR("resolved_us")), &a->resolved_us);
-    (void)json_int64(json_member(root, STR("told_us")), &a->notified_us);
-    (void)json_int64(json_member(root, STR("silenced_us")), &a->silenced_us);
-    str_to_array(a->silenced_by, sizeof a->silenced_by,
+    (void)json_int64(json_member(root, STR("told_us")), &a->notice.at_us);
+    (void)json_int64(json_member(root, STR("silenced_us")), &a->silence.until_us);
+    str_to_array(a->silence.by, sizeof a->silence.by,
                  json_member_text(root, STR("silenced_by"), STR_NULL));
-    str_to_array(a->comment, sizeof a->comment, json_member_text(root, STR("comment"), STR_NULL));
+    str_to_array(a->silence.comment, sizeof a->silence.comment,
+                 json_member_text(root, STR("comment"), STR_NULL));
     a->seen_us = a->true_us = now_us;
 }
 

@@ -19,6 +19,17 @@ enum {
 typedef enum AlertState { ALERT_INACTIVE, ALERT_PENDING, ALERT_FIRING, ALERT_RESOLVED } AlertState;
 const char *alert_state_name(AlertState state);
 
+/* What receivers know: inactive, firing or resolved; and since when. */
+typedef struct AlertNotice {
+    AlertState told;
+    int64_t at_us;
+} AlertNotice;
+
+typedef struct AlertSilence {
+    int64_t until_us;
+    char by[64], comment[256];
+} AlertSilence;
+
 /* One rule for one set of labels. Times: µs since the epoch, 0: never. */
 typedef struct Alert {
     struct Alert *next;
@@ -31,15 +42,11 @@ typedef struct Alert {
     double value, threshold;
     int64_t active_us, fired_us, resolved_us;
     int64_t true_us, seen_us; /* when it held, and when there was data, last */
-    AlertState told;          /* what receivers know: inactive, firing or resolved */
-    int64_t notified_us;
-    int64_t silenced_us; /* until then */
-    char silenced_by[64], comment[256];
+    AlertNotice notice, notice_before;
+    AlertSilence silence;
     bool changed; /* to be kept */
     bool gone;    /* to be forgotten */
     bool yielded; /* another neuron has it now */
-    AlertState notified_before;
-    int64_t notified_before_us;
 } Alert;
 
 /* One thread at a time. */

@@ -4,13 +4,13 @@
 
 static bool is_silenced(const Alert *a, int64_t now_us)
 {
-    return a->silenced_us > now_us;
+    return a->silence.until_us > now_us;
 }
 
 static bool is_news(const Alert *a)
 {
-    if (a->state == ALERT_FIRING) return a->told != ALERT_FIRING;
-    return a->state == ALERT_RESOLVED && a->told == ALERT_FIRING;
+    if (a->state == ALERT_FIRING) return a->notice.told != ALERT_FIRING;
+    return a->state == ALERT_RESOLVED && a->notice.told == ALERT_FIRING;
 }
 
 static bool is_member(const Alert *a, int64_t now_us)
@@ -40,11 +40,11 @@ typedef struct Timing {
 
 static void look(const Alert *a, const AlertSettings *s, int64_t now_us, Timing *timing)
 {
-    if (a->notified_us > timing->last_us) timing->last_us = a->notified_us;
+    if (a->notice.at_us > timing->last_us) timing->last_us = a->notice.at_us;
     if (a->yielded || is_silenced(a, now_us)) return;
     if (is_news(a)) timing->news = true;
-    bool again = a->state == ALERT_FIRING && a->told == ALERT_FIRING;
-    if (again && now_us - a->notified_us >= s->repeat_us) timing->repeat = true;
+    bool again = a->state == ALERT_FIRING && a->notice.told == ALERT_FIRING;
+    if (again && now_us - a->notice.at_us >= s->repeat_us) timing->repeat = true;
 }
 
 static bool is_due(const Timing *t, const AlertSettings *s, int64_t now_us)
@@ -91,10 +91,10 @@ void alert_group_notified(AlertGroup *group, int64_t now_us)
 {
     for (int32_t i = 0; i < group->count; i++) {
         Alert *a = group->members[i];
-        a->notified_before = a->told;
-        a->notified_before_us = a->notified_us;
-        a->told = a->state;
-        a->notified_us = now_us;
+        a->notice_before.told = a->notice.told;
+        a->notice_before.at_us = a->notice.at_us;
+        a->notice.told = a->state;
+        a->notice.at_us = now_us;
         a->changed = true;
     }
 }
@@ -102,7 +102,7 @@ void alert_group_notified(AlertGroup *group, int64_t now_us)
 void alert_group_not_notified(AlertGroup *group)
 {
     for (int32_t i = 0; i < group->count; i++) {
-        group->members[i]->told = group->members[i]->notified_before;
-        group->members[i]->notified_us = group->members[i]->notified_before_us;
+        group->members[i]->notice.told = group->members[i]->notice_before.told;
+        group->members[i]->notice.at_us = group->members[i]->notice_before.at_us;
     }
 }

@@ -164,7 +164,7 @@ static Str trouble_of(StreamStats *stats, char text[ERR_MESSAGE_MAX], ErrKind *r
 {
     StreamState state = state_of(stats);
     *ret_kind = ERR_INTERNAL;
-    if (atomic_load(&stats->ledger_gap) != 0) return STR("messages are missing from the ledger");
+    if (atomic_load(&stats->ledger.gap) != 0) return STR("messages are missing from the ledger");
     if (state != STREAM_WAITING && state != STREAM_FAILED && state != STREAM_HELD) return STR("");
     pthread_mutex_lock(&stats->mutex);
     str_to_array(text, ERR_MESSAGE_MAX, str_from(stats->error.message));

@@ -11,10 +11,11 @@ static void count_rows(Str name, const RunResult *r)
 {
     int64_t dropped = 0;
     for (int32_t i = 0; i < r->drop_count; i++) dropped += r->drops[i].rows;
-    metrics_add(METRIC_PIPELINE_ROWS, (double)r->extracted, LABELS(name, STR("extracted")));
-    metrics_add(METRIC_PIPELINE_ROWS, (double)r->transformed, LABELS(name, STR("transformed")));
-    metrics_add(METRIC_PIPELINE_ROWS, (double)r->loaded, LABELS(name, STR("loaded")));
-    metrics_add(METRIC_PIPELINE_ROWS, (double)r->rejected, LABELS(name, STR("rejected")));
+    metrics_add(METRIC_PIPELINE_ROWS, (double)r->rows.extracted, LABELS(name, STR("extracted")));
+    metrics_add(METRIC_PIPELINE_ROWS, (double)r->rows.transformed,
+                LABELS(name, STR("transformed")));
+    metrics_add(METRIC_PIPELINE_ROWS, (double)r->rows.loaded, LABELS(name, STR("loaded")));
+    metrics_add(METRIC_PIPELINE_ROWS, (double)r->rows.rejected, LABELS(name, STR("rejected")));
     metrics_add(METRIC_PIPELINE_ROWS, (double)dropped, LABELS(name, STR("dropped")));
 }
 
@@ -75,8 +76,8 @@ static void tell(const Ticket *ticket, const RunResult *r, const Err *why)
     run_result_log(r);
     if (r->status == RUN_SUCCESS) {
         LOG(LOG_INFO, "pipeline", "run succeeded", log_text("pipeline", job->name),
-            log_text("run_id", id), log_int("extracted", r->extracted),
-            log_int("loaded", r->loaded), log_int("rejected", r->rejected),
+            log_text("run_id", id), log_int("extracted", r->rows.extracted),
+            log_int("loaded", r->rows.loaded), log_int("rejected", r->rows.rejected),
             log_int("duration_ms", r->duration_ns / 1000000));
         return;
     }
@@ -101,9 +102,9 @@ static void settle(Daemon *d, Ticket *ticket, const PipelineConfig *pipeline, Ru
     /* Cut off by the end of the neuron: it is taken up again at the next start. */
     bool cut = r->status == RUN_CANCELLED && atomic_load(&d->life.draining);
     if (cut) ticket->attempts--;
-    if (cut || (failed && err_is_retriable(why) && ticket->attempts < pipeline->retry_attempts)) {
+    if (cut || (failed && err_is_retriable(why) && ticket->attempts < pipeline->retry.attempts)) {
         remember(d, ticket->job, status_text(r->status), why);
-        run_again(d, ticket, cut ? 0 : pipeline->retry_wait_us);
+        run_again(d, ticket, cut ? 0 : pipeline->retry.wait_us);
         return;
     }
     count_run(ticket->job, r, status_text(r->status));
@@ -135,16 +136,16 @@ static void run_pipeline(Daemon *d, Ticket *ticket)
     RunResult result;
     run_result_init(&result);
     PipelineConfig pipeline = d->config->pipelines[job->index];
-    int32_t attempts = pipeline.retry_attempts;
+    int32_t attempts = pipeline.retry.attempts;
     /* The wait between attempts is the queue's, so that no thread waits. */
-    pipeline.retry_attempts = 1;
+    pipeline.retry.attempts = 1;
     PipelineEnv env = {.budget = &d->budget, .cancelled = &job->cancelled};
     RunOptions options = {.run_id = str_from(ticket->run_id)};
     metrics_set(METRIC_PIPELINE_RUNNING, 1, LABELS(job->name));
     run_record_put(d, ticket, "running", clock_now_us());
     IGNORE(pipeline_run(&pipeline, &options, &env, &result, &err)); /* it is in the result */
     metrics_set(METRIC_PIPELINE_RUNNING, 0, LABELS(job->name));
-    pipeline.retry_attempts = attempts;
+    pipeline.retry.attempts = attempts;
     settle(d, ticket, &pipeline, &result, &err);
     run_result_done(&result);
 }

@@ -63,8 +63,8 @@ static bool is_after(const Daemon *d, const Job *job, const PipelineOptions *o, 
 {
     if (other->kind != JOB_PIPELINE) return false;
     if (job->kind == JOB_DATASET) return is_loaded_by(d, job, other);
-    for (int32_t i = 0; i < o->after.count; i++) {
-        if (str_eq(o->after.items[i], other->name)) return true;
+    for (int32_t i = 0; i < o->when.after.count; i++) {
+        if (str_eq(o->when.after.items[i], other->name)) return true;
     }
     return false;
 }
@@ -73,7 +73,7 @@ static Status job_link(Daemon *d, Job *job, Err *err)
 {
     const PipelineOptions *o =
         job->kind == JOB_PIPELINE ? d->config->options.pipelines.items[job->index] : NULL;
-    if (o && o->after.count == 0) return OK;
+    if (o && o->when.after.count == 0) return OK;
     int32_t count = 0;
     for (int32_t i = 0; i < d->table.job_count; i++)
         count += is_after(d, job, o, &d->table.jobs[i]);
@@ -105,10 +105,10 @@ Status jobs_make(Daemon *d, Err *err)
         Job *job = &d->table.jobs[d->table.job_count++];
         const PipelineOptions *o = c->options.pipelines.items[i];
         job->index = i;
-        job->ticks.at_start = o->at_start;
-        job->ticks.catch_up = (CatchUp)o->catch_up;
-        job->ticks.overlap = (Overlap)o->overlap;
-        TRY(job_init(d, job, JOB_PIPELINE, c->pipelines[i].name, o->schedule, err));
+        job->ticks.at_start = o->when.at_start;
+        job->ticks.catch_up = (CatchUp)o->when.catch_up;
+        job->ticks.overlap = (Overlap)o->when.overlap;
+        TRY(job_init(d, job, JOB_PIPELINE, c->pipelines[i].name, o->when.schedule, err));
         places_add(&d->table.places, job, c, &c->pipelines[i].from);
         places_add(&d->table.places, job, c, &c->pipelines[i].to);
         pipeline_series(job->name);

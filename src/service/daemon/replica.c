@@ -12,7 +12,7 @@ static Status streams_rename(Daemon *d, Err *err)
 {
     for (int32_t i = 0; i < d->config->stream_count; i++) {
         StreamConfig *stream = &d->config->streams[i];
-        Location *places[] = {&stream->to, &stream->dead_letter_to};
+        Location *places[] = {&stream->to, &stream->letters.to};
         for (int32_t k = 0; k < COUNT_OF(places); k++) {
             Str id = location_option(places[k], STR("id")), other;
             if (!id.len) continue;

@@ -127,12 +127,12 @@ void streams_metrics(const StreamTable *streams)
         const StreamConfig *config = stream_config(streams->items[i]);
         StreamStats *stats = stream_stats(streams->items[i]);
         for (int32_t k = 0; k < stats->type_count; k++) type_metrics(config, &stats->types[k]);
-        metrics_set(METRIC_STREAM_MESSAGES, (double)atomic_load(&stats->dead_lettered),
+        metrics_set(METRIC_STREAM_MESSAGES, (double)atomic_load(&stats->ledger.dead_lettered),
                     LABELS(config->name, STR(""), STR("dead_letter")));
         metrics_set(METRIC_STREAM_MESSAGES, (double)atomic_load(&stats->unknown),
                     LABELS(config->name, STR(""), STR("unknown")));
         set(METRIC_STREAM_REBALANCES, (double)atomic_load(&stats->rebalances), config->name);
-        set(METRIC_STREAM_LEDGER_GAP, (double)atomic_load(&stats->ledger_gap), config->name);
+        set(METRIC_STREAM_LEDGER_GAP, (double)atomic_load(&stats->ledger.gap), config->name);
         set(METRIC_STREAM_RUNNING, is_running(stats), config->name);
         set(METRIC_STREAM_HELD, atomic_load(&stats->state) == STREAM_HELD, config->name);
         set(METRIC_STREAM_RESTARTS, (double)atomic_load(&stats->restarts), config->name);

@@ -37,15 +37,29 @@ typedef struct IncrementalOptions {
     int32_t nulls, emptied;
 } IncrementalOptions;
 
+typedef struct WhenOptions {
+    Str schedule;
+    int32_t catch_up, overlap;
+    TextList after;
+    bool at_start;
+} WhenOptions;
+
+typedef struct PipelineSourceOptions {
+    Str from, primary, from_table, query;
+    const YamlNode *params, *csv;
+} PipelineSourceOptions;
+
 typedef struct PipelineOptions {
     OptionHead head;
-    Str schedule, from, primary, from_table, query, to, table;
+    WhenOptions when;
+    PipelineSourceOptions source;
+    Str to, table;
     RetryOptions retry;
-    const YamlNode *params, *steps, *rejects, *csv;
+    const YamlNode *steps, *rejects;
     IncrementalOptions incremental;
-    int32_t mode, catch_up, overlap;
-    TextList key, ignore_for_change, after;
-    bool create, evolve, at_start;
+    int32_t mode;
+    TextList key, ignore_for_change;
+    bool create, evolve;
     double max_delete;
     int64_t parallel;
 } PipelineOptions;

@@ -123,13 +123,13 @@ static Status run_steps(const PipelineConfig *pipeline, const TestFiles *files,
         .steps = pipeline->steps,
         .step_count = pipeline->step_count,
         .mode = SINK_REPLACE,
-        .rejects = true,
-        .rejects_elsewhere = true,
+        .reject.on = true,
+        .reject.elsewhere = true,
         .parallel = 1,
     };
     TRY(location_parse(files->registry, files->from, files->arena, &config.from, err));
     TRY(location_parse(files->registry, files->to, files->arena, &config.to, err));
-    TRY(location_parse(files->registry, STR("/dev/null#ndjson"), files->arena, &config.reject_to,
+    TRY(location_parse(files->registry, STR("/dev/null#ndjson"), files->arena, &config.reject.to,
                        err));
     Budget budget;
     budget_init(&budget, "memory", NULL, INT64_C(1) << 30);
@@ -138,7 +138,7 @@ static Status run_steps(const PipelineConfig *pipeline, const TestFiles *files,
     RunResult result;
     run_result_init(&result);
     Status status = pipeline_run(&config, &options, &env, &result, err);
-    *ret_refused = result.rejected;
+    *ret_refused = result.rows.rejected;
     run_result_done(&result);
     return status;
 }
@@ -148,27 +148,27 @@ static Status run_processors(const Subject *subject, const TestFiles *files, int
                              Err *err)
 {
     StreamConfig config = *subject->stream;
-    config.topic = config.to_name = config.dead_letter_name = STR_NULL;
+    config.topic = config.to_name = config.letters.name = STR_NULL;
     config.to_messages = true;
     config.from_messages = false;
-    config.only = subject->processor;
+    config.routing.only = subject->processor;
     config.mode = SINK_APPEND;
     config.key_columns = NULL;
     config.key_column_count = 0;
     if (!subject->stream->to_messages) config.key = (StreamText){0};
-    config.dead_letters = config.dead_letters_elsewhere = config.dead_letter_messages = true;
-    config.format = DEAD_LETTER_ENVELOPE;
+    config.letters.kept = config.letters.elsewhere = config.letters.messages = true;
+    config.letters.format = DEAD_LETTER_ENVELOPE;
     TRY(location_parse(files->registry, files->from, files->arena, &config.from, err));
     TRY(location_parse(files->registry, files->to, files->arena, &config.to, err));
-    TRY(location_parse(files->registry, STR("/dev/null#ndjson"), files->arena,
-                       &config.dead_letter_to, err));
+    TRY(location_parse(files->registry, STR("/dev/null#ndjson"), files->arena, &config.letters.to,
+                       err));
     Budget budget;
     budget_init(&budget, "memory", NULL, INT64_C(1) << 30);
     StreamEnv env = {.budget = &budget, .drain = true};
     StreamStats stats;
     Status status = stream_stats_init(&stats, &config, err);
     if (status == OK) status = stream_run(&config, &env, &stats, err);
-    *ret_refused = atomic_load(&stats.dead_lettered);
+    *ret_refused = atomic_load(&stats.ledger.dead_lettered);
     stream_stats_done(&stats);
     return status;
 }
@@ -218,8 +218,8 @@ static Status find_processor(const Configuration *c, const TestOptions *test, Su
     subject->refused_wanted = test->dead_letters;
     subject->refused_name = "dead letters";
     Str near = STR_NULL;
-    for (int32_t i = 0; i < subject->stream->processor_count && type.len; i++) {
-        Str known = subject->stream->processors[i].type;
+    for (int32_t i = 0; i < subject->stream->routing.processor_count && type.len; i++) {
+        Str known = subject->stream->routing.processors[i].type;
         if (str_eq(known, type)) subject->processor = i;
         if (!near.ptr) near = str_nearest(type, &known, 1);
     }

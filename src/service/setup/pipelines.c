@@ -10,7 +10,7 @@
 static void from_check(Configuration *c, const PipelineOptions *o, const PipelineConfig *p)
 {
     const YamlNode *query = option_node(&o->head, "query");
-    if (o->from_table.len && o->query.len) {
+    if (o->source.from_table.len && o->source.query.len) {
         mistake_add(&c->mistakes, query->line, query->column, STR("leave one of them out"),
                     "`from_table` and `query` exclude each other");
     }
@@ -73,15 +73,15 @@ static void rejects_make(Configuration *c, const PipelineOptions *o, PipelineCon
                     "`rejects` must be `stop`, a table or a location");
         return;
     }
-    p->rejects = true;
+    p->reject.on = true;
     Err err = {0};
     bool place = str_find(node->text, STR("://")) >= 0 || str_find_char(node->text, '/') >= 0 ||
                  str_find_char(node->text, '#') >= 0;
-    bool file = location_parse(c->registry, node->text, &c->arena, &p->reject_to, &err) == OK;
+    bool file = location_parse(c->registry, node->text, &c->arena, &p->reject.to, &err) == OK;
     if (!file && place) mistake_from(c, node, &err);
-    p->rejects_elsewhere = file;
-    p->reject_table = file ? STR("neuron_rejects") : node->text;
-    if (!file || !location_same_file(&p->to, &p->reject_to)) return;
+    p->reject.elsewhere = file;
+    p->reject.table = file ? STR("neuron_rejects") : node->text;
+    if (!file || !location_same_file(&p->to, &p->reject.to)) return;
     mistake_add(&c->mistakes, node->line, node->column, STR("name another file"),
                 "`rejects`: the rows themselves go to this file");
 }
@@ -92,10 +92,10 @@ static void mode_make(Configuration *c, const PipelineOptions *o, PipelineConfig
     p->mode = (SinkMode)o->mode;
     if (!node) {
         bool file = p->to.kind == LOCATION_FILE;
-        p->mode = file ? SINK_REPLACE : p->key_count > 0 ? SINK_UPSERT : SINK_APPEND;
+        p->mode = file ? SINK_REPLACE : p->target.key_count > 0 ? SINK_UPSERT : SINK_APPEND;
     }
     bool needs_key = p->mode == SINK_UPSERT || p->mode == SINK_MIRROR;
-    if (needs_key && p->key_count == 0 && node) {
+    if (needs_key && p->target.key_count == 0 && node) {
         mistake_add(&c->mistakes, node->line, node->column, STR("name its columns: `key: [id]`"),
                     "mode %.*s needs a `key`", STR_ARG(node->text));
     }
@@ -125,7 +125,7 @@ static void overlap_check(Configuration *c, const PipelineOptions *o, const Pipe
                     STR("leave it out, or load into a database with a `key`"),
                     "`overlap` reads rows again, and a %s would have them twice",
                     p->to.kind == LOCATION_TOPIC ? "topic" : "file");
-    } else if (p->mode == SINK_APPEND && p->key_count == 0) {
+    } else if (p->mode == SINK_APPEND && p->target.key_count == 0) {
         mistake_add(&c->mistakes, node->line, node->column,
                     STR("name the columns of a key: `key: [id]`, with mode upsert or append"),
                     "`overlap` reads rows again, and without a `key` they would be appended twice");
@@ -153,13 +153,8 @@ static Status hash_make(Configuration *c, const PipelineOptions *o, PipelineConf
 {
     /* What the pipeline does, not where its connections point to: names, query, steps, modes. */
     CLEANUP(buf_done) Buf text = buf_make(1 << 24);
-    const Str parts[] = {o->from,
-                         o->from_table,
-                         o->query,
-                         o->to,
-                         o->table,
-                         o->incremental.cursor,
-                         o->incremental.start};
+    const Str parts[] = {o->source.from, o->source.from_table,  o->source.query,     o->to,
+                         o->table,       o->incremental.cursor, o->incremental.start};
     for (int64_t i = 0; i < COUNT_OF(parts); i++) {
         TRY(buf_append(&text, parts[i], err));
         TRY(buf_append_char(&text, 0, err));
@@ -182,27 +177,27 @@ static Status pipeline_make(Configuration *c, const PipelineOptions *o, Pipeline
 {
     *p = (PipelineConfig){
         .name = o->head.name,
-        .from_table = o->from_table,
-        .query = o->query,
+        .from_table = o->source.from_table,
+        .query = o->source.query,
         .table = o->table,
-        .key = o->key.items,
-        .key_count = o->key.count,
-        .ignore_for_change = o->ignore_for_change.items,
-        .ignore_count = o->ignore_for_change.count,
-        .create = o->create,
-        .evolve = o->evolve,
-        .max_delete = o->max_delete,
+        .target.key = o->key.items,
+        .target.key_count = o->key.count,
+        .target.ignore_for_change = o->ignore_for_change.items,
+        .target.ignore_count = o->ignore_for_change.count,
+        .target.create = o->create,
+        .target.evolve = o->evolve,
+        .target.max_delete = o->max_delete,
         .parallel = (int32_t)int64_min(o->parallel, 64),
-        .retry_attempts = (int32_t)int64_min(o->retry.attempts, 1000),
-        .retry_wait_us = o->retry.wait_us,
+        .retry.attempts = (int32_t)int64_min(o->retry.attempts, 1000),
+        .retry.wait_us = o->retry.wait_us,
     };
-    location_settle(c, &o->head, "from", o->from, &p->from);
-    location_settle(c, &o->head, "primary", o->primary, &p->primary);
+    location_settle(c, &o->head, "from", o->source.from, &p->from);
+    location_settle(c, &o->head, "primary", o->source.primary, &p->primary);
     location_settle(c, &o->head, "to", o->to, &p->to);
     if (!p->table.len && p->from_table.len && p->to.kind != LOCATION_FILE) p->table = p->from_table;
-    TRY(params_make(c, o->params, &p->params, &p->param_count, err));
-    params_check(c, o->params, o->query);
-    TRY(csv_make(c, o->csv, p, err));
+    TRY(params_make(c, o->source.params, &p->params, &p->param_count, err));
+    params_check(c, o->source.params, o->source.query);
+    TRY(csv_make(c, o->source.csv, p, err));
     TRY(steps_make(c, o->steps, p, err));
     rejects_make(c, o, p);
     mode_make(c, o, p);

@@ -13,14 +13,20 @@ typedef struct QualityOptions {
     bool mask, at_start;
 } QualityOptions;
 
+typedef struct RuleConditions {
+    Str must, warn, fail;
+    const YamlNode *between;
+} RuleConditions;
+
 /* What may stand beside a rule's kind. */
 typedef struct RuleOptions {
     OptionHead head;
-    Str name, where, must, warn, fail, format, email, date, to, field;
+    Str name, where, format, email, date, to, field;
+    RuleConditions conditions;
     int32_t severity, on_fail;
     int64_t evidence;
     TextList formats;
-    const YamlNode *between, *values, *columns, *anomaly, *drift;
+    const YamlNode *values, *columns, *anomaly, *drift;
     bool allow_extra, no_type_change;
 } RuleOptions;
 

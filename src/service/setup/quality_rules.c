@@ -33,10 +33,10 @@ static void check_rule(BuildContext *m, const YamlNode *node, const QualityRule 
         mistake_add(mistakes, line, column, STR("for example `>= 95`, or warn: and fail:"),
                     "%s says no condition", name);
     }
-    if (rule->kind == RULE_ACCEPTED && !rule->value_count) {
+    if (rule->kind == RULE_ACCEPTED && !rule->listed.count) {
         mistake_add(mistakes, line, column, STR("accepted_values: [a, b]"), "no values are given");
     }
-    if (rule->kind == RULE_RANGE && rule->value_count != 2) {
+    if (rule->kind == RULE_RANGE && rule->listed.count != 2) {
         mistake_add(mistakes, line, column, STR("range: [0, 100]; null for an open end"),
                     "a range has two ends");
     }
@@ -74,8 +74,8 @@ static Status add_rule(BuildContext *m, const YamlNode *node, QualityRule *rule,
                     m->capacity);
         return OK;
     }
-    rule->line = node->line;
-    rule->at_column = node->column;
+    rule->place.line = node->line;
+    rule->place.column = node->column;
     check_rule(m, node, rule);
     TRY(name_rule(m, rule, err));
     m->rules[m->count++] = *rule;

@@ -39,11 +39,11 @@ Status rule_values(Configuration *c, const YamlNode *list, QualityRule *rule, Er
             mistake_add(&c->mistakes, at->line, at->column, STR_NULL, "not a value");
             continue;
         }
-        values[rule->value_count] = at->text;
-        plain[rule->value_count++] = at->plain;
+        values[rule->listed.count] = at->text;
+        plain[rule->listed.count++] = at->plain;
     }
-    rule->values = values;
-    rule->plain = plain;
+    rule->listed.items = values;
+    rule->listed.plain = plain;
     return OK;
 }
 
@@ -62,7 +62,7 @@ static void condition(Configuration *c, const RuleOptions *o, const char *key, S
 
 static Status between(Configuration *c, const RuleOptions *o, QualityRule *rule, Err *err)
 {
-    const YamlNode *node = o->between;
+    const YamlNode *node = o->conditions.between;
     Threshold *t = &rule->must;
     if (!node) return OK;
     bool two = node->kind == YAML_LIST && node->count == 2 && node->first->kind == YAML_SCALAR &&
@@ -212,15 +212,15 @@ Status rule_options_apply(Configuration *c, const YamlNode *map, QualityRule *ru
     rule->severity = (Severity)o->severity;
     rule->on_fail = (OnFail)o->on_fail;
     if (o->evidence <= 1000) rule->evidence = (int32_t)o->evidence;
-    rule->email = o->email;
-    rule->date = o->date;
-    rule->layouts = o->formats.items;
-    rule->layout_count = o->formats.count;
+    rule->consistency.email = o->email;
+    rule->consistency.date = o->date;
+    rule->consistency.layouts = o->formats.items;
+    rule->consistency.layout_count = o->formats.count;
     rule->schema.allow_extra = o->allow_extra;
     rule->schema.no_type_change = o->no_type_change;
-    condition(c, o, "must", o->must, rule, &rule->must);
-    condition(c, o, "warn", o->warn, rule, &rule->warn);
-    condition(c, o, "fail", o->fail, rule, &rule->fail);
+    condition(c, o, "must", o->conditions.must, rule, &rule->must);
+    condition(c, o, "warn", o->conditions.warn, rule, &rule->warn);
+    condition(c, o, "fail", o->conditions.fail, rule, &rule->fail);
     TRY(between(c, o, rule, err));
     check_order(c, o, rule);
     check_reject(c, o, rule);

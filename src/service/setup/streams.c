@@ -294,33 +294,31 @@ static Status letters_make(const BuildContext *m, Err *err)
     const StreamPlaceOptions *p = &m->o->dead_letter;
     StreamConfig *s = m->s;
     if (!p->head.node) {
-        if (s->unknown != UNKNOWN_DEAD_LETTER) return OK;
+        if (s->routing.unknown != UNKNOWN_DEAD_LETTER) return OK;
         mistake_at(m, option_node(&m->o->head, "unknown"), "name one: `dead_letter: { topic: … }`",
                    "`unknown: dead_letter` needs a place for dead letters");
         return OK;
     }
     PlaceKind kind = place_kind(m, p, "`topic: …`, `table: …` or `file: …`");
-    s->dead_letters = true;
-    s->format = (DeadLetterFormat)p->format;
-    s->dead_letter_name = kind == PLACE_TOPIC   ? p->topic
-                          : kind == PLACE_TABLE ? p->table
-                                                : STR_NULL;
-    if (!letter_place(m, kind, &s->dead_letter_to)) return OK;
-    s->dead_letter_messages = s->dead_letter_to.connector->messages;
-    s->dead_letter_topic = kind == PLACE_TOPIC;
+    s->letters.kept = true;
+    s->letters.format = (DeadLetterFormat)p->format;
+    s->letters.name = kind == PLACE_TOPIC ? p->topic : kind == PLACE_TABLE ? p->table : STR_NULL;
+    if (!letter_place(m, kind, &s->letters.to)) return OK;
+    s->letters.messages = s->letters.to.connector->messages;
+    s->letters.topic = kind == PLACE_TOPIC;
     /* Beside the outputs in one transaction, where they share a system. */
-    bool beside = is_same(&s->to, &s->dead_letter_to);
-    s->dead_letters_elsewhere = kind == PLACE_FILE || !beside;
-    if (kind == PLACE_FILE && (beside || location_same_file(&s->to, &s->dead_letter_to))) {
+    bool beside = is_same(&s->to, &s->letters.to);
+    s->letters.elsewhere = kind == PLACE_FILE || !beside;
+    if (kind == PLACE_FILE && (beside || location_same_file(&s->to, &s->letters.to))) {
         mistake_at(m, p->head.node, "name another file", "outputs go to this file");
     }
-    if (s->format == DEAD_LETTER_RAW && kind != PLACE_TOPIC) {
+    if (s->letters.format == DEAD_LETTER_RAW && kind != PLACE_TOPIC) {
         mistake_at(m, option_node(&p->head, "format"), "use the envelope",
                    "`format: raw` needs a topic: only messages have headers");
     }
-    if (kind != PLACE_TOPIC || !s->dead_letters_elsewhere) return OK;
-    TRY(producer_id(m, &s->dead_letter_to, "-dead", err));
-    return broker_options(m, &s->dead_letter_to, err);
+    if (kind != PLACE_TOPIC || !s->letters.elsewhere) return OK;
+    TRY(producer_id(m, &s->letters.to, "-dead", err));
+    return broker_options(m, &s->letters.to, err);
 }
 
 /* `10% in 1m`. */
@@ -340,7 +338,7 @@ static bool parse_breaker(Str text, double *ret_share, int64_t *ret_us)
 static void breaker_make(const BuildContext *m)
 {
     Str text = m->o->max_rejects;
-    if (text.len && !parse_breaker(text, &m->s->max_rejects, &m->s->max_rejects_us)) {
+    if (text.len && !parse_breaker(text, &m->s->breaker.max_rejects, &m->s->breaker.window_us)) {
         mistake_at(m, option_node(&m->o->head, "max_rejects"), "write it like `10% in 1m`",
                    "`max_rejects` must be a share of the messages of at least a second");
     }
@@ -414,9 +412,9 @@ static Status processors_make(const BuildContext *m, Err *err)
     }
     StreamProcessor *made = ARENA_ARRAY(&m->c->arena, StreamProcessor, node->count);
     if (!made) return err_memory(err);
-    m->s->processors = made;
+    m->s->routing.processors = made;
     for (const YamlNode *at = node->first; at; at = at->next) {
-        TRY(cases_make(m, at, &made[m->s->processor_count++], err));
+        TRY(cases_make(m, at, &made[m->s->routing.processor_count++], err));
     }
     return OK;
 }
@@ -436,14 +434,14 @@ static Status hash_make(const BuildContext *m, Err *err)
 {
     CLEANUP(buf_done) Buf text = buf_make(1 << 26);
     const StreamConfig *s = m->s;
-    TRY(buf_append(&text, s->route_by.text, err));
-    for (int32_t i = 0; i < s->processor_count; i++) {
-        TRY(buf_printf(&text, err, "\n%.*s", STR_ARG(s->processors[i].type)));
-        for (int32_t k = 0; k < s->processors[i].case_count; k++) {
+    TRY(buf_append(&text, s->routing.by.text, err));
+    for (int32_t i = 0; i < s->routing.processor_count; i++) {
+        TRY(buf_printf(&text, err, "\n%.*s", STR_ARG(s->routing.processors[i].type)));
+        for (int32_t k = 0; k < s->routing.processors[i].case_count; k++) {
             TRY(buf_append_char(&text, 0, err));
-            TRY(buf_append(&text, s->processors[i].cases[k].where.text, err));
+            TRY(buf_append(&text, s->routing.processors[i].cases[k].where.text, err));
             TRY(buf_append_char(&text, 0, err));
-            TRY(buf_append(&text, s->processors[i].cases[k].select.text, err));
+            TRY(buf_append(&text, s->routing.processors[i].cases[k].select.text, err));
         }
     }
     char hex[32];
@@ -456,20 +454,20 @@ static Status stream_make(const BuildContext *m, Err *err)
     const StreamOptions *o = m->o;
     StreamConfig *s = m->s;
     *s = (StreamConfig){.name = o->head.name,
-                        .route_by = {.text = o->route_by},
-                        .unknown = (StreamUnknown)o->unknown,
-                        .only = -1,
+                        .routing.by = {.text = o->route_by},
+                        .routing.unknown = (StreamUnknown)o->unknown,
+                        .routing.only = -1,
                         .cycle_us = int64_max(o->cycle_us, 1000),
                         .cycle_rows = int64_max(o->cycle_rows, 1)};
     if (!o->head.node) return OK; /* told already */
     const YamlNode *route_by = option_node(&o->head, "route_by");
-    if (route_by) text_place(m->c, route_by, &s->route_by.line, &s->route_by.column);
+    if (route_by) text_place(m->c, route_by, &s->routing.by.line, &s->routing.by.column);
     TRY(from_make(m, err));
     TRY(to_make(m, err));
     TRY(letters_make(m, err));
     breaker_make(m);
     TRY(processors_make(m, err));
-    if (s->unknown == UNKNOWN_PASS && !s->to_messages && o->to.head.node) {
+    if (s->routing.unknown == UNKNOWN_PASS && !s->to_messages && o->to.head.node) {
         mistake_at(m, option_node(&o->head, "unknown"), "drop or dead_letter",
                    "`unknown: pass` can't put messages into a table");
     }

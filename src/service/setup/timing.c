@@ -7,8 +7,8 @@ static void check_schedule(Configuration *c, const PipelineOptions *o)
     Schedule schedule = {0};
     Err why = {0};
     const YamlNode *node = option_node(&o->head, "schedule");
-    if (!node || o->schedule.len == 0) return;
-    if (schedule_parse(o->schedule, &schedule, &why) != OK) {
+    if (!node || o->when.schedule.len == 0) return;
+    if (schedule_parse(o->when.schedule, &schedule, &why) != OK) {
         mistake_add(&c->mistakes, node->line, node->column, str_from(why.hint), "%s", why.message);
     }
     schedule_done(&schedule);
@@ -24,8 +24,8 @@ static int32_t pipeline_index(const Configuration *c, Str name)
 static void check_after(Configuration *c, const PipelineOptions *o)
 {
     const YamlNode *node = option_node(&o->head, "after");
-    for (int32_t i = 0; node && i < o->after.count; i++) {
-        Str name = o->after.items[i], near = STR_NULL;
+    for (int32_t i = 0; node && i < o->when.after.count; i++) {
+        Str name = o->when.after.items[i], near = STR_NULL;
         if (pipeline_index(c, name) >= 0) continue;
         for (int32_t k = 0; k < c->pipeline_count && !near.ptr; k++) {
             near = str_nearest(name, &c->pipelines[k].name, 1);
@@ -42,8 +42,8 @@ static bool waits_for_itself(const Configuration *c, int32_t from, bool *seen, i
     stack[depth++] = from;
     while (depth > 0) {
         const PipelineOptions *o = c->options.pipelines.items[stack[--depth]];
-        for (int32_t i = 0; i < o->after.count; i++) {
-            int32_t next = pipeline_index(c, o->after.items[i]);
+        for (int32_t i = 0; i < o->when.after.count; i++) {
+            int32_t next = pipeline_index(c, o->when.after.items[i]);
             if (next == from) return true;
             if (next < 0 || seen[next]) continue;
             seen[next] = true;
@@ -59,7 +59,7 @@ static Status check_rings(Configuration *c, Err *err)
     for (int32_t i = 0; i < count; i++) {
         const PipelineOptions *o = c->options.pipelines.items[i];
         const YamlNode *node = option_node(&o->head, "after");
-        if (!node || o->after.count == 0) continue;
+        if (!node || o->when.after.count == 0) continue;
         bool *seen = ARENA_ARRAY(&c->arena, bool, count);
         int32_t *stack = ARENA_ARRAY(&c->arena, int32_t, count + 1);
         if (!seen || !stack) return err_memory(err);

@@ -32,7 +32,7 @@ static Status flow_init(Flow *flow, const FlowSpec *spec, FlowResult *result, Er
     position_init(&flow->handshake.position);
     position_init(&flow->handshake.rewind_to);
     position_init(&flow->take.from);
-    int64_t bytes = spec->queue_bytes ? spec->queue_bytes : FLOW_QUEUE_BYTES;
+    int64_t bytes = spec->limits.queue_bytes ? spec->limits.queue_bytes : FLOW_QUEUE_BYTES;
     TRY(queue_new(bytes, item_drop, &flow->read_queue, err));
     return queue_new(bytes, item_drop, &flow->write_queue, err);
 }

@@ -72,6 +72,8 @@ typedef struct FlowLedger FlowLedger;
  * up to END. */
 typedef struct FlowLimits {
     int64_t rows, bytes, us;
+    int64_t queue_bytes;      /* bound of each queue; 0: 8 MiB */
+    int64_t revoke_margin_ns; /* how long before a revoke's deadline the cycle is given up */
 } FlowLimits;
 
 typedef struct FlowRejectSpec {
@@ -122,8 +124,6 @@ typedef struct FlowSpec {
     FlowEnd end;
     ExprRun expr; /* now_us is taken anew for each cycle when there is more than one */
     Budget *budget;
-    int64_t queue_bytes;      /* bound of each queue; 0: 8 MiB */
-    int64_t revoke_margin_ns; /* how long before a revoke's deadline the cycle is given up */
 } FlowSpec;
 
 /* Rows by what became of them. At the end of every committed cycle, and in the result:

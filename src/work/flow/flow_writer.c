@@ -85,7 +85,7 @@ static Status handshake_answer(Writer *self, Err *err)
     Handshake *r = &self->flow->handshake;
     pthread_mutex_lock(&r->mutex);
     bool asked = r->asked && !r->answered;
-    bool late = r->lost || clock_mono_ns() + self->spec->revoke_margin_ns >= r->deadline_ns;
+    bool late = r->lost || clock_mono_ns() + self->spec->limits.revoke_margin_ns >= r->deadline_ns;
     pthread_mutex_unlock(&r->mutex);
     if (!asked) return OK;
     bool aborted = self->open && late;

@@ -48,15 +48,15 @@ static Status put_time_back(Str cursor, int64_t overlap_us, Buf *out, Err *err)
 static Status cursor_from(Assembly *a, Err *err)
 {
     const Incremental *inc = &a->config->incremental;
-    if (a->options->since.len) return buf_append(&a->cursor_from, a->options->since, err);
+    if (a->options->since.len) return buf_append(&a->cursor.from, a->options->since, err);
     bool first = a->fresh || a->state.position.cursor.len == 0;
-    if (first) return buf_append(&a->cursor_from, inc->start, err);
+    if (first) return buf_append(&a->cursor.from, inc->start, err);
     Str watermark = buf_str(&a->state.position.cursor);
     if (inc->overlap_count) {
-        return put_number_back(watermark, inc->overlap_count, &a->cursor_from, err);
+        return put_number_back(watermark, inc->overlap_count, &a->cursor.from, err);
     }
-    if (inc->overlap_us) return put_time_back(watermark, inc->overlap_us, &a->cursor_from, err);
-    return buf_append(&a->cursor_from, watermark, err);
+    if (inc->overlap_us) return put_time_back(watermark, inc->overlap_us, &a->cursor.from, err);
+    return buf_append(&a->cursor.from, watermark, err);
 }
 
 static Status source_request(Assembly *a, Err *err)
@@ -69,16 +69,16 @@ static Status source_request(Assembly *a, Err *err)
         return err_hint(err, "name the cursor column: `incremental: { cursor: … }`");
     }
     if (c->incremental.cursor.len) TRY(cursor_from(a, err));
-    bool again = c->to.connector->merges && c->key_count > 0;
+    bool again = c->to.connector->merges && c->target.key_count > 0;
     bool watermark = !a->options->since.len && !a->fresh && a->state.position.cursor.len > 0;
-    a->source_req = (SourceReq){
+    a->req.source = (SourceReq){
         .location = &c->from,
         .table = c->from_table,
         .query = c->query,
         .params = params,
         .param_count = c->param_count,
         .cursor = c->incremental.cursor,
-        .cursor_from = buf_str(&a->cursor_from),
+        .cursor_from = buf_str(&a->cursor.from),
         .cursor_after = watermark && !again && (c->incremental.lag_us || c->incremental.lag_count),
         .cursor_nulls = c->incremental.nulls_read,
         .cursor_start = c->incremental.start,
@@ -91,7 +91,7 @@ static Status source_request(Assembly *a, Err *err)
         .rows_once = c->mode == SINK_APPEND,
         .rows_max = a->options->rows_max,
         .parallel = c->parallel > 1 ? c->parallel : 1,
-        .rejects = c->rejects,
+        .rejects = c->reject.on,
         .bounded = true,
         .within = a->options->within,
         .spool_folder = a->env->spool_folder,
@@ -105,7 +105,7 @@ static Status source_request(Assembly *a, Err *err)
 
 static Status origin_make(Assembly *a, const Field *field, Err *err)
 {
-    JsonWriter w = json_writer_make(&a->origin, err);
+    JsonWriter w = json_writer_make(&a->cursor.origin, err);
     json_object_begin(&w);
     json_key_text(&w, "cursor", a->config->incremental.cursor);
     json_key_text(&w, "type", str_from(type_name(field->type)));
@@ -131,7 +131,7 @@ static Status origin_compare(const Assembly *a, const JsonSlot *before, const ch
                              const char *what, Err *err)
 {
     JsonSlot now;
-    if (!json_scan(buf_str(&a->origin), &now, NULL)) return OK;
+    if (!json_scan(buf_str(&a->cursor.origin), &now, NULL)) return OK;
     JsonSlot x = json_get_key(before, str_from(key)), y = json_get_key(&now, str_from(key));
     bool known = x.kind == JSON_STRING && y.kind == JSON_STRING;
     if (!known || str_eq(x.text, y.text)) return OK;
@@ -226,7 +226,7 @@ static Status skip_taken_add(Assembly *a, Err *err)
     const RunOptions *options = a->options;
     int32_t cursor = schema_find(a->schema, c->incremental.cursor);
     bool lag = c->incremental.lag_us || c->incremental.lag_count;
-    bool keyed = a->source_req.rows_keyed;
+    bool keyed = a->req.source.rows_keyed;
     if (cursor < 0 || options->within || (lag && !keyed)) return OK;
     bool again = a->fresh || options->since.len;
     SkipTaken taken = {.cursor = cursor,
@@ -243,32 +243,32 @@ static Status skip_taken_add(Assembly *a, Err *err)
 static void sink_request(Assembly *a)
 {
     const PipelineConfig *c = a->config;
-    a->sink_req = (SinkReq){
+    a->req.sink = (SinkReq){
         .location = &c->to,
         .table = c->table,
         .mode = c->mode,
-        .key = c->key,
-        .key_count = c->key_count,
+        .key = c->target.key,
+        .key_count = c->target.key_count,
         .cursor = c->incremental.cursor,
-        .ignore_for_change = c->ignore_for_change,
-        .ignore_count = c->ignore_count,
-        .create = c->create,
-        .evolve = c->evolve,
-        .max_delete = c->max_delete,
+        .ignore_for_change = c->target.ignore_for_change,
+        .ignore_count = c->target.ignore_count,
+        .create = c->target.create,
+        .evolve = c->target.evolve,
+        .max_delete = c->target.max_delete,
         .pipeline = c->name,
         .config_hash = c->config_hash,
-        .rejects = c->rejects,
-        .reject_table = c->rejects_elsewhere ? STR_NULL : c->reject_table,
+        .rejects = c->reject.on,
+        .reject_table = c->reject.elsewhere ? STR_NULL : c->reject.table,
         .replayed = a->options->replayed,
         .stop = a->env->cancelled,
     };
-    a->reject_req = (SinkReq){
-        .location = &c->reject_to,
-        .table = c->reject_table,
+    a->req.reject = (SinkReq){
+        .location = &c->reject.to,
+        .table = c->reject.table,
         .mode = SINK_APPEND,
         .create = true,
         .evolve = true,
-        .reject_table = c->reject_table,
+        .reject_table = c->reject.table,
         .stop = a->env->cancelled,
     };
 }
@@ -277,9 +277,9 @@ static Status sinks_make(Assembly *a, Err *err)
 {
     const PipelineConfig *c = a->config;
     sink_request(a);
-    TRY(connector_sink(&a->sink_req, &a->sink, err));
-    if (c->rejects && c->rejects_elsewhere) {
-        TRY(connector_sink(&a->reject_req, &a->reject_sink, err));
+    TRY(connector_sink(&a->req.sink, &a->sink, err));
+    if (c->reject.on && c->reject.elsewhere) {
+        TRY(connector_sink(&a->req.reject, &a->reject_sink, err));
     }
     if (c->name.len && a->sink->ops->state) {
         TRY(sink_state(a->sink, &a->state, err));
@@ -319,7 +319,7 @@ static Status target_check(Assembly *a, Err *err)
     if (!what || !c->incremental.cursor.len || !a->advance || a->fresh) return OK;
     a->fresh = a->state.position.cursor.len == 0; /* all is read anyway, but for what was taken */
     if (a->fresh) return OK;
-    bool keyed = c->to.connector->merges && c->key_count > 0;
+    bool keyed = c->to.connector->merges && c->target.key_count > 0;
     bool again = keyed || a->state.target != TARGET_OTHER;
     a->target_note = what;
     if (c->incremental.emptied == EMPTIED_CONTINUE) return OK;
@@ -342,8 +342,8 @@ Status assembly_open(Assembly *a, const PipelineConfig *config, const RunOptions
 {
     *a = (Assembly){.config = config, .options = options, .env = env};
     load_state_init(&a->state);
-    a->cursor_from = buf_make(1 << 16);
-    a->origin = buf_make(1 << 16);
+    a->cursor.from = buf_make(1 << 16);
+    a->cursor.origin = buf_make(1 << 16);
     a->param_arena = arena_make(16 << 20);
     a->info.arena = arena_make(16 << 20);
     budget_init(&a->step_budget, "steps", env->budget,
@@ -352,7 +352,7 @@ Status assembly_open(Assembly *a, const PipelineConfig *config, const RunOptions
     a->advance = !options->since.len && !options->rows_max && !options->within;
     if (sinks_make(a, err) != OK || target_check(a, err) != OK) return err_prefix(err, "target: ");
     Status status = source_request(a, err);
-    if (status == OK) status = connector_source(&a->source_req, &a->source, err);
+    if (status == OK) status = connector_source(&a->req.source, &a->source, err);
     if (status == OK) status = source_describe(a->source, &a->info, err);
     if (status != OK) return err_prefix(err, "source: ");
     a->info_ready = true;
@@ -373,7 +373,7 @@ void assembly_close(Assembly *a)
     for (int32_t i = 0; i < a->step_count; i++) step_free(a->steps[i]);
     source_info_done(&a->info);
     load_state_done(&a->state);
-    buf_done(&a->cursor_from);
-    buf_done(&a->origin);
+    buf_done(&a->cursor.from);
+    buf_done(&a->cursor.origin);
     arena_done(&a->param_arena);
 }

@@ -31,15 +31,15 @@ static void add_drop(RunResult *result, Str reason, int64_t rows)
 static void result_counts(const FlowResult *flow, const Assembly *a, RunResult *result)
 {
     const FlowLedger *l = &flow->ledger;
-    result->extracted = l->extracted;
-    result->transformed = l->transformed;
-    result->rejected = l->rejected;
-    result->loaded = l->loaded;
+    result->rows.extracted = l->extracted;
+    result->rows.transformed = l->transformed;
+    result->rows.rejected = l->rejected;
+    result->rows.loaded = l->loaded;
     result->bytes = l->bytes;
-    result->inserted = flow->counts.inserted;
-    result->updated = flow->counts.updated;
-    result->unchanged = flow->counts.unchanged;
-    result->deleted = flow->counts.deleted;
+    result->rows.inserted = flow->counts.inserted;
+    result->rows.updated = flow->counts.updated;
+    result->rows.unchanged = flow->counts.unchanged;
+    result->rows.deleted = flow->counts.deleted;
     result->read_ns = flow->read_ns;
     result->steps_ns = flow->steps_ns;
     result->stage_ns = flow->stage_ns;
@@ -137,9 +137,9 @@ static int64_t queue_bytes(const Budget *budget, bool wire)
 static Status wire_try(Assembly *a, Err *err)
 {
     const RunOptions *options = a->options;
-    bool whole = !a->step_count && !options->rows_max && !options->within && !a->config->rejects;
+    bool whole = !a->step_count && !options->rows_max && !options->within && !a->config->reject.on;
     if (!whole) return OK;
-    return sink_takes(a->sink, a->schema, a->info.wire, &a->source_req.wire, err);
+    return sink_takes(a->sink, a->schema, a->info.wire, &a->req.source.wire, err);
 }
 
 static Status flow_of_assembly(Assembly *a, RunResult *result, bool *ret_rejects_kept, Err *err)
@@ -157,15 +157,15 @@ static Status flow_of_assembly(Assembly *a, RunResult *result, bool *ret_rejects
         .epoch = a->state.epoch,
         .start = incremental && !a->fresh ? &a->state.position : NULL,
         .advance = a->advance,
-        .origin = buf_str(&a->origin),
-        .rejects.allowed = c->rejects,
+        .origin = buf_str(&a->cursor.origin),
+        .rejects.allowed = c->reject.on,
         .rejects.sink = a->reject_sink,
-        .rejects.name = c->reject_table,
-        .rejects.key = c->key,
-        .rejects.key_count = c->key_count,
+        .rejects.name = c->reject.table,
+        .rejects.key = c->target.key,
+        .rejects.key_count = c->target.key_count,
         .expr = {.now_us = clock_now_us()},
         /* What waits in the queues is bounded there; the budget is for what grows. */
-        .queue_bytes = queue_bytes(a->env->budget, a->source_req.wire),
+        .limits.queue_bytes = queue_bytes(a->env->budget, a->req.source.wire),
         .observer.progress = a->env->progress,
         .observer.arg = a->env->progress_arg,
         .end.cancelled = a->env->cancelled,
@@ -217,7 +217,7 @@ static Status rejects_begin(Assembly *a, const RunResult *result, Err *err)
     bool asked = a->config->name.len && a->sink->ops->state && a->sink->ops->outcome;
     if (!a->reject_sink) return OK;
     /* Borrowed by the sink. */
-    a->reject_req.rejects_of = asked ? a->config->name : str_from(result->run_id);
+    a->req.reject.rejects_of = asked ? a->config->name : str_from(result->run_id);
     if (!asked) return OK;
     RejectsAsk ask = {.published = ask_target, .arg = a};
     if (sink_rejects_settle(a->reject_sink, &ask, err) == OK) return OK;
@@ -241,7 +241,7 @@ static void rejects_end(Assembly *a, RunResult *result, bool kept, Status status
     if (a->sink->ops->outcome && ask_target(a, run_id, &published, &ignored) != OK) return;
     if (published) return;
     const PipelineConfig *c = a->config;
-    IGNORE(rejects_forget(&c->reject_to, c->reject_table, run_id, STR_NULL, a->env, &ignored));
+    IGNORE(rejects_forget(&c->reject.to, c->reject.table, run_id, STR_NULL, a->env, &ignored));
 }
 
 /* The same run_id again: what it published stands, and is not done twice. */
@@ -254,11 +254,11 @@ static Status already_published(Assembly *a, RunResult *result, bool *ret_done, 
     TRY(sink_outcome(a->sink, str_from(result->run_id), 0, &outcome, &counts, err));
     if (outcome != OUTCOME_COMMITTED) return OK;
     *ret_done = true;
-    result->extracted = result->transformed = result->loaded = counts.loaded;
-    result->inserted = counts.inserted;
-    result->updated = counts.updated;
-    result->unchanged = counts.unchanged;
-    result->deleted = counts.deleted;
+    result->rows.extracted = result->rows.transformed = result->rows.loaded = counts.loaded;
+    result->rows.inserted = counts.inserted;
+    result->rows.updated = counts.updated;
+    result->rows.unchanged = counts.unchanged;
+    result->rows.deleted = counts.deleted;
     (void)snprintf(result->message, sizeof result->message, "This run was already published");
     return buf_append(&result->watermark, buf_str(&a->state.position.cursor), err);
 }
@@ -274,7 +274,7 @@ static Status attempt(const PipelineConfig *config, const RunOptions *options,
     Assembly assembly;
     bool done = false;
     Status status = assembly_open(&assembly, config, options, env, err);
-    assembly.reject_req.again = again; /* the sink borrows it */
+    assembly.req.reject.again = again; /* the sink borrows it */
     if (status == OK) status = rejects_begin(&assembly, result, err);
     if (status == OK && again) status = already_published(&assembly, result, &done, err);
     if (status == OK && !done) status = wire_try(&assembly, err);
@@ -310,11 +310,11 @@ static void result_message(RunResult *result, const Err *err)
         (void)snprintf(result->message, sizeof result->message, "%.500s", err->message);
     } else if (result->message[0]) {
         return;
-    } else if (result->extracted == 0) {
+    } else if (result->rows.extracted == 0) {
         (void)snprintf(result->message, sizeof result->message, "No new data to process");
     } else {
         (void)snprintf(result->message, sizeof result->message, "%lld of %lld rows loaded",
-                       (long long)result->loaded, (long long)result->extracted);
+                       (long long)result->rows.loaded, (long long)result->rows.extracted);
     }
 }
 
@@ -329,14 +329,14 @@ Status pipeline_run(const PipelineConfig *config, const RunOptions *options, con
     Status status = OK;
     if (again) str_to_array(result->run_id, sizeof result->run_id, options->run_id);
     else status = run_id_new(result->run_id, err);
-    int32_t attempts = config->retry_attempts > 1 ? config->retry_attempts : 1;
+    int32_t attempts = config->retry.attempts > 1 ? config->retry.attempts : 1;
     while (status == OK) {
         result->attempts++;
         status = attempt(config, options, env, again, result, err);
         if (status == OK || result->attempts >= attempts || !err_is_retriable(err)) break;
         /* What was not published is read again; what was is found by its run_id. */
         again = true;
-        status = retry_wait(env, config->retry_wait_us) ? OK : err_to_cancelled(err);
+        status = retry_wait(env, config->retry.wait_us) ? OK : err_to_cancelled(err);
     }
     result->duration_ns = clock_mono_ns() - start_ns;
     result->status = status == OK                 ? RUN_SUCCESS

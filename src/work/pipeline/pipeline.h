@@ -39,6 +39,29 @@ typedef struct Incremental {
     EmptiedTarget emptied;
 } Incremental;
 
+/* How rows meet those that the target has. */
+typedef struct TargetRules {
+    const Str *key;
+    int32_t key_count;
+    const Str *ignore_for_change;
+    int32_t ignore_count;
+    bool create, evolve;
+    double max_delete;
+} TargetRules;
+
+/* Where refused rows go. */
+typedef struct RejectTarget {
+    bool on;        /* false: the first one ends the run */
+    bool elsewhere; /* `to` is a location of its own */
+    Location to;
+    Str table;
+} RejectTarget;
+
+typedef struct RetryRules {
+    int32_t attempts;
+    int64_t wait_us;
+} RetryRules;
+
 /* A pipeline as configured; texts live in the configuration's arena. `copy` fills one by hand. */
 typedef struct PipelineConfig {
     Str name; /* empty: copy (no neuron_loads) */
@@ -54,19 +77,10 @@ typedef struct PipelineConfig {
     Location to;
     Str table;
     SinkMode mode;
-    const Str *key;
-    int32_t key_count;
-    const Str *ignore_for_change;
-    int32_t ignore_count;
-    bool create, evolve;
-    double max_delete;
+    TargetRules target;
     int32_t parallel;
-    bool rejects;           /* false: stop */
-    bool rejects_elsewhere; /* reject_to is a location of its own */
-    Location reject_to;
-    Str reject_table;
-    int32_t retry_attempts;
-    int64_t retry_wait_us;
+    RejectTarget reject;
+    RetryRules retry;
     Str config_hash; /* of the pipeline's configuration text */
 } PipelineConfig;
 
@@ -102,13 +116,17 @@ typedef struct RunDrop {
 
 enum { RUN_DROPS_MAX = 34 };
 
+typedef struct RunRows {
+    int64_t extracted, transformed, rejected, loaded, inserted, updated, unchanged, deleted;
+} RunRows;
+
 /* The result object of SPEC section 5. */
 typedef struct RunResult {
     char pipeline[128];
     char run_id[40];
     RunStatus status;
     char message[512];
-    int64_t extracted, transformed, rejected, loaded, inserted, updated, unchanged, deleted;
+    RunRows rows;
     RunDrop drops[RUN_DROPS_MAX];
     int32_t drop_count;
     int64_t duration_ns, read_ns, steps_ns, stage_ns, publish_ns;

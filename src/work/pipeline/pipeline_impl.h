@@ -6,14 +6,24 @@
 
 enum { PIPELINE_STEPS_MAX = 32 };
 
+typedef struct AssemblyRequests {
+    SourceReq source;
+    SinkReq sink, reject;
+} AssemblyRequests;
+
+/* Where reading begins. */
+typedef struct AssemblyCursor {
+    Buf from;
+    Buf origin; /* Position.origin */
+} AssemblyCursor;
+
 /* Source, steps and sink of one run. The requests are borrowed by source and sinks, so that this
  * stays in place from assembly_open to assembly_close. */
 typedef struct Assembly {
     const PipelineConfig *config;
     const RunOptions *options;
     const PipelineEnv *env;
-    SourceReq source_req;
-    SinkReq sink_req, reject_req;
+    AssemblyRequests req;
     Source *source;
     Sink *sink, *reject_sink; /* reject_sink NULL: the sink's own port, or none allowed */
     SourceInfo info;
@@ -27,8 +37,7 @@ typedef struct Assembly {
     bool fresh;              /* all is read, whatever the watermark says */
     const char *target_note; /* what became of the target, where the run goes on all the same */
     Budget step_budget;
-    Buf cursor_from;
-    Buf origin;        /* of the cursor (Position.origin) */
+    AssemblyCursor cursor;
     Arena param_arena; /* parameters that are relative to the run's start */
 } Assembly;
 

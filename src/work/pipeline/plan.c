@@ -24,7 +24,7 @@ static Status put_row(const Batch *batch, int64_t row, Buf *rows, Err *err)
 /* The first rows as they would land: read, through the steps, and no further. */
 static Status first_rows(Assembly *a, Buf *rows, int64_t *ret_count, Err *err)
 {
-    a->source_req.settle = false;
+    a->req.source.settle = false;
     TRY(source_open(a->source, NULL, a->env->budget, err));
     RejectWriter rejects;
     TRY(reject_writer_init(&rejects, NULL, 0, err));
@@ -84,7 +84,7 @@ static Status plan_json(const Assembly *a, const SinkPlan *plan, Str rows, Buf *
     if (a->info.rows_estimate >= 0) json_write_int64(&w, a->info.rows_estimate);
     else json_write_null(&w);
     json_key(&w, "cursor_from");
-    Str from = buf_str(&a->cursor_from);
+    Str from = buf_str(&a->cursor.from);
     json_write_text_or_null(&w, from.len ? from : STR_NULL);
     json_key(&w, "to");
     json_write_text(&w, a->config->to.text);

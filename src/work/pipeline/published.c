@@ -21,8 +21,8 @@ static SinkReq request(const PipelineConfig *config, const PipelineEnv *env)
     return (SinkReq){.location = &config->to,
                      .table = config->table,
                      .mode = config->mode,
-                     .key = config->key,
-                     .key_count = config->key_count,
+                     .key = config->target.key,
+                     .key_count = config->target.key_count,
                      .pipeline = config->name,
                      .stop = env->cancelled};
 }

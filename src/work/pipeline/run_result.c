@@ -47,20 +47,20 @@ static double percent(int64_t part, int64_t whole)
 
 static void write_counts(JsonWriter *w, const RunResult *r)
 {
-    json_key_int64(w, "records_extracted", r->extracted);
-    json_key_int64(w, "records_transformed", r->transformed);
+    json_key_int64(w, "records_extracted", r->rows.extracted);
+    json_key_int64(w, "records_transformed", r->rows.transformed);
     json_key(w, "records_dropped");
     json_object_begin(w);
     for (int32_t i = 0; i < r->drop_count; i++)
         json_key_int64(w, r->drops[i].step, r->drops[i].rows);
     json_object_end(w);
-    json_key_int64(w, "records_rejected", r->rejected);
-    json_key_int64(w, "records_loaded", r->loaded);
-    json_key_int64(w, "inserted", r->inserted);
-    json_key_int64(w, "updated", r->updated);
-    json_key_int64(w, "unchanged", r->unchanged);
-    if (r->deleted) json_key_int64(w, "deleted", r->deleted);
-    json_key_int64(w, "records_processed", r->loaded);
+    json_key_int64(w, "records_rejected", r->rows.rejected);
+    json_key_int64(w, "records_loaded", r->rows.loaded);
+    json_key_int64(w, "inserted", r->rows.inserted);
+    json_key_int64(w, "updated", r->rows.updated);
+    json_key_int64(w, "unchanged", r->rows.unchanged);
+    if (r->rows.deleted) json_key_int64(w, "deleted", r->rows.deleted);
+    json_key_int64(w, "records_processed", r->rows.loaded);
 }
 
 static void write_warnings(JsonWriter *w, const RunResult *r)
@@ -120,16 +120,16 @@ Status run_result_json(const RunResult *r, bool indent UNUSED, Buf *out, Err *er
     write_counts(&w, r);
     write_times(&w, r);
     json_key(&w, "quality_score");
-    json_write_double(&w, percent(r->loaded, r->extracted));
+    json_write_double(&w, percent(r->rows.loaded, r->rows.extracted));
     json_key(&w, "success_rate");
-    json_write_double(&w, percent(r->loaded, r->extracted));
+    json_write_double(&w, percent(r->rows.loaded, r->rows.extracted));
     json_key(&w, "watermark");
     Str watermark = buf_str(&r->watermark);
     json_write_text_or_null(&w, watermark.len ? watermark : STR_NULL);
     json_key_int64(&w, "bytes", r->bytes);
     json_key(&w, "rows_per_second");
     double seconds = (double)r->duration_ns / 1e9;
-    json_write_double(&w, seconds > 0 ? round((double)r->extracted / seconds) : 0);
+    json_write_double(&w, seconds > 0 ? round((double)r->rows.extracted / seconds) : 0);
     json_key_int64(&w, "attempts", r->attempts);
     json_key(&w, "checks");
     json_array_begin(&w);

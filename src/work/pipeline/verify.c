@@ -78,12 +78,12 @@ static Status columns_split(Verify *v, const Schema *schema, Err *err)
     if (schema->count > COLUMNS_MAX) {
         return err_set(err, ERR_LIMIT, "more than %d columns", COLUMNS_MAX);
     }
-    v->keyed = c->key_count > 0;
+    v->keyed = c->target.key_count > 0;
     v->key_count = v->rest_count = 0;
     for (int32_t i = 0; i < schema->count; i++) {
         Str name = schema->fields[i].name;
-        bool key = v->keyed && is_named(c->key, c->key_count, name);
-        if (!key && is_named(c->ignore_for_change, c->ignore_count, name)) continue;
+        bool key = v->keyed && is_named(c->target.key, c->target.key_count, name);
+        if (!key && is_named(c->target.ignore_for_change, c->target.ignore_count, name)) continue;
         if (key || !v->keyed) v->key[v->key_count++] = i;
         else v->rest[v->rest_count++] = i;
     }
@@ -316,8 +316,8 @@ static Status pass(Verify *v, RowVisit *source_visit, RowVisit *target_visit, Er
     RunOptions options = {.full_refresh = true};
     Assembly a;
     Status status = assembly_open(&a, v->config, &options, v->env, err);
-    if (v->result->by_range.server) a.source_req.within = &v->result->by_range.source;
-    if (v->config->mode != SINK_APPEND) a.source_req.settle = false; /* no rows depend on it */
+    if (v->result->by_range.server) a.req.source.within = &v->result->by_range.source;
+    if (v->config->mode != SINK_APPEND) a.req.source.settle = false; /* no rows depend on it */
     if (status == OK) status = columns_split(v, a.schema, err);
     if (status == OK) {
         status = side_read(v, a.source, a.steps, a.step_count, source_visit, err);

@@ -153,9 +153,9 @@ static Status check_columns(VerifyRanges *n, bool *ret_can, Err *err)
     TRY(side_columns(n, &n->target, err));
     for (int32_t i = 0; i < n->assembly.schema->count && *ret_can; i++) {
         Str name = n->assembly.schema->fields[i].name;
-        bool key = c->key_count == 0 || is_named(c->key, c->key_count, name);
-        bool named = c->key_count > 0 && key;
-        if (!named && is_named(c->ignore_for_change, c->ignore_count, name)) continue;
+        bool key = c->target.key_count == 0 || is_named(c->target.key, c->target.key_count, name);
+        bool named = c->target.key_count > 0 && key;
+        if (!named && is_named(c->target.ignore_for_change, c->target.ignore_count, name)) continue;
         TRY(column_add(n, i, key, ret_can));
     }
     n->target.req.column_count = n->source.req.column_count;

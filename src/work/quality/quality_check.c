@@ -36,12 +36,12 @@ void quality_check_free(QualityCheck *check)
         expr_free(check->rules[i].good);
         value_set_free(check->rules[i].set);
     }
-    schema_unref(check->loose);
+    schema_unref(check->loose.schema);
     reject_list_done(&check->rejects);
-    mem_free(check->words);
-    mem_free(check->hashes);
-    mem_free(check->bad);
-    mem_free(check->mask);
+    mem_free(check->scratch.words);
+    mem_free(check->scratch.hashes);
+    mem_free(check->scratch.bad);
+    mem_free(check->scratch.mask);
     arena_done(&check->arena);
     mem_free(check);
 }
@@ -60,36 +60,38 @@ Str quality_check_error(const QualityCheck *check, int32_t rule)
 
 static Status make_room(QualityCheck *check, int64_t rows, Err *err)
 {
-    if (rows <= check->room) return OK;
+    if (rows <= check->scratch.rows) return OK;
     int64_t words = (rows + 63) / 64;
-    mem_free(check->words);
-    mem_free(check->hashes);
-    mem_free(check->bad);
-    mem_free(check->mask);
-    check->words = mem_array(rows, 16);
-    check->hashes = mem_array(rows, (int64_t)sizeof *check->hashes);
-    check->bad = mem_array(words, 8);
-    check->mask = mem_array(words, 8);
-    check->room = 0;
+    mem_free(check->scratch.words);
+    mem_free(check->scratch.hashes);
+    mem_free(check->scratch.bad);
+    mem_free(check->scratch.mask);
+    check->scratch.words = mem_array(rows, 16);
+    check->scratch.hashes = mem_array(rows, (int64_t)sizeof *check->scratch.hashes);
+    check->scratch.bad = mem_array(words, 8);
+    check->scratch.mask = mem_array(words, 8);
+    check->scratch.rows = 0;
     for (int32_t i = 0; i < check->where_count; i++) {
         mem_free(check->wheres[i].bits);
         check->wheres[i].bits = mem_array(words, 8);
         if (!check->wheres[i].bits) return err_memory(err);
     }
-    if (!check->words || !check->hashes || !check->bad || !check->mask) return err_memory(err);
-    check->room = rows;
+    if (!check->scratch.words || !check->scratch.hashes || !check->scratch.bad ||
+        !check->scratch.mask)
+        return err_memory(err);
+    check->scratch.rows = rows;
     return OK;
 }
 
 /* The batch as expressions see it, where columns without values are DYNAMIC. */
 static Status loosen(QualityCheck *check, const Batch *batch, Batch **ret_batch, Err *err)
 {
-    if (!check->loose) return OK;
-    TRY(batch_like(batch, check->loose, batch->rows, ret_batch, err));
-    for (int32_t i = 0; i < check->loose->count; i++) {
+    if (!check->loose.schema) return OK;
+    TRY(batch_like(batch, check->loose.schema, batch->rows, ret_batch, err));
+    for (int32_t i = 0; i < check->loose.schema->count; i++) {
         const Column *from = &batch->columns[i];
         Column *to = &(*ret_batch)->columns[i];
-        if (from->type == check->loose->fields[i].type) {
+        if (from->type == check->loose.schema->fields[i].type) {
             TRY(column_share(from, to, err));
             continue;
         }
@@ -109,7 +111,7 @@ static Status loosen(QualityCheck *check, const Batch *batch, Batch **ret_batch,
 static Status measure_wheres(QualityCheck *check, const Batch *batch, Err *err)
 {
     ExprRun run = {.now_us = check->o.now_us};
-    batch = check->loosened ? check->loosened : batch;
+    batch = check->loose.batch ? check->loose.batch : batch;
     for (int32_t i = 0; i < check->where_count; i++) {
         WhereState *where = &check->wheres[i];
         if (!where->expr) continue;
@@ -159,29 +161,29 @@ static const uint64_t *repeat_mask(QualityCheck *check, const RepeatState *state
     const uint64_t *where = state->where < 0 ? NULL : check->wheres[state->where].bits;
     if (!state->skip_nulls) return where;
     for (int64_t word = 0; word * 64 < batch->rows; word++) {
-        check->mask[word] = where ? where[word] : ~UINT64_C(0);
+        check->scratch.mask[word] = where ? where[word] : ~UINT64_C(0);
         for (int32_t i = 0; i < state->count; i++) {
             const Column *column = &batch->columns[state->columns[i]];
             uint64_t valid = ~UINT64_C(0);
             if (column->valid) {
                 memcpy(&valid, column->valid->data + column->offset / 8 + word * 8, 8);
             }
-            check->mask[word] &= valid;
+            check->scratch.mask[word] &= valid;
         }
     }
-    return check->mask;
+    return check->scratch.mask;
 }
 
 static Status measure_repeats(QualityCheck *check, const Batch *batch, Err *err)
 {
     for (int32_t i = 0; i < check->repeat_count; i++) {
         RepeatState *state = &check->repeats[i];
-        row_hasher_begin(&check->mix, check->hashes, batch->rows);
+        row_hasher_begin(&check->mix, check->scratch.hashes, batch->rows);
         for (int32_t c = 0; c < state->count; c++) {
-            TRY(row_hasher_column(&check->mix, &batch->columns[state->columns[c]], check->words,
-                                  check->hashes, err));
+            TRY(row_hasher_column(&check->mix, &batch->columns[state->columns[c]],
+                                  check->scratch.words, check->scratch.hashes, err));
         }
-        TRY(repeat_count_add(state->repeats, check->hashes, batch->rows, check->rows,
+        TRY(repeat_count_add(state->repeats, check->scratch.hashes, batch->rows, check->rows,
                              repeat_mask(check, state, batch), err));
     }
     return OK;
@@ -191,7 +193,7 @@ static Status add_reasons(QualityCheck *check, const RuleState *state, uint64_t 
                           RejectList *reasons, Err *err)
 {
     for (int64_t word = 0; word * 64 < rows; word++) {
-        uint64_t fresh = check->bad[word] & ~bad[word];
+        uint64_t fresh = check->scratch.bad[word] & ~bad[word];
         bad[word] |= fresh;
         for (; reasons && fresh; fresh &= fresh - 1) {
             Str reason = STR_NULL;
@@ -231,12 +233,12 @@ Status quality_check_update(QualityCheck *check, const Batch *batch, uint64_t *r
     TRY(make_room(check, batch->rows, err));
     CLEANUP(batch_unref_p) Batch *loosened = NULL;
     TRY(loosen(check, batch, &loosened, err));
-    check->loosened = loosened;
+    check->loose.batch = loosened;
     Status status = measure_wheres(check, batch, err);
     measure_columns(check, batch);
     if (status == OK) status = measure_repeats(check, batch, err);
     if (status == OK) status = measure_rules(check, batch, ret_bad, ret_reasons, err);
-    check->loosened = NULL;
+    check->loose.batch = NULL;
     TRY(status);
     check->rows += batch->rows;
     return OK;
@@ -248,10 +250,10 @@ static void merge_rule(QualityCheck *check, RuleState *state, RuleState *next, E
 {
     state->considered += next->considered;
     state->failed += next->failed;
-    state->mails += next->mails;
-    state->good_mails += next->good_mails;
-    state->dates += next->dates;
-    state->good_dates += next->good_dates;
+    state->consistency.mails += next->consistency.mails;
+    state->consistency.good_mails += next->consistency.good_mails;
+    state->consistency.dates += next->consistency.dates;
+    state->consistency.good_dates += next->consistency.good_dates;
     state->newest_us = int64_max(state->newest_us, next->newest_us);
     state->future += next->future;
     moments_merge(&state->moments, &next->moments);
@@ -327,9 +329,10 @@ static void finish_dates(QualityCheck *check)
 {
     for (int32_t i = 0; i < check->rule_count; i++) {
         RuleState *state = &check->rules[i];
-        if (!state->dates_counted) continue;
-        state->dates = check->rows;
-        state->good_dates = check->columns[state->date].type_profile.counts[VALUE_TIME];
+        if (!state->consistency.dates_counted) continue;
+        state->consistency.dates = check->rows;
+        state->consistency.good_dates =
+            check->columns[state->consistency.date].type_profile.counts[VALUE_TIME];
     }
 }
 

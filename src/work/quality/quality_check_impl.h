@@ -39,6 +39,12 @@ typedef struct Moments {
     double mean, squares, min, max, sum;
 } Moments;
 
+typedef struct ConsistencyState {
+    int64_t mails, good_mails, dates, good_dates;
+    int32_t email, date; /* columns; -1: none */
+    bool dates_counted;  /* by the column's type_profile */
+} ConsistencyState;
+
 typedef struct RuleState {
     const QualityRule *rule;
     Str error; /* not empty: it can't be evaluated */
@@ -47,9 +53,7 @@ typedef struct RuleState {
     int32_t where, repeats; /* -1: none */
     Expr *good;             /* row rules: true (or NULL) for good rows */
     int64_t considered, failed;
-    int64_t mails, good_mails, dates, good_dates;
-    int32_t email, date; /* columns; -1: none */
-    bool dates_counted;  /* by the column's type_profile */
+    ConsistencyState consistency;
     Moments moments;
     int64_t newest_us, future; /* future: times after now, which newest_us leaves out */
     ValueSet *set;             /* values of the other side, or those named */
@@ -65,6 +69,20 @@ typedef struct ColumnState {
 
 enum { UNREAD_MAX = 3 };
 
+/* Room for the batch at hand. */
+typedef struct CheckScratch {
+    int64_t rows;
+    uint64_t *words;
+    Hash128 *hashes;
+    uint64_t *bad, *mask;
+} CheckScratch;
+
+/* What expressions see: columns without values are DYNAMIC. NULL: there are none. */
+typedef struct LooseRows {
+    Schema *schema;
+    Batch *batch; /* the one at hand */
+} LooseRows;
+
 struct QualityCheck {
     CheckOptions o;
     Arena arena; /* of what lives as long as the check */
@@ -79,16 +97,11 @@ struct QualityCheck {
     int32_t whole; /* the repeats of whole rows; -1: not counted */
     RuleState *rules;
     int32_t rule_count;
-    Schema *loose;   /* of expressions: columns without values are DYNAMIC; NULL: there are none */
-    Batch *loosened; /* the batch at hand by that schema */
+    LooseRows loose;
     int32_t *key;
     int32_t key_count;
     RowHasher mix;
-    /* Room for the batch at hand. */
-    int64_t room;
-    uint64_t *words;
-    Hash128 *hashes;
-    uint64_t *bad, *mask;
+    CheckScratch scratch;
     RejectList rejects;
 };
 
@@ -102,7 +115,7 @@ MUST_USE Status value_text(const Column *column, int64_t row, Buf *to, Str *ret_
 /* The schema and the batch that expressions see. */
 static inline const Schema *expression_schema(const QualityCheck *check)
 {
-    return check->loose ? check->loose : check->o.schema;
+    return check->loose.schema ? check->loose.schema : check->o.schema;
 }
 /* column_moments.c */
 /* Rows that hold NaN, which is in no range. */

@@ -87,6 +87,24 @@ typedef struct SchemaWish {
     bool allow_extra, no_type_change;
 } SchemaWish;
 
+/* Of the rule in the file; 0: none. */
+typedef struct RulePlace {
+    int64_t line, column;
+} RulePlace;
+
+typedef struct RuleValues {
+    const Str *items;
+    const bool *plain; /* items[i] was written without quotes */
+    int32_t count;
+} RuleValues;
+
+/* RULE_CONSISTENCY */
+typedef struct ConsistencyRule {
+    Str email, date;    /* the columns' names; empty: email, date where there are */
+    const Str *layouts; /* of dates (strftime); count 0: ISO 8601 */
+    int32_t layout_count;
+} ConsistencyRule;
+
 typedef struct QualityRule {
     RuleKind kind;
     Str name;   /* unique within its set */
@@ -94,18 +112,14 @@ typedef struct QualityRule {
     const Str *columns;
     int32_t column_count;
     Str expression, where;
-    int64_t line, at_column;    /* of the rule in the file; 0: none */
+    RulePlace place;
     Threshold must, warn, fail; /* op NONE: not given */
     Severity severity;
     OnFail on_fail;
     int32_t evidence;  /* rows shown; -1: the set's */
-    const Str *values; /* RULE_MISSING, ACCEPTED, RANGE */
-    const bool *plain; /* values[i] was written without quotes */
-    int32_t value_count;
+    RuleValues listed; /* RULE_MISSING, ACCEPTED, RANGE */
     const ValueFormat *format;
-    Str email, date; /* RULE_CONSISTENCY: the columns' names; empty: email, date where there are */
-    const Str *layouts; /* of dates (strftime); count 0: ISO 8601 */
-    int32_t layout_count;
+    ConsistencyRule consistency;
     Anomaly anomaly;
     OtherData other;
     SchemaWish schema;

@@ -120,10 +120,11 @@ static Status put_literal(Buf *out, Str value, bool plain, Err *err)
 static bool all_plain_numbers(const QualityRule *rule)
 {
     Decimal number;
-    for (int32_t i = 0; i < rule->value_count; i++) {
-        if (!rule->plain[i] || decimal_parse(rule->values[i], &number) != DECIMAL_OK) return false;
+    for (int32_t i = 0; i < rule->listed.count; i++) {
+        if (!rule->listed.plain[i] || decimal_parse(rule->listed.items[i], &number) != DECIMAL_OK)
+            return false;
     }
-    return rule->value_count > 0;
+    return rule->listed.count > 0;
 }
 
 static Status accepted_text(const QualityRule *rule, TypeId type, Buf *out, Err *err)
@@ -134,9 +135,9 @@ static Status accepted_text(const QualityRule *rule, TypeId type, Buf *out, Err 
     TRY(put_name(out, rule->column, err));
     if (cast) TRY(buf_append(out, STR(" AS text)"), err));
     TRY(buf_append(out, STR(" IN ("), err));
-    for (int32_t i = 0; i < rule->value_count; i++) {
+    for (int32_t i = 0; i < rule->listed.count; i++) {
         if (i) TRY(buf_append(out, STR(", "), err));
-        TRY(put_literal(out, rule->values[i], rule->plain[i] && !text, err));
+        TRY(put_literal(out, rule->listed.items[i], rule->listed.plain[i] && !text, err));
     }
     return buf_append_char(out, ')', err);
 }
@@ -151,12 +152,12 @@ static Status range_text(const QualityRule *rule, Buf *out, Err *err)
 {
     static const char *const SIGNS[] = {" >= ", " <= "};
     for (int32_t i = 0; i < 2; i++) {
-        bool open = rule->plain[i] && range_is_open(rule->values[i]);
+        bool open = rule->listed.plain[i] && range_is_open(rule->listed.items[i]);
         if (open) continue;
         if (out->len) TRY(buf_append(out, STR(" AND "), err));
         TRY(put_name(out, rule->column, err));
         TRY(buf_append(out, str_from(SIGNS[i]), err));
-        TRY(put_literal(out, rule->values[i], rule->plain[i], err));
+        TRY(put_literal(out, rule->listed.items[i], rule->listed.plain[i], err));
     }
     return OK;
 }
@@ -191,13 +192,16 @@ static bool needs_columns(RuleKind kind)
 static Status compile_consistency(QualityCheck *check, RuleState *state, Err *err)
 {
     const QualityRule *rule = state->rule;
-    state->email = schema_find_written(check->o.schema, STR("email"));
-    state->date = schema_find_written(check->o.schema, STR("date"));
-    if (rule->email.len) TRY(find_column(check, rule->email, &state->email, err));
-    if (rule->date.len) TRY(find_column(check, rule->date, &state->date, err));
-    state->dates_counted = state->date >= 0 && check->o.text_file && state->where < 0 &&
-                           !rule->layout_count &&
-                           check->o.schema->fields[state->date].type == TYPE_TEXT;
+    state->consistency.email = schema_find_written(check->o.schema, STR("email"));
+    state->consistency.date = schema_find_written(check->o.schema, STR("date"));
+    if (rule->consistency.email.len)
+        TRY(find_column(check, rule->consistency.email, &state->consistency.email, err));
+    if (rule->consistency.date.len)
+        TRY(find_column(check, rule->consistency.date, &state->consistency.date, err));
+    state->consistency.dates_counted =
+        state->consistency.date >= 0 && check->o.text_file && state->where < 0 &&
+        !rule->consistency.layout_count &&
+        check->o.schema->fields[state->consistency.date].type == TYPE_TEXT;
     return OK;
 }
 
@@ -249,7 +253,8 @@ static Status compile_rule(QualityCheck *check, RuleState *state, Err *err)
 
 static Status rule_make(QualityCheck *check, const QualityRule *rule, RuleState *state, Err *err)
 {
-    *state = (RuleState){.rule = rule, .where = -1, .repeats = -1, .email = -1, .date = -1};
+    *state = (RuleState){
+        .rule = rule, .where = -1, .repeats = -1, .consistency.email = -1, .consistency.date = -1};
     state->newest_us = INT64_MIN;
     state->evidence_max = rule->evidence >= 0 ? rule->evidence : check->o.set->evidence;
     state->evidence = ARENA_ARRAY(&check->arena, Evidence, state->evidence_max + 1);
@@ -297,7 +302,7 @@ static Status loose_make(QualityCheck *check, Err *err)
         fields[i].type = TYPE_DYNAMIC;
         found = true;
     }
-    return found ? schema_new(fields, schema->count, false, &check->loose, err) : OK;
+    return found ? schema_new(fields, schema->count, false, &check->loose.schema, err) : OK;
 }
 
 Status check_compile(QualityCheck *check, Err *err)

@@ -78,7 +78,7 @@ Status evidence_add(QualityCheck *check, RuleState *state, const Batch *batch, E
 {
     for (int64_t word = 0; word * 64 < batch->rows; word++) {
         if (state->evidence_count == state->evidence_max) return OK;
-        for (uint64_t bits = check->bad[word]; bits; bits &= bits - 1) {
+        for (uint64_t bits = check->scratch.bad[word]; bits; bits &= bits - 1) {
             if (state->evidence_count == state->evidence_max) return OK;
             TRY(add_row(check, state, batch, word * 64 + __builtin_ctzll(bits), err));
         }

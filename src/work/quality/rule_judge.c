@@ -71,17 +71,18 @@ static Status moments_value(const RuleState *s, Arena *arena, RuleResult *result
 /* Columns that nobody named may be missing: only a rule that somebody wrote is then an error. */
 static Status consistency_value(const RuleState *s, Arena *arena, RuleResult *result, Err *err)
 {
-    if (s->email < 0 && s->date < 0) {
-        bool written = s->rule->line > 0;
+    if (s->consistency.email < 0 && s->consistency.date < 0) {
+        bool written = s->rule->place.line > 0;
         result->has_value = false;
         if (!written) result->verdict = VERDICT_PASS;
         return arena_printf(arena, &result->error, err,
                             "there is nothing to judge: no column email or date%s",
                             written ? " (name them: email:, date:)" : "");
     }
-    double mails = share(s->good_mails, s->mails, 100), dates = share(s->good_dates, s->dates, 100);
+    double mails = share(s->consistency.good_mails, s->consistency.mails, 100),
+           dates = share(s->consistency.good_dates, s->consistency.dates, 100);
     result->value = fmin(100, fmin(mails, dates));
-    if (s->mails || s->dates || !s->considered) return OK;
+    if (s->consistency.mails || s->consistency.dates || !s->considered) return OK;
     return arena_copy(arena, STR("every e-mail address is NULL"), &result->error, err);
 }
 

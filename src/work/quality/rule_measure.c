@@ -30,14 +30,14 @@ static void mark_nulls(const QualityCheck *check, const Column *column)
         int64_t left = column->length - word * 64;
         uint64_t valid = ~UINT64_C(0), last = left < 64 ? (UINT64_C(1) << left) - 1 : valid;
         if (column->valid) memcpy(&valid, column->valid->data + column->offset / 8 + word * 8, 8);
-        check->bad[word] = ~valid & last;
+        check->scratch.bad[word] = ~valid & last;
     }
 }
 
 static bool is_listed(const QualityRule *rule, Str text)
 {
-    for (int32_t i = 0; i < rule->value_count; i++) {
-        if (str_eq(text, rule->values[i])) return true;
+    for (int32_t i = 0; i < rule->listed.count; i++) {
+        if (str_eq(text, rule->listed.items[i])) return true;
     }
     return false;
 }
@@ -58,7 +58,7 @@ static Status mark_texts(const QualityCheck *check, const QualityRule *rule, con
         if (column_is_null(column, row)) continue;
         Str text;
         TRY(value_text(column, row, &scratch, &text, err));
-        if (test(rule, text)) bit_set((uint8_t *)check->bad, row);
+        if (test(rule, text)) bit_set((uint8_t *)check->scratch.bad, row);
     }
     return OK;
 }
@@ -68,7 +68,7 @@ static Status mark_false(QualityCheck *check, RuleState *state, const Batch *bat
 {
     ExprRun run = {.now_us = check->o.now_us};
     Column good = {0};
-    batch = check->loosened ? check->loosened : batch;
+    batch = check->loose.batch ? check->loose.batch : batch;
     TRY(expr_column(state->good, &run, batch, &good, &check->rejects, err));
     int64_t first = good.offset / 8;
     for (int64_t word = 0; word * 64 < batch->rows; word++) {
@@ -77,11 +77,11 @@ static Status mark_false(QualityCheck *check, RuleState *state, const Batch *bat
         uint64_t last = left < 64 ? (UINT64_C(1) << left) - 1 : valid;
         if (good.valid) memcpy(&valid, good.valid->data + first + word * 8, 8);
         memcpy(&value, good.data->data + first + word * 8, 8);
-        check->bad[word] = valid & ~value & last;
+        check->scratch.bad[word] = valid & ~value & last;
     }
     column_done(&good);
     for (int64_t i = 0; i < check->rejects.count; i++) {
-        bit_set((uint8_t *)check->bad, check->rejects.items[i].row);
+        bit_set((uint8_t *)check->scratch.bad, check->rejects.items[i].row);
     }
     return OK;
 }
@@ -91,15 +91,16 @@ static Status mark(QualityCheck *check, RuleState *state, const Batch *batch, Er
     const QualityRule *rule = state->rule;
     const Column *column = state->count ? &batch->columns[state->columns[0]] : NULL;
     if (state->good) TRY(mark_false(check, state, batch, err));
-    if (rule->kind == RULE_RANGE) mark_nans(column, check->bad);
+    if (rule->kind == RULE_RANGE) mark_nans(column, check->scratch.bad);
     if (state->good || rule->kind == RULE_RANGE) return OK;
     assert(column);
     if (rule->kind == RULE_NOT_NULL || rule->kind == RULE_MISSING) mark_nulls(check, column);
-    if (rule->kind == RULE_MISSING && rule->value_count) {
+    if (rule->kind == RULE_MISSING && rule->listed.count) {
         return mark_texts(check, rule, column, is_listed, err);
     }
     if (rule->kind == RULE_FORMAT) return mark_texts(check, rule, column, lacks_format, err);
-    if (rule->kind == RULE_RELATION) return value_set_lacks(state->set, column, check->bad, err);
+    if (rule->kind == RULE_RELATION)
+        return value_set_lacks(state->set, column, check->scratch.bad, err);
     return OK;
 }
 
@@ -110,14 +111,15 @@ static Status measure_rows(QualityCheck *check, RuleState *state, const Batch *b
     bool values_only =
         kind == RULE_ACCEPTED || kind == RULE_FORMAT || kind == RULE_RANGE || kind == RULE_RELATION;
     reject_list_clear(&check->rejects);
-    memset(check->bad, 0, (size_t)((batch->rows + 63) / 64) * 8);
+    memset(check->scratch.bad, 0, (size_t)((batch->rows + 63) / 64) * 8);
     TRY(mark(check, state, batch, err));
-    for (int64_t word = 0; mask && word * 64 < batch->rows; word++) check->bad[word] &= mask[word];
+    for (int64_t word = 0; mask && word * 64 < batch->rows; word++)
+        check->scratch.bad[word] &= mask[word];
     state->considered += rows_seen(check, state, batch);
     if (values_only) {
         state->considered -= column_count_nulls(&batch->columns[state->columns[0]], mask);
     }
-    state->failed += count_bits(check->bad, batch->rows);
+    state->failed += count_bits(check->scratch.bad, batch->rows);
     return OK;
 }
 
@@ -134,9 +136,9 @@ static void measure_nulls(const QualityCheck *check, RuleState *state, const Bat
 
 static bool date_is_good(const QualityRule *rule, Str text)
 {
-    if (rule->layout_count == 0) return format_date_time(text);
-    for (int32_t i = 0; i < rule->layout_count; i++) {
-        if (format_layout(text, rule->layouts[i])) return true;
+    if (rule->consistency.layout_count == 0) return format_date_time(text);
+    for (int32_t i = 0; i < rule->consistency.layout_count; i++) {
+        if (format_layout(text, rule->consistency.layouts[i])) return true;
     }
     return false;
 }
@@ -148,7 +150,7 @@ static bool is_time(TypeId type)
 
 static Status measure_emails(QualityCheck *check, RuleState *state, const Batch *batch, Err *err)
 {
-    const Column *column = &batch->columns[state->email];
+    const Column *column = &batch->columns[state->consistency.email];
     const uint64_t *mask = rule_mask(check, state);
     CLEANUP(buf_done) Buf scratch = buf_make(INT64_C(1) << 31);
     for (int64_t row = 0; row < batch->rows; row++) {
@@ -156,28 +158,28 @@ static Status measure_emails(QualityCheck *check, RuleState *state, const Batch 
         Str text;
         if (column->type == TYPE_TEXT) text = column_text(column, row);
         else TRY(value_text(column, row, &scratch, &text, err));
-        state->mails++;
-        state->good_mails += format_email(text);
+        state->consistency.mails++;
+        state->consistency.good_mails += format_email(text);
     }
     return OK;
 }
 
 static Status measure_dates(QualityCheck *check, RuleState *state, const Batch *batch, Err *err)
 {
-    const Column *column = &batch->columns[state->date];
+    const Column *column = &batch->columns[state->consistency.date];
     const uint64_t *mask = rule_mask(check, state);
     int64_t seen = rows_seen(check, state, batch);
     CLEANUP(buf_done) Buf scratch = buf_make(INT64_C(1) << 31);
-    state->dates += seen;
-    if (is_time(column->type) && !state->rule->layout_count) {
-        state->good_dates += seen - column_count_nulls(column, mask);
+    state->consistency.dates += seen;
+    if (is_time(column->type) && !state->rule->consistency.layout_count) {
+        state->consistency.good_dates += seen - column_count_nulls(column, mask);
         return OK;
     }
     for (int64_t row = 0; row < batch->rows; row++) {
         if (!in_mask(mask, row) || column_is_null(column, row)) continue;
         Str text;
         TRY(value_text(column, row, &scratch, &text, err));
-        state->good_dates += date_is_good(state->rule, text);
+        state->consistency.good_dates += date_is_good(state->rule, text);
     }
     return OK;
 }
@@ -222,8 +224,9 @@ Status rule_measure(QualityCheck *check, RuleState *state, const Batch *batch, E
     if (kind == RULE_ROW_COUNT) state->considered += rows_seen(check, state, batch);
     if (kind == RULE_CONSISTENCY) {
         state->considered += rows_seen(check, state, batch);
-        if (state->email >= 0) TRY(measure_emails(check, state, batch, err));
-        if (state->date >= 0 && !state->dates_counted) TRY(measure_dates(check, state, batch, err));
+        if (state->consistency.email >= 0) TRY(measure_emails(check, state, batch, err));
+        if (state->consistency.date >= 0 && !state->consistency.dates_counted)
+            TRY(measure_dates(check, state, batch, err));
     }
     if (kind == RULE_FRESHNESS) return measure_newest(check, state, batch, err);
     if (kind >= RULE_MIN && kind <= RULE_MEAN_LENGTH) {

@@ -36,29 +36,29 @@ static bool is_message(const RefusedPlace *place)
 
 bool refused_place_stream(const StreamConfig *s, RefusedPlace *ret_place)
 {
-    if (!s->dead_letters) return false;
-    const Location *location = s->dead_letters_elsewhere ? &s->dead_letter_to : &s->to;
+    if (!s->letters.kept) return false;
+    const Location *location = s->letters.elsewhere ? &s->letters.to : &s->to;
     *ret_place = (RefusedPlace){.name = s->name,
                                 .stream = s,
                                 .location = location,
-                                .table = s->dead_letter_name,
-                                .ordered = s->dead_letter_messages};
+                                .table = s->letters.name,
+                                .ordered = s->letters.messages};
     ret_place->lasting = ret_place->ordered && !is_message(ret_place);
     return true;
 }
 
 bool refused_place_pipeline(const PipelineConfig *p, RefusedPlace *ret_place)
 {
-    if (!p->rejects) return false;
-    const Location *location = p->rejects_elsewhere ? &p->reject_to : &p->to;
+    if (!p->reject.on) return false;
+    const Location *location = p->reject.elsewhere ? &p->reject.to : &p->to;
     bool table = location->kind == LOCATION_TABLE;
-    bool named = table || !p->rejects_elsewhere;
+    bool named = table || !p->reject.elsewhere;
     *ret_place = (RefusedPlace){.name = p->name,
                                 .pipeline = p,
                                 .location = location,
-                                .table = named ? p->reject_table : STR_NULL,
+                                .table = named ? p->reject.table : STR_NULL,
                                 .ordered = !table,
-                                .inside = table && !p->rejects_elsewhere};
+                                .inside = table && !p->reject.elsewhere};
     ret_place->lasting = ret_place->ordered && !is_message(ret_place);
     return true;
 }
@@ -150,30 +150,31 @@ static void set_time(const JsonValue *value, Refused *refused)
 {
     int64_t ms = 0;
     bool zone = false;
-    refused->has_timestamp = json_int64(value, &ms);
-    refused->timestamp_us = ms * 1000;
+    refused->message.has_timestamp = json_int64(value, &ms);
+    refused->message.timestamp_us = ms * 1000;
     if (!value || value->kind != JSON_STRING) return;
-    refused->has_timestamp = datetime_parse_timestamp(value->text, &refused->timestamp_us, &zone);
+    refused->message.has_timestamp =
+        datetime_parse_timestamp(value->text, &refused->message.timestamp_us, &zone);
 }
 
 static void set_headers(Reading *r, const JsonValue *headers, Refused *refused)
 {
     Str text = STR_NULL;
     if (!headers || headers->kind != JSON_OBJECT) return;
-    refused->headers = headers->text;
+    refused->message.headers = headers->text;
     /* As a whole in base64, where a table could not hold them. */
     JsonSlot slot;
     bool coded = text_of(&r->arena, headers, &text) && json_scan(text, &slot, NULL);
-    if (coded && slot.kind == JSON_OBJECT) refused->headers = text;
+    if (coded && slot.kind == JSON_OBJECT) refused->message.headers = text;
 }
 
 /* Where a message came from, as refused rows carry it in `key`. */
 static void set_origin(Reading *r, const JsonValue *key, Refused *refused)
 {
-    refused->topic = json_member_text(key, STR("topic"), STR_NULL);
-    (void)json_int64(json_member(key, STR("partition")), &refused->source_part);
-    (void)json_int64(json_member(key, STR("offset")), &refused->source_offset);
-    (void)text_of(&r->arena, json_member(key, STR("key")), &refused->key);
+    refused->message.topic = json_member_text(key, STR("topic"), STR_NULL);
+    (void)json_int64(json_member(key, STR("partition")), &refused->message.part);
+    (void)json_int64(json_member(key, STR("offset")), &refused->message.offset);
+    (void)text_of(&r->arena, json_member(key, STR("key")), &refused->message.key);
     set_headers(r, json_member(key, STR("headers")), refused);
     set_time(json_member(key, STR("timestamp")), refused);
 }
@@ -187,10 +188,10 @@ static void from_envelope(Reading *r, const JsonValue *letter, Refused *refused)
     refused->stage = json_member_text(letter, STR("stage"), STR(""));
     refused->column = json_member_text(letter, STR("path"), STR_NULL);
     refused->type = json_member_text(letter, STR("type"), STR_NULL);
-    refused->topic = json_member_text(letter, STR("topic"), STR_NULL);
-    (void)json_int64(json_member(letter, STR("partition")), &refused->source_part);
-    (void)json_int64(json_member(letter, STR("offset")), &refused->source_offset);
-    (void)text_of(&r->arena, json_member(letter, STR("key")), &refused->key);
+    refused->message.topic = json_member_text(letter, STR("topic"), STR_NULL);
+    (void)json_int64(json_member(letter, STR("partition")), &refused->message.part);
+    (void)json_int64(json_member(letter, STR("offset")), &refused->message.offset);
+    (void)text_of(&r->arena, json_member(letter, STR("key")), &refused->message.key);
     set_headers(r, json_member(letter, STR("headers")), refused);
     set_time(json_member(letter, STR("original_timestamp")), refused);
     set_cut(letter, refused);
@@ -240,8 +241,8 @@ static Status from_row(Reading *r, const JsonValue *row, Refused *refused, Err *
     refused->reason = json_member_text(row, STR("reason"), STR(""));
     refused->stage = json_member_text(row, STR("stage"), STR(""));
     refused->column = json_member_text(row, STR("column"), STR_NULL);
-    (void)json_int64(json_member(row, STR("part")), &refused->source_part);
-    (void)json_int64(json_member(row, STR("row")), &refused->source_offset);
+    (void)json_int64(json_member(row, STR("part")), &refused->message.part);
+    (void)json_int64(json_member(row, STR("row")), &refused->message.offset);
     if (r->place->stream) set_origin(r, key, refused);
     return set_place(r, row, refused, err);
 }
@@ -262,18 +263,18 @@ static Status from_headers(Reading *r, const JsonValue *headers, Refused *refuse
     }
     json_object_end(&w);
     TRY(json_writer_end(&w));
-    refused->headers = own ? buf_str(&r->headers) : STR_NULL;
+    refused->message.headers = own ? buf_str(&r->headers) : STR_NULL;
     refused->reason = json_member_text(headers, STR("dlq.error.message"), STR(""));
     refused->stage = json_member_text(headers, STR("dlq.stage"), STR(""));
     refused->column = json_member_text(headers, STR("dlq.error.path"), STR_NULL);
     refused->time = json_member_text(headers, STR("dlq.failed_at"), STR_NULL);
-    refused->topic = json_member_text(headers, STR("dlq.topic"), STR_NULL);
+    refused->message.topic = json_member_text(headers, STR("dlq.topic"), STR_NULL);
     const JsonValue *time = json_member(headers, STR("dlq.timestamp"));
     if (time) set_time(time, refused);
     Str place = json_member_text(headers, STR("dlq.partition"), STR_NULL);
-    (void)number_parse_int64(place, &refused->source_part);
+    (void)number_parse_int64(place, &refused->message.part);
     place = json_member_text(headers, STR("dlq.offset"), STR_NULL);
-    (void)number_parse_int64(place, &refused->source_offset);
+    (void)number_parse_int64(place, &refused->message.offset);
     return OK;
 }
 
@@ -332,11 +333,12 @@ static Status visit_row(Reading *r, const Batch *batch, int64_t row, Err *err)
     TRY(json_parse(json, &r->arena, &root, err));
     if (header_text.len) TRY(json_parse(header_text, &r->arena, &headers, err));
     Refused refused = {.part = batch->span.part, .ordinal = batch_ordinal(batch, row)};
-    if (is_message(r->place)) refused.key = text_at(batch, "@key", row);
+    if (is_message(r->place)) refused.message.key = text_at(batch, "@key", row);
     if (json_member(headers, STR("dlq.error.message"))) {
         int32_t at = schema_find(batch->schema, STR("@timestamp"));
-        refused.has_timestamp = at >= 0 && !column_is_null(&batch->columns[at], row);
-        if (refused.has_timestamp) refused.timestamp_us = column_int64(&batch->columns[at])[row];
+        refused.message.has_timestamp = at >= 0 && !column_is_null(&batch->columns[at], row);
+        if (refused.message.has_timestamp)
+            refused.message.timestamp_us = column_int64(&batch->columns[at])[row];
         refused.original = json;
         refused.object = true;
         TRY(from_headers(r, headers, &refused, err));
@@ -366,7 +368,7 @@ static Status visit_raw(Reading *r, const Batch *rejects, int64_t row, Err *err)
     }
     const JsonValue *headers = json_member(key, STR("headers"));
     if (!json_member(headers, STR("dlq.error.message"))) return OK; /* none of ours */
-    (void)text_of(&r->arena, json_member(key, STR("key")), &refused.key);
+    (void)text_of(&r->arena, json_member(key, STR("key")), &refused.message.key);
     set_time(json_member(key, STR("timestamp")), &refused);
     set_original(r, data, false, &refused);
     TRY(from_headers(r, headers, &refused, err));
@@ -489,9 +491,9 @@ void refused_write(const Refused *refused, JsonWriter *w)
     json_key_text_or_null(w, "reason", refused_reason(refused->reason, reason));
     json_key_text_or_null(w, "type", redact_value(refused->type));
     json_key_text_or_null(w, "time", refused->time);
-    json_key_text_or_null(w, "topic", refused->topic);
-    json_key_int64(w, "partition", refused->source_part);
-    json_key_int64(w, "offset", refused->source_offset);
+    json_key_text_or_null(w, "topic", refused->message.topic);
+    json_key_int64(w, "partition", refused->message.part);
+    json_key_int64(w, "offset", refused->message.offset);
     json_key(w, "original");
     if (redact_values()) json_write_text(w, STR(REDACT_MASK));
     else if (refused->object) json_write_raw(w, refused->original);

@@ -8,6 +8,16 @@
 
 enum { REFUSED_CAUSE_SIZE = 9, REFUSED_ID_SIZE = 40 };
 
+/* Of the message that it was. */
+typedef struct RefusedMessage {
+    Str key;     /* STR_NULL: none */
+    Str headers; /* a JSON object; STR_NULL: none */
+    bool has_timestamp;
+    int64_t timestamp_us;
+    Str topic; /* where it came from; STR_NULL: not known */
+    int64_t part, offset;
+} RefusedMessage;
+
 /* One refused row. Texts live until the next one. */
 typedef struct Refused {
     char id[REFUSED_ID_SIZE]; /* names it: partition/offset, or its number from 1 */
@@ -21,12 +31,7 @@ typedef struct Refused {
     bool cut;      /* only their beginning: they did not fit into any form of a dead letter */
     int64_t bytes; /* cut: how many they were; -1: not known */
     Str sha256;    /* cut: of all of them, in hex; STR_NULL: not known */
-    Str key;       /* of the message; STR_NULL: none */
-    Str headers;   /* of the message, a JSON object; STR_NULL: none */
-    bool has_timestamp;
-    int64_t timestamp_us; /* of the message */
-    Str topic;            /* where it came from; STR_NULL: not known */
-    int64_t source_part, source_offset;
+    RefusedMessage message;
     char cause[REFUSED_CAUSE_SIZE]; /* the same for the same stage and kind of reason */
 } Refused;
 

@@ -42,11 +42,11 @@ static Status add_message(Replaying *r, const Refused *refused, Str fixed, Err *
         TRY(buf_append_char(&r->places, r->places.len ? ',' : '[', err));
         TRY(buf_append(&r->places, refused->place, err));
     }
-    Message message = {.key = refused->key,
+    Message message = {.key = refused->message.key,
                        .value = fixed,
-                       .headers = refused->headers,
-                       .has_timestamp = refused->has_timestamp,
-                       .timestamp_us = refused->timestamp_us};
+                       .headers = refused->message.headers,
+                       .has_timestamp = refused->message.has_timestamp,
+                       .timestamp_us = refused->message.timestamp_us};
     return message_writer_add(&r->messages, &message, err);
 }
 
@@ -67,8 +67,8 @@ static Str cut_text(const Refused *refused, char *text, size_t size)
         snprintf(text, size,
                  "only its beginning is kept, so it is not replayed; the message itself is in "
                  "topic %.*s, partition %lld, offset %lld, as long as the topic keeps it",
-                 STR_ARG(refused->topic), (long long)refused->source_part,
-                 (long long)refused->source_offset);
+                 STR_ARG(refused->message.topic), (long long)refused->message.part,
+                 (long long)refused->message.offset);
     return str_slice(str_from(text), 0, len);
 }
 

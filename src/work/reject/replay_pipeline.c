@@ -19,7 +19,7 @@ Status replay_pipeline(const RefusedPlace *place, Arena *arena, PipelineConfig *
     p->param_count = 0;
     p->incremental = (Incremental){0};
     if (p->mode == SINK_REPLACE || p->mode == SINK_MIRROR) {
-        p->mode = p->key_count ? SINK_UPSERT : SINK_APPEND;
+        p->mode = p->target.key_count ? SINK_UPSERT : SINK_APPEND;
     }
     /* A file belongs to one name, the pipeline's own; it takes what has none. */
     if (p->to.kind != LOCATION_FILE)
@@ -31,7 +31,7 @@ Status replay_pipeline(const RefusedPlace *place, Arena *arena, PipelineConfig *
 Status replay_forget(const Replay *replay, Str run_id, Str places, Err *err)
 {
     const RefusedPlace *place = replay->place;
-    Str table = place->pipeline ? place->pipeline->reject_table : place->table;
+    Str table = place->pipeline ? place->pipeline->reject.table : place->table;
     PipelineEnv env = {.cancelled = replay->env->stop};
     return rejects_forget(place->location, table, run_id, places, &env, err);
 }

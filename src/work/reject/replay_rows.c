@@ -172,8 +172,8 @@ static Status stage_run(const ReplayRows *rows, StageRows *stage, const char *ru
     RunResult result;
     run_result_init(&result);
     Status status = stage_load(rows, stage, run, &arena, &result, err);
-    rows->result->loaded += result.loaded;
-    rows->result->rejected += result.rejected;
+    rows->result->loaded += result.rows.loaded;
+    rows->result->rejected += result.rows.rejected;
     run_result_done(&result);
     arena_done(&arena);
     return status;

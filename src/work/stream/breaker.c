@@ -7,7 +7,7 @@ enum { FLOOD_MIN = 10 };
 
 void breaker_init(Breaker *breaker, const StreamConfig *config, bool off)
 {
-    int64_t span_ns = int64_max(config->max_rejects_us, 1) * 1000;
+    int64_t span_ns = int64_max(config->breaker.window_us, 1) * 1000;
     *breaker = (Breaker){.config = config, .bucket_ns = int64_max(span_ns / BREAKER_BUCKETS, 1)};
     if (off) breaker->off_until_ns = clock_mono_ns() + span_ns;
 }
@@ -27,7 +27,7 @@ Status breaker_check(void *arg, Sink *sink UNUSED, const SinkRun *run, Err *err)
 {
     Breaker *breaker = arg;
     const StreamConfig *config = breaker->config;
-    if (config->max_rejects_us == 0 || clock_mono_ns() < breaker->off_until_ns) return OK;
+    if (config->breaker.window_us == 0 || clock_mono_ns() < breaker->off_until_ns) return OK;
     advance(breaker);
     int64_t consumed = run->extracted, rejected = run->rejected;
     for (int32_t i = 0; i < BREAKER_BUCKETS; i++) {
@@ -35,12 +35,12 @@ Status breaker_check(void *arg, Sink *sink UNUSED, const SinkRun *run, Err *err)
         rejected += breaker->rejected[i];
     }
     if (run->rejected == 0 || rejected < FLOOD_MIN) return OK;
-    if ((double)rejected <= config->max_rejects * (double)consumed) return OK;
+    if ((double)rejected <= config->breaker.max_rejects * (double)consumed) return OK;
     (void)err_set(err, ERR_LIMIT,
                   "held: %lld of the last %lld messages failed, more than max_rejects (%g%% in %g "
                   "s) allows",
-                  (long long)rejected, (long long)consumed, config->max_rejects * 100,
-                  (double)config->max_rejects_us / 1e6);
+                  (long long)rejected, (long long)consumed, config->breaker.max_rejects * 100,
+                  (double)config->breaker.window_us / 1e6);
     return err_hint(err, "nothing of them was committed: fix the processors or the messages, then "
                          "resume the stream");
 }

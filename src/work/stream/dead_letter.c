@@ -18,7 +18,7 @@ Status dead_letters_init(DeadLetters *letters, const StreamConfig *config, Err *
     Str topic = config->topic.len ? config->topic : config->from.path;
     letter_filter_init(&letters->kept, topic, location_option(&config->from, STR("group")));
     Err ignored = {0};
-    if (json_path_parse(config->route_by.text, &letters->path_arena, &letters->route_by,
+    if (json_path_parse(config->routing.by.text, &letters->path_arena, &letters->route_by,
                         &ignored) != OK) {
         letters->route_by.count = 0;
     }
@@ -28,7 +28,7 @@ Status dead_letters_init(DeadLetters *letters, const StreamConfig *config, Err *
 
 const Schema *dead_letters_schema(const DeadLetters *letters)
 {
-    return letters->config->dead_letter_messages ? letters->writer.schema : letters->rows.schema;
+    return letters->config->letters.messages ? letters->writer.schema : letters->rows.schema;
 }
 
 void dead_letters_done(DeadLetters *letters)
@@ -208,8 +208,8 @@ int32_t dead_letters_next(void *arg, int32_t form, Str sqlstate)
     int32_t base = form & LETTER_FORM_MASK, flags = form & ~LETTER_FORM_MASK;
     bool time = str_eq(sqlstate, STR("22008")), key = str_eq(sqlstate, STR("23502"));
     if (time && !(flags & LETTER_NOW)) return form | LETTER_NOW;
-    if (key && config->dead_letter_messages && !(flags & LETTER_KEYED)) return form | LETTER_KEYED;
-    bool as_raw = config->dead_letter_topic && config->format == DEAD_LETTER_ENVELOPE;
+    if (key && config->letters.messages && !(flags & LETTER_KEYED)) return form | LETTER_KEYED;
+    bool as_raw = config->letters.topic && config->letters.format == DEAD_LETTER_ENVELOPE;
     base += base + 1 == LETTER_RAW && !as_raw ? 2 : 1;
     return base < LETTER_FORM_COUNT ? base | flags : -1;
 }
@@ -218,11 +218,11 @@ static Status add_letter(DeadLetters *letters, const Letter *letter, int32_t for
 {
     const StreamConfig *config = letters->config;
     int32_t base = form & LETTER_FORM_MASK;
-    if (!config->dead_letter_messages) {
+    if (!config->letters.messages) {
         return letter_row(letter, form, &letters->arena, &letters->rows, err);
     }
     Message message;
-    bool whole_raw = base == LETTER_WHOLE && config->format == DEAD_LETTER_RAW;
+    bool whole_raw = base == LETTER_WHOLE && config->letters.format == DEAD_LETTER_RAW;
     bool raw = (base == LETTER_RAW || whole_raw) && !letter->unknown;
     TRY((raw ? letter_raw : letter_envelope)(letter, form, &letters->arena, &letters->text,
                                              &message, err));
@@ -235,7 +235,7 @@ static Status take_letters(DeadLetters *letters, const Batch *rejects, const int
 {
     CLEANUP(batch_unref_p) Batch *batch = NULL;
     if (count == 0) return OK;
-    if (letters->config->dead_letter_messages) {
+    if (letters->config->letters.messages) {
         TRY(message_writer_take(&letters->writer, &batch, err));
     } else {
         TRY(reject_writer_take(&letters->rows, &batch, err));

@@ -102,11 +102,12 @@ static Status compile_processors(Compiling *c, Err *err)
 {
     Route *route = c->route;
     const StreamConfig *config = route->config;
-    route->processors = ARENA_ARRAY(&route->arena, RouteProcessor, config->processor_count + 1);
+    route->processors =
+        ARENA_ARRAY(&route->arena, RouteProcessor, config->routing.processor_count + 1);
     if (!route->processors) return err_memory(err);
-    for (int32_t i = 0; i < config->processor_count; i++) {
+    for (int32_t i = 0; i < config->routing.processor_count; i++) {
         RouteProcessor *made = &route->processors[route->processor_count++];
-        TRY(compile_processor(c, &config->processors[i], made, err));
+        TRY(compile_processor(c, &config->routing.processors[i], made, err));
     }
     if (c->keys_missing && !c->keys_made) return note(c, &config->key, &c->key_error, err);
     return OK;
@@ -226,7 +227,7 @@ static Status union_schema(const Compiling *c, Err *err)
 static Status compile_route_by(const Compiling *c, Err *err)
 {
     Route *route = c->route;
-    const StreamText *text = &route->config->route_by;
+    const StreamText *text = &route->config->routing.by;
     Err why = {0};
     if (!text->text.len) return OK;
     if (expr_compile(text->text, route->base, &route->paths, TYPE_COUNT, &route->route_by, &why) !=

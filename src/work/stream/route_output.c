@@ -92,7 +92,7 @@ static int64_t count_places(const RoutePlace *places, int64_t rows)
 static Status set_origin(const StreamConfig *config, Batch *in, const RoutePlace *places,
                          Batch *out, Err *err)
 {
-    if (config->dead_letters) out->from = batch_ref(in);
+    if (config->letters.kept) out->from = batch_ref(in);
     out->seq = in->seq;
     out->epoch = in->epoch;
     out->span = in->span;

@@ -132,8 +132,8 @@ static Status unknown_message(RouteRun *r, int64_t row, const Str *type, Err *er
 {
     RouteStep *self = r->self;
     atomic_fetch_add(&self->stats->unknown, 1);
-    if (self->route->config->unknown == UNKNOWN_PASS) self->places[row].part = ROUTE_PASS;
-    if (self->route->config->unknown != UNKNOWN_DEAD_LETTER) return OK;
+    if (self->route->config->routing.unknown == UNKNOWN_PASS) self->places[row].part = ROUTE_PASS;
+    if (self->route->config->routing.unknown != UNKNOWN_DEAD_LETTER) return OK;
     buf_clear(&self->reason);
     if (type) {
         TRY(buf_append(&self->reason, STR("no processor for the type \""), err));
@@ -169,9 +169,9 @@ static Status find_types(RouteRun *r, Err *err)
     for (int64_t row = 0; row < count; row++) {
         self->places[row] = (RoutePlace){ROUTE_NOWHERE, 0};
         self->rows[row] = row;
-        self->processors[row] = route->config->only >= 0 ? route->config->only : 0;
+        self->processors[row] = route->config->routing.only >= 0 ? route->config->routing.only : 0;
     }
-    if (route->config->only >= 0 || !route->route_by) return OK;
+    if (route->config->routing.only >= 0 || !route->route_by) return OK;
     Column types = {0};
     reject_list_clear(&self->list);
     TRY(expr_column(route->route_by, r->run, r->in, &types, &self->list, err));
@@ -343,15 +343,15 @@ static void measure(RouteStep *self, const Batch *batch, int64_t ns)
 {
     StreamStats *stats = self->stats;
     if (batch->rows == 0) return;
-    atomic_fetch_add(&stats->routed, batch->rows);
-    atomic_fetch_add(&stats->route_ns, ns);
+    atomic_fetch_add(&stats->pace.routed, batch->rows);
+    atomic_fetch_add(&stats->pace.route_ns, ns);
     metrics_observe(METRIC_STREAM_PROCESSING, (double)ns / 1e9 / (double)batch->rows,
                     LABELS(self->route->config->name));
     int32_t at = schema_find(batch->schema, STR("@timestamp"));
     if (at < 0 || column_is_null(&batch->columns[at], 0)) return;
     int64_t first_us = column_int64(&batch->columns[at])[0];
-    int64_t oldest_us = atomic_load(&stats->oldest_us);
-    if (oldest_us == 0 || first_us < oldest_us) atomic_store(&stats->oldest_us, first_us);
+    int64_t oldest_us = atomic_load(&stats->cycles.oldest_us);
+    if (oldest_us == 0 || first_us < oldest_us) atomic_store(&stats->cycles.oldest_us, first_us);
 }
 
 static Status route_step_run(Step *step, const ExprRun *run, Batch *in, RejectWriter *rejects,

@@ -15,6 +15,11 @@
 #define RATE_NS INT64_C(2000000000)
 #define CYCLE_BYTES_MAX (INT64_C(32) << 20)
 
+/* What had been consumed when the rate was last counted. */
+typedef struct StreamRate {
+    int64_t at_ns, count;
+} StreamRate;
+
 /* One connected stream_session: from opening everything to its end or the first error. Borrowed by
  * source and sinks, so that it stays in place. */
 typedef struct StreamSession {
@@ -35,7 +40,7 @@ typedef struct StreamSession {
     Step *step;
     int64_t committed_before; /* stats->consumed at its start */
     int64_t rebalances_before;
-    int64_t rate_ns, rate_count;
+    StreamRate rate;
 } StreamSession;
 
 static Status run_id_new(char run_id[40], Err *err)
@@ -60,7 +65,7 @@ static void requests(StreamSession *s)
         .parallel = 1,
         .open = true,
         .paths = &s->route.paths,
-        .rejects = c->dead_letters,
+        .rejects = c->letters.kept,
         .spool_folder = s->env->spool_folder,
         .stop = s->env->stop,
         .asks = c->from_messages,
@@ -76,19 +81,19 @@ static void requests(StreamSession *s)
         .pipeline = c->name,
         .topic = c->from_messages ? c->topic : STR_NULL,
         .config_hash = c->config_hash,
-        .rejects = c->dead_letters,
-        .reject_table = c->dead_letters_elsewhere ? STR_NULL : c->dead_letter_name,
+        .rejects = c->letters.kept,
+        .reject_table = c->letters.elsewhere ? STR_NULL : c->letters.name,
         .stop = s->env->stop,
         .cycle_us = s->config->cycle_us,
     };
     s->letter_req = (SinkReq){
-        .location = &c->dead_letter_to,
-        .table = c->dead_letter_name,
+        .location = &c->letters.to,
+        .table = c->letters.name,
         .mode = SINK_APPEND,
         .create = true,
         .evolve = true,
         .pipeline = c->name,
-        .reject_table = c->dead_letter_name,
+        .reject_table = c->letters.name,
         .stop = s->env->stop,
         .cycle_us = s->config->cycle_us,
     };
@@ -98,7 +103,7 @@ static Status letters_make(StreamSession *s, Err *err)
 {
     const StreamConfig *c = s->config;
     TRY(dead_letters_init(&s->letters, c, err));
-    if (!c->dead_letters || !c->dead_letters_elsewhere) return OK;
+    if (!c->letters.kept || !c->letters.elsewhere) return OK;
     TRY(connector_sink(&s->letter_req, &s->letter_sink, err));
     if (!s->letter_sink->ops->state) return OK;
     /* Where it is kept: what a killed run wrote before its cycle was committed is not doubled. */
@@ -106,7 +111,7 @@ static Status letters_make(StreamSession *s, Err *err)
     load_state_init(&state);
     TRY(sink_state(s->letter_sink, &state, err));
     s->letters.sink = s->letter_sink;
-    s->letters.keeps = c->dead_letter_messages;
+    s->letters.keeps = c->letters.messages;
     if (!s->letters.keeps || s->source_req.asks) return OK;
     return letter_filter_load(&s->letters.kept, buf_str(&state.position.samples),
                               &s->state.position, NULL, err);
@@ -162,18 +167,18 @@ static void on_committed(void *arg, const FlowLedger *cycle)
     StreamSession *s = arg;
     StreamStats *stats = s->stats;
     int64_t gap = cycle->extracted - cycle->dropped - cycle->rejected - cycle->loaded;
-    atomic_fetch_add(&stats->consumed, cycle->extracted);
-    atomic_fetch_add(&stats->emitted, cycle->loaded);
-    atomic_fetch_add(&stats->filtered, cycle->dropped);
-    atomic_fetch_add(&stats->dead_lettered, cycle->rejected);
+    atomic_fetch_add(&stats->ledger.consumed, cycle->extracted);
+    atomic_fetch_add(&stats->ledger.emitted, cycle->loaded);
+    atomic_fetch_add(&stats->ledger.filtered, cycle->dropped);
+    atomic_fetch_add(&stats->ledger.dead_lettered, cycle->rejected);
     atomic_fetch_add(&stats->messages_failed, cycle->rejected);
-    atomic_fetch_add(&stats->ledger_gap, gap);
+    atomic_fetch_add(&stats->ledger.gap, gap);
     atomic_fetch_add(&stats->bytes, cycle->bytes);
-    atomic_fetch_add(&stats->cycles, 1);
+    atomic_fetch_add(&stats->cycles.done, 1);
     int64_t left = atomic_load(&stats->in_flight) - cycle->extracted;
     atomic_store(&stats->in_flight, int64_max(left, 0));
     breaker_add(&s->breaker, cycle->extracted, cycle->rejected);
-    int64_t oldest_us = atomic_exchange(&stats->oldest_us, 0);
+    int64_t oldest_us = atomic_exchange(&stats->cycles.oldest_us, 0);
     if (oldest_us <= 0) return;
     double age = (double)int64_max(clock_now_us() - oldest_us, 0) / 1e6;
     metrics_observe(METRIC_STREAM_END_TO_END, age, LABELS(s->config->name));
@@ -189,13 +194,13 @@ static void on_fenced(void *arg, const int32_t *parts, int32_t count)
 
 static void measure_rate(StreamSession *s, const FlowProgress *progress)
 {
-    int64_t elapsed_ns = progress->elapsed_ns - s->rate_ns;
-    if (elapsed_ns < RATE_NS && s->rate_ns > 0) return;
+    int64_t elapsed_ns = progress->elapsed_ns - s->rate.at_ns;
+    if (elapsed_ns < RATE_NS && s->rate.at_ns > 0) return;
     if (elapsed_ns <= 0) return;
-    double rate = (double)(progress->extracted - s->rate_count) * 1e9 / (double)elapsed_ns;
-    atomic_store(&s->stats->per_second_milli, (int64_t)(rate * 1000));
-    s->rate_ns = progress->elapsed_ns;
-    s->rate_count = progress->extracted;
+    double rate = (double)(progress->extracted - s->rate.count) * 1e9 / (double)elapsed_ns;
+    atomic_store(&s->stats->pace.per_second_milli, (int64_t)(rate * 1000));
+    s->rate.at_ns = progress->elapsed_ns;
+    s->rate.count = progress->extracted;
 }
 
 static void measure_lag(StreamSession *s)
@@ -217,7 +222,7 @@ static bool goes_on(const StreamSession *s, const FlowProgress *progress)
     StreamStats *stats = s->stats;
     if (atomic_load(&stats->state) != STREAM_HELD) return true;
     bool level = progress->extracted == 0 && atomic_load(&stats->lag_messages) == 0;
-    return level || atomic_load(&stats->consumed) > s->committed_before;
+    return level || atomic_load(&stats->ledger.consumed) > s->committed_before;
 }
 
 static void on_progress(void *arg, const FlowProgress *progress)
@@ -225,7 +230,7 @@ static void on_progress(void *arg, const FlowProgress *progress)
     StreamSession *s = arg;
     StreamStats *stats = s->stats;
     measure_rate(s, progress);
-    int64_t committed = atomic_load(&stats->consumed) - s->committed_before;
+    int64_t committed = atomic_load(&stats->ledger.consumed) - s->committed_before;
     atomic_store(&stats->in_flight, int64_max(progress->extracted - committed, 0));
     measure_lag(s);
     if (goes_on(s, progress)) state_set(s->env, stats, STREAM_RUNNING, NULL);
@@ -257,12 +262,12 @@ static FlowSpec flow_spec(StreamSession *s)
         .limits.bytes = CYCLE_BYTES_MAX,
         .limits.us = c->cycle_us,
         .end.drain = s->env->drain && s->info.unbounded,
-        .rejects.allowed = c->dead_letters,
+        .rejects.allowed = c->letters.kept,
         .rejects.sink = s->letter_sink,
-        .rejects.name = c->dead_letter_name,
+        .rejects.name = c->letters.name,
         .expr = {.now_us = clock_now_us()},
-        .queue_bytes = queue_bytes(s->env->budget),
-        .revoke_margin_ns = INT64_C(500000000),
+        .limits.queue_bytes = queue_bytes(s->env->budget),
+        .limits.revoke_margin_ns = INT64_C(500000000),
         .observer.progress = on_progress,
         .observer.arg = s,
         .gate = {breaker_check, &s->breaker},
@@ -271,7 +276,7 @@ static FlowSpec flow_spec(StreamSession *s)
         .end.stop = s->env->stop,
         .end.stop_us = s->env->stop_us,
     };
-    if (c->dead_letters) {
+    if (c->letters.kept) {
         spec.rejects.shape = (FlowRejectShape){.schema = dead_letters_schema(&s->letters),
                                                .shape = dead_letters_shape,
                                                .next = dead_letters_next,
@@ -292,15 +297,15 @@ static Status stream_session_run(StreamSession *s, Err *err)
     FlowSpec spec = flow_spec(s);
     FlowResult result;
     flow_result_init(&result);
-    s->committed_before = atomic_load(&s->stats->consumed);
+    s->committed_before = atomic_load(&s->stats->ledger.consumed);
     s->rebalances_before = atomic_load(&s->stats->rebalances);
     Status status = flow_run(&spec, &result, err);
     measure_lag(s);
-    atomic_fetch_add(&s->stats->aborted_cycles, result.aborted_cycles);
+    atomic_fetch_add(&s->stats->cycles.aborted, result.aborted_cycles);
     atomic_store(&s->stats->in_flight, 0);
-    atomic_fetch_add(&s->stats->ledger_gap, result.gap);
+    atomic_fetch_add(&s->stats->ledger.gap, result.gap);
     flow_result_done(&result);
-    if (status != OK && err->kind == ERR_DATA && !s->config->dead_letters) {
+    if (status != OK && err->kind == ERR_DATA && !s->config->letters.kept) {
         (void)err_hint(err, "fix the message, or name a `dead_letter:` place for such ones");
     }
     return status;
@@ -386,13 +391,13 @@ Status stream_run(const StreamConfig *config, const StreamEnv *env, StreamStats 
     }
     Status status = OK;
     while (!is_stopped(env)) {
-        int64_t cycles = atomic_load(&stats->cycles);
+        int64_t cycles = atomic_load(&stats->cycles.done);
         err_clear(err);
         status = stream_session(config, env, stats, err);
         if (status == OK) break;
         (void)err_prefix(err, "%.*s: ", STR_ARG(config->name));
         remember(stats, err);
-        if (atomic_load(&stats->cycles) > cycles) {
+        if (atomic_load(&stats->cycles.done) > cycles) {
             wait_ns = WAIT_MIN_NS;
             deadline_ns = deadline_of(env);
         }

@@ -32,17 +32,38 @@ typedef enum DeadLetterFormat { DEAD_LETTER_ENVELOPE, DEAD_LETTER_RAW } DeadLett
 
 enum { STREAM_PROCESSORS_MAX = 256 };
 
-/* A stream as configured; texts live in the configuration's arena. */
-typedef struct StreamConfig {
-    Str name;
-    Location from;       /* a broker's with its options: group, delivery … */
-    Str topic;           /* empty: a file */
-    bool from_messages;  /* the source gives @topic, @partition, @offset, @key … */
-    StreamText route_by; /* an expression, as a rule a path */
+typedef struct StreamRouting {
+    StreamText by; /* an expression, as a rule a path */
     const StreamProcessor *processors;
     int32_t processor_count;
     StreamUnknown unknown;
     int32_t only; /* every message goes to this processor, whatever its type (tests); -1: none */
+} StreamRouting;
+
+/* Where dead letters go. */
+typedef struct StreamLetters {
+    bool kept;      /* false: the first message that fails ends the stream */
+    bool elsewhere; /* to `to`; else a port of the sink itself */
+    bool messages;  /* in `format`; else rows of the reject schema */
+    bool topic;     /* they keep their key, headers and time */
+    Location to;
+    Str name; /* topic or table */
+    DeadLetterFormat format;
+} StreamLetters;
+
+/* With a larger share (0…1) of dead letters within `window_us` the stream is held. 0: none. */
+typedef struct StreamBreaker {
+    double max_rejects;
+    int64_t window_us;
+} StreamBreaker;
+
+/* A stream as configured; texts live in the configuration's arena. */
+typedef struct StreamConfig {
+    Str name;
+    Location from;      /* a broker's with its options: group, delivery … */
+    Str topic;          /* empty: a file */
+    bool from_messages; /* the source gives @topic, @partition, @offset, @key … */
+    StreamRouting routing;
 
     Location to;
     Str to_name;      /* topic or table; empty: a file */
@@ -53,17 +74,8 @@ typedef struct StreamConfig {
     int32_t key_column_count;
     bool create, evolve;
 
-    bool dead_letters;           /* false: the first message that fails ends the stream */
-    bool dead_letters_elsewhere; /* dead_letter_to; else a port of the sink itself */
-    bool dead_letter_messages;   /* messages in `format`; else rows of the reject schema */
-    bool dead_letter_topic;      /* they keep their key, headers and time */
-    Location dead_letter_to;
-    Str dead_letter_name; /* topic or table */
-    DeadLetterFormat format;
-
-    /* Breaker: with a larger share (0…1) of dead letters in so long the stream is held. 0: none. */
-    double max_rejects;
-    int64_t max_rejects_us;
+    StreamLetters letters;
+    StreamBreaker breaker;
 
     int64_t cycle_us, cycle_rows; /* a cycle ends at the first of both */
     Str config_hash;
@@ -89,28 +101,41 @@ typedef enum StreamState {
 } StreamState;
 const char *stream_state_name(StreamState state);
 
+/* What committed cycles did: consumed = emitted + filtered + dead_lettered + gap, the gap being 0.
+ * `filtered` includes dropped messages of unknown type, and rows that were superseded in the target
+ * or discarded by it. */
+typedef struct StreamLedger {
+    _Atomic int64_t consumed, emitted, filtered, dead_lettered, gap;
+} StreamLedger;
+
+typedef struct StreamCycles {
+    _Atomic int64_t done, aborted;
+    _Atomic int64_t oldest_us; /* timestamp of the open one's oldest message; 0: none */
+} StreamCycles;
+
+typedef struct StreamPace {
+    _Atomic int64_t routed, route_ns; /* for the average */
+    _Atomic int64_t per_second_milli; /* throughput, messages a second · 1000 */
+} StreamPace;
+
 /* Outlives the configuration's stream: init … done. */
 typedef struct StreamStats {
-    /* What committed cycles did: consumed = emitted + filtered + dead_lettered + ledger_gap, the
-     * gap being 0. `filtered` includes dropped messages of unknown type, and rows
-     * that were superseded in the target or discarded by it. */
-    _Atomic int64_t consumed, emitted, filtered, dead_lettered, ledger_gap;
+    StreamLedger ledger;
     _Atomic int64_t in_flight;       /* read, and not committed yet */
     _Atomic int64_t messages_failed; /* = dead_lettered, by the guide's name */
     /* As they pass, committed or not. */
     _Atomic int64_t messages_processed; /* by a processor, without failing */
     _Atomic int64_t unknown;
     _Atomic int64_t bytes;
-    _Atomic int64_t routed, route_ns; /* for the average */
-    _Atomic int64_t per_second_milli; /* throughput, messages a second · 1000 */
-    _Atomic int64_t cycles, aborted_cycles, restarts;
+    StreamPace pace;
+    StreamCycles cycles;
+    _Atomic int64_t restarts;
     _Atomic int64_t lag_messages, lag_us; /* -1: not known */
     _Atomic int64_t rebalances;
-    _Atomic int64_t oldest_us;        /* timestamp of the open cycle's oldest message; 0: none */
-    _Atomic int state;                /* StreamState */
-    _Atomic int64_t trouble_since_us; /* 0: none */
     StreamTypeStats *types;
     int32_t type_count;
+    _Atomic int state;                /* StreamState */
+    _Atomic int64_t trouble_since_us; /* 0: none */
     pthread_mutex_t mutex;
     Err error;       /* the last one; under mutex */
     SourceStats lag; /* by part; under mutex */

@@ -9,10 +9,10 @@ Status stream_stats_init(StreamStats *stats, const StreamConfig *config, Err *er
 {
     *stats = (StreamStats){.lag_messages = -1, .lag_us = -1};
     pthread_mutex_init(&stats->mutex, NULL);
-    stats->types = mem_array(config->processor_count + 1, (int64_t)sizeof *stats->types);
+    stats->types = mem_array(config->routing.processor_count + 1, (int64_t)sizeof *stats->types);
     if (!stats->types) return err_memory(err);
-    for (int32_t i = 0; i < config->processor_count; i++) {
-        Str type = config->processors[i].type;
+    for (int32_t i = 0; i < config->routing.processor_count; i++) {
+        Str type = config->routing.processors[i].type;
         char *copy = mem_strdup(type.ptr, type.len);
         if (!copy) return err_memory(err);
         stats->types[stats->type_count++].type = str_make(copy, type.len);
@@ -81,14 +81,14 @@ static void put_error(JsonWriter *w, StreamStats *stats)
 
 static void put_guide(JsonWriter *w, StreamStats *stats)
 {
-    int64_t routed = atomic_load(&stats->routed);
-    double ns = (double)atomic_load(&stats->route_ns);
+    int64_t routed = atomic_load(&stats->pace.routed);
+    double ns = (double)atomic_load(&stats->pace.route_ns);
     json_key_int64(w, "messages_processed", atomic_load(&stats->messages_processed));
     json_key_int64(w, "messages_failed", atomic_load(&stats->messages_failed));
     json_key(w, "average_processing_time");
     json_write_double(w, routed ? ns / 1e9 / (double)routed : 0);
     json_key(w, "throughput_per_second");
-    json_write_double(w, (double)atomic_load(&stats->per_second_milli) / 1000);
+    json_write_double(w, (double)atomic_load(&stats->pace.per_second_milli) / 1000);
 }
 
 static void put_parts(JsonWriter *w, StreamStats *stats)
@@ -111,12 +111,12 @@ static void put_parts(JsonWriter *w, StreamStats *stats)
 void stream_stats_write(StreamStats *stats, JsonWriter *w)
 {
     put_guide(w, stats);
-    json_key_int64(w, "consumed", atomic_load(&stats->consumed));
-    json_key_int64(w, "emitted", atomic_load(&stats->emitted));
-    json_key_int64(w, "filtered", atomic_load(&stats->filtered));
-    json_key_int64(w, "dead_lettered", atomic_load(&stats->dead_lettered));
+    json_key_int64(w, "consumed", atomic_load(&stats->ledger.consumed));
+    json_key_int64(w, "emitted", atomic_load(&stats->ledger.emitted));
+    json_key_int64(w, "filtered", atomic_load(&stats->ledger.filtered));
+    json_key_int64(w, "dead_lettered", atomic_load(&stats->ledger.dead_lettered));
     json_key_int64(w, "in_flight", atomic_load(&stats->in_flight));
-    json_key_int64(w, "ledger_gap", atomic_load(&stats->ledger_gap));
+    json_key_int64(w, "ledger_gap", atomic_load(&stats->ledger.gap));
     json_key_int64(w, "unknown", atomic_load(&stats->unknown));
     put_types(w, stats);
     put_known(w, "lag_messages", atomic_load(&stats->lag_messages), 1);
@@ -124,8 +124,8 @@ void stream_stats_write(StreamStats *stats, JsonWriter *w)
     put_parts(w, stats);
     json_key_int64(w, "rebalances", atomic_load(&stats->rebalances));
     json_key_int64(w, "bytes", atomic_load(&stats->bytes));
-    json_key_int64(w, "cycles", atomic_load(&stats->cycles));
-    json_key_int64(w, "aborted_cycles", atomic_load(&stats->aborted_cycles));
+    json_key_int64(w, "cycles", atomic_load(&stats->cycles.done));
+    json_key_int64(w, "aborted_cycles", atomic_load(&stats->cycles.aborted));
     json_key_int64(w, "restarts", atomic_load(&stats->restarts));
     put_error(w, stats);
 }

@@ -73,10 +73,10 @@ static void stream_thread(void *arg)
     int64_t until_ns = 0, wait_ns = AGAIN_MIN_NS;
     while (wait_turn(stream, until_ns)) {
         Err err = {0};
-        int64_t cycles = atomic_load(&stream->stats.cycles);
+        int64_t cycles = atomic_load(&stream->stats.cycles.done);
         Status status =
             stream_run(stream->options.config, &stream->options.env, &stream->stats, &err);
-        if (atomic_load(&stream->stats.cycles) > cycles) wait_ns = AGAIN_MIN_NS;
+        if (atomic_load(&stream->stats.cycles.done) > cycles) wait_ns = AGAIN_MIN_NS;
         if (status == OK) {
             /* The end of a file, or a pause. */
             until_ns = was_paused(stream) ? 0 : INT64_MAX;

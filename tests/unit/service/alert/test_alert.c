@@ -192,13 +192,13 @@ static void test_clock_ahead(void **state)
     AlertRule r = rule(5 * MINUTE, 2 * MINUTE);
     observe(&book, &r, 1, T0);
     Alert *a = book.first;
-    a->silenced_us = T0 + 30 * MINUTE;
+    a->silence.until_us = T0 + 30 * MINUTE;
     alert_book_clock_set(&book, hours, T0 + hours + MINUTE);
     observe(&book, &r, 1, T0 + hours + MINUTE);
     assert_int_equal(a->state, ALERT_PENDING);
-    assert_true(a->silenced_us == T0 + hours + 30 * MINUTE);
+    assert_true(a->silence.until_us == T0 + hours + 30 * MINUTE);
     alert_book_clock_set(&book, -hours, T0 + 2 * MINUTE);
-    assert_true(a->active_us == T0 && a->silenced_us == T0 + 30 * MINUTE);
+    assert_true(a->active_us == T0 && a->silence.until_us == T0 + 30 * MINUTE);
     observe(&book, &r, 1, T0 + 5 * MINUTE);
     assert_int_equal(a->state, ALERT_FIRING);
     alert_book_done(&book);
@@ -287,7 +287,7 @@ static void test_groups(void **state)
     assert_int_equal(due(&book, T0 + 4 * MINUTE), 1);
     assert_int_equal(due(&book, T0 + 243 * MINUTE), 0);
     assert_int_equal(due(&book, T0 + 244 * MINUTE), 1); /* again after four hours */
-    book.first->silenced_us = T0 + 700 * MINUTE;
+    book.first->silence.until_us = T0 + 700 * MINUTE;
     assert_int_equal(due(&book, T0 + 600 * MINUTE), 0);
     assert_int_equal(due(&book, T0 + 701 * MINUTE), 1);
     alert_book_done(&book);

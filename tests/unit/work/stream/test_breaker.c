@@ -13,7 +13,7 @@ static Status check(Breaker *breaker, int64_t extracted, int64_t rejected, Err *
     return breaker_check(breaker, NULL, &run, err);
 }
 
-static const StreamConfig TENTH = {.max_rejects = 0.1, .max_rejects_us = 60000000};
+static const StreamConfig TENTH = {.breaker.max_rejects = 0.1, .breaker.window_us = 60000000};
 
 static void test_share(void **state)
 {
@@ -58,7 +58,7 @@ static void test_good_cycles_pass(void **state)
 static void test_old_ones_are_forgotten(void **state)
 {
     (void)state;
-    static const StreamConfig SHORT = {.max_rejects = 0.1, .max_rejects_us = 60000};
+    static const StreamConfig SHORT = {.breaker.max_rejects = 0.1, .breaker.window_us = 60000};
     Breaker breaker;
     breaker_init(&breaker, &SHORT, false);
     breaker_add(&breaker, 100, 100);

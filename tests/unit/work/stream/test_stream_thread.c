@@ -51,10 +51,10 @@ static void setup(World *w, bool paused)
     assert_non_null(mkdtemp(w->folder));
     StreamConfig *c = &w->config;
     *c = (StreamConfig){.name = STR("s"),
-                        .route_by = {.text = STR("type")},
-                        .processors = PROCESSORS,
-                        .processor_count = 1,
-                        .only = -1,
+                        .routing.by = {.text = STR("type")},
+                        .routing.processors = PROCESSORS,
+                        .routing.processor_count = 1,
+                        .routing.only = -1,
                         .to_messages = true,
                         .cycle_us = 1000,
                         .cycle_rows = 10};
@@ -99,7 +99,7 @@ static void wait_state(World *w, StreamState wanted)
 static void wait_consumed(World *w, int64_t wanted)
 {
     int64_t end_ns = clock_mono_ns() + INT64_C(20000000000);
-    while (atomic_load(&stream_stats(w->stream)->consumed) != wanted) {
+    while (atomic_load(&stream_stats(w->stream)->ledger.consumed) != wanted) {
         if (clock_mono_ns() > end_ns) fail_msg("never %lld", (long long)wanted);
         (void)usleep(1000);
     }
@@ -115,9 +115,9 @@ static void test_to_the_end_and_on(void **state)
     wait_consumed(&w, 150);
     wait_state(&w, STREAM_STOPPED);
     StreamStats *stats = stream_stats(w.stream);
-    assert_int_equal(atomic_load(&stats->emitted), 100);
-    assert_int_equal(atomic_load(&stats->filtered), 50);
-    assert_int_equal(atomic_load(&stats->ledger_gap), 0);
+    assert_int_equal(atomic_load(&stats->ledger.emitted), 100);
+    assert_int_equal(atomic_load(&stats->ledger.filtered), 50);
+    assert_int_equal(atomic_load(&stats->ledger.gap), 0);
     add_lines(&w, 0, 7);
     stream_pause(w.stream, false); /* resumed: what is new */
     wait_consumed(&w, 157);
@@ -136,7 +136,7 @@ static void test_paused_from_the_start(void **state)
     assert_int_equal(stream_start(w.stream, NULL), OK);
     assert_true(stream_is_paused(w.stream));
     (void)usleep(50000);
-    assert_int_equal(atomic_load(&stream_stats(w.stream)->consumed), 0);
+    assert_int_equal(atomic_load(&stream_stats(w.stream)->ledger.consumed), 0);
     stream_pause(w.stream, false);
     wait_consumed(&w, 5);
     stream_pause(w.stream, true);
@@ -158,7 +158,7 @@ static void test_failing(void **state)
     assert_int_equal(stream_start(w.stream, NULL), OK);
     wait_state(&w, STREAM_FAILED);
     StreamStats *stats = stream_stats(w.stream);
-    assert_int_equal(atomic_load(&stats->consumed), 0);
+    assert_int_equal(atomic_load(&stats->ledger.consumed), 0);
     assert_true(atomic_load(&stats->trouble_since_us) > 0);
     CLEANUP(buf_done) Buf out = buf_make(1 << 20);
     assert_int_equal(stream_stats_json(stats, &w.config, &out, NULL), OK);
@@ -177,7 +177,7 @@ static void test_failing(void **state)
 static void *read_stats(void *arg)
 {
     World *w = arg;
-    while (atomic_load(&stream_stats(w->stream)->consumed) < 20000) {
+    while (atomic_load(&stream_stats(w->stream)->ledger.consumed) < 20000) {
         CLEANUP(buf_done) Buf out = buf_make(1 << 20);
         assert_int_equal(stream_stats_json(stream_stats(w->stream), &w->config, &out, NULL), OK);
     }
