@@ -199,7 +199,7 @@ def test_the_plan_names_everything_and_does_nothing(neuron, db):
     assert plan["ddl"][0] == 'ALTER TABLE "t" ADD COLUMN "w" text' and len(plan["ddl"]) == 2
     assert plan["ddl"][1].startswith("CREATE TABLE IF NOT EXISTS neuron_loads (")
     assert any('UPDATE "t" AS t SET' in sql and 'INSERT INTO "t" (' in sql for sql in plan["sql"]) and plan["sql"][-1] == "COMMIT"
-    assert "at: timestamptz -> timestamp without time zone (lossy: the zone is dropped, the time is UTC's)" in \
+    assert "at: timestamptz -> timestamp without time zone (lossy: the zone is dropped, the time is that of UTC)" in \
         plan["types"]
     assert any("unique index" in warning for warning in plan["warnings"])
     assert any("ACCESS EXCLUSIVE" in warning for warning in plan["warnings"])

@@ -82,11 +82,11 @@ static PostgresRoute route_time(TypeId from, const PostgresColumn *to, const cha
     bool stamp = from == TYPE_TIMESTAMP || from == TYPE_TIMESTAMPTZ || from == TYPE_DATE;
     if (stamp && (to->kind == POSTGRES_KIND_TIMESTAMP || to->kind == POSTGRES_KIND_TIMESTAMPTZ)) {
         if (from == TYPE_TIMESTAMPTZ) {
-            *ret_note = "lossy: the zone is dropped, the time is UTC's";
+            *ret_note = "lossy: the zone is dropped, the time is that of";
             return POSTGRES_ROUTE_LOSSY;
         }
         if (to->kind == POSTGRES_KIND_TIMESTAMP) return POSTGRES_ROUTE_CHECKED;
-        *ret_note = "lossy: a time without zone is taken as UTC";
+        *ret_note = "lossy: a time without zone is taken as one of";
         return POSTGRES_ROUTE_LOSSY;
     }
     if (from == TYPE_TIMESTAMP && to->kind == POSTGRES_KIND_DATE) return POSTGRES_ROUTE_CHECKED;
@@ -464,6 +464,10 @@ static Status convert_stamp(PostgresEncoder *e, const PostgresColumn *to, const 
         return refuse(e, "22007", "not a timestamp");
     }
     TypeId type = zone ? TYPE_TIMESTAMPTZ : TYPE_TIMESTAMP;
+    bool finite = us != DATETIME_INFINITY && us != DATETIME_NEG_INFINITY;
+    if (to->zone && finite && postgres_route_uses_zone(column->type, to)) {
+        us = zone ? timezone_to_utc(to->zone, us) : timezone_to_local(to->zone, us);
+    }
     return encode_value(e, to, type, &us, err);
 }
 

@@ -4,6 +4,7 @@
 
 #include "engine/column/batch.h"
 #include "foundation/base/buf.h"
+#include "foundation/codec/timezone.h"
 
 /* What a target column takes. */
 typedef enum PostgresKind {
@@ -40,11 +41,13 @@ typedef enum PostgresRoute {
 typedef struct PostgresColumn {
     PostgresKind kind;
     PostgresRoute route;
-    Str declared;      /* the column's type as PostgreSQL writes it */
-    Str stage;         /* type of the stage's column */
-    int32_t limit;     /* TEXT: characters it holds, 0: any number */
-    int32_t precision; /* NUMERIC: digits, 0: any number */
-    int32_t scale;     /* NUMERIC with a precision */
+    Str declared;         /* the column's type as PostgreSQL writes it */
+    Str stage;            /* type of the stage's column */
+    Str fold;             /* SqlColumn.fold */
+    const Timezone *zone; /* of times without a zone, beside those with one; NULL: UTC */
+    int32_t limit;        /* TEXT: characters it holds, 0: any number */
+    int32_t precision;    /* NUMERIC: digits, 0: any number */
+    int32_t scale;        /* NUMERIC with a precision */
     Uint128 below; /* … of up to 38 digits: its numbers of that scale are below this, 0: unknown */
     int32_t fraction; /* times: digits of a second, 0 … 6 */
     bool checked;     /* the server may refuse a value that the encoder takes (domain, enum …) */
@@ -54,8 +57,14 @@ typedef struct PostgresColumn {
     bool identity;    /* GENERATED ALWAYS AS IDENTITY */
 } PostgresColumn;
 
+/* The value becomes a moment of a time without a zone, or the other way round. */
+static inline bool postgres_route_uses_zone(TypeId from, const PostgresColumn *to)
+{
+    if (from == TYPE_TIMESTAMPTZ) return to->kind == POSTGRES_KIND_TIMESTAMP;
+    return (from == TYPE_TIMESTAMP || from == TYPE_DATE) && to->kind == POSTGRES_KIND_TIMESTAMPTZ;
+}
 /* How a field of that type gets into the column. `ret_note` (static text, may be empty) is what the
- * plan says about it. */
+ * plan says about it; where the zone is used, its name follows. */
 PostgresRoute postgres_route(TypeId from, const PostgresColumn *to, const char **ret_note);
 
 /* Encodes cell after cell. One thread. `reason` is set (static text) and nothing was appended where

@@ -47,7 +47,7 @@ static Status refused_note(const Field *field, const PostgresColumn *to, Buf *ou
     return OK;
 }
 
-static Status plan_types(const PostgresTable *table, SinkPlan *plan, Err *err)
+static Status plan_types(const PostgresTable *table, const char *zone, SinkPlan *plan, Err *err)
 {
     CLEANUP(buf_done) Buf notes = buf_make(1 << 12);
     for (int32_t i = 0; i < table->schema->count; i++) {
@@ -58,6 +58,9 @@ static Status plan_types(const PostgresTable *table, SinkPlan *plan, Err *err)
         TRY(refused_note(field, &table->columns[i], &notes, err));
         if (*note && notes.len) TRY(buf_append(&notes, STR("; "), err));
         TRY(buf_append(&notes, str_from(note), err));
+        if (postgres_route_uses_zone(field->type, &table->columns[i])) {
+            TRY(buf_printf(&notes, err, " %s", zone));
+        }
         Str text = buf_str(&notes);
         TRY(sink_plan_add(plan, PLAN_TYPE, err, "%.*s: %s -> %.*s%s%.*s%s", STR_ARG(field->name),
                           type_name(field->type), STR_ARG(table->columns[i].declared),
@@ -245,7 +248,7 @@ Status postgres_plan(PostgresSink *self, SinkPlan *plan, Err *err)
     CLEANUP(buf_done) Buf name = buf_make(1 << 16);
     TRY(postgres_db_quote_table(&name, buf_str(&self->out.name), err));
     TRY(plan_ddls(self, plan, err));
-    TRY(plan_types(&self->out, plan, err));
+    TRY(plan_types(&self->out, self->session.zone_name, plan, err));
     TRY(plan_sql(self, buf_str(&name), plan, err));
     TRY(plan_locks(self, buf_str(&name), plan, err));
     TRY(plan_key_index(self, plan, err));

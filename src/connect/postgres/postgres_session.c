@@ -18,11 +18,23 @@ void postgres_session_close(PostgresSink *self)
     postgres_db_close(db);
 }
 
+/* Before the first transaction. */
+static void note_zone(PostgresSinkSession *session, PostgresDb *db)
+{
+    const char *name = PQparameterStatus(postgres_db_conn(db), "TimeZone");
+    if (session->zone_name[0]) return;
+    str_to_array(session->zone_name, (int64_t)sizeof session->zone_name,
+                 name ? str_from(name) : STR("UTC"));
+    Err ignored = {0};
+    IGNORE(timezone_load(str_from(session->zone_name), &session->zone, &ignored));
+}
+
 Status postgres_session_open(PostgresSink *self, Err *err)
 {
     if (self->session.db) return OK;
     PostgresDb *db = NULL;
     TRY(postgres_open(self->core.sink.req->location, self->core.sink.req->stop, &db, err));
+    note_zone(&self->session, db);
     /* Before the first cycle nothing is lost: a cycle that has begun is ended by cancel alone. */
     if (!self->session.begun) postgres_db_stop_on(db, self->core.sink.req->stop);
     pthread_mutex_lock(&self->session.mutex);
@@ -80,7 +92,7 @@ static Str patience(const PostgresSink *self, char text[32])
 
 Status postgres_session_transaction(PostgresSink *self, Err *err)
 {
-    TRY(postgres_db_begin(self->session.db, "ISOLATION LEVEL READ COMMITTED", POSTGRES_ZONE_UTC,
+    TRY(postgres_db_begin(self->session.db, "ISOLATION LEVEL READ COMMITTED", POSTGRES_ZONE_SESSION,
                           err));
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;
     char text[32];

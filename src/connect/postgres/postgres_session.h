@@ -3,6 +3,7 @@
 #define NEURON_POSTGRES_SESSION_H
 
 #include "foundation/base/thread.h"
+#include "foundation/codec/timezone.h"
 #include "store/db/postgres_db.h"
 
 typedef struct PostgresSink PostgresSink;
@@ -10,6 +11,8 @@ typedef struct PostgresSink PostgresSink;
 typedef struct PostgresSinkSession {
     PostgresDb *db;        /* NULL: not connected */
     pthread_mutex_t mutex; /* guards db against the thread that cancels */
+    Timezone *zone;        /* of the first session: as the database, role, URL or PGTZ sets it; */
+    char zone_name[64];    /* zone NULL: one that isn't known here */
     bool cancelled;        /* db was told to stop: it is of no more use */
     bool begun;            /* the first cycle has begun */
     char xid[24]; /* of the last COMMIT without an OUT port or of a shared stream: what it came to

@@ -433,6 +433,7 @@ static void postgres_sink_close(Sink *sink)
     table_sink_done(&self->core);
     buf_done(&self->copy.encoder.scratch);
     buf_done(&self->copy.encoder.cells);
+    timezone_free(self->session.zone);
     pthread_mutex_destroy(&self->session.mutex);
     mem_free(self);
 }

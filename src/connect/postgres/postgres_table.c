@@ -120,11 +120,17 @@ static Status new_column(PostgresSink *self, PostgresTable *table, int32_t i, Er
 
 /* ---- together ---- */
 
-static Status find_route(PostgresTable *table, int32_t i, Err *err)
+static Status find_route(const PostgresSink *self, PostgresTable *table, int32_t i, Err *err)
 {
     const char *note;
     PostgresColumn *column = &table->columns[i];
     const Field *field = &table->schema->fields[i];
+    column->zone = self->session.zone;
+    if (!column->zone && postgres_route_uses_zone(field->type, column)) {
+        (void)err_set(err, ERR_CONFIG, "column \"%.*s\": the session's time zone \"%s\" is unknown",
+                      STR_ARG(field->name), self->session.zone_name);
+        return err_hint(err, "name it in the URL, e.g. `options=-ctimezone%%3DEurope/Berlin`");
+    }
     column->route = postgres_route(field->type, column, &note);
     table->checked = table->checked || column->checked;
     table->cast = table->cast || postgres_look_is_cast(column);
@@ -153,7 +159,7 @@ static Status inspect(PostgresSink *self, PostgresTable *table, bool create, boo
         if (!found[i] && table->exists && !evolve) {
             return table_column_missing(name, table->schema->fields[i].name, err);
         }
-        TRY(find_route(table, i, err));
+        TRY(find_route(self, table, i, err));
     }
     return OK;
 }
