@@ -130,7 +130,8 @@ enum {
     LOOK_KIND, /* pg_type.typtype, and of the base */
     LOOK_BASE_CATEGORY,
     LOOK_BASE_KIND,
-    LOOK_DEMANDED, /* NOT NULL without a default */
+    LOOK_DEMANDED,  /* NOT NULL without a default */
+    LOOK_COLLATION, /* in which texts that differ may be equal */
 };
 
 /* Of the table, its partitions and heirs. A unique index may be over fewer columns than the key. */
@@ -172,7 +173,10 @@ static const char LOOK[] =
     " THEN pg_catalog.format_type(t.typbasetype, t.typtypmod)"
     " ELSE pg_catalog.format_type(a.atttypid, a.atttypmod) END,"
     " a.attnotnull, a.attgenerated, a.attidentity, t.typtype, b.typcategory, b.typtype,"
-    " a.attnotnull AND NOT a.atthasdef AND a.attidentity = ''"
+    " a.attnotnull AND NOT a.atthasdef AND a.attidentity = '',"
+    " (SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(o.collname)"
+    " FROM pg_catalog.pg_collation o JOIN pg_catalog.pg_namespace n ON n.oid = o.collnamespace"
+    " WHERE o.oid = a.attcollation AND NOT o.collisdeterministic)"
     " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
     " JOIN pg_catalog.pg_type b"
     " ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END"
@@ -207,6 +211,18 @@ Status postgres_look(PostgresSink *self, Str table, PGresult **ret_look, Err *er
     return postgres_db_query(self->session.db, LOOK, params, 2, ret_look, err);
 }
 
+/* Texts that differ may be one key: by the collation, or by a type of texts such as citext. */
+static Status read_equality(PostgresTable *table, const PGresult *look, int row, Str base,
+                            PostgresColumn *column, Err *err)
+{
+    Str collation = postgres_db_text(look, row, LOOK_COLLATION);
+    bool text = cell_char(look, row, LOOK_BASE_CATEGORY) == 'S';
+    if (text && column->kind == POSTGRES_KIND_OTHER) column->fold = base;
+    if (!collation.len || postgres_look_is_cast(column)) return OK;
+    return arena_printf(&table->arena, &column->stage, err, "%.*s COLLATE %.*s", STR_ARG(base),
+                        STR_ARG(collation));
+}
+
 static Status read_column(PostgresTable *table, const PGresult *look, int row,
                           PostgresColumn *column, Err *err)
 {
@@ -231,7 +247,7 @@ static Status read_column(PostgresTable *table, const PGresult *look, int row,
     column->identity = cell_char(look, row, LOOK_IDENTITY) == 'a';
     column->no_null = cell_true(look, row, LOOK_NOT_NULL) && !cell_true(look, row, LOOK_TRIGGERS);
     postgres_look_finish(column, base);
-    return OK;
+    return read_equality(table, look, row, base, column, err);
 }
 
 Status postgres_look_read(PostgresTable *table, const PGresult *look, bool *found, Err *err)

@@ -15,6 +15,7 @@ Status postgres_merge_describe(PostgresSink *self, Err *err)
         core->plan.columns[i].by_text = column->by_text;
         core->plan.columns[i].identity = column->identity;
         core->plan.columns[i].stage = column->stage;
+        core->plan.columns[i].fold = column->fold;
         if (postgres_look_is_cast(column)) core->plan.columns[i].cast = column->declared;
     }
     core->plan.exists = self->out.exists;

@@ -19,10 +19,42 @@ static Status judge_foreign_keys(SqliteSink *self, Err *err)
     return FAIL;
 }
 
+/* A key is staged in the collation of the target's column: that decides what is one key. Others
+ * than these belong to the program that made them, and nobody else can write to their column. */
+static const char *key_collation(SqliteSink *self, const char *name)
+{
+    static const char *const KNOWN[][2] = {{"NOCASE", "COLLATE NOCASE"},
+                                           {"RTRIM", "COLLATE RTRIM"}};
+    Str table = buf_str(&self->out.name);
+    int64_t dot = str_find_char(table, '.');
+    char schema[64] = "main", bare[256];
+    if (dot >= 0) str_to_array(schema, (int64_t)sizeof schema, str_slice(table, 0, dot));
+    str_to_array(bare, (int64_t)sizeof bare, str_slice(table, dot + 1, table.len));
+    const char *collation = NULL;
+    int code = sqlite3_table_column_metadata(self->db, schema, bare, name, NULL, &collation, NULL,
+                                             NULL, NULL);
+    for (int64_t i = 0; code == SQLITE_OK && collation && i < COUNT_OF(KNOWN); i++) {
+        if (sqlite3_stricmp(collation, KNOWN[i][0]) == 0) return KNOWN[i][1];
+    }
+    return "";
+}
+
+static void collate_keys(SqliteSink *self)
+{
+    const TablePlan *plan = &self->core.plan;
+    for (int32_t i = 0; self->out.exists && i < plan->merge.count; i++) {
+        char name[256];
+        if (!plan->columns[i].key) continue;
+        str_to_array(name, (int64_t)sizeof name, plan->columns[i].name);
+        plan->columns[i].stage = str_from(key_collation(self, name));
+    }
+}
+
 Status sqlite_merge_describe(SqliteSink *self, Err *err)
 {
     TableSink *core = &self->core;
     TRY(table_describe(core, buf_str(&self->out.name), self->out.schema, err));
+    collate_keys(self);
     core->plan.exists = self->out.exists;
     core->plan.differs = self->out.differs;
     core->plan.uncounted = self->out.view;

@@ -102,6 +102,21 @@ static Status put_create(const SqlMerge *m, Buf *sql, Err *err)
     return put(sql, m->dialect->stage.end, err);
 }
 
+/* The key as the table tells keys apart. */
+static Status put_folded_key(const SqlMerge *m, const char *prefix, Buf *sql, Err *err)
+{
+    bool first = true;
+    for (int32_t i = 0; i < m->count; i++) {
+        if (!m->columns[i].key) continue;
+        TRY(put_separator(sql, ", ", &first, err));
+        TRY(put_column(m, prefix, i, sql, err));
+        if (!m->columns[i].fold.len) continue;
+        TRY(put(sql, m->dialect->cast, err));
+        TRY(buf_append(sql, m->columns[i].fold, err));
+    }
+    return OK;
+}
+
 /* Only keys that came twice are sorted. */
 static Status put_supersede(const SqlMerge *m, Buf *sql, Err *err)
 {
@@ -109,18 +124,18 @@ static Status put_supersede(const SqlMerge *m, Buf *sql, Err *err)
                   " WHERE neuron_ord IN (SELECT neuron_ord FROM (SELECT neuron_ord, row_number()"
                   " OVER (PARTITION BY ",
                   sql, err));
-    TRY(sql_put_columns(m, "s.", true, sql, err));
+    TRY(put_folded_key(m, "s.", sql, err));
     TRY(put(sql, " ORDER BY ", err));
     if (m->cursor >= 0) {
         TRY(put_staged(m, m->cursor, sql, err));
         TRY(put(sql, " DESC NULLS LAST, ", err));
     }
     TRY(put_stage(m, "neuron_ord DESC) AS n FROM ", " AS s WHERE (", sql, err));
-    TRY(sql_put_columns(m, "s.", true, sql, err));
+    TRY(put_folded_key(m, "s.", sql, err));
     TRY(put(sql, ") IN (SELECT ", err));
-    TRY(sql_put_columns(m, "", true, sql, err));
+    TRY(put_folded_key(m, "", sql, err));
     TRY(put_stage(m, " FROM ", " GROUP BY ", sql, err));
-    TRY(sql_put_columns(m, "", true, sql, err));
+    TRY(put_folded_key(m, "", sql, err));
     return put(sql, " HAVING count(*) > 1)) AS d WHERE n > 1)", err);
 }
 

@@ -13,6 +13,8 @@ typedef struct SqlColumn {
     bool identity; /* the database makes its numbers, unless told */
     Str cast;      /* staged as text and cast to this type; empty: staged as it is */
     Str stage;     /* type of the stage's column; empty: none is said */
+    Str fold;      /* of a key: values are one key where they are equal as values of this type, to
+                      which any staged value can be cast; empty: where they are equal as staged */
 } SqlColumn;
 
 /* Rows are staged with the columns, neuron_ord (1, 2, … in the order in which they came) and

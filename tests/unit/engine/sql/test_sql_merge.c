@@ -258,6 +258,21 @@ static void test_a_table_of_keys(void **state)
           "AND t.\"b\" = s.\"b\")");
 }
 
+/* Keys are told apart as the table tells them apart. */
+static void test_a_folded_key(void **state)
+{
+    (void)state;
+    static const SqlColumn COLUMNS_FOLDED[] = {
+        {.name = STR("a"), .key = true, .fold = STR("citext")}, {.name = STR("b"), .key = true}};
+    SqlMerge merge = {&SQL_POSTGRES, STR("t"), COLUMNS_FOLDED, 2, true, -1, false, true, ""};
+    check(&merge, SQL_MERGE_SUPERSEDE, false,
+          "DELETE FROM pg_temp.neuron_stage WHERE neuron_ord IN (SELECT neuron_ord FROM (SELECT "
+          "neuron_ord, row_number() OVER (PARTITION BY s.\"a\"::citext, s.\"b\" ORDER BY "
+          "neuron_ord DESC) AS n FROM pg_temp.neuron_stage AS s WHERE (s.\"a\"::citext, s.\"b\") "
+          "IN (SELECT \"a\"::citext, \"b\" FROM pg_temp.neuron_stage GROUP BY \"a\"::citext, "
+          "\"b\" HAVING count(*) > 1)) AS d WHERE n > 1)");
+}
+
 static void test_a_table_of_keys_in_sqlite(void **state)
 {
     (void)state;
@@ -336,6 +351,7 @@ int main(void)
         cmocka_unit_test(test_sqlite_replace_and_mirror),
         cmocka_unit_test(test_rows_of_this_run),
         cmocka_unit_test(test_a_table_of_keys),
+        cmocka_unit_test(test_a_folded_key),
         cmocka_unit_test(test_a_table_of_keys_in_sqlite),
         cmocka_unit_test(test_no_key),
         cmocka_unit_test(test_an_object_of_many_columns),

@@ -1,0 +1,106 @@
+"""Values, names, types and keys on their way from one database to another (cases K3, K4c and K6d)."""
+
+import os
+import sqlite3
+import threading
+
+import pytest
+from postgres import Database
+
+
+@pytest.fixture
+def db(server, request):
+    return Database(server, request.node.name)
+
+
+def zone_url(db, zone):
+    return f"{db.url}?options=-ctimezone%3D{zone.replace('/', '%2F')}"
+
+
+# ---- K3d: the session's time zone ----
+
+@pytest.mark.parametrize("by", ["url", "PGTZ", "role", "database"])
+def test_k3d_a_time_without_a_zone_counts_in_the_sessions(neuron, db, by):
+    db("CREATE TABLE z(id int, t timestamptz, d timestamptz)")
+    neuron.write("ts.csv", "id,t,d\n1,2024-07-01 12:00:00,2024-07-01\n")
+    url = zone_url(db, "America/New_York") if by == "url" else db.url
+    if by == "database":
+        db(f"ALTER DATABASE {db.name} SET timezone = 'America/New_York'")
+    if by == "role":
+        db("CREATE ROLE zoned SUPERUSER LOGIN; ALTER ROLE zoned SET timezone = 'America/New_York'")
+        url = url.replace("postgres@", "zoned@")
+    env = {"PGTZ": "America/New_York"} if by == "PGTZ" else {}
+    plan = neuron("copy", "ts.csv", url, "--table", "z", "--dry-run", "--json", env=env).stdout
+    assert "a time without zone is taken as one of America/New_York" in plan
+    neuron("copy", "ts.csv", url, "--table", "z", env=env)
+    if by == "role":
+        db("DROP ROLE zoned")
+    assert db("SELECT t AT TIME ZONE 'UTC', d AT TIME ZONE 'UTC' FROM z") == "2024-07-01 16:00:00|2024-07-01 04:00:00"
+
+
+def test_k3d_a_moment_becomes_the_sessions_time(neuron, db):
+    db("CREATE TABLE z(id int, t timestamp)")
+    neuron.write("ts.csv", "id,t\n1,2024-07-01 16:00:00Z\n2,2024-01-01 12:00:00Z\n")
+    neuron("copy", "ts.csv", zone_url(db, "America/New_York"), "--table", "z")
+    assert db("SELECT id, t FROM z ORDER BY id") == "1|2024-07-01 12:00:00\n2|2024-01-01 07:00:00"
+
+
+def test_k3d_a_moment_stays_one(neuron, db):
+    db("CREATE TABLE z(id int, t timestamptz)")
+    neuron.write("ts.csv", "id,t\n1,2024-07-01 16:00:00Z\n")
+    neuron("copy", "ts.csv", zone_url(db, "America/New_York"), "--table", "z")
+    assert db("SELECT t AT TIME ZONE 'UTC' FROM z") == "2024-07-01 16:00:00"
+
+
+# ---- K4c: the target says what is one key ----
+
+KEYS = {
+    "citext": "citext",
+    "collation": "text COLLATE folded",
+    "domain": "folding",
+}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_k4c_the_last_of_two_spellings_of_a_key_wins(neuron, db, kind):
+    db("CREATE EXTENSION citext; CREATE COLLATION folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
+       "CREATE DOMAIN folding AS citext")
+    db(f"CREATE TABLE ct(email {KEYS[kind]} PRIMARY KEY, v int); INSERT INTO ct VALUES ('a@x', 0)")
+    neuron.write("ct.csv", "email,v\nA@x,1\na@X,2\n")
+    result = neuron.result("copy", "ct.csv", db.url, "--table", "ct", "--mode", "upsert", "--key", "email")
+    assert db("SELECT v FROM ct") == "2"
+    assert result["updated"] == 1 and result["records_dropped"] == {"superseded": 1}
+
+
+def test_k4c_the_scale_of_a_number_makes_no_other_key(neuron, db):
+    db("CREATE TABLE nu(n numeric PRIMARY KEY, v int)")
+    neuron.write("nu.csv", "n,v\n1.0,1\n1.00,2\n")
+    result = neuron.result("copy", "nu.csv", db.url, "--table", "nu", "--mode", "upsert", "--key", "n")
+    assert db("SELECT v FROM nu") == "2" and result["records_dropped"] == {"superseded": 1}
+
+
+def test_k4c_sqlites_collation_decides(neuron):
+    with sqlite3.connect(os.path.join(neuron.folder, "k.db")) as target:
+        target.execute("CREATE TABLE ct(email TEXT COLLATE NOCASE PRIMARY KEY, v)")
+        target.execute("INSERT INTO ct VALUES ('a@x', 0)")
+    neuron.write("ct.csv", "email,v\nA@x,1\na@X,2\n")
+    result = neuron.result("copy", "ct.csv", "sqlite:///k.db", "--table", "ct", "--mode", "upsert", "--key", "email")
+    assert result["updated"] == 1 and result["records_dropped"] == {"superseded": 1}
+    with sqlite3.connect(os.path.join(neuron.folder, "k.db")) as target:
+        assert target.execute("SELECT v FROM ct").fetchall() == [(2,)]
+
+
+# ---- K6d: a lock is waited for ----
+
+def test_k6d_a_locked_target_is_waited_for(neuron):
+    holder = sqlite3.connect(os.path.join(neuron.folder, "lk.db"), isolation_level=None, check_same_thread=False)
+    holder.execute("CREATE TABLE t(id, v)")
+    holder.execute("BEGIN IMMEDIATE")
+    neuron.write("i.csv", "id,v\n1,a\n")
+    release = threading.Timer(1, holder.execute, ["COMMIT"])
+    release.start()
+    result = neuron.result("copy", "i.csv", "sqlite:///lk.db", "--table", "t", "--mode", "append")
+    release.join()
+    assert result["records_loaded"] == 1
+    assert holder.execute("SELECT count(*) FROM t").fetchone() == (1,)
+    holder.close()
