@@ -314,6 +314,17 @@ static Status kernel_time_to_interval(KernelCall *call, Err *err UNUSED)
     return OK;
 }
 
+/* The part of a day that an interval has beyond whole ones. */
+static Status kernel_interval_to_time(KernelCall *call, Err *err UNUSED)
+{
+    const Vector *v = &call->args[0];
+    FOR_ACTIVE (call, row) {
+        int64_t rest = vector_interval(v)[row & v->mask].us % DATETIME_DAY_US;
+        vector_int64(call->result)[row] = rest < 0 ? rest + DATETIME_DAY_US : rest;
+    }
+    return OK;
+}
+
 /* ---- dynamic ---- */
 
 static void wrong_kind(KernelCall *call, int64_t row, const Cell *cell, TypeId wanted)
@@ -476,6 +487,7 @@ static const Cast CASTS[] = {
     CAST(TIMESTAMP, TIME, false, kernel_timestamp_to_time, STRICT),
     CAST(TIMESTAMPTZ, TIME, false, kernel_timestamp_to_time, STRICT),
     CAST(TIME, INTERVAL, false, kernel_time_to_interval, STRICT),
+    CAST(INTERVAL, TIME, false, kernel_interval_to_time, STRICT),
     CAST(JSON, DYNAMIC, true, kernel_json_to_dynamic, FALLIBLE),
     CAST(BOOL, DYNAMIC, true, kernel_to_dynamic, STRICT),
     CAST(INT64, DYNAMIC, true, kernel_to_dynamic, STRICT),

@@ -325,6 +325,24 @@ static Status kernel_zone_to_utc(KernelCall *call, Err *err UNUSED)
     return convert_zone(call, true);
 }
 
+static Status kernel_make_in_zone(KernelCall *call, Err *err)
+{
+    TRY(kernel_make_timestamp(call, err));
+    FOR_ACTIVE (call, row) {
+        Err failed = {0};
+        Timezone *zone = NULL;
+        int64_t *us = &vector_int64(call->result)[row];
+        if (!kernel_valid(call->result, row)) continue;
+        if (timezone_load(kernel_text(call, 6, row), &zone, &failed) != OK) {
+            call_error(call, row, "22023", "%s", failed.message);
+            continue;
+        }
+        *us = timezone_to_utc(zone, *us);
+        timezone_free(zone);
+    }
+    return OK;
+}
+
 static Status kernel_is_finite(KernelCall *call, Err *err UNUSED)
 {
     FOR_ACTIVE (call, row) {
@@ -348,6 +366,9 @@ static const Function FUNCTIONS[] = {
     {"make_timestamptz", "bigint, bigint, bigint, bigint, bigint, double -> timestamptz",
      kernel_make_timestamp, FALLIBLE, D, "The same in UTC.",
      "make_timestamptz(2024, 1, 2, 3, 4, 5.5) = \"2024-01-02T03:04:05.5Z\"", 0, 0, 0},
+    {"make_timestamptz", "bigint, bigint, bigint, bigint, bigint, double, text -> timestamptz",
+     kernel_make_in_zone, FALLIBLE, D, "The same by the clock of a zone.",
+     "make_timestamptz(2024, 1, 2, 3, 4, 5, 'Europe/Berlin') = \"2024-01-02T02:04:05Z\"", 0, 0, 0},
     {"localtimestamp", " -> timestamp", kernel_now, FUNCTION_STRICT | FUNCTION_RUN, D,
      "now() without a zone (UTC).", "localtimestamp > '2020-01-01' = true", 0, 0, 0},
     {"current_date", " -> date", kernel_current_date, FUNCTION_STRICT | FUNCTION_RUN, D,

@@ -195,13 +195,22 @@ static Decimal timestamp_field(int64_t us, TimeField field)
     return micro(0, 0);
 }
 
+/* extract gives numeric, date_part double precision. */
+static void put_field(KernelCall *call, int64_t row, Decimal value)
+{
+    if (call->result->type == TYPE_NUMERIC) number_put(call->result, row, value);
+    else vector_double(call->result)[row] = decimal_to_double(value);
+}
+
 static void put_infinite(KernelCall *call, int64_t row, int64_t us, TimeField field)
 {
     bool grows = field >= FIELD_YEAR && field <= FIELD_MILLENNIUM;
     bool whole = field == FIELD_EPOCH || field == FIELD_ISOYEAR || field == FIELD_JULIAN;
     if (!grows && !whole) call_null(call, row);
     else {
-        number_put_double(call->result, row, us > 0 ? (double)INFINITY : -(double)INFINITY);
+        double value = us > 0 ? (double)INFINITY : -(double)INFINITY;
+        if (call->result->type == TYPE_DOUBLE) vector_double(call->result)[row] = value;
+        else number_put_double(call->result, row, value);
     }
 }
 
@@ -226,7 +235,7 @@ static Status kernel_extract_timestamp(KernelCall *call, Err *err UNUSED)
                        FIELD_NAMES[field]);
         } else if (us == DATETIME_INFINITY || us == DATETIME_NEG_INFINITY) {
             put_infinite(call, row, us, field);
-        } else number_put(call->result, row, timestamp_field(us, field));
+        } else put_field(call, row, timestamp_field(us, field));
     }
     return OK;
 }
@@ -246,7 +255,7 @@ static Status kernel_extract_date(KernelCall *call, Err *err UNUSED)
         } else {
             if (field == FIELD_JULIAN) value = decimal_from_int64(days + INT64_C(2440588));
             if (field == FIELD_EPOCH) value = (Decimal){value.value / 1000000, 0};
-            number_put(call->result, row, value);
+            put_field(call, row, value);
         }
     }
     return OK;
@@ -261,7 +270,7 @@ static Status kernel_extract_time(KernelCall *call, Err *err UNUSED)
             call_error(call, row, "0A000", "unit \"%s\" not supported for type time",
                        FIELD_NAMES[field]);
         } else {
-            number_put(call->result, row, timestamp_field(kernel_int64(call, 1, row), field));
+            put_field(call, row, timestamp_field(kernel_int64(call, 1, row), field));
         }
     }
     return OK;
@@ -328,7 +337,7 @@ static Status kernel_extract_interval(KernelCall *call, Err *err UNUSED)
             continue;
         }
         Interval i = vector_interval(&call->args[1])[row & call->args[1].mask];
-        number_put(call->result, row, interval_field(i, field));
+        put_field(call, row, interval_field(i, field));
     }
     return OK;
 }
@@ -513,16 +522,16 @@ static const Function FUNCTIONS[] = {
      "extract(second FROM time '01:02:03.5') = 3.500000", 0, 0, 0},
     {"extract", "text, interval -> numeric", kernel_extract_interval, FALLIBLE, D,
      "The same of an interval.", "extract(hour FROM interval '1 day 2 hours') = 2", 0, 0, 0},
-    {"date_part", "text, timestamp -> numeric", kernel_extract_timestamp, FALLIBLE, D,
+    {"date_part", "text, timestamp -> double", kernel_extract_timestamp, FALLIBLE, D,
      "extract as a function.", "date_part('month', timestamp '2024-02-29 00:00') = 2", 0, 0,
      "extract"},
-    {"date_part", "text, timestamptz -> numeric", kernel_extract_timestamp, FALLIBLE, D,
+    {"date_part", "text, timestamptz -> double", kernel_extract_timestamp, FALLIBLE, D,
      "extract as a function.", "date_part('day', timestamptz '2024-02-29Z') = 29", 0, 0, "extract"},
-    {"date_part", "text, date -> numeric", kernel_extract_date, FALLIBLE, D,
+    {"date_part", "text, date -> double", kernel_extract_date, FALLIBLE, D,
      "extract as a function.", "date_part('year', date '2024-02-29') = 2024", 0, 0, "extract"},
-    {"date_part", "text, time -> numeric", kernel_extract_time, FALLIBLE, D,
+    {"date_part", "text, time -> double", kernel_extract_time, FALLIBLE, D,
      "extract as a function.", "date_part('hour', time '05:00') = 5", 0, 0, "extract"},
-    {"date_part", "text, interval -> numeric", kernel_extract_interval, FALLIBLE, D,
+    {"date_part", "text, interval -> double", kernel_extract_interval, FALLIBLE, D,
      "extract as a function.", "date_part('day', interval '3 days') = 3", 0, 0, "extract"},
     {"date_trunc", "text, timestamp -> timestamp", kernel_date_trunc, FALLIBLE, D,
      "Cut to the start of the hour, day, week, month…",

@@ -216,29 +216,30 @@ static void char_of(KernelCall *call, int64_t row, Decimal value, const NumberFo
     kernel_put_copy(call, row, s.out, s.len);
 }
 
+/* The row's number, a numeric or a double; false: the row failed. */
+static bool number_of_row(KernelCall *call, int64_t row, Decimal *ret_value)
+{
+    bool numeric = call->args[0].type == TYPE_NUMERIC;
+    NumberValue n = {.is_double = true};
+    if (numeric) n = number_at(&call->args[0], row);
+    else n.real = kernel_double(call, 0, row);
+    if (!n.is_double) *ret_value = n.decimal;
+    if (!n.is_double || decimal_from_double(n.real, ret_value) == DECIMAL_OK) return true;
+    call_error(call, row, "22003", "the number has more than 38 digits");
+    return false;
+}
+
 static Status kernel_char_number(KernelCall *call, Err *err UNUSED)
 {
-    const Vector *values = &call->args[0];
     FOR_ACTIVE (call, row) {
         NumberFormat f;
+        Decimal value = {0, 0};
         format_read(kernel_text(call, 1, row), &f);
         if (f.refused) {
             call_error(call, row, "0A000", "to_char of numbers doesn't offer %s", f.refused);
-            continue;
+        } else if (number_of_row(call, row, &value)) {
+            char_of(call, row, value, &f);
         }
-        Decimal value = {0, 0};
-        if (vector_scale(values, row) == NUMERIC_SCALE_DOUBLE) {
-            double real = 0;
-            memcpy(&real, &vector_numeric(values)[row & values->mask], sizeof real);
-            if (decimal_from_double(real, &value) != DECIMAL_OK) {
-                call_error(call, row, "22003", "the number has more than 38 digits");
-                continue;
-            }
-        } else {
-            value =
-                (Decimal){vector_numeric(values)[row & values->mask], vector_scale(values, row)};
-        }
-        char_of(call, row, value, &f);
     }
     return OK;
 }
@@ -247,5 +248,7 @@ static const Function FUNCTIONS[] = {
     {"to_char", "numeric, text -> text", kernel_char_number, FUNCTION_STRICT | FUNCTION_FALLIBLE,
      "number", "In the format's patterns: 9 0 . , S MI PL SG PR FM TH and text.",
      "to_char(1234.5, 'FM9,999.00') = \"1,234.50\"", 0, 0, 0},
+    {"to_char", "double, text -> text", kernel_char_number, FUNCTION_STRICT | FUNCTION_FALLIBLE,
+     "number", "The same of a double.", "to_char(0.5::double, 'FM90.00') = \"0.50\"", 0, 0, 0},
 };
 const FunctionTable FORMAT_NUMBER_FUNCTIONS = {FUNCTIONS, COUNT_OF(FUNCTIONS)};

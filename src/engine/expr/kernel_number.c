@@ -352,6 +352,8 @@ static const Function FUNCTIONS[] = {
      "ceil(1.2::double) = 2", 0, 0, 0},
     {"ceiling", "numeric -> numeric", kernel_ceil_numeric, FALLIBLE, N, "The same as ceil.",
      "ceiling(1.2) = 2", 0, 0, "ceil"},
+    {"ceiling", "double -> double", kernel_ceil_double, STRICT, N, "The same as ceil.",
+     "ceiling(1.2::double) = 2", 0, 0, "ceil"},
     {"floor", "numeric -> numeric", kernel_floor_numeric, FALLIBLE, N,
      "The next whole number down.", "floor(-1.2) = -2", 0, 0, 0},
     {"floor", "double -> double", kernel_floor_double, STRICT, N, "The next whole number down.",

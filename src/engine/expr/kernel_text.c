@@ -233,7 +233,7 @@ static Status kernel_overlay(KernelCall *call, Err *err UNUSED)
             continue;
         }
         Str head = utf8_slice(text, 0, from - 1);
-        int64_t behind = from - 1 + int64_max(int64_min(count, INT32_MAX), 0);
+        int64_t behind = int64_max(from - 1 + int64_max(int64_min(count, INT32_MAX), INT32_MIN), 0);
         Str tail = str_slice(text, utf8_offset(text, behind), text.len);
         char *to = call_text(call, row, head.len + other.len + tail.len);
         if (!to) continue;

@@ -220,6 +220,8 @@ static const Function FUNCTIONS[] = {
      0},
     {"length", "bytea -> bigint", kernel_octet_length, STRICT, T, "Bytes.",
      "length('\\x00ff'::bytea) = 2", 0, 0, 0},
+    {"textlen", "text -> bigint", kernel_length, STRICT, T, "The same as length.",
+     "textlen('abc') = 3", 0, 0, "length"},
     {"char_length", "text -> bigint", kernel_length, STRICT, T, "The same as length.",
      "char_length('abc') = 3", 0, 0, "length"},
     {"character_length", "text -> bigint", kernel_length, STRICT, T, "The same as length.",

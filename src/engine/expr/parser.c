@@ -125,6 +125,7 @@ static const Operator OPERATORS[] = {
     {"<<", LEVEL_OTHER, NULL},
     {">>", LEVEL_OTHER, NULL},
     {"^@", LEVEL_OTHER, "starts_with"},
+    {"@?", LEVEL_OTHER, "jsonb_path_exists"},
     {"!~~", LEVEL_OTHER, "not like"},
     {"!~~*", LEVEL_OTHER, "not ilike"},
     {"+", LEVEL_ADD, NULL},
