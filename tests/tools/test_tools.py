@@ -115,6 +115,23 @@ def test_tidy_finds(tree, text, message):
     assert done.returncode != 0 and message in done.stdout
 
 
+def test_a_struct_of_too_many_fields_is_found(tree):
+    """Names count, not lines; what is nested counts once; the list may only shrink."""
+    name, listed = "src/engine/expr/eval.c", "src/engine/expr/eval.c: Planted\n"
+    fields = "    int a1, *a2, a3[4];\n    struct {\n        int x, y, z;\n    } a4;\n    int (*a5)(int, int);\n"
+    fields += "".join(f"    int b{i};\n" for i in range(15))
+    append(tree, name, "typedef struct Planted {\n" + fields + "} Planted;\n")
+    assert run(tree, "tools/tidy", str(tree)).returncode == 0
+    append(tree, "tools/wide_structs.txt", listed)
+    done = run(tree, "tools/tidy", str(tree))
+    assert done.returncode != 0 and "Planted: take the line out" in done.stdout
+    (tree / name).write_text((tree / name).read_text().replace("    int b0;\n", "    int b0, c0;\n"))
+    assert run(tree, "tools/tidy", str(tree)).returncode == 0
+    (tree / "tools/wide_structs.txt").write_text((tree / "tools/wide_structs.txt").read_text().replace(listed, ""))
+    done = run(tree, "tools/tidy", str(tree))
+    assert done.returncode != 0 and "Planted has 21 fields (limit 20)" in done.stdout
+
+
 def test_a_file_without_its_first_line_is_found(tree):
     (tree / "src/engine/expr/planted.c").write_text("int planted;\n")
     done = run(tree, "tools/tidy", str(tree))
