@@ -118,7 +118,9 @@ static int32_t first_parts(const KafkaSource *self, const rd_kafka_topic_partiti
     return parts > 0 || self->from.count > 0 ? parts : INT32_MAX;
 }
 
-static Status ask_first(KafkaSource *self, bool *ret_known, Err *err)
+/* What the group keeps of all partitions of the topic; the caller destroys *ret_all. */
+static Status ask_all(KafkaSource *self, rd_kafka_topic_partition_list_t **ret_all, bool *ret_known,
+                      Err *err)
 {
     TRY(kafka_client_reach(&self->client, self->topic.ptr, KAFKA_REACH_MS, &self->topic_parts,
                            err));
@@ -127,14 +129,44 @@ static Status ask_first(KafkaSource *self, bool *ret_known, Err *err)
     for (int32_t i = 0; i < self->topic_parts; i++) {
         (void)rd_kafka_topic_partition_list_add(all, self->topic.ptr, i);
     }
-    Status status = kafka_ask_committed(self, all, ret_known, err);
-    if (status == OK && *ret_known) {
+    if (kafka_ask_committed(self, all, ret_known, err) != OK) {
+        rd_kafka_topic_partition_list_destroy(all);
+        return FAIL;
+    }
+    *ret_all = all;
+    return OK;
+}
+
+static Status ask_first(KafkaSource *self, bool *ret_known, Err *err)
+{
+    rd_kafka_topic_partition_list_t *all = NULL;
+    TRY(ask_all(self, &all, ret_known, err));
+    if (*ret_known) {
         self->first_parts = first_parts(self, all);
         int32_t parts = self->first_parts < self->topic_parts ? self->first_parts : all->cnt;
         atomic_store(&self->handle.first_parts, parts);
     }
     rd_kafka_topic_partition_list_destroy(all);
-    return status;
+    return OK;
+}
+
+/* Is there a position in the target where the group has none? Then: has it any of the topic? */
+static Status ask_orphans(KafkaSource *self, const rd_kafka_topic_partition_list_t *list,
+                          bool *ret_known, Err *err)
+{
+    bool suspect = false;
+    for (int i = 0; i < list->cnt; i++) {
+        suspect |=
+            list->elems[i].offset < 0 && position_next(&self->from, list->elems[i].partition) > 0;
+    }
+    self->group_empty = false;
+    if (!suspect || !self->source.req->kept || self->place.embedded) return OK;
+    rd_kafka_topic_partition_list_t *all = NULL;
+    TRY(ask_all(self, &all, ret_known, err));
+    self->group_empty = *ret_known;
+    for (int i = 0; i < all->cnt; i++) self->group_empty &= all->elems[i].offset < 0;
+    rd_kafka_topic_partition_list_destroy(all);
+    return OK;
 }
 
 /* The offsets from which the list's partitions go on, as far as the group knows them. */
@@ -143,6 +175,7 @@ static Status ask_start(KafkaSource *self, rd_kafka_topic_partition_list_t *list
 {
     bool open = false;
     TRY(kafka_ask_committed(self, list, ret_known, err));
+    if (*ret_known) TRY(ask_orphans(self, list, ret_known, err));
     if (!*ret_known || list->cnt == 0) return OK;
     int32_t parts = noted_parts(list);
     if (parts > 0) atomic_store(&self->handle.first_parts, parts);
@@ -160,7 +193,7 @@ static const char *where_kept(const KafkaSource *self)
 static Status gone_already(const KafkaSource *self, int32_t partition, int64_t start, int64_t low,
                            Err *err)
 {
-    (void)err_set(err, ERR_DATA,
+    (void)err_set(err, ERR_NOT_FOUND,
                   "topic %.*s, partition %d: the messages %lld to %lld were deleted by the broker "
                   "before they were read",
                   STR_ARG(self->topic), (int)partition, (long long)start, (long long)low - 1);
@@ -173,12 +206,38 @@ static Status gone_already(const KafkaSource *self, int32_t partition, int64_t s
 static Status not_there(const KafkaSource *self, int32_t partition, int64_t start, int64_t high,
                         Err *err)
 {
-    (void)err_set(err, ERR_DATA,
+    (void)err_set(err, ERR_NOT_FOUND,
                   "topic %.*s, partition %d: it was read up to offset %lld, but ends at %lld",
                   STR_ARG(self->topic), (int)partition, (long long)start, (long long)high);
     return err_hint(
         err, "it seems to have been deleted and made again; set the offset by hand %s%s",
         where_kept(self), self->source.req->kept ? "" : ", or read it with a new group");
+}
+
+/* A broker deletes a group's offsets with the topic. A stream whose target keeps its position
+ * commits to the group too, from its beginning on: where the group has no offset of the topic, the
+ * position is likely of one that is no more, and messages before it would never be read. */
+static bool is_orphan(const KafkaSource *self, int32_t partition, int64_t committed, int64_t low,
+                      int64_t high)
+{
+    int64_t kept = position_next(&self->from, partition);
+    return self->group_empty && committed < 0 && kept > low &&
+           kept <= high; /* what is after the end is named as that */
+}
+
+static Status made_again(const KafkaSource *self, int32_t partition, Err *err)
+{
+    long long start = position_next(&self->from, partition);
+    Str group = self->place.group;
+    (void)err_set(err, ERR_NOT_FOUND,
+                  "topic %.*s, partition %d: the target has it read up to offset %lld, but the "
+                  "group \"%.*s\" has no offset of the topic",
+                  STR_ARG(self->topic), (int)partition, start, STR_ARG(group));
+    return err_hint(err,
+                    "the topic seems to have been deleted and made again: to read it from its "
+                    "beginning, remove its position %s; if the topic is the same (the group is "
+                    "new, or its offsets expired), set the group's offset to %lld",
+                    where_kept(self), start);
 }
 
 Status kafka_offset_error(KafkaSource *self, int32_t partition, int64_t offset, Err *err)
@@ -213,6 +272,9 @@ static Status take_part(KafkaSource *self, rd_kafka_topic_partition_t *item, Err
     if (start < 0 && first && self->place.tail > 0) start = int64_max(low, high - self->place.tail);
     if (start < 0) start = first && self->place.latest ? high : low;
     if (start < low) return gone_already(self, item->partition, start, low, err);
+    if (is_orphan(self, item->partition, committed, low, high)) {
+        return made_again(self, item->partition, err);
+    }
     item->offset = start;
     KafkaPart *part = NULL;
     pthread_mutex_lock(&self->parts.mutex);
@@ -275,8 +337,9 @@ static Status take_parts(KafkaSource *self, rd_kafka_topic_partition_list_t *lis
                          rd_kafka_topic_partition_list_t *starts, Err *err)
 {
     for (int i = 0; i < list->cnt; i++) {
-        bool first = chooses_start(self) && is_open(self, &list->elems[i]) &&
-                     list->elems[i].partition < self->first_parts;
+        bool first = is_open(self, &list->elems[i]) &&
+                     (self->source.req->kept ||
+                      (chooses_start(self) && list->elems[i].partition < self->first_parts));
         TRY(take_part(self, &list->elems[i], err));
         lead_queue(self, list->elems[i].partition);
         if (!first) continue;

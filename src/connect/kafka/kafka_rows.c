@@ -8,7 +8,15 @@
 enum { ROWS_TEXT_MAX = 1 << 30 };
 
 /* Fields of the open schema, in its order. */
-enum { ROW_TOPIC = 1, ROW_PARTITION, ROW_OFFSET, ROW_KEY, ROW_TIMESTAMP, ROW_HEADERS };
+enum {
+    ROW_TOPIC = 1,
+    ROW_PARTITION,
+    ROW_OFFSET,
+    ROW_KEY,
+    ROW_TIMESTAMP,
+    ROW_HEADERS,
+    ROW_KEY_BYTES
+};
 
 static const PathSet NO_PATHS;
 
@@ -110,17 +118,23 @@ static Status add_headers(KafkaRows *rows, const rd_kafka_message_t *message, Er
     return any ? builder_text(builder, buf_str(&rows->headers), err) : builder_null(builder, err);
 }
 
+/* A key that is not UTF-8 can't be a text: it is there as bytes. */
+static Status add_key(MessageDecoder *decoder, Str key, Err *err)
+{
+    bool text = str_is_utf8(key);
+    Builder *full = message_decoder_builder(decoder, text ? ROW_KEY : ROW_KEY_BYTES);
+    Builder *empty = message_decoder_builder(decoder, text ? ROW_KEY_BYTES : ROW_KEY);
+    TRY(builder_null(empty, err));
+    return key.ptr ? builder_text(full, key, err) : builder_null(full, err);
+}
+
 static Status add_metadata(KafkaRows *rows, const rd_kafka_message_t *message, Err *err)
 {
     MessageDecoder *decoder = rows->decoder;
     TRY(builder_text(message_decoder_builder(decoder, ROW_TOPIC), rows->topic, err));
     TRY(builder_int64(message_decoder_builder(decoder, ROW_PARTITION), message->partition, err));
     TRY(builder_int64(message_decoder_builder(decoder, ROW_OFFSET), message->offset, err));
-    Builder *key = message_decoder_builder(decoder, ROW_KEY);
-    Str bytes = message_key(message);
-    /* A key that is no text has no value as a text: it is left out rather than changed. */
-    if (bytes.ptr && str_is_utf8(bytes)) TRY(builder_text(key, bytes, err));
-    else TRY(builder_null(key, err));
+    TRY(add_key(decoder, message_key(message), err));
     Builder *timestamp = message_decoder_builder(decoder, ROW_TIMESTAMP);
     int64_t time_us = kafka_rows_time_us(message);
     if (time_us >= 0) TRY(builder_int64(timestamp, time_us, err));

@@ -47,6 +47,7 @@ typedef struct KafkaSource {
     int64_t pending_ask_ns, pending_until_ns;
     bool asked;        /* what is pending was handed to the flow */
     bool answered;     /* … and a pending assignment's beginning is known to the sink, or not */
+    bool group_empty;  /* the target has positions of the topic, but the group no offset */
     bool again;        /* the pending assignment is of parts that were fenced */
     int64_t fenced_ns; /* not before this are fenced parts asked for again; 0: there are none */
     bool closing;      /* answer the group at once */

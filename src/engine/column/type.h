@@ -30,7 +30,8 @@ typedef struct Field {
  * An *open* schema describes rows that are JSON objects: field 0 is `spread`, TYPE_JSON, and holds
  * each row's object as it was read (its text); the fields after it are the paths that somebody
  * asked for, named by their canonical path text (json_path_format), TYPE_DYNAMIC. Names that begin
- * with @ are metadata of the message (@topic, @partition, @offset, @key, @timestamp, @headers). */
+ * with @ are metadata of the message (@topic, @partition, @offset, @key, @timestamp, @headers,
+ * @key_bytes). */
 typedef struct Schema {
     _Atomic int32_t refs;
     int32_t count;

@@ -23,8 +23,9 @@ typedef struct PathSet {
 void pathset_init(PathSet *paths);
 void pathset_done(PathSet *paths);
 /* The open schema: field 0 the row (spread), then metadata fields `meta` (types fixed: @topic TEXT,
- * @partition INT64, @offset INT64, @key TEXT, @timestamp TIMESTAMPTZ, @headers JSON) when `meta`,
- * then one DYNAMIC field per path. */
+ * @partition INT64, @offset INT64, @key TEXT, @timestamp TIMESTAMPTZ, @headers JSON, @key_bytes
+ * BYTES: the key where it is not UTF-8, and @key is NULL) when `meta`, then one DYNAMIC field per
+ * path. */
 MUST_USE Status pathset_schema(const PathSet *paths, bool meta, Schema **ret_schema, Err *err);
 
 /* A compiled select list. Immutable, usable by one thread at a time. */

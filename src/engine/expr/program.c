@@ -25,8 +25,10 @@ void pathset_done(PathSet *paths)
 static const struct {
     const char *name;
     TypeId type;
-} METADATA[] = {{"@topic", TYPE_TEXT}, {"@partition", TYPE_INT64},       {"@offset", TYPE_INT64},
-                {"@key", TYPE_TEXT},   {"@timestamp", TYPE_TIMESTAMPTZ}, {"@headers", TYPE_JSON}};
+} METADATA[] = {
+    {"@topic", TYPE_TEXT},     {"@partition", TYPE_INT64},       {"@offset", TYPE_INT64},
+    {"@key", TYPE_TEXT},       {"@timestamp", TYPE_TIMESTAMPTZ}, {"@headers", TYPE_JSON},
+    {"@key_bytes", TYPE_BYTES}};
 
 Status pathset_schema(const PathSet *paths, bool meta, Schema **ret_schema, Err *err)
 {

@@ -113,6 +113,17 @@ Message message_at(const Batch *batch, int64_t row)
     return message;
 }
 
+Str message_open_key(const Batch *batch, int64_t row)
+{
+    const Str names[] = {STR("@key"), STR("@key_bytes")};
+    for (int32_t i = 0; i < COUNT_OF(names); i++) {
+        int32_t at = schema_find(batch->schema, names[i]);
+        if (at < 0 || column_is_null(&batch->columns[at], row)) continue;
+        return column_text(&batch->columns[at], row);
+    }
+    return STR_NULL;
+}
+
 Status message_put_bytes(Str bytes, Buf *out, Err *err)
 {
     if (text_is_portable(bytes)) return json_put_text(out, bytes, err);

@@ -58,6 +58,9 @@ MUST_USE Status message_writer_take(MessageWriter *writer, Batch **ret_batch, Er
 /* The message of a row; its texts live as long as the batch. */
 Message message_at(const Batch *batch, int64_t row);
 
+/* The key of an open row with metadata (engine/expr/expr.h), text or not; STR_NULL: none. */
+Str message_open_key(const Batch *batch, int64_t row);
+
 /* Bytes as a JSON value that gives them back whole: a text, or {"@base64": "…"} where they are not
  * UTF-8 or hold a zero byte. For reject batches: the raw text of what could not be read, and keys.
  */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "engine/format/json_write.h"
+#include "engine/format/message.h"
 #include "foundation/base/clock.h"
 #include "foundation/base/datetime.h"
 #include "foundation/base/hash.h"
@@ -333,7 +334,7 @@ static Status visit_row(Reading *r, const Batch *batch, int64_t row, Err *err)
     TRY(json_parse(json, &r->arena, &root, err));
     if (header_text.len) TRY(json_parse(header_text, &r->arena, &headers, err));
     Refused refused = {.part = batch->span.part, .ordinal = batch_ordinal(batch, row)};
-    if (is_message(r->place)) refused.message.key = text_at(batch, "@key", row);
+    if (is_message(r->place)) refused.message.key = message_open_key(batch, row);
     if (json_member(headers, STR("dlq.error.message"))) {
         int32_t at = schema_find(batch->schema, STR("@timestamp"));
         refused.message.has_timestamp = at >= 0 && !column_is_null(&batch->columns[at], row);

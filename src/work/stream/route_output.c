@@ -37,7 +37,7 @@ static Status put_pass(RouteOutput *output, const Batch *in, int64_t row, Err *e
 {
     int32_t at = schema_find(in->schema, STR("@timestamp"));
     Message message = {
-        .key = text_at(in, "@key", row),
+        .key = message_open_key(in, row),
         .value = column_text(&in->columns[0], row),
         .headers = text_at(in, "@headers", row),
         .has_timestamp = at >= 0 && !column_is_null(&in->columns[at], row),

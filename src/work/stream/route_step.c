@@ -65,17 +65,20 @@ static Status reserve(RouteStep *self, int64_t rows, Err *err)
 
 Status route_put_place(const Batch *in, int64_t row, Buf *out, Err *err)
 {
-    static const char *const NAMES[] = {"topic", "partition", "offset",
-                                        "key",   "timestamp", "headers"};
+    static const char *const NAMES[] = {"topic", "partition", "offset", "timestamp", "headers"};
     if (schema_find(in->schema, STR("@topic")) < 0) return OK;
-    for (int64_t i = 0; i < COUNT_OF(NAMES); i++) {
+    for (int32_t i = 0; i < COUNT_OF(NAMES); i++) {
+        char name[16];
+        int len = snprintf(name, sizeof name, "@%s", NAMES[i]);
+        const Column *column = &in->columns[schema_find(in->schema, str_make(name, len))];
         TRY(buf_printf(out, err, "%c\"%s\":", i ? ',' : '{', NAMES[i]));
-        const Column *column = &in->columns[1 + i];
         if (column_is_null(column, row)) TRY(buf_append(out, STR("null"), err));
-        else if (column->type == TYPE_BYTES)
-            TRY(message_put_bytes(column_text(column, row), out, err));
         else TRY(json_write_value(column, row, out, err));
     }
+    Str key = message_open_key(in, row);
+    TRY(buf_append(out, STR(",\"key\":"), err));
+    if (key.ptr) TRY(message_put_bytes(key, out, err));
+    else TRY(buf_append(out, STR("null"), err));
     return buf_append_char(out, '}', err);
 }
 
