@@ -26,6 +26,9 @@ struct Connector {
     const char *const *options; /* names that the fragment may have; one that ends in a dot stands
                                    for all that begin with it */
     const char *client_options; /* options of the system's own client begin with it: "rdkafka." */
+    /* Judges one of those options, named without that prefix, and connects to nothing. FAIL:
+     * ERR_CONFIG, with the fix in a configuration's words. NULL: none can be judged so. */
+    Status (*option_check)(Str name, Str value, Err *err);
     /* Fills in what only the connector knows; before the fragment's options are taken. `rest`: of a
      * URL what is after the scheme's colon, without the fragment; of a file its format's name.
      * NULL: nothing to do. */

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "connect/kafka/kafka_options.h"
 #include "foundation/base/clock.h"
 #include "foundation/base/mem.h"
 #include "foundation/base/thread.h"
@@ -12,21 +13,6 @@
 #define OPTION_PREFIX STR("rdkafka.")
 #define DESTROY_NS INT64_C(5000000000)
 enum { METADATA_TICK_MS = 500, TLS_TRIES = 2 };
-
-/* Options on which a promise rests; each with what to write instead. */
-static const KafkaOption RESERVED[] = {
-    {"bootstrap.servers", "name the brokers in the location"},
-    {"metadata.broker.list", "name the brokers in the location"},
-    {"group.id", "name the group with group="},
-    {"group.instance.id", "name the instance with instance="},
-    {"transactional.id", "name it with id="},
-    {"enable.idempotence", "producers here always are idempotent"},
-    {"enable.auto.commit", "offsets are committed after delivered output"},
-    {"enable.auto.offset.store", "offsets are committed after delivered output"},
-    {"auto.offset.reset", "say from=earliest or from=latest"},
-    {"enable.partition.eof", "the end of a partition is always watched for"},
-    {"test.mock.num.brokers", "write kafka://embedded/topic"},
-};
 
 void kafka_client_init(KafkaClient *client, const KafkaPlace *place, void *owner)
 {
@@ -225,13 +211,11 @@ Status kafka_client_result(KafkaClient *client, rd_kafka_error_t *error, const c
 
 static Status check_reserved(const KafkaClient *client, Str name, Err *err)
 {
-    for (int64_t i = 0; i < COUNT_OF(RESERVED); i++) {
-        if (!str_eq(name, str_from(RESERVED[i].name))) continue;
-        (void)err_set(err, ERR_CONFIG, "%.*s: the option \"%.*s\" can't be set",
-                      STR_ARG(client->place->location->text), STR_ARG(name));
-        return err_hint(err, "%s", RESERVED[i].value);
-    }
-    return OK;
+    const char *instead = kafka_option_reserved(name, true);
+    if (!instead) return OK;
+    (void)err_set(err, ERR_CONFIG, "%.*s: the option \"%.*s\" can't be set",
+                  STR_ARG(client->place->location->text), STR_ARG(name));
+    return err_hint(err, "%s", instead);
 }
 
 /* librdkafka's own text may hold the value, which may be a secret: it isn't shown. */

@@ -2,6 +2,7 @@
 #include "connect/connector.h"
 #include "connect/connectors.h"
 #include "connect/kafka/kafka_impl.h"
+#include "connect/kafka/kafka_options.h"
 #include "connect/kafka/kafka_place.h"
 
 static const char *const SCHEMES[] = {"kafka", NULL};
@@ -18,6 +19,7 @@ const Connector kafka_connector = {
     .alias_url = "kafka://embedded",
     .options = OPTIONS,
     .client_options = "rdkafka.",
+    .option_check = kafka_option_check,
     .parse = kafka_place_parse,
     .fit = kafka_place_fit,
     .reads = true,

@@ -103,6 +103,7 @@ static Status check(Configuration *c, const SubstituteFrom *from, Err *err)
     file_targets_check(c);
     TRY(alerts_make(c, err));
     TRY(timing_check(c, err));
+    if (c->mistakes.count == 0) tests_check(c);
     if (c->mistakes.count == 0) redact_values_set(c->options.values == 1);
     return OK;
 }

@@ -11,6 +11,8 @@
 #include "foundation/base/number.h"
 #include "foundation/codec/json_tree.h"
 #include "foundation/codec/json_writer.h"
+#include "service/setup/mistake_place.h"
+#include "service/setup/sections.h"
 
 /* A YAML value as JSON: unquoted scalars by YAML's core schema. */
 static Status put_json(const YamlNode *node, Buf *out, Err *err)
@@ -205,6 +207,24 @@ static Status test_files(const Subject *subject, const Registry *registry, Compa
     return status;
 }
 
+/* The nearest one, or all of them. */
+static Status name_processors(const StreamConfig *stream, Str type, Err *err)
+{
+    char text[ERR_HINT_MAX] = "";
+    int len = 0;
+    for (int32_t i = 0; i < stream->routing.processor_count; i++) {
+        Str known = stream->routing.processors[i].type;
+        if (str_nearest(type, &known, 1).ptr) {
+            return err_hint(err, "did you mean \"%.*s\"?", STR_ARG(known));
+        }
+        size_t left = sizeof text - (size_t)len;
+        int more = snprintf(text + len, left, "%s\"%.*s\"", len ? ", " : "", STR_ARG(known));
+        if (more > 0 && (size_t)more < left) len += more;
+        else text[len] = 0;
+    }
+    return err_hint(err, "its processors are %s", text);
+}
+
 /* stream, or stream/type. */
 static Status find_processor(const Configuration *c, const TestOptions *test, Subject *subject,
                              Err *err)
@@ -217,16 +237,14 @@ static Status find_processor(const Configuration *c, const TestOptions *test, Su
     subject->processor = -1;
     subject->refused_wanted = test->dead_letters;
     subject->refused_name = "dead letters";
-    Str near = STR_NULL;
-    for (int32_t i = 0; i < subject->stream->routing.processor_count && type.len; i++) {
-        Str known = subject->stream->routing.processors[i].type;
-        if (str_eq(known, type)) subject->processor = i;
-        if (!near.ptr) near = str_nearest(type, &known, 1);
+    const StreamRouting *routing = &subject->stream->routing;
+    for (int32_t i = 0; i < routing->processor_count && type.len; i++) {
+        if (str_eq(routing->processors[i].type, type)) subject->processor = i;
     }
     if (!type.len || subject->processor >= 0) return OK;
     (void)err_set(err, ERR_CONFIG, "the stream \"%.*s\" has no processor \"%.*s\"", STR_ARG(stream),
                   STR_ARG(type));
-    return near.ptr ? err_hint(err, "did you mean \"%.*s\"?", STR_ARG(near)) : FAIL;
+    return name_processors(subject->stream, type, err);
 }
 
 static Status find_subject(const Configuration *c, const TestOptions *test, Subject *subject,
@@ -238,6 +256,19 @@ static Status find_subject(const Configuration *c, const TestOptions *test, Subj
         return configuration_pipeline(c, test->pipeline, &subject->pipeline, err);
     (void)err_set(err, ERR_CONFIG, "a test must name its `pipeline` or `processor`");
     return err_hint(err, "pipeline: NAME, or processor: STREAM/TYPE");
+}
+
+void tests_check(Configuration *c)
+{
+    for (int32_t i = 0; i < c->options.tests.count; i++) {
+        const TestOptions *test = c->options.tests.items[i];
+        const char *option = test->processor.len ? "processor" : "pipeline";
+        const YamlNode *node = option_node(&test->head, option);
+        Subject subject;
+        Err why = {0};
+        if (find_subject(c, test, &subject, &why) == OK) continue;
+        mistake_from(c, node ? node : test->head.node, &why);
+    }
 }
 
 static void remove_file(const char path[64])

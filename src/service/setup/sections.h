@@ -29,6 +29,8 @@ MUST_USE Status configuration_begin(const Registry *registry, Str path,
 void file_targets_check(Configuration *configuration);
 /* Schedules and `after:`. Mistakes are added; FAIL only when memory runs out. */
 MUST_USE Status timing_check(Configuration *configuration, Err *err);
+/* The names under `tests:` (configuration_test.c). Adds mistakes. */
+void tests_check(Configuration *configuration);
 /* `alerts:` and the rules that are on by default, into configuration->alerts. */
 MUST_USE Status alerts_make(Configuration *configuration, Err *err);
 extern const OptionGroup ALERTS_GROUP;

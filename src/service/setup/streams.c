@@ -145,6 +145,32 @@ static Status broker_options(const BuildContext *m, Location *location, Err *err
     return OK;
 }
 
+/* What the broker's client says of them without a broker. */
+static void options_check(const BuildContext *m)
+{
+    const Location *broker = m->s->from_messages ? &m->s->from : &m->s->to;
+    const YamlNode *options = m->o->options;
+    if (!options || options->kind != YAML_MAP || !broker->connector) return;
+    if (!broker->connector->option_check) return;
+    for (const YamlNode *at = options->first; at; at = at->next) {
+        Err why = {0};
+        if (broker->connector->option_check(at->key, at->text, &why) == OK) continue;
+        mistake_add(&m->c->mistakes, at->key_line, at->key_column, str_from(why.hint), "%s",
+                    why.message);
+    }
+}
+
+/* Does the stream read what it writes? */
+static void loop_check(const BuildContext *m, const StreamPlaceOptions *p, const Location *to)
+{
+    const StreamConfig *s = m->s;
+    if (!s->from_messages || !to->connector || !p->topic.len) return;
+    if (!is_same(&s->from, to) || !str_eq(s->topic, p->topic)) return;
+    mistake_at(
+        m, option_node(&p->head, "topic"), "name another topic",
+        "the stream reads this topic: its own messages would come again, in an endless loop");
+}
+
 /* ---- from ---- */
 
 static Status from_make(const BuildContext *m, Err *err)
@@ -238,14 +264,17 @@ static Status delivery_make(const BuildContext *m, Err *err)
 }
 
 /* The transactional id: the same after a restart, so that what was left open ends at once; another
- * for each neuron, so that replicas share the partitions. */
+ * for each neuron, so that replicas share the partitions; and for each group, which is unique on a
+ * cluster while nearly all neurons there have the default id. */
 static Status producer_id(const BuildContext *m, Location *to, const char *of, Err *err)
 {
     const StreamPlaceOptions *from = &m->o->from;
     Str id, neuron = m->c->options.neuron.id;
+    Str group = location_option(&m->s->from, STR("group"));
     const char *dash = from->instance.len ? "-" : "";
-    TRY(arena_printf(&m->c->arena, &id, err, "neuron-%.*s-%.*s%s%.*s%s", STR_ARG(neuron),
-                     STR_ARG(m->s->name), dash, STR_ARG(from->instance), of));
+    TRY(arena_printf(&m->c->arena, &id, err, "neuron-%.*s-%.*s%s%.*s%s%s%.*s", STR_ARG(neuron),
+                     STR_ARG(m->s->name), dash, STR_ARG(from->instance), of, group.len ? "/" : "",
+                     STR_ARG(group)));
     return location_set(to, &m->c->arena, STR("id"), id, err);
 }
 
@@ -465,6 +494,9 @@ static Status stream_make(const BuildContext *m, Err *err)
     TRY(from_make(m, err));
     TRY(to_make(m, err));
     TRY(letters_make(m, err));
+    options_check(m);
+    loop_check(m, &o->to, &s->to);
+    loop_check(m, &o->dead_letter, &s->letters.to);
     breaker_make(m);
     TRY(processors_make(m, err));
     if (s->routing.unknown == UNKNOWN_PASS && !s->to_messages && o->to.head.node) {
