@@ -197,9 +197,36 @@ static Status check_layout(const CursorValue *cursor, const Column *column, cons
     return err_set(err, ERR_DATA, "the cursor has times or numbers in more than one layout");
 }
 
+/* Whole columns of 64 bits without NULLs, which most cursors are: the greatest that is finite. */
+static bool is_plain(const Column *column)
+{
+    return (column->type == TYPE_INT64 || is_timestamp(column->type)) && column->null_count == 0;
+}
+
+static Value plain_highest(const Column *column)
+{
+    const int64_t *values = column_int64(column);
+    int64_t highest = DATETIME_NEG_INFINITY;
+    bool time = is_timestamp(column->type);
+    for (int64_t i = 0; i < column->length; i++) {
+        int64_t value = time && values[i] == DATETIME_INFINITY ? DATETIME_NEG_INFINITY : values[i];
+        highest = value > highest ? value : highest;
+    }
+    return (Value){.type = column->type, .number = highest};
+}
+
+static Status note_plain(CursorValue *cursor, const Column *column, bool *ret_higher, Err *err)
+{
+    Value value = plain_highest(column), before = value_of(cursor);
+    bool none = column->length == 0 || is_infinite(&value);
+    *ret_higher = !none && (!cursor->some || compare(&value, &before) > 0);
+    return *ret_higher ? keep(cursor, &value, err) : OK;
+}
+
 Status cursor_value_note(CursorValue *cursor, const Column *column, bool *ret_higher, Err *err)
 {
     bool higher = false;
+    if (is_plain(column)) return note_plain(cursor, column, ret_higher ? ret_higher : &higher, err);
     for (int64_t i = 0; i < column->length; i++) {
         if (column_is_null(column, i)) continue;
         int64_t row = i;
@@ -225,6 +252,33 @@ CursorPlace cursor_value_place(const CursorValue *cursor, const Column *column, 
     bool mixed = (value.type == TYPE_TEXT) != (cursor->type == TYPE_TEXT);
     if (!cursor->some || mixed) return CURSOR_OTHER;
     return compare(&value, &highest) == 0 ? CURSOR_SAME : CURSOR_OTHER;
+}
+
+static int64_t again_plain(const CursorValue *cursor, const Column *column, uint8_t *bits)
+{
+    const int64_t *values = column_int64(column);
+    bool time = is_timestamp(column->type);
+    int64_t count = 0;
+    for (int64_t i = 0; i < column->length; i++) {
+        bool infinite = values[i] == DATETIME_INFINITY || values[i] == DATETIME_NEG_INFINITY;
+        bool again = (cursor->some && values[i] == cursor->number) || (time && infinite);
+        if (!again) continue;
+        bit_set(bits, i);
+        count++;
+    }
+    return count;
+}
+
+int64_t cursor_value_again(const CursorValue *cursor, const Column *column, uint8_t *bits)
+{
+    if (is_plain(column)) return again_plain(cursor, column, bits);
+    int64_t count = 0;
+    for (int64_t i = 0; i < column->length; i++) {
+        if (cursor_value_place(cursor, column, i) == CURSOR_OTHER) continue;
+        bit_set(bits, i);
+        count++;
+    }
+    return count;
 }
 
 /* ---- text ---- */

@@ -38,5 +38,7 @@ typedef enum CursorPlace {
     CURSOR_OUTSIDE, /* NULL, infinite or NaN: no cursor ever passes it */
 } CursorPlace;
 CursorPlace cursor_value_place(const CursorValue *cursor, const Column *column, int64_t row);
+/* Sets the bits (zeroed before) of the rows that are SAME or OUTSIDE, and counts them. */
+int64_t cursor_value_again(const CursorValue *cursor, const Column *column, uint8_t *bits);
 
 #endif

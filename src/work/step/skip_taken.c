@@ -193,15 +193,25 @@ static Status reserve(SkipTakenStep *self, int64_t rows, Err *err)
 /* Rows that a run from this cursor on reads again: with its value, or outside the order. */
 static int64_t watch(SkipTakenStep *self, const CursorValue *cursor, const Batch *batch)
 {
-    const Column *column = &batch->columns[self->cursor];
-    int64_t count = 0;
     memset(self->watched.bits, 0, (size_t)((batch->rows + 63) / 64) * 8);
-    for (int64_t i = 0; i < batch->rows; i++) {
-        if (cursor_value_place(cursor, column, i) == CURSOR_OTHER) continue;
-        bit_set((uint8_t *)self->watched.bits, i);
-        count++;
+    return cursor_value_again(cursor, &batch->columns[self->cursor], (uint8_t *)self->watched.bits);
+}
+
+/* A row's hash alone costs as much as some rows of a batch's. */
+enum { HASHED_ALONE = 64 };
+
+/* The hashes of the rows that are watched, at the rows' own places. */
+static Status hash_watched(SkipTakenStep *self, const Batch *batch, const int32_t *columns,
+                           int32_t count, int64_t watched, Err *err)
+{
+    if (watched > HASHED_ALONE) {
+        return row_hash_batch(batch, columns, count, 0, batch->rows, self->hashes, err);
     }
-    return count;
+    for (int64_t i = 0; i < batch->rows; i++) {
+        if (!bit_get((const uint8_t *)self->watched.bits, i)) continue;
+        TRY(row_hash_batch(batch, columns, count, i, 1, self->hashes + i, err));
+    }
+    return OK;
 }
 
 static Status note(SkipTakenStep *self, const Batch *batch, Err *err)
@@ -210,9 +220,9 @@ static Status note(SkipTakenStep *self, const Batch *batch, Err *err)
     const Column *column = &batch->columns[self->cursor];
     TRY(cursor_value_note(&self->highest, column, &higher, err));
     if (higher) self->same = (HashList){.items = self->same.items, .capacity = self->same.capacity};
-    if (watch(self, &self->highest, batch) == 0) return OK;
-    TRY(row_hash_batch(batch, self->columns, batch->schema->count, 0, batch->rows, self->hashes,
-                       err));
+    int64_t watched = watch(self, &self->highest, batch);
+    if (watched == 0) return OK;
+    TRY(hash_watched(self, batch, self->columns, batch->schema->count, watched, err));
     for (int64_t i = 0; i < batch->rows; i++) {
         if (!bit_get((const uint8_t *)self->watched.bits, i)) continue;
         bool same = cursor_value_place(&self->highest, column, i) == CURSOR_SAME;
@@ -224,16 +234,16 @@ static Status note(SkipTakenStep *self, const Batch *batch, Err *err)
 /* Let those go that the run before had. */
 static Status skip(SkipTakenStep *self, Batch *batch, Batch **ret_out, Err *err)
 {
-    if (watch(self, &self->before_cursor, batch) == 0) {
+    int64_t watched = watch(self, &self->before_cursor, batch);
+    if (watched == 0) {
         *ret_out = batch_ref(batch);
         return OK;
     }
-    TRY(row_hash_batch(batch, self->before_columns, self->before_column_count, 0, batch->rows,
-                       self->hashes, err));
+    TRY(hash_watched(self, batch, self->before_columns, self->before_column_count, watched, err));
     memset(self->keep.bits, 0, (size_t)((batch->rows + 63) / 64) * 8);
     for (int64_t i = 0; i < batch->rows; i++) {
-        bool watched = bit_get((const uint8_t *)self->watched.bits, i);
-        int64_t at = watched ? find_before(self, self->hashes[i]) : -1;
+        bool one = bit_get((const uint8_t *)self->watched.bits, i);
+        int64_t at = one ? find_before(self, self->hashes[i]) : -1;
         if (at >= 0 && self->left[at] > 0) {
             self->left[at]--;
             self->step.again++;

@@ -92,8 +92,11 @@ static void highest(void **state)
         ASSERT_OK(cursor_value_format(&cursor, &text, &err));
         assert_true(str_eq(buf_str(&text), str_from(s->text)));
         ASSERT_OK(cursor_value_parse(&again, s->type, buf_str(&text), &err));
+        uint8_t bits[8] = {0};
+        assert_true(cursor_value_again(&again, &column, bits) >= 3);
         for (int64_t row = 0; row < 5; row++) {
             CursorPlace place = cursor_value_place(&again, &column, row);
+            assert_int_equal(bit_get(bits, row), place != CURSOR_OTHER);
             assert_int_equal(place, cursor_value_place(&cursor, &column, row));
             if (row == 0) assert_int_equal(place, CURSOR_OUTSIDE);
             if (row == 1) assert_int_equal(place, CURSOR_OTHER);
@@ -121,6 +124,29 @@ static void outside(void **state)
     ASSERT_OK(cursor_value_format(&cursor, &text, &err));
     assert_int_equal(text.len, 0);
     column_done(&column);
+}
+
+/* Columns without NULLs have a way of their own. */
+static void plain(void **state)
+{
+    (void)state;
+    Err err = {0};
+    const char *times[] = {"2024-01-01Z", "infinity", "2024-01-02Z", "2024-01-02Z", "-infinity"};
+    const char *endless[] = {"infinity", "-infinity"};
+    uint8_t bits[8] = {0}, none[8] = {0};
+    Column column = column_of(TYPE_TIMESTAMPTZ, times, 5);
+    Column other = column_of(TYPE_TIMESTAMPTZ, endless, 2);
+    CursorValue cursor = {0};
+    bool higher = true;
+    ASSERT_OK(cursor_value_note(&cursor, &other, &higher, &err));
+    assert_false(higher || cursor.some);
+    assert_int_equal(cursor_value_again(&cursor, &other, none), 2);
+    ASSERT_OK(cursor_value_note(&cursor, &column, &higher, &err));
+    assert_true(higher && cursor.number == column_int64(&column)[2]);
+    assert_int_equal(cursor_value_again(&cursor, &column, bits), 4);
+    assert_int_equal(bits[0], 0x1e);
+    column_done(&column);
+    column_done(&other);
 }
 
 /* ---- values of a type each ---- */
@@ -196,10 +222,8 @@ static void types(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(highest),
-        cmocka_unit_test(outside),
-        cmocka_unit_test(dynamic),
-        cmocka_unit_test(types),
+        cmocka_unit_test(highest), cmocka_unit_test(outside), cmocka_unit_test(plain),
+        cmocka_unit_test(dynamic), cmocka_unit_test(types),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
