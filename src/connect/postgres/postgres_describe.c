@@ -15,24 +15,36 @@ void postgres_columns_done(PostgresColumns *columns)
     *columns = (PostgresColumns){0};
 }
 
-/* One row per column: its type's full name, kind and category. */
+/* One row per column: its type's full name (a domain's own), kind and category, and whether the
+ * table's column is NOT NULL. */
 static Status type_rows(PostgresDb *db, const PGresult *described, PGresult **ret_rows, Err *err)
 {
     CLEANUP(buf_done) Buf oids = buf_make(1 << 20);
     CLEANUP(buf_done) Buf mods = buf_make(1 << 20);
+    CLEANUP(buf_done) Buf tables = buf_make(1 << 20);
+    CLEANUP(buf_done) Buf numbers = buf_make(1 << 20);
     for (int i = 0; i < PQnfields(described); i++) {
         const char *sep = i ? "," : "{";
         TRY(buf_printf(&oids, err, "%s%u", sep, PQftype(described, i)));
         TRY(buf_printf(&mods, err, "%s%d", sep, PQfmod(described, i)));
+        TRY(buf_printf(&tables, err, "%s%u", sep, PQftable(described, i)));
+        TRY(buf_printf(&numbers, err, "%s%d", sep, PQftablecol(described, i)));
     }
     TRY(buf_append_char(&oids, '}', err));
     TRY(buf_append_char(&mods, '}', err));
-    Str params[] = {buf_str(&oids), buf_str(&mods)};
+    TRY(buf_append_char(&tables, '}', err));
+    TRY(buf_append_char(&numbers, '}', err));
+    Str params[] = {buf_str(&oids), buf_str(&mods), buf_str(&tables), buf_str(&numbers)};
     TRY(postgres_db_query(db,
-                          "SELECT pg_catalog.format_type(x.oid, x.mod), t.typtype, t.typcategory "
-                          "FROM unnest($1::oid[], $2::int[]) WITH ORDINALITY AS x(oid, mod, n) "
-                          "LEFT JOIN pg_catalog.pg_type t ON t.oid = x.oid ORDER BY x.n",
-                          params, 2, ret_rows, err));
+                          "SELECT pg_catalog.format_type(coalesce(a.atttypid, x.oid), "
+                          "CASE WHEN a.attnum IS NULL THEN x.mod ELSE a.atttypmod END), "
+                          "t.typtype, t.typcategory, coalesce(a.attnotnull, false) "
+                          "FROM unnest($1::oid[], $2::int[], $3::oid[], $4::int[]) "
+                          "WITH ORDINALITY AS x(oid, mod, tab, number, n) "
+                          "LEFT JOIN pg_catalog.pg_type t ON t.oid = x.oid "
+                          "LEFT JOIN pg_catalog.pg_attribute a "
+                          "ON a.attrelid = x.tab AND a.attnum = x.number ORDER BY x.n",
+                          params, 4, ret_rows, err));
     if (PQntuples(*ret_rows) == PQnfields(described)) return OK;
     return err_set(err, ERR_INTERNAL, "the server doesn't know its own types");
 }
@@ -62,7 +74,9 @@ static void column_field(const PGresult *described, const PGresult *rows, int co
 {
     *field = (Field){.name = str_from(PQfname(described, column)),
                      .type = type->type,
-                     .native = postgres_db_text(rows, column, 0)};
+                     .native = postgres_db_text(rows, column, 0),
+                     .native_of = POSTGRES_NATIVE,
+                     .not_null = str_eq(postgres_db_text(rows, column, 3), STR("t"))};
     if (type->form != POSTGRES_NUMERIC) return;
     postgres_type_numeric(PQfmod(described, column), &field->precision, &field->scale);
     if (field->scale < 0) {

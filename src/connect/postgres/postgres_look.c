@@ -311,6 +311,38 @@ Status postgres_look_change(const PGresult *before, const PGresult *now, const S
     return buf_append(out, STR("a column, constraint, trigger or rule of it"), err);
 }
 
+Status postgres_look_native(PostgresSink *self, PostgresTable *table, Str native,
+                            PostgresColumn *column, bool *ret_has, Err *err)
+{
+    static const char TYPE[] =
+        "SELECT b.oid, b.typcategory, b.typtype, t.typtype, CASE WHEN t.typtype = 'd'"
+        " THEN pg_catalog.format_type(t.typbasetype, t.typtypmod) ELSE $1 END"
+        " FROM pg_catalog.pg_type t JOIN pg_catalog.pg_type b"
+        " ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END"
+        " WHERE t.oid = pg_catalog.to_regtype($1)";
+    CLEANUP(postgres_db_clear_p) PGresult *type = NULL;
+    CLEANUP(postgres_db_clear_p) PGresult *described = NULL;
+    CLEANUP(buf_done) Buf sql = buf_make(1 << 12);
+    Arena *arena = &table->arena;
+    Str base = STR_NULL;
+    *column = (PostgresColumn){0};
+    TRY(postgres_db_query(self->session.db, TYPE, &native, 1, &type, err));
+    *ret_has = PQntuples(type) == 1;
+    if (!*ret_has) return OK;
+    TRY(buf_printf(&sql, err, "SELECT NULL::%.*s", STR_ARG(native)));
+    TRY(buf_terminate(&sql, err));
+    TRY(postgres_db_describe(self->session.db, sql.data, &described, err));
+    TRY(arena_copy(arena, native, &column->declared, err));
+    TRY(arena_copy(arena, postgres_db_text(type, 0, 4), &base, err));
+    char kind = cell_char(type, 0, 2);
+    int64_t oid = cell_int64(type, 0, 0);
+    column->checked = cell_char(type, 0, 3) == 'd';
+    postgres_look_kind(kind == 'd' ? 0 : oid, cell_char(type, 0, 1), kind, column);
+    apply_typmod(oid, PQfmod(described, 0), column);
+    postgres_look_finish(column, base);
+    return OK;
+}
+
 Status postgres_look_new(PostgresSink *self, PostgresColumn *column, Err *err)
 {
     CLEANUP(postgres_db_clear_p) PGresult *result = NULL;

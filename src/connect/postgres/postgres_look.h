@@ -26,4 +26,9 @@ MUST_USE Status postgres_look_new(PostgresSink *self, PostgresColumn *column, Er
 /* Staged as text, and cast by the server. */
 bool postgres_look_is_cast(const PostgresColumn *column);
 
+/* A new column of a type by PostgreSQL's own word for it. *ret_has false: the target doesn't have
+ * it. */
+MUST_USE Status postgres_look_native(PostgresSink *self, PostgresTable *table, Str native,
+                                     PostgresColumn *column, bool *ret_has, Err *err);
+
 #endif

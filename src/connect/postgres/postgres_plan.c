@@ -4,6 +4,7 @@
 #include "connect/postgres/postgres_hold.h"
 #include "connect/postgres/postgres_merge.h"
 #include "connect/postgres/postgres_sink.h"
+#include "connect/postgres/postgres_type.h"
 
 static Status plan_ddl(void *arg, Str sql, Err *err)
 {
@@ -47,6 +48,20 @@ static Status refused_note(const Field *field, const PostgresColumn *to, Buf *ou
     return OK;
 }
 
+/* A new column whose type isn't the source's own. */
+static Status changed_note(const PostgresTable *table, int32_t i, Buf *out, Err *err)
+{
+    const Field *field = &table->schema->fields[i];
+    bool own = field->native_of && strcmp(field->native_of, POSTGRES_NATIVE) == 0;
+    for (int32_t n = 0; own && n < table->new_count; n++) {
+        if (table->new_columns[n] != i || str_eq(field->native, table->columns[i].declared))
+            continue;
+        TRY(buf_printf(out, err, "%sthe source's type is %.*s", out->len ? "; " : "",
+                       STR_ARG(field->native)));
+    }
+    return OK;
+}
+
 static Status plan_types(const PostgresTable *table, const char *zone, SinkPlan *plan, Err *err)
 {
     CLEANUP(buf_done) Buf notes = buf_make(1 << 12);
@@ -61,6 +76,7 @@ static Status plan_types(const PostgresTable *table, const char *zone, SinkPlan 
         if (postgres_route_uses_zone(field->type, &table->columns[i])) {
             TRY(buf_printf(&notes, err, " %s", zone));
         }
+        TRY(changed_note(table, i, &notes, err));
         Str text = buf_str(&notes);
         TRY(sink_plan_add(plan, PLAN_TYPE, err, "%.*s: %s -> %.*s%s%.*s%s", STR_ARG(field->name),
                           type_name(field->type), STR_ARG(table->columns[i].declared),

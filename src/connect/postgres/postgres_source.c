@@ -69,7 +69,13 @@ static Status find_cursor(PostgresSource *self, Err *err)
 static Status describe_columns(PostgresSource *self, PostgresColumns *columns, Err *err)
 {
     const SourceReq *req = self->source.req;
-    if (postgres_columns_describe(self->db, self->query.base.data, columns, err) == OK) return OK;
+    if (postgres_columns_describe(self->db, self->query.base.data, columns, err) == OK) {
+        /* An outer join gives NULL for a column that is NOT NULL in its table. */
+        for (int32_t i = 0; req->query.len && i < columns->count; i++) {
+            columns->schema->fields[i].not_null = false;
+        }
+        return OK;
+    }
     if (err && !err->where[0]) {
         (void)err_where(err, "%.*s", STR_ARG(req->table.len ? req->table : STR("query")));
     }

@@ -102,12 +102,34 @@ static Status new_type(PostgresTable *table, const Field *field, Str *ret_type, 
     return OK;
 }
 
+/* From PostgreSQL the column has the source's own type, where the target has it too. The text of
+ * money is the locale's, and what a reg... names may not be here. */
+static Status native_column(PostgresSink *self, PostgresTable *table, int32_t i, bool *ret_made,
+                            Err *err)
+{
+    const char *note = NULL;
+    const Field *field = &table->schema->fields[i];
+    bool own = field->native_of && strcmp(field->native_of, POSTGRES_NATIVE) == 0 &&
+               field->native.len && !str_eq(field->native, STR("money")) &&
+               !str_starts(field->native, STR("reg"));
+    if (own) {
+        TRY(postgres_look_native(self, table, field->native, &table->columns[i], ret_made, err));
+    }
+    *ret_made = own && *ret_made &&
+                postgres_route(field->type, &table->columns[i], &note) != POSTGRES_ROUTE_NONE;
+    if (!*ret_made) table->columns[i] = (PostgresColumn){0};
+    return OK;
+}
+
 static Status new_column(PostgresSink *self, PostgresTable *table, int32_t i, Err *err)
 {
     PostgresColumn *column = &table->columns[i];
     const Field *field = &table->schema->fields[i];
-    TRY(new_type(table, field, &column->declared, err));
+    bool made = false;
     table->new_columns[table->new_count++] = i;
+    TRY(native_column(self, table, i, &made, err));
+    if (made) return OK;
+    TRY(new_type(table, field, &column->declared, err));
     TRY(postgres_look_new(self, column, err));
     if (field->type == TYPE_NUMERIC && column->kind == POSTGRES_KIND_NUMERIC &&
         field->precision > 0 && field->scale >= 0) {
@@ -235,7 +257,9 @@ static Status create_table(const PostgresSink *self, const PostgresTable *table,
         TRY(postgres_db_quote(sql, field->name, err));
         TRY(buf_append_char(sql, ' ', err));
         TRY(buf_append(sql, table->columns[i].declared, err));
-        if (is_key(self, table, field->name)) TRY(buf_append(sql, STR(" NOT NULL"), err));
+        bool not_null = field->not_null && field->native_of;
+        if (not_null || is_key(self, table, field->name))
+            TRY(buf_append(sql, STR(" NOT NULL"), err));
     }
     TRY(primary_key(self, table, sql, err));
     return buf_append_char(sql, ')', err);

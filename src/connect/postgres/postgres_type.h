@@ -7,6 +7,9 @@
 /* SourceInfo.wire: rows of binary COPY, without its header and trailer. */
 #define POSTGRES_WIRE "postgresql copy"
 
+/* Field.native_of: the word is format_type's. */
+#define POSTGRES_NATIVE "postgresql"
+
 /* The layout of a value's bytes in binary COPY; all numbers big-endian. */
 typedef enum PostgresForm {
     POSTGRES_BOOL,      /* 1 byte */

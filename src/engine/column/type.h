@@ -18,9 +18,10 @@ typedef struct Field {
     bool not_null;     /* the source promises no NULL */
     int32_t precision; /* NUMERIC: declared digits, 0: none declared */
     int32_t scale;     /* NUMERIC with a precision: digits after the point */
-    Str native;     /* the source's own word for the type ("int4", "VARCHAR(20)"), may be empty */
-    bool no_values; /* the source saw no value: TEXT only because nothing says otherwise */
-    bool spread;    /* JSON object whose members stand for columns (only in open schemas) */
+    Str native; /* the source's own word for the type ("int4", "VARCHAR(20)"), may be empty */
+    const char *native_of; /* the kind of database whose word it is (static text); NULL: none's */
+    bool no_values;        /* the source saw no value: TEXT only because nothing says otherwise */
+    bool spread;           /* JSON object whose members stand for columns (only in open schemas) */
     const Str *spread_except; /* members not to write, `spread_except_count` of them */
     int32_t spread_except_count;
 } Field;

@@ -104,3 +104,65 @@ def test_k6d_a_locked_target_is_waited_for(neuron):
     assert result["records_loaded"] == 1
     assert holder.execute("SELECT count(*) FROM t").fetchone() == (1,)
     holder.close()
+
+
+# ---- K3e: a created table has the source's own types ----
+
+TYPES = {
+    "v": "character varying(3)", "n": "integer", "c": "character(4)", "s": "smallint", "f": "real", "m": "numeric(7,2)",
+    "tm": "time(3) without time zone", "b": "bit(3)", "i": "interval day", "a": "integer[]", "e": "mood", "p": "positive",
+    "d": "pt", "tz": "timestamp(0) with time zone", "big": "numeric(60,10)", "q": '"Odd"', "ip": "inet",
+}
+VALUES = """'abc', 7, 'ab', 1, 1.5, 1.25, '10:00', '101', '1 day', '{1,2}', 'ok', 1, (1, 'x'), '2024-01-01Z', 1e40, 'a',
+            '10.0.0.1'"""
+MADE = """CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE TYPE "Odd" AS ENUM ('a'); CREATE TYPE pt AS (x int, y text);
+          CREATE DOMAIN positive AS int CHECK (value > 0);"""
+
+
+@pytest.fixture
+def pair(server, request):
+    name = request.node.name
+    return Database(server, name + "_s"), Database(server, name + "_d")
+
+
+def columns(db, table="t"):
+    return dict(line.split("|", 1) for line in db(
+        f"""SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = '{table}'::regclass
+            AND attnum > 0 ORDER BY attnum""").splitlines())
+
+
+def test_k3e_a_created_table_has_the_types_of_its_source(neuron, pair):
+    source, target = pair
+    source(f"""{MADE} CREATE TABLE t (id serial PRIMARY KEY, {", ".join(f"{name} {kind}" for name, kind in TYPES.items())});
+               ALTER TABLE t ALTER v SET NOT NULL; INSERT INTO t VALUES (1, {VALUES})""")
+    target(MADE)
+    neuron("copy", source.url, target.url, "--from-table", "t", "--table", "t")
+    assert columns(target) == {"id": "integer", **TYPES}
+    assert target("SELECT t FROM t") == source("SELECT t FROM t")
+    assert target("SELECT string_agg(attname, ',') FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > 0"
+                  " AND attnotnull") == "id,v"
+
+
+def test_k3e_the_plan_names_a_type_that_the_target_lacks(neuron, pair):
+    source, target = pair
+    source("CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE TABLE t (id int, e mood); INSERT INTO t VALUES (1, 'ok')")
+    plan = neuron("copy", source.url, target.url, "--from-table", "t", "--table", "t", "--dry-run", "--json").stdout
+    assert "e: text -> text (the source's type is mood)" in plan
+    neuron("copy", source.url, target.url, "--from-table", "t", "--table", "t")
+    assert columns(target) == {"id": "integer", "e": "text"}
+
+
+def test_k3e_an_added_column_has_the_sources_type_and_takes_nulls(neuron, pair):
+    source, target = pair
+    source("CREATE TABLE t (id int PRIMARY KEY, v varchar(3) NOT NULL); INSERT INTO t VALUES (1, 'a')")
+    target("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (7)")
+    neuron("copy", source.url, target.url, "--from-table", "t", "--table", "t", "--mode", "upsert", "--key", "id")
+    assert columns(target) == {"id": "integer", "v": "character varying(3)"}
+    assert target("SELECT id, v FROM t ORDER BY id") == "1|a\n7|"
+
+
+def test_k3e_a_computed_column_has_our_type(neuron, pair):
+    source, target = pair
+    source("CREATE TABLE t (id int, n int2); INSERT INTO t VALUES (1, 2)")
+    neuron("copy", source.url, target.url, "--from-table", "t", "--table", "t", "--select", "id, n + 1 AS n")
+    assert columns(target) == {"id": "integer", "n": "bigint"}
