@@ -71,7 +71,8 @@ static Status kernel_overlay(KernelCall *call, Err *err UNUSED)
             call_error(call, row, "22011", "negative substring length not allowed");
             continue;
         }
-        int64_t rest = int64_min(from - 1, bytes.len) + int64_min(count, bytes.len);
+        int64_t far = INT64_C(1) << 40;
+        int64_t rest = int64_min(from - 1, far) + int64_max(int64_min(count, far), -far);
         put_joined(call, row, str_slice(bytes, 0, from - 1), other,
                    str_slice(bytes, int64_max(rest, 0), bytes.len));
     }

@@ -183,27 +183,44 @@ static Status kernel_interval_negate(KernelCall *call, Err *err UNUSED)
     return OK;
 }
 
+/* Rounded to millionths, as PostgreSQL does between the steps. */
+static double millionths(double value)
+{
+    return rint(value * 1e6) / 1e6;
+}
+
+static double scaled(double value, double factor, bool divide)
+{
+    return divide ? value / factor : value * factor;
+}
+
 /* Fractions of months go to days (30 each), fractions of days to microseconds. */
+static bool interval_scaled(Interval in, double factor, bool divide, Interval *ret_interval)
+{
+    double months = scaled(in.months, factor, divide), days = scaled(in.days, factor, divide);
+    if (!(fabs(months) < 2147483648.0) || !(fabs(days) < 2147483648.0)) return false;
+    double month_days = millionths((months - trunc(months)) * 30);
+    double seconds = millionths((days - trunc(days) + month_days - trunc(month_days)) * 86400);
+    double whole_days = trunc(days) + trunc(month_days);
+    if (fabs(seconds) >= 86400) {
+        whole_days += trunc(seconds / 86400);
+        seconds -= trunc(seconds / 86400) * 86400;
+    }
+    double us = rint(scaled((double)in.us, factor, divide) + seconds * 1e6);
+    if (!(fabs(us) < 9.2e18) || !(fabs(whole_days) < 2147483648.0)) return false;
+    *ret_interval = (Interval){(int32_t)months, (int32_t)whole_days, (int64_t)us};
+    return true;
+}
+
 static Status scale_interval(KernelCall *call, int32_t interval_arg, bool divide)
 {
     FOR_ACTIVE (call, row) {
-        Interval in = interval_at(call, interval_arg, row);
         double factor = kernel_double(call, 1 - interval_arg, row);
         if (divide && factor == 0) {
             call_error(call, row, "22012", "division by zero");
-            continue;
-        }
-        if (divide) factor = 1 / factor;
-        double months = in.months * factor, days = in.days * factor;
-        double whole_months = trunc(months);
-        days += (months - whole_months) * 30;
-        double whole_days = trunc(days);
-        double us = rint((double)in.us * factor + (days - whole_days) * (double)DATETIME_DAY_US);
-        bool fits = fabs(whole_months) < 2e9 && fabs(whole_days) < 2e9 && fabs(us) < 9e18;
-        if (!fits) out_of_range(call, row, "interval");
-        else {
-            vector_interval(call->result)[row] =
-                (Interval){(int32_t)whole_months, (int32_t)whole_days, (int64_t)us};
+        } else if (!interval_scaled(interval_at(call, interval_arg, row), factor, divide,
+                                    &vector_interval(call->result)[row])) {
+            out_of_range(call, row, "interval");
         }
     }
     return OK;

@@ -93,7 +93,7 @@ static Status read_reference(RegexReader *r, bool *ret_done, Err *err)
         r->at = start;
         return OK;
     }
-    if (value > r->pattern->groups || !r->closed[value]) {
+    if (value > r->pattern->groups || !r->closed[value] || r->levels[r->depth].around) {
         return regex_bad(r, "invalid backreference number", err);
     }
     r->pattern->references = true;
@@ -196,13 +196,19 @@ static Status open_group(RegexReader *r, Err *err)
         return regex_bad(r, "\"(?\" begins a group (?: or a constraint (?= (?! (?<= (?<! only",
                          err);
     }
+    bool around = r->levels[r->depth].around;
+    int64_t len = begin.len;
+    if (around && kind == GROUP_CAPTURE) {
+        kind = GROUP_PLAIN;
+        begin = STR("(?:");
+    }
     if (r->depth + 1 == REGEX_DEPTH_MAX) return regex_bad(r, "nested too deeply", err);
     if (kind == GROUP_CAPTURE && r->pattern->groups + 1 == REGEX_GROUPS_MAX) {
         return regex_bad(r, "too many groups", err);
     }
     commit_atom(r);
-    r->at += begin.len;
-    r->levels[++r->depth] = (RegexLevel){.kind = kind};
+    r->at += len;
+    r->levels[++r->depth] = (RegexLevel){.kind = kind, .around = around || kind == GROUP_AROUND};
     if (kind == GROUP_CAPTURE) r->levels[r->depth].group = ++r->pattern->groups;
     r->atom = ATOM_NONE;
     return buf_append(r->out, begin, err);

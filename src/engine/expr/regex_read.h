@@ -22,6 +22,7 @@ typedef enum AtomKind { ATOM_NONE, ATOM_PLAIN, ATOM_CONSTRAINT, ATOM_QUANTIFIED 
 typedef struct RegexLevel {
     GroupKind kind;
     int32_t group;
+    bool around; /* in a constraint: nothing captures, nothing refers */
     bool bar;    /* has a | */
     Greed greed; /* of its branch so far */
 } RegexLevel;
