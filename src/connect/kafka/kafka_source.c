@@ -45,6 +45,8 @@ static Status consumer_conf(KafkaSource *self, rd_kafka_conf_t **ret_conf, Err *
         {"fetch.wait.max.ms", self->place.embedded ? "10" : "100"},
         {"socket.nagle.disable", "true"},
         {"allow.auto.create.topics", self->place.embedded ? "true" : "false"},
+        /* Partitions that are added later are known, read and counted in the lag from then on. */
+        {"topic.metadata.refresh.interval.ms", "10000"},
         /* Members of the embedded broker wait for nearly so long at each rebalance. */
         {"session.timeout.ms", self->place.embedded ? "6000" : "45000"},
         {"group.instance.id", self->place.instance.ptr},

@@ -4,10 +4,11 @@ import json
 import random
 import sqlite3
 import subprocess
+import time
 
 import pytest
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import NewTopic
+from confluent_kafka.admin import NewPartitions, NewTopic
 
 from conftest import PROGRAM
 from kafka import Kafka
@@ -56,6 +57,12 @@ streams:
                 return
             except KafkaException as error:  # it is being deleted still
                 assert "EXISTS" in str(error), error
+
+
+def until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it doesn't happen"
 
 
 def numbers(*values):
@@ -165,21 +172,14 @@ def test_c1_streams_of_one_name_and_two_groups_run_side_by_side(neuron, kafka):
     process = subprocess.Popen([PROGRAM, "stream", "orders", "-c", "one.yaml"], cwd=neuron.folder,
                                stderr=subprocess.PIPE, text=True)
     try:
-        wait_for_values(one, [1])
+        until(lambda: one.values() == [{"n": 1}])
         assert two.drain()["emitted"] == 1
         one.produce(*numbers(3))
-        wait_for_values(one, [1, 3])
+        until(lambda: one.values() == [{"n": 1}, {"n": 3}])
         assert process.poll() is None
     finally:
         process.terminate()
         assert process.wait(timeout=30) == 143, process.stderr.read()
-
-
-def wait_for_values(s, values):
-    for _ in range(60):
-        if [row["n"] for row in s.values()] == values:
-            return
-    raise AssertionError([row["n"] for row in s.values()])
 
 
 # ---- E: what `validate` can know ----
@@ -240,7 +240,22 @@ def test_f2_a_wrong_name_fails_alone_with_its_line(neuron):
     assert "neuron.yaml:8:" in said and '"zz"' in said and '"a"' in said
 
 
-# ---- I: lower ----
+# ---- H and I: lower ----
+
+def test_h1_partitions_added_at_run_time_are_read(neuron, kafka):
+    s = Topics(neuron, kafka, "n")
+    s.produce(*numbers(0))
+    process = subprocess.Popen([PROGRAM, "stream", "s"], cwd=neuron.folder, stderr=subprocess.PIPE, text=True)
+    try:
+        until(lambda: s.values() == [{"n": 0}])
+        kafka.admin.create_partitions([NewPartitions(s.source, 3)])[s.source].result(timeout=30)
+        for partition in range(3):
+            kafka.produce(s.source, [{"value": numbers(partition + 1)[0], "partition": partition}])
+        until(lambda: sorted(row["n"] for row in s.values()) == [0, 1, 2, 3])
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
 
 @pytest.fixture(scope="module")
 def guarded():
