@@ -25,6 +25,19 @@ enum {
     SAMPLES_MAX = 1 << 24,
 };
 
+/* replace */
+typedef struct FileReplaced {
+    char place[PATH_MAX]; /* of the file itself, where `path` is a link to it */
+    char temporary[FILE_TEMPORARY_MAX];
+} FileReplaced;
+
+/* append: whose the file's journal is. */
+typedef struct FileOwner {
+    bool shared, checked;
+    bool looked; /* `seen` is the position that the owner committed last */
+    Buf seen;
+} FileOwner;
+
 struct FileSink {
     const SinkReq *req;
     const Location *location;
@@ -34,16 +47,13 @@ struct FileSink {
     Buf out;        /* what was not written yet */
     Compressor *compressor;
     char path[PATH_MAX];
-    char place[PATH_MAX]; /* replace: of the file itself, where `path` is a link to it */
-    char temporary[FILE_TEMPORARY_MAX];
+    FileReplaced replaced;
 
     /* append */
     Buf header;
     int64_t staged; /* bytes in `fd` */
     int64_t cycle;
-    bool shared, checked;
-    bool looked; /* `seen` is the position that the owner committed last */
-    Buf seen;
+    FileOwner owner;
     SinkParts parts; /* of a stream's topic that others append too: those that are ours */
     _Atomic bool cancelled;
 };
@@ -60,7 +70,7 @@ Status file_sink_new(const SinkReq *req, FileSink **ret_sink, Err *err)
     s->append = req->mode == SINK_APPEND && !s->is_stdout;
     s->out = buf_make(INT64_C(1) << 32);
     s->header = buf_make(1 << 24);
-    s->seen = buf_make(POSITION_MAX);
+    s->owner.seen = buf_make(POSITION_MAX);
     if (location->path.len > PATH_MAX - 40) {
         file_sink_free(s);
         return err_set(err, ERR_NOT_FOUND, "the path is too long");
@@ -90,18 +100,18 @@ static void close_file(FileSink *s)
 void file_sink_free(FileSink *s)
 {
     if (!s) return;
-    if (s->open && is_replaced(s)) (void)unlink(s->temporary);
+    if (s->open && is_replaced(s)) (void)unlink(s->replaced.temporary);
     close_file(s);
     buf_done(&s->out);
     buf_done(&s->header);
-    buf_done(&s->seen);
+    buf_done(&s->owner.seen);
     sink_parts_done(&s->parts);
     mem_free(s);
 }
 
 void file_sink_share(FileSink *s)
 {
-    s->shared = true;
+    s->owner.shared = true;
 }
 
 void file_sink_cancel(FileSink *s)
@@ -140,7 +150,7 @@ static Status check_owner(const FileSink *s, const FileJournal *journal, Err *er
 /* The file itself may be refused rows': then the topic's parts are not kept here. */
 static bool has_parts(const FileSink *s)
 {
-    return s->append && !s->shared && s->req->topic.len > 0;
+    return s->append && !s->owner.shared && s->req->topic.len > 0;
 }
 
 static Status position_of(FileSink *s, FileJournal *journal, Position *ret_position, Err *err)
@@ -154,10 +164,10 @@ static Status position_of(FileSink *s, FileJournal *journal, Position *ret_posit
         }
         return OK;
     }
-    s->looked = true;
-    buf_clear(&s->seen);
+    s->owner.looked = true;
+    buf_clear(&s->owner.seen);
     if (!journal->name.len || !journal->position.len) return OK;
-    TRY(buf_append(&s->seen, journal->position, err));
+    TRY(buf_append(&s->owner.seen, journal->position, err));
     return position_parse(journal->position, ret_position, err);
 }
 
@@ -175,7 +185,9 @@ static Status check_fence(const FileSink *s, const FileJournal *journal, Err *er
 {
     TRY(check_owner(s, journal, err));
     Str position = journal->name.len ? journal->position : STR_NULL;
-    if (has_parts(s) || s->shared || !s->looked || str_eq(position, buf_str(&s->seen))) return OK;
+    if (has_parts(s) || s->owner.shared || !s->owner.looked ||
+        str_eq(position, buf_str(&s->owner.seen)))
+        return OK;
     (void)err_set(err, ERR_FENCED, "another run of \"%.*s\" has appended to it meanwhile",
                   STR_ARG(s->req->pipeline));
     return err_hint(err, "nothing was written; run again, and let one run at a time");
@@ -190,13 +202,13 @@ static Status begin_append(FileSink *s, Err *err)
     CLEANUP(file_close_p) int fd = -1;
     int64_t length = 0, size = 0;
     s->staged = 0;
-    if (s->checked) return OK;
+    if (s->owner.checked) return OK;
     TRY(file_open(str_from(s->path), O_RDWR | O_CREAT, 0666, &fd, err));
     TRY(file_journal_load(s->path, &journal, err));
     TRY(file_journal_counts(s->path, &journal, fd, &length, &size, err));
     if (flock(fd, LOCK_SH | LOCK_NB) != 0 && errno != EWOULDBLOCK)
         return file_lock_error(errno, err);
-    s->checked = true;
+    s->owner.checked = true;
     return OK;
 }
 
@@ -208,8 +220,9 @@ static Str folder_of(const char *path)
 
 static Status begin_replace(FileSink *s, Err *err)
 {
-    if (!realpath(s->path, s->place)) memcpy(s->place, s->path, sizeof s->place);
-    return file_temporary_make(s->place, s->temporary, &s->fd, err);
+    if (!realpath(s->path, s->replaced.place))
+        memcpy(s->replaced.place, s->path, sizeof s->replaced.place);
+    return file_temporary_make(s->replaced.place, s->replaced.temporary, &s->fd, err);
 }
 
 Status file_sink_begin(FileSink *s, int64_t cycle, Str header, Err *err)
@@ -315,8 +328,8 @@ static Status append_all(FileSink *s, int fd, int64_t *ret_rows, int64_t *length
 static Status format_position(FileSink *s, const FileJournal *journal, const Position *position,
                               const SinkRun *run, Err *err)
 {
-    buf_clear(&s->seen);
-    if (!run->keep) return position_format(position, &s->seen, err);
+    buf_clear(&s->owner.seen);
+    if (!run->keep) return position_format(position, &s->owner.seen, err);
     Position now, kept = *position; /* borrowed */
     CLEANUP(buf_done) Buf samples = buf_make(SAMPLES_MAX);
     position_init(&now);
@@ -325,7 +338,7 @@ static Status format_position(FileSink *s, const FileJournal *journal, const Pos
         status = run->keep(run->keep_arg, position, buf_str(&now.samples), &samples, err);
     }
     kept.samples = samples;
-    if (status == OK) status = position_format(&kept, &s->seen, err);
+    if (status == OK) status = position_format(&kept, &s->owner.seen, err);
     position_done(&now);
     return status;
 }
@@ -346,14 +359,14 @@ static Status keep_state(FileSink *s, FileJournal *journal, const Position *posi
     }
     TRY(format_position(s, journal, position, run, err));
     journal->name = owner;
-    journal->position = buf_str(&s->seen);
+    journal->position = buf_str(&s->owner.seen);
     return OK;
 }
 
 /* Refused rows of a pipeline, whose run is not published yet. */
 static bool are_rejects(const FileSink *s, const SinkRun *run)
 {
-    return s->shared && !s->req->pipeline.len && run->run_id.len > 0;
+    return s->owner.shared && !s->req->pipeline.len && run->run_id.len > 0;
 }
 
 /* Something is to be appended; a header only where nothing is there yet. */
@@ -504,7 +517,7 @@ static Status mark_replaced(const FileSink *s, Err *err)
 static void keep_mode(const FileSink *s)
 {
     struct stat info;
-    if (stat(s->place, &info) != 0 || !S_ISREG(info.st_mode)) return;
+    if (stat(s->replaced.place, &info) != 0 || !S_ISREG(info.st_mode)) return;
     IGNORE(fchown(s->fd, info.st_uid, info.st_gid));
     IGNORE(fchmod(s->fd, info.st_mode & 07777));
 }
@@ -522,7 +535,7 @@ static Status commit_replace(FileSink *s, Err *err)
         TRY(mark_replaced(s, err));
     }
     keep_mode(s);
-    TRY(file_rename(str_from(s->temporary), str_from(s->place), err));
+    TRY(file_rename(str_from(s->replaced.temporary), str_from(s->replaced.place), err));
     return appended ? file_journal_remove(s->path, err) : OK;
 }
 
@@ -595,6 +608,6 @@ Status file_sink_abort(FileSink *s, Err *err UNUSED)
     if (!s->open) return OK;
     bool replaced = is_replaced(s);
     close_file(s);
-    if (replaced) (void)unlink(s->temporary);
+    if (replaced) (void)unlink(s->replaced.temporary);
     return OK;
 }

@@ -39,11 +39,11 @@ static void check_world(const FaultWorld *w, const FlowResult *result, const cha
         assert_int_equal(w->position[part], w->rows);
         assert_int_equal(w->settled[part], w->rows);
     }
-    assert_int_equal(w->written_after_loss, 0);
-    assert_int_equal(result->ledger.loaded, committed - w->rival_rows);
+    assert_int_equal(w->tally.written_after_loss, 0);
+    assert_int_equal(result->ledger.loaded, committed - w->tally.rival_rows);
     assert_int_equal(result->gap, 0);
     assert_int_equal(result->ledger.rejected, rejected);
-    assert_int_equal(result->ledger.extracted, committed - w->rival_rows + rejected);
+    assert_int_equal(result->ledger.extracted, committed - w->tally.rival_rows + rejected);
 }
 
 static void run_trial(const Trial *trial, uint64_t seed, FaultWorld *world)
@@ -136,8 +136,9 @@ static void test_every_row_exactly_once(void **state)
         for (uint64_t seed = 1; seed <= seeds; seed++) {
             FaultWorld world;
             run_trial(&TRIALS[i], seed, &world);
-            happened += world.revokes + world.losts + world.unknowns + world.stalls;
-            happened += world.agains + world.fenced;
+            happened +=
+                world.tally.revokes + world.tally.losts + world.tally.unknowns + world.tally.stalls;
+            happened += world.tally.agains + world.tally.fenced;
             fault_world_done(&world);
         }
         const FaultOdds *odds = &TRIALS[i].odds;
@@ -175,7 +176,7 @@ static void test_what_the_sink_has_is_a_gap(void **state)
     assert_int_equal(flow_run(&spec, &result, &err), FAIL);
     assert_non_null(strstr(err.message, "the target has them up to 100"));
     assert_int_equal(result.gap, 1);
-    assert_int_equal(world.commits, 0);
+    assert_int_equal(world.tally.commits, 0);
     assert_int_equal(world.committed[0][99], 1);
     flow_result_done(&result);
     source_close(source);
@@ -203,7 +204,7 @@ static void test_a_refused_row_ends_the_run_where_none_is_allowed(void **state)
     assert_int_equal(flow_run(&spec, &result, &err), FAIL);
     assert_int_equal(err.kind, ERR_DATA);
     assert_non_null(strstr(err.message, "malformed"));
-    assert_int_equal(world.commits, 0);
+    assert_int_equal(world.tally.commits, 0);
     flow_result_done(&result);
     source_close(source);
     sink_close(sink);

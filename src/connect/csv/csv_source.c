@@ -9,6 +9,18 @@
 enum { CSV_BATCH_LEAST = 64 << 10 };
 static const char NOT_UTF8[] = "not UTF-8";
 
+/* The rows of the chunk that are read. */
+typedef struct CsvRows {
+    int64_t *first_fields;
+    int64_t *numbers;
+    uint64_t *bad;   /* bit per row: a value did not fit */
+    uint64_t *valid; /* bits of the column at hand */
+    int64_t capacity;
+    bool not_utf8; /* the chunk is not, as a whole */
+    int64_t
+        next_quote; /* in the chunk, at or after the row looked at; its size when there is none */
+} CsvRows;
+
 typedef struct CsvSource {
     Source source;
     CsvOptions options;
@@ -20,15 +32,8 @@ typedef struct CsvSource {
     bool refused_ready;
     int64_t rows_found; /* by inference; -1 unknown */
     int64_t ordinal, seq, given;
-    int64_t *rows; /* rows of the chunk that are read, their first fields */
-    int64_t *row_numbers;
-    uint64_t *bad;   /* bit per read row: a value did not fit */
-    uint64_t *valid; /* bits of the column at hand */
-    int64_t row_capacity;
-    bool not_utf8; /* the chunk is not, as a whole */
-    int64_t
-        next_quote; /* in the chunk, at or after the row looked at; its size when there is none */
-    Buf unquoted;   /* a field with its doubled quotes made single */
+    CsvRows rows;
+    Buf unquoted; /* a field with its doubled quotes made single */
     _Atomic bool cancelled;
 } CsvSource;
 
@@ -118,12 +123,12 @@ static bool row_has_quote(CsvSource *self, Str row)
 {
     const char *data = (const char *)self->chunks.chunk->data;
     int64_t start = row.ptr - data;
-    if (self->next_quote < start) {
+    if (self->rows.next_quote < start) {
         int64_t left = self->chunks.scan.used - start;
         const char *quote = left > 0 ? memchr(row.ptr, '"', (size_t)left) : NULL;
-        self->next_quote = quote ? quote - data : INT64_MAX;
+        self->rows.next_quote = quote ? quote - data : INT64_MAX;
     }
-    return self->next_quote < start + row.len;
+    return self->rows.next_quote < start + row.len;
 }
 
 /* The column whose field is not UTF-8. */
@@ -158,7 +163,7 @@ static const char *shape_mistake(CsvSource *self, int64_t row, char text[128], S
             }
         }
     }
-    if (self->not_utf8 && !str_is_utf8(whole)) {
+    if (self->rows.not_utf8 && !str_is_utf8(whole)) {
         *ret_column = not_utf8_column(self, first, count);
         return NOT_UTF8;
     }
@@ -176,9 +181,9 @@ static Status value_mistake(CsvSource *self, int32_t column, int64_t at, Str tex
     (void)snprintf(reason, sizeof reason, "\"%.*s\" is not %s%s%s",
                    STR_ARG(str_slice(text, 0, 200)), type_name(field->type), dated ? ": " : "",
                    readings);
-    if (bit_get((const uint8_t *)self->bad, at)) return OK;
-    bit_set((uint8_t *)self->bad, at);
-    return refuse(self, self->row_numbers[at], self->ordinal + self->row_numbers[at], field->name,
+    if (bit_get((const uint8_t *)self->rows.bad, at)) return OK;
+    bit_set((uint8_t *)self->rows.bad, at);
+    return refuse(self, self->rows.numbers[at], self->ordinal + self->rows.numbers[at], field->name,
                   reason, err);
 }
 
@@ -238,7 +243,7 @@ static bool read_plain_texts(const CsvSource *self, int32_t column, int64_t rows
     const CsvChunks *c = &self->chunks;
     const char *base = (const char *)c->chunk->data;
     const uint32_t *ends = c->scan.ends;
-    const int64_t *firsts = self->rows;
+    const int64_t *firsts = self->rows.first_fields;
     TextView *views = (TextView *)(void *)self->builders[column].data->data;
     bool trim = column + 1 == self->schema->count && c->scan.newline == '\n';
     int64_t nulls = 0;
@@ -276,11 +281,11 @@ static Status read_texts_at_once(CsvSource *self, int32_t column, int64_t rows, 
     int64_t nulls = 0;
     *ret_done = rows > 0 && b->length == 0 && !self->options.has_null &&
                 self->chunks.chunk->size <= INT32_MAX &&
-                read_plain_texts(self, column, rows, heap, self->valid, &nulls);
+                read_plain_texts(self, column, rows, heap, self->rows.valid, &nulls);
     if (!*ret_done) return OK;
     if (nulls) {
         TRY(builder_valid(b, err));
-        memcpy(b->valid->data, self->valid, (size_t)((rows + 63) / 64) * 8);
+        memcpy(b->valid->data, self->rows.valid, (size_t)((rows + 63) / 64) * 8);
     }
     b->length = rows;
     b->null_count = nulls;
@@ -301,7 +306,7 @@ static Status read_texts(CsvSource *self, int32_t column, int64_t rows, Err *err
     TRY(read_texts_at_once(self, column, rows, heap, &done, err));
     if (done) return OK;
     for (int64_t at = 0; at < rows; at++) {
-        CsvField field = csv_field(c, self->rows[at] + column, last);
+        CsvField field = csv_field(c, self->rows.first_fields[at] + column, last);
         Str text = field.text;
         if (field_is_null(self, &field)) {
             TRY(builder_null(b, err));
@@ -325,7 +330,7 @@ static Status read_column(CsvSource *self, int32_t column, int64_t rows, Err *er
     if (b->type == TYPE_TEXT) return read_texts(self, column, rows, err);
     TRY(builder_reserve(b, rows, err));
     for (int64_t at = 0; at < rows; at++) {
-        CsvField field = csv_field(c, self->rows[at] + column, last);
+        CsvField field = csv_field(c, self->rows.first_fields[at] + column, last);
         Str text = field.text;
         if (field_is_null(self, &field)) {
             TRY(builder_null(b, err));
@@ -345,17 +350,17 @@ static Status read_column(CsvSource *self, int32_t column, int64_t rows, Err *er
 
 static Status rows_reserve(CsvSource *self, int64_t rows, Err *err)
 {
-    if (rows <= self->row_capacity) return OK;
-    mem_free(self->rows);
-    mem_free(self->row_numbers);
-    mem_free(self->bad);
-    mem_free(self->valid);
-    self->rows = mem_array(rows, 8);
-    self->valid = mem_array(rows / 64 + 1, 8);
-    self->row_numbers = mem_array(rows, 8);
-    self->bad = mem_array(rows / 64 + 1, 8);
-    self->row_capacity = rows;
-    bool all = self->rows && self->row_numbers && self->bad && self->valid;
+    if (rows <= self->rows.capacity) return OK;
+    mem_free(self->rows.first_fields);
+    mem_free(self->rows.numbers);
+    mem_free(self->rows.bad);
+    mem_free(self->rows.valid);
+    self->rows.first_fields = mem_array(rows, 8);
+    self->rows.valid = mem_array(rows / 64 + 1, 8);
+    self->rows.numbers = mem_array(rows, 8);
+    self->rows.bad = mem_array(rows / 64 + 1, 8);
+    self->rows.capacity = rows;
+    bool all = self->rows.first_fields && self->rows.numbers && self->rows.bad && self->rows.valid;
     return all ? OK : err_memory(err);
 }
 
@@ -366,7 +371,7 @@ static inline bool row_is_plain(CsvSource *self, int64_t row, int64_t *ret_first
     int64_t first = row ? (int64_t)scan->row_ends[row - 1] : 0, next = scan->row_ends[row];
     *ret_first = first;
     if (next - first != self->schema->count || next - first < 2) return false;
-    if (scan->nul || self->not_utf8) return false;
+    if (scan->nul || self->rows.not_utf8) return false;
     if (!scan->quotes) return true;
     int64_t start = csv_scan_start(scan, first), end = scan->ends[next - 1];
     const char *data = (const char *)self->chunks.chunk->data;
@@ -378,14 +383,14 @@ static Status choose_rows(CsvSource *self, int64_t *ret_rows, Err *err)
 {
     CsvChunks *c = &self->chunks;
     TRY(rows_reserve(self, c->scan.row_count, err));
-    memset(self->bad, 0, (size_t)(c->scan.row_count / 64 + 1) * 8);
-    self->not_utf8 =
+    memset(self->rows.bad, 0, (size_t)(c->scan.row_count / 64 + 1) * 8);
+    self->rows.not_utf8 =
         c->scan.non_ascii && !str_is_utf8(str_make((const char *)c->chunk->data, c->scan.used));
-    self->next_quote = -1;
+    self->rows.next_quote = -1;
     int64_t chosen = 0;
     for (int64_t row = c->file_start && self->options.header; row < c->scan.row_count; row++) {
-        if (LIKELY(row_is_plain(self, row, &self->rows[chosen]))) {
-            self->row_numbers[chosen++] = row;
+        if (LIKELY(row_is_plain(self, row, &self->rows.first_fields[chosen]))) {
+            self->rows.numbers[chosen++] = row;
             continue;
         }
         if (self->schema->count > 1 && csv_row_is_empty(c, row)) continue;
@@ -396,8 +401,8 @@ static Status choose_rows(CsvSource *self, int64_t *ret_rows, Err *err)
             TRY(refuse(self, row, self->ordinal + row, column, mistake, err));
             continue;
         }
-        (void)csv_row_fields(c, row, &self->rows[chosen]);
-        self->row_numbers[chosen++] = row;
+        (void)csv_row_fields(c, row, &self->rows.first_fields[chosen]);
+        self->rows.numbers[chosen++] = row;
     }
     *ret_rows = chosen;
     return OK;
@@ -409,12 +414,12 @@ static Status drop_bad(CsvSource *self, Batch **batch, Err *err)
     bool any = false;
     int64_t words = ((*batch)->rows + 63) / 64;
     for (int64_t i = 0; i < words; i++) {
-        any |= self->bad[i] != 0;
-        self->bad[i] = ~self->bad[i];
+        any |= self->rows.bad[i] != 0;
+        self->rows.bad[i] = ~self->rows.bad[i];
     }
     if (!any) return OK;
     Batch *good = NULL;
-    TRY(batch_filter(*batch, (const uint8_t *)self->bad, &good, err));
+    TRY(batch_filter(*batch, (const uint8_t *)self->rows.bad, &good, err));
     batch_unref(*batch);
     *batch = good;
     return OK;
@@ -466,7 +471,7 @@ static int64_t csv_source_line(const Source *source, const Batch *batch, int64_t
 {
     const CsvSource *self = SOURCE_SELF(const CsvSource, CSV_SOURCE_OPS, source);
     int64_t at = batch_ordinal(batch, row) - batch->span.first;
-    return csv_row_line(&self->chunks, self->row_numbers[at]);
+    return csv_row_line(&self->chunks, self->rows.numbers[at]);
 }
 
 static void csv_source_cancel(Source *source)
@@ -485,10 +490,10 @@ static void csv_source_close(Source *source)
     csv_chunks_done(&self->chunks);
     file_source_free(self->files);
     schema_unref(self->schema);
-    mem_free(self->rows);
-    mem_free(self->row_numbers);
-    mem_free(self->bad);
-    mem_free(self->valid);
+    mem_free(self->rows.first_fields);
+    mem_free(self->rows.numbers);
+    mem_free(self->rows.bad);
+    mem_free(self->rows.valid);
     buf_done(&self->unquoted);
     mem_free(self);
 }

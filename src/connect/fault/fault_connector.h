@@ -27,6 +27,14 @@ typedef struct FaultOdds {
     int32_t behind; /* the source: it begins before where the sink says. A mistake: must be found */
 } FaultOdds;
 
+/* What happened. */
+typedef struct FaultTally {
+    int64_t commits, aborts, revokes, losts, unknowns, stalls, agains;
+    int64_t rivals, rival_rows; /* rows that another process committed */
+    int64_t fenced;             /* commits that were refused */
+    int64_t written_after_loss; /* rows written of a part that was given back: must be 0 */
+} FaultTally;
+
 /* The world of one test: the rows of each part, and what was committed of them. Row i of a part
  * holds (part, i). Locked by mutex: source and sink run on different threads. */
 typedef struct FaultWorld {
@@ -50,10 +58,7 @@ typedef struct FaultWorld {
     int64_t position[FAULT_PARTS_MAX]; /* committed with the rows */
     int64_t fence[FAULT_PARTS_MAX];    /* how often it was taken over */
     int64_t settled[FAULT_PARTS_MAX];  /* what the source was told */
-    int64_t commits, aborts, revokes, losts, unknowns, stalls, agains;
-    int64_t rivals, rival_rows; /* rows that another process committed */
-    int64_t fenced;             /* commits that were refused */
-    int64_t written_after_loss; /* rows written of a part that was given back: must be 0 */
+    FaultTally tally;
 } FaultWorld;
 
 MUST_USE Status fault_world_init(FaultWorld *world, uint64_t seed, int32_t parts, int64_t rows,

@@ -53,7 +53,7 @@ static Status fault_sink_port(Sink *sink UNUSED, SinkPortKind kind, Str name UNU
 static Status stall(FaultSink *self, Err *err)
 {
     FaultWorld *w = self->world;
-    w->stalls++;
+    w->tally.stalls++;
     int64_t end_ns = clock_mono_ns() + 2 * w->revoke_after_ns;
     while (!atomic_load(&self->cancelled) && clock_mono_ns() < end_ns) {
         (void)thread_cond_wait(&self->cancel_cond, &w->mutex, end_ns);
@@ -133,8 +133,8 @@ static void rival(FaultWorld *w)
     int64_t rows = fault_dice(w, FAULT_RIVAL_ROWS);
     if (w->rows - w->position[part] <= rows) return;
     w->fence[part]++;
-    w->rivals++;
-    w->rival_rows += rows;
+    w->tally.rivals++;
+    w->tally.rival_rows += rows;
     for (int64_t i = 0; i < rows; i++) w->committed[part][w->position[part]++]++;
 }
 
@@ -172,7 +172,7 @@ static Status write_locked(FaultSink *self, const Batch *batch, Err *err)
         FaultRow row = {.part = (int32_t)column_int64(&batch->columns[0])[i],
                         .row = column_int64(&batch->columns[1])[i]};
         /* A part that was given back has a new epoch: rows of the old one may not come. */
-        w->written_after_loss += !w->revoking && batch->epoch < w->epoch[row.part];
+        w->tally.written_after_loss += !w->revoking && batch->epoch < w->epoch[row.part];
         TRY(row_add(self, row, err));
     }
     return OK;
@@ -242,7 +242,7 @@ static void make_visible(FaultSink *self, const Position *position)
         const SinkPart *part = &self->parts.items[i];
         if (part->moves >= 0) w->position[part->part] = part->moves;
     }
-    w->commits++;
+    w->tally.commits++;
     self->count = 0;
     sink_parts_end(&self->parts, true);
 }
@@ -254,7 +254,7 @@ static Status fault_sink_commit(Sink *sink, const Position *position, const Sink
     FaultWorld *w = self->world;
     pthread_mutex_lock(&w->mutex);
     if (fault_happens(w, w->odds.again)) {
-        w->agains++;
+        w->tally.agains++;
         pthread_mutex_unlock(&w->mutex);
         *ret_result = COMMIT_AGAIN;
         return OK;
@@ -265,7 +265,7 @@ static Status fault_sink_commit(Sink *sink, const Position *position, const Sink
     }
     rival(w);
     if (w->asks && !held_now(self, position, run)) {
-        w->fenced++;
+        w->tally.fenced++;
         pthread_mutex_unlock(&w->mutex);
         *ret_result = COMMIT_FENCED;
         return OK;
@@ -276,7 +276,7 @@ static Status fault_sink_commit(Sink *sink, const Position *position, const Sink
     if (fault_happens(w, w->odds.pending)) *ret_result = COMMIT_PENDING;
     if (fault_happens(w, w->odds.unknown)) {
         *ret_result = COMMIT_UNKNOWN;
-        w->unknowns++;
+        w->tally.unknowns++;
     }
     make_visible(self, position);
     pthread_mutex_unlock(&w->mutex);
@@ -298,7 +298,7 @@ static Status fault_sink_abort(Sink *sink, Err *err UNUSED)
 {
     FaultSink *self = SINK_SELF(FaultSink, FAULT_SINK_OPS, sink);
     pthread_mutex_lock(&self->world->mutex);
-    self->world->aborts++;
+    self->world->tally.aborts++;
     self->count = 0;
     atomic_store(&self->cancelled, false); /* what was cancelled ends until it is undone */
     sink_parts_end(&self->parts, false);

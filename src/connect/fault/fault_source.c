@@ -68,8 +68,8 @@ static void take_away(FaultSource *self, int32_t part, bool lost, SourceEvent *e
     w->assigned[part] = false;
     self->asked = 0;
     w->revoking = w->epoch[part];
-    w->revokes += !lost;
-    w->losts += lost;
+    w->tally.revokes += !lost;
+    w->tally.losts += lost;
     self->parts[0] = part;
     *event = (SourceEvent){.kind = lost ? SOURCE_LOST : SOURCE_REVOKE,
                            .epoch = w->epoch[part],

@@ -47,17 +47,19 @@ static Status unassign_list(KafkaSource *self, rd_kafka_topic_partition_list_t *
 
 static void pending_clear(KafkaSource *self)
 {
-    if (self->pending) rd_kafka_topic_partition_list_destroy(self->pending);
-    self->pending = NULL;
-    self->asked = self->answered = self->again = false;
+    if (self->pending.list) rd_kafka_topic_partition_list_destroy(self->pending.list);
+    self->pending.list = NULL;
+    self->pending.phase = KAFKA_PENDING_NONE;
+    self->pending.again = false;
 }
 
 static void pending_set(KafkaSource *self, rd_kafka_topic_partition_list_t *list, bool assign)
 {
-    self->pending_ask_ns = clock_mono_ns();
-    self->pending_until_ns = self->pending_ask_ns + COMMITTED_NS;
-    self->pending = list;
-    self->pending_assign = assign;
+    self->pending.ask_ns = clock_mono_ns();
+    self->pending.until_ns = self->pending.ask_ns + COMMITTED_NS;
+    self->pending.list = list;
+    self->pending.phase = KAFKA_PENDING_TOLD;
+    self->pending.assign = assign;
 }
 
 void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
@@ -75,7 +77,7 @@ void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
     pending_clear(self);
     atomic_fetch_add(&self->rebalances, 1);
     pending_set(self, rd_kafka_topic_partition_list_copy(list), assign);
-    self->pending_lost = !assign && rd_kafka_assignment_lost(rk);
+    self->pending.lost = !assign && rd_kafka_assignment_lost(rk);
 }
 
 /* ---- where to read from ---- */
@@ -93,7 +95,7 @@ static bool chooses_start(const KafkaSource *self)
 
 static bool is_open(const KafkaSource *self, const rd_kafka_topic_partition_t *item)
 {
-    return item->offset < 0 && position_next(&self->from, item->partition) < 0;
+    return item->offset < 0 && position_next(&self->begin.from, item->partition) < 0;
 }
 
 /* The number that offsets of the list bear; 0: none of them does. */
@@ -115,18 +117,19 @@ static int32_t noted_parts(const rd_kafka_topic_partition_list_t *list)
 static int32_t first_parts(const KafkaSource *self, const rd_kafka_topic_partition_list_t *all)
 {
     int32_t parts = noted_parts(all);
-    return parts > 0 || self->from.count > 0 ? parts : INT32_MAX;
+    return parts > 0 || self->begin.from.count > 0 ? parts : INT32_MAX;
 }
 
 /* What the group keeps of all partitions of the topic; the caller destroys *ret_all. */
 static Status ask_all(KafkaSource *self, rd_kafka_topic_partition_list_t **ret_all, bool *ret_known,
                       Err *err)
 {
-    TRY(kafka_client_reach(&self->client, self->topic.ptr, KAFKA_REACH_MS, &self->topic_parts,
+    TRY(kafka_client_reach(&self->client, self->topic.ptr, KAFKA_REACH_MS, &self->begin.topic_parts,
                            err));
-    rd_kafka_topic_partition_list_t *all = rd_kafka_topic_partition_list_new(self->topic_parts);
+    rd_kafka_topic_partition_list_t *all =
+        rd_kafka_topic_partition_list_new(self->begin.topic_parts);
     if (!all) return err_memory(err);
-    for (int32_t i = 0; i < self->topic_parts; i++) {
+    for (int32_t i = 0; i < self->begin.topic_parts; i++) {
         (void)rd_kafka_topic_partition_list_add(all, self->topic.ptr, i);
     }
     if (kafka_ask_committed(self, all, ret_known, err) != OK) {
@@ -142,8 +145,8 @@ static Status ask_first(KafkaSource *self, bool *ret_known, Err *err)
     rd_kafka_topic_partition_list_t *all = NULL;
     TRY(ask_all(self, &all, ret_known, err));
     if (*ret_known) {
-        self->first_parts = first_parts(self, all);
-        int32_t parts = self->first_parts < self->topic_parts ? self->first_parts : all->cnt;
+        self->begin.first_parts = first_parts(self, all);
+        int32_t parts = self->begin.first_parts < self->begin.topic_parts ? self->begin.first_parts : all->cnt;
         atomic_store(&self->handle.first_parts, parts);
     }
     rd_kafka_topic_partition_list_destroy(all);
@@ -157,14 +160,14 @@ static Status ask_orphans(KafkaSource *self, const rd_kafka_topic_partition_list
     bool suspect = false;
     for (int i = 0; i < list->cnt; i++) {
         suspect |=
-            list->elems[i].offset < 0 && position_next(&self->from, list->elems[i].partition) > 0;
+            list->elems[i].offset < 0 && position_next(&self->begin.from, list->elems[i].partition) > 0;
     }
-    self->group_empty = false;
+    self->begin.group_empty = false;
     if (!suspect || !self->source.req->kept || self->place.embedded) return OK;
     rd_kafka_topic_partition_list_t *all = NULL;
     TRY(ask_all(self, &all, ret_known, err));
-    self->group_empty = *ret_known;
-    for (int i = 0; i < all->cnt; i++) self->group_empty &= all->elems[i].offset < 0;
+    self->begin.group_empty = *ret_known;
+    for (int i = 0; i < all->cnt; i++) self->begin.group_empty &= all->elems[i].offset < 0;
     rd_kafka_topic_partition_list_destroy(all);
     return OK;
 }
@@ -220,14 +223,14 @@ static Status not_there(const KafkaSource *self, int32_t partition, int64_t star
 static bool is_orphan(const KafkaSource *self, int32_t partition, int64_t committed, int64_t low,
                       int64_t high)
 {
-    int64_t kept = position_next(&self->from, partition);
-    return self->group_empty && committed < 0 && kept > low &&
+    int64_t kept = position_next(&self->begin.from, partition);
+    return self->begin.group_empty && committed < 0 && kept > low &&
            kept <= high; /* what is after the end is named as that */
 }
 
 static Status made_again(const KafkaSource *self, int32_t partition, Err *err)
 {
-    long long start = position_next(&self->from, partition);
+    long long start = position_next(&self->begin.from, partition);
     Str group = self->place.group;
     (void)err_set(err, ERR_NOT_FOUND,
                   "topic %.*s, partition %d: the target has it read up to offset %lld, but the "
@@ -255,7 +258,7 @@ Status kafka_offset_error(KafkaSource *self, int32_t partition, int64_t offset, 
  * neither is known. */
 static int64_t first_offset(const KafkaSource *self, int32_t partition, int64_t committed)
 {
-    int64_t from = position_next(&self->from, partition);
+    int64_t from = position_next(&self->begin.from, partition);
     if (from < 0) return committed;
     return self->parts.ever && !self->source.req->asks ? int64_max(from, committed) : from;
 }
@@ -268,7 +271,7 @@ static Status take_part(KafkaSource *self, rd_kafka_topic_partition_t *item, Err
     TRY(kafka_client_code(&self->client, code, "the ends of a partition", err));
     int64_t committed = item->offset >= 0 ? item->offset : -1;
     int64_t start = first_offset(self, item->partition, committed);
-    bool first = item->partition < self->first_parts;
+    bool first = item->partition < self->begin.first_parts;
     if (start < 0 && first && self->place.tail > 0) start = int64_max(low, high - self->place.tail);
     if (start < 0) start = first && self->place.latest ? high : low;
     if (start < low) return gone_already(self, item->partition, start, low, err);
@@ -291,7 +294,7 @@ static void lead_queue(KafkaSource *self, int32_t partition)
     rd_kafka_queue_t *queue =
         rd_kafka_queue_get_partition(self->client.rk, self->topic.ptr, partition);
     if (!queue) return;
-    rd_kafka_queue_forward(queue, self->data);
+    rd_kafka_queue_forward(queue, self->queues.data);
     rd_kafka_queue_destroy(queue);
 }
 
@@ -339,14 +342,14 @@ static Status take_parts(KafkaSource *self, rd_kafka_topic_partition_list_t *lis
     for (int i = 0; i < list->cnt; i++) {
         bool first = is_open(self, &list->elems[i]) &&
                      (self->source.req->kept ||
-                      (chooses_start(self) && list->elems[i].partition < self->first_parts));
+                      (chooses_start(self) && list->elems[i].partition < self->begin.first_parts));
         TRY(take_part(self, &list->elems[i], err));
         lead_queue(self, list->elems[i].partition);
         if (!first) continue;
         TRY(kafka_offset_add(starts, &self->handle, list->elems[i].partition, list->elems[i].offset,
                              err));
     }
-    TRY(self->again ? assign_again(self, list, err) : assign_list(self, list, err));
+    TRY(self->pending.again ? assign_again(self, list, err) : assign_list(self, list, err));
     return starts->cnt > 0 ? kafka_commit_list(self, starts, true, err) : OK;
 }
 
@@ -355,7 +358,7 @@ static Status take_over(KafkaSource *self, rd_kafka_topic_partition_list_t *list
     rd_kafka_topic_partition_list_t *starts =
         rd_kafka_topic_partition_list_new(list->cnt > 0 ? list->cnt : 1);
     if (!starts) return err_memory(err);
-    if (!self->asked) self->epoch++;
+    if (self->pending.phase < KAFKA_PENDING_ASKED) self->epoch++;
     Status status = take_parts(self, list, starts, err);
     rd_kafka_topic_partition_list_destroy(starts);
     TRY(status);
@@ -394,8 +397,8 @@ static rd_kafka_topic_partition_list_t *list_new(const KafkaSource *self)
 static void event_of_pending(KafkaSource *self, SourceEventKind kind, SourceEvent *ret_event)
 {
     int32_t count = 0;
-    for (int i = 0; i < self->pending->cnt && count < KAFKA_PARTS_MAX; i++) {
-        self->event_parts[count++] = self->pending->elems[i].partition;
+    for (int i = 0; i < self->pending.list->cnt && count < KAFKA_PARTS_MAX; i++) {
+        self->event_parts[count++] = self->pending.list->elems[i].partition;
     }
     *ret_event = (SourceEvent){.kind = kind,
                                .epoch = self->epoch,
@@ -409,18 +412,21 @@ static void event_of_pending(KafkaSource *self, SourceEventKind kind, SourceEven
  * meanwhile. */
 static Status assignment_event(KafkaSource *self, SourceEvent *ret_event, bool *ret_told, Err *err)
 {
-    bool known = false, asks = self->source.req->asks && self->pending->cnt > 0;
-    if (asks && !self->asked) {
-        self->asked = *ret_told = true;
+    bool known = false, asks = self->source.req->asks && self->pending.list->cnt > 0;
+    if (asks && self->pending.phase == KAFKA_PENDING_TOLD) {
+        self->pending.phase = KAFKA_PENDING_ASKED;
+        *ret_told = true;
         self->epoch++;
         event_of_pending(self, SOURCE_ASSIGN, ret_event);
         return OK;
     }
-    if ((asks && !self->answered) || clock_mono_ns() < self->pending_ask_ns) return OK;
-    TRY(ask_start(self, self->pending, &known, err));
-    self->pending_ask_ns = clock_mono_ns() + COMMITTED_PAUSE_NS;
+    if ((asks && self->pending.phase != KAFKA_PENDING_ANSWERED) ||
+        clock_mono_ns() < self->pending.ask_ns)
+        return OK;
+    TRY(ask_start(self, self->pending.list, &known, err));
+    self->pending.ask_ns = clock_mono_ns() + COMMITTED_PAUSE_NS;
     if (!known) return OK;
-    TRY(take_over(self, self->pending, err));
+    TRY(take_over(self, self->pending.list, err));
     *ret_told = !asks;
     if (!asks) event_of_pending(self, SOURCE_ASSIGN, ret_event);
     pending_clear(self);
@@ -442,7 +448,7 @@ static Status fenced_event(KafkaSource *self, SourceEvent *ret_event, bool *ret_
         (void)rd_kafka_topic_partition_list_add(list, self->topic.ptr, i);
     }
     pending_set(self, list, true);
-    self->again = true;
+    self->pending.again = true;
     Status status = kafka_is_member(self, list, &member, err);
     if (status == OK && member) return assignment_event(self, ret_event, ret_told, err);
     pending_clear(self);
@@ -452,25 +458,26 @@ static Status fenced_event(KafkaSource *self, SourceEvent *ret_event, bool *ret_
 Status kafka_assignment_event(KafkaSource *self, SourceEvent *ret_event, bool *ret_told, Err *err)
 {
     *ret_told = false;
-    if (!self->pending) return fenced_event(self, ret_event, ret_told, err);
-    if (self->pending_assign) return assignment_event(self, ret_event, ret_told, err);
-    if (self->asked) return OK;
-    self->asked = *ret_told = true;
-    event_of_pending(self, self->pending_lost ? SOURCE_LOST : SOURCE_REVOKE, ret_event);
+    if (!self->pending.list) return fenced_event(self, ret_event, ret_told, err);
+    if (self->pending.assign) return assignment_event(self, ret_event, ret_told, err);
+    if (self->pending.phase != KAFKA_PENDING_TOLD) return OK;
+    self->pending.phase = KAFKA_PENDING_ASKED;
+    *ret_told = true;
+    event_of_pending(self, self->pending.lost ? SOURCE_LOST : SOURCE_REVOKE, ret_event);
     return OK;
 }
 
 Status kafka_assignment_begin(KafkaSource *self, int64_t epoch, const Position *from, Err *err)
 {
-    bool asked = self->pending && self->pending_assign && self->asked && !self->answered;
+    bool asked = self->pending.assign && self->pending.phase == KAFKA_PENDING_ASKED;
     if (!asked || epoch != self->epoch) return OK;
-    for (int i = 0; i < self->pending->cnt; i++) {
-        int32_t part = self->pending->elems[i].partition;
+    for (int i = 0; i < self->pending.list->cnt; i++) {
+        int32_t part = self->pending.list->elems[i].partition;
         int64_t next = position_next(from, part);
-        position_remove(&self->from, part);
-        if (next >= 0) TRY(position_put(&self->from, part, next, err));
+        position_remove(&self->begin.from, part);
+        if (next >= 0) TRY(position_put(&self->begin.from, part, next, err));
     }
-    self->answered = true;
+    self->pending.phase = KAFKA_PENDING_ANSWERED;
     return OK;
 }
 
@@ -490,14 +497,14 @@ void kafka_assignment_fenced(KafkaSource *self, const int32_t *parts, int32_t co
 Status kafka_give_back(KafkaSource *self, Err *err)
 {
     pthread_mutex_lock(&self->parts.mutex);
-    for (int i = 0; i < self->pending->cnt; i++) {
-        int32_t partition = self->pending->elems[i].partition;
+    for (int i = 0; i < self->pending.list->cnt; i++) {
+        int32_t partition = self->pending.list->elems[i].partition;
         if (partition >= self->parts.count) continue;
         KafkaPart *part = &self->parts.items[partition];
         part->assigned = part->fenced = false;
     }
     pthread_mutex_unlock(&self->parts.mutex);
-    Status status = unassign_list(self, self->pending, err);
+    Status status = unassign_list(self, self->pending.list, err);
     pending_clear(self);
     return status;
 }
@@ -539,7 +546,7 @@ Status kafka_rewind(KafkaSource *self, const Position *position, Err *err)
 static void serve_control(KafkaSource *self, int timeout_ms)
 {
     rd_kafka_message_t *message = NULL;
-    ssize_t got = rd_kafka_consume_batch_queue(self->control, timeout_ms, &message, 1);
+    ssize_t got = rd_kafka_consume_batch_queue(self->queues.control, timeout_ms, &message, 1);
     if (got == 1) rd_kafka_message_destroy(message);
 }
 
@@ -549,17 +556,17 @@ static bool leave_group(KafkaSource *self)
     bool careful = rd_kafka_version() < VERSION_SAFE_CLOSE;
     Err ignored = {0};
     self->closing = true;
-    if (self->pending && !self->pending_assign) IGNORE(kafka_give_back(self, &ignored));
-    else if (self->pending) {
-        IGNORE(assign_list(self, self->pending, &ignored));
+    if (self->pending.list && !self->pending.assign) IGNORE(kafka_give_back(self, &ignored));
+    else if (self->pending.list) {
+        IGNORE(assign_list(self, self->pending.list, &ignored));
         self->parts.ever = true;
     }
     pending_clear(self);
     int64_t deadline_ns = clock_mono_ns() + FIRST_ASSIGNMENT_NS;
     while (careful && !self->parts.ever && clock_mono_ns() < deadline_ns) serve_control(self, 100);
     kafka_client_result(&self->client,
-                        rd_kafka_consumer_close_queue(self->client.rk, self->control), "close",
-                        &ignored);
+                        rd_kafka_consumer_close_queue(self->client.rk, self->queues.control),
+                        "close", &ignored);
     deadline_ns = clock_mono_ns() + LEAVE_NS;
     while (!rd_kafka_consumer_closed(self->client.rk) && clock_mono_ns() < deadline_ns) {
         serve_control(self, 100);
@@ -572,8 +579,8 @@ void kafka_leave(KafkaSource *self)
     if (!self->client.rk) return;
     bool joined = self->opened && kafka_place_has_group(&self->place);
     bool left = !joined || leave_group(self);
-    if (self->control) rd_kafka_queue_destroy(self->control);
-    if (self->data) rd_kafka_queue_destroy(self->data);
+    if (self->queues.control) rd_kafka_queue_destroy(self->queues.control);
+    if (self->queues.data) rd_kafka_queue_destroy(self->queues.data);
     /* A consumer that doesn't let go is left to the end of the process: freeing it could hang. */
     if (left) return;
     self->client.rk = NULL;

@@ -31,7 +31,7 @@ Status kafka_ask_committed(KafkaSource *self, rd_kafka_topic_partition_list_t *l
     *ret_known = false;
     bool refused = code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
                    code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
-    if (!refused && clock_mono_ns() < self->pending_until_ns) return OK;
+    if (!refused && clock_mono_ns() < self->pending.until_ns) return OK;
     return kafka_client_code(&self->client, code, "the group's committed offsets", err);
 }
 

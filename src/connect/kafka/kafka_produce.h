@@ -25,6 +25,14 @@ typedef struct KafkaPort {
     int32_t key_count;
 } KafkaPort;
 
+/* Messages that were not delivered since the last begin, for no fault of theirs; the first one's
+ * reason. */
+typedef struct KafkaFailures {
+    int64_t count;
+    rd_kafka_resp_err_t code;
+    char topic[250];
+} KafkaFailures;
+
 /* Embedded in the sink. One thread; delivery reports come while it polls. */
 typedef struct KafkaProducer {
     KafkaClient client;
@@ -42,9 +50,7 @@ typedef struct KafkaProducer {
     bool doomed;          /* the transaction can't be committed: nothing more is sent in it */
     Buf value, key, text;
     int64_t since_poll;
-    int64_t failed; /* since the last begin: not delivered, for no fault of the messages */
-    rd_kafka_resp_err_t failed_code;
-    char failed_topic[250];
+    KafkaFailures failures;
     _Atomic bool cancelled;
 } KafkaProducer;
 

@@ -63,9 +63,9 @@ static void on_delivery(rd_kafka_t *rk UNUSED, const rd_kafka_message_t *message
                                           own ? code : RD_KAFKA_RESP_ERR_NO_ERROR, &ignored);
     if (own && producer->transactional_id) producer->doomed = true;
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR || was_purged(code) || (own && status == OK)) return;
-    if (producer->failed++ > 0) return;
-    producer->failed_code = code;
-    (void)snprintf(producer->failed_topic, sizeof producer->failed_topic, "%s",
+    if (producer->failures.count++ > 0) return;
+    producer->failures.code = code;
+    (void)snprintf(producer->failures.topic, sizeof producer->failures.topic, "%s",
                    rd_kafka_topic_name(message->rkt));
 }
 
@@ -214,12 +214,12 @@ Status kafka_producer_topic(KafkaProducer *producer, Str name, KafkaTopic **ret_
 
 static Status delivered(KafkaProducer *producer, Err *err)
 {
-    if (producer->failed == 0) return OK;
+    if (producer->failures.count == 0) return OK;
     char what[320];
     (void)snprintf(what, sizeof what, "topic %s: %lld messages were not delivered",
-                   producer->failed_topic, (long long)producer->failed);
-    return kafka_client_error(&producer->client, producer->failed_code,
-                              rd_kafka_err2str(producer->failed_code), what, err);
+                   producer->failures.topic, (long long)producer->failures.count);
+    return kafka_client_error(&producer->client, producer->failures.code,
+                              rd_kafka_err2str(producer->failures.code), what, err);
 }
 
 Status kafka_producer_refused(KafkaProducer *producer, Err *err)
@@ -241,7 +241,7 @@ Status kafka_producer_check(KafkaProducer *producer, Err *err)
 
 void kafka_producer_begin(KafkaProducer *producer)
 {
-    producer->failed = 0;
+    producer->failures.count = 0;
     producer->doomed = false;
     producer->group = 0;
     kafka_refusals_begin(&producer->refusals);
@@ -274,6 +274,6 @@ bool kafka_producer_drop(KafkaProducer *producer)
     while (rd_kafka_outq_len(rk) > 0 && clock_mono_ns() < deadline_ns) {
         (void)rd_kafka_flush(rk, FLUSH_MS);
     }
-    producer->failed = 0;
+    producer->failures.count = 0;
     return rd_kafka_outq_len(rk) == 0;
 }

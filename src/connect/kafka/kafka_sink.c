@@ -20,18 +20,29 @@ enum { TXN_CYCLE_MS = 60000, TXN_RUN_MS = 300000, TXN_MAX_MS = 900000 };
 
 typedef enum TxnStep { TXN_INIT, TXN_BEGIN, TXN_OFFSETS, TXN_COMMIT, TXN_ABORT } TxnStep;
 
+/*     NONE --begin--> OPEN --commit, abort--> NONE
+ *                      |                       ^
+ *           the answer to a commit is missing  |
+ *                      v                       |
+ *                   IN_DOUBT --outcome, abort--+
+ */
+typedef enum KafkaTxnPhase { KAFKA_TXN_NONE, KAFKA_TXN_OPEN, KAFKA_TXN_IN_DOUBT } KafkaTxnPhase;
+
+typedef struct KafkaTxn {
+    bool used; /* false: at least once */
+    KafkaTxnPhase phase;
+    int64_t limit_ms;
+    int64_t step_ns;
+    int64_t begun_ns; /* by a clock that goes on in sleep and is never set */
+    bool undo;        /* the last failure only wants it undone */
+} KafkaTxn;
+
 typedef struct KafkaSink {
     Sink sink;
     KafkaPlace place;
     KafkaProducer producer;
-    bool transactional;
-    int64_t limit_ms; /* of a transaction */
-    int64_t step_ns;
-    int64_t begun_ns; /* by a clock that goes on in sleep and is never set */
-    bool in_transaction;
-    bool in_doubt; /* the answer to a commit is missing */
-    bool undo;     /* the last failure only wants the transaction undone */
-    bool anew;     /* the producer is made anew with the abort, with batches of batch_bytes */
+    KafkaTxn txn;
+    bool anew; /* the producer is made anew with the abort, with batches of batch_bytes */
     int64_t batch_bytes;
     KafkaPort ports[KAFKA_PORTS_MAX];
     int32_t port_count;
@@ -83,10 +94,10 @@ static const char *txn_name(TxnStep step)
 static void txn_outlived(const KafkaSink *self, TxnStep step, Err *err)
 {
     if (!err || err->kind != ERR_FENCED || step == TXN_INIT) return;
-    if (clock_boot_ns() - self->begun_ns < self->limit_ms * 1000000) return;
+    if (clock_boot_ns() - self->txn.begun_ns < self->txn.limit_ms * 1000000) return;
     (void)err_set(
         err, ERR_TIMEOUT, "%.*s: %s: it was open for more than %lld s, and the broker undid it",
-        STR_ARG(self->place.location->text), txn_name(step), (long long)self->limit_ms / 1000);
+        STR_ARG(self->place.location->text), txn_name(step), (long long)self->txn.limit_ms / 1000);
     (void)err_hint(err, "raise rdkafka.transaction.timeout.ms (up to the broker's "
                         "transaction.max.timeout.ms), or write with delivery=at_least_once");
 }
@@ -124,7 +135,7 @@ static Status txn_error(KafkaSink *self, TxnStep step, rd_kafka_error_t *error, 
     (void)kafka_client_error(&self->producer.client, code, text, txn_name(step), err);
     txn_outlived(self, step, err);
     txn_forbidden(self, code, err);
-    self->undo = undo;
+    self->txn.undo = undo;
     bool passes =
         err && err->kind != ERR_PERMISSION && err->kind != ERR_FENCED && err->kind != ERR_DATA;
     if (undo && passes) err->kind = ERR_CONNECT;
@@ -220,28 +231,28 @@ static Status transactional_id(KafkaSink *self, Str *ret_id, Err *err)
 static void set_limits(KafkaSink *self)
 {
     int64_t cycle_ms = self->sink.req->cycle_us / 1000;
-    self->limit_ms =
+    self->txn.limit_ms =
         cycle_ms > 0 ? int64_min(int64_max(cycle_ms * 10, TXN_CYCLE_MS), TXN_MAX_MS) : TXN_RUN_MS;
     int64_t wish = 0;
     Str option = location_option(self->place.location, STR("rdkafka.transaction.timeout.ms"));
-    if (number_parse_int64(option, &wish) == NUMBER_OK && wish > 0) self->limit_ms = wish;
-    self->step_ns = int64_min(STEP_NS, self->limit_ms * 750000);
+    if (number_parse_int64(option, &wish) == NUMBER_OK && wish > 0) self->txn.limit_ms = wish;
+    self->txn.step_ns = int64_min(STEP_NS, self->txn.limit_ms * 750000);
 }
 
 static Status kafka_sink_open(Sink *sink, Str run_id UNUSED, int64_t epoch UNUSED, Err *err)
 {
     KafkaSink *self = SINK_SELF(KafkaSink, KAFKA_SINK_OPS, sink);
-    self->transactional = exactly_once(self);
+    self->txn.used = exactly_once(self);
     const Str topics[] = {self->place.topic.len ? self->place.topic : sink->req->table,
                           sink->req->reject_table};
-    self->producer.keeps_delivered = !self->transactional && sink->req->cycle_us > 0;
-    if (!self->transactional) return kafka_producer_start(&self->producer, NULL, 0, topics, 2, err);
+    self->producer.keeps_delivered = !self->txn.used && sink->req->cycle_us > 0;
+    if (!self->txn.used) return kafka_producer_start(&self->producer, NULL, 0, topics, 2, err);
     Str id;
     bool late = false;
     TRY(transactional_id(self, &id, err));
     set_limits(self);
-    TRY(kafka_producer_start(&self->producer, id.ptr, self->limit_ms, topics, 2, err));
-    return txn_step(self, TXN_INIT, NULL, NULL, self->step_ns, &late, err);
+    TRY(kafka_producer_start(&self->producer, id.ptr, self->txn.limit_ms, topics, 2, err));
+    return txn_step(self, TXN_INIT, NULL, NULL, self->txn.step_ns, &late, err);
 }
 
 /* The location's topic is that of the data; a sink of rejects alone has only that port. */
@@ -290,11 +301,11 @@ static Status kafka_sink_begin(Sink *sink, int64_t cycle UNUSED, Err *err)
     KafkaSink *self = SINK_SELF(KafkaSink, KAFKA_SINK_OPS, sink);
     self->written = 0;
     kafka_producer_begin(&self->producer);
-    if (!self->transactional || self->in_transaction) return OK;
+    if (!self->txn.used || self->txn.phase != KAFKA_TXN_NONE) return OK;
     bool late = false;
-    TRY(txn_step(self, TXN_BEGIN, NULL, NULL, self->step_ns, &late, err));
-    self->in_transaction = true;
-    self->begun_ns = clock_boot_ns();
+    TRY(txn_step(self, TXN_BEGIN, NULL, NULL, self->txn.step_ns, &late, err));
+    self->txn.phase = KAFKA_TXN_OPEN;
+    self->txn.begun_ns = clock_boot_ns();
     return OK;
 }
 
@@ -387,7 +398,7 @@ static Status send_offsets(KafkaSink *self, const Position *position, Err *err)
         status = kafka_offset_add(list, handle, at->part, at->next, err);
     }
     if (list->cnt > 0 && status == OK) {
-        status = txn_step(self, TXN_OFFSETS, handle, list, self->step_ns, &late, err);
+        status = txn_step(self, TXN_OFFSETS, handle, list, self->txn.step_ns, &late, err);
     }
     rd_kafka_topic_partition_list_destroy(list);
     return status;
@@ -396,12 +407,11 @@ static Status send_offsets(KafkaSink *self, const Position *position, Err *err)
 static Status transaction_commit(KafkaSink *self, const Position *position, Err *err)
 {
     bool late = false;
-    self->undo = false;
+    self->txn.undo = false;
     TRY(send_offsets(self, position, err));
-    Status status = txn_step(self, TXN_COMMIT, NULL, NULL, self->step_ns, &late, err);
-    self->in_doubt = late;
+    Status status = txn_step(self, TXN_COMMIT, NULL, NULL, self->txn.step_ns, &late, err);
     if (status != OK && !late) return FAIL;
-    self->in_transaction = late;
+    self->txn.phase = late ? KAFKA_TXN_IN_DOUBT : KAFKA_TXN_NONE;
     return position_copy(position, &self->sent, err);
 }
 
@@ -414,10 +424,10 @@ static Status kafka_sink_commit(Sink *sink, const Position *position, const Sink
     Err local = {0};
     bool again = false;
     *ret_result = COMMIT_DONE;
-    Status status = self->transactional ? transaction_commit(self, position, &local)
-                                        : kafka_producer_flush(&self->producer, &local);
+    Status status = self->txn.used ? transaction_commit(self, position, &local)
+                                   : kafka_producer_flush(&self->producer, &local);
     if (status != OK && local.kind == ERR_DATA) kafka_producer_answers(&self->producer);
-    if (status != OK || !self->transactional) TRY(refusals_learn(self, &again, err));
+    if (status != OK || !self->txn.used) TRY(refusals_learn(self, &again, err));
     if (again) {
         *ret_result = COMMIT_AGAIN;
         return OK;
@@ -425,10 +435,10 @@ static Status kafka_sink_commit(Sink *sink, const Position *position, const Sink
     if (status == OK) {
         self->again = 0;
         kafka_refusals_committed(&self->producer.refusals, position);
-        if (self->in_doubt) *ret_result = COMMIT_UNKNOWN;
+        if (self->txn.phase == KAFKA_TXN_IN_DOUBT) *ret_result = COMMIT_UNKNOWN;
         return OK;
     }
-    bool undo = self->transactional && self->undo && position->handle && err_is_retriable(&local);
+    bool undo = self->txn.used && self->txn.undo && position->handle && err_is_retriable(&local);
     if (undo && ++self->again <= AGAIN_MAX) {
         *ret_result = COMMIT_AGAIN;
         return OK;
@@ -444,7 +454,7 @@ static Status kafka_sink_outcome(Sink *sink, Str run_id UNUSED, int64_t cycle UN
     KafkaSink *self = SINK_SELF(KafkaSink, KAFKA_SINK_OPS, sink);
     *ret_counts = (SinkCounts){.loaded = self->written, .inserted = self->written};
     *ret_outcome = OUTCOME_NOT_COMMITTED;
-    if (!self->in_doubt) return OK;
+    if (self->txn.phase != KAFKA_TXN_IN_DOUBT) return OK;
     bool late = false;
     Err local = {0};
     kafka_producer_begin(&self->producer);
@@ -453,8 +463,7 @@ static Status kafka_sink_outcome(Sink *sink, Str run_id UNUSED, int64_t cycle UN
         *ret_outcome = OUTCOME_UNKNOWN;
         return OK;
     }
-    self->in_doubt = false;
-    if (status == OK) self->in_transaction = false;
+    self->txn.phase = status == OK ? KAFKA_TXN_NONE : KAFKA_TXN_OPEN;
     if (status == OK) *ret_outcome = OUTCOME_COMMITTED;
     if (status == OK || local.kind != ERR_FENCED) return OK;
     if (err) *err = local;
@@ -468,8 +477,8 @@ static Status make_anew(KafkaSink *self, Err *err)
     bool late = false;
     self->anew = false;
     TRY(kafka_producer_restart(&self->producer, self->batch_bytes, err));
-    if (!self->transactional) return OK;
-    return txn_step(self, TXN_INIT, NULL, NULL, self->step_ns, &late, err);
+    if (!self->txn.used) return OK;
+    return txn_step(self, TXN_INIT, NULL, NULL, self->txn.step_ns, &late, err);
 }
 
 /* Requests that are under way may reach the broker after the transaction's end, which goes over
@@ -478,11 +487,11 @@ static Status make_anew(KafkaSink *self, Err *err)
 static Status transaction_abort(KafkaSink *self, Err *err)
 {
     bool late = false;
-    if (!self->in_transaction) return OK;
+    if (self->txn.phase == KAFKA_TXN_NONE) return OK;
     bool answered = kafka_producer_drop(&self->producer);
     if (!answered && is_stopped(self)) return OK;
     if (answered) {
-        return txn_step(self, TXN_ABORT, NULL, NULL, self->step_ns, &late, err);
+        return txn_step(self, TXN_ABORT, NULL, NULL, self->txn.step_ns, &late, err);
     }
     if (!self->anew) self->batch_bytes = self->producer.batch_bytes;
     self->anew = true;
@@ -494,10 +503,9 @@ static Status kafka_sink_abort(Sink *sink, Err *err)
     KafkaSink *self = SINK_SELF(KafkaSink, KAFKA_SINK_OPS, sink);
     self->written = 0;
     kafka_producer_begin(&self->producer);
-    if (self->transactional) TRY(transaction_abort(self, err));
+    if (self->txn.used) TRY(transaction_abort(self, err));
     else (void)kafka_producer_drop(&self->producer);
-    self->in_transaction = false;
-    self->in_doubt = false;
+    self->txn.phase = KAFKA_TXN_NONE;
     kafka_producer_begin(&self->producer);
     return self->anew ? make_anew(self, err) : OK;
 }

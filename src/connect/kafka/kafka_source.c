@@ -66,18 +66,18 @@ static Status consumer_start(KafkaSource *self, Err *err)
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return kafka_client_error(&self->client, code, rd_kafka_err2str(code), "consumer", err);
     }
-    self->control = rd_kafka_queue_get_consumer(self->client.rk);
-    self->data = rd_kafka_queue_new(self->client.rk);
-    return self->control && self->data ? OK : err_memory(err);
+    self->queues.control = rd_kafka_queue_get_consumer(self->client.rk);
+    self->queues.data = rd_kafka_queue_new(self->client.rk);
+    return self->queues.control && self->queues.data ? OK : err_memory(err);
 }
 
 static Status kafka_source_open(Source *source, const Position *from, Budget *budget, Err *err)
 {
     KafkaSource *self = SOURCE_SELF(KafkaSource, KAFKA_SOURCE_OPS, source);
-    if (from) TRY(position_copy(from, &self->from, err));
-    self->messages = mem_array(KAFKA_ROWS_MAX, (int64_t)sizeof(rd_kafka_message_t *));
+    if (from) TRY(position_copy(from, &self->begin.from, err));
+    self->messages.items = mem_array(KAFKA_ROWS_MAX, (int64_t)sizeof(rd_kafka_message_t *));
     self->event_parts = mem_array(KAFKA_PARTS_MAX, (int64_t)sizeof(int32_t));
-    if (!self->messages || !self->event_parts) return err_memory(err);
+    if (!self->messages.items || !self->event_parts) return err_memory(err);
     self->rows_ready = true;
     TRY(kafka_rows_init(&self->rows, source->req, &message_codec_json, self->topic, budget, err));
     TRY(consumer_start(self, err));
@@ -97,10 +97,10 @@ static Status kafka_source_open(Source *source, const Position *from, Budget *bu
 
 void kafka_drop_messages(KafkaSource *self)
 {
-    for (int64_t i = self->message_at; i < self->message_count; i++) {
-        rd_kafka_message_destroy(self->messages[i]);
+    for (int64_t i = self->messages.at; i < self->messages.count; i++) {
+        rd_kafka_message_destroy(self->messages.items[i]);
     }
-    self->message_at = self->message_count = 0;
+    self->messages.at = self->messages.count = 0;
 }
 
 static void note_end(KafkaSource *self, const rd_kafka_message_t *message)
@@ -143,11 +143,11 @@ static Status take_notice(KafkaSource *self, const rd_kafka_message_t *message, 
 static Status sift(KafkaSource *self, int64_t from, int64_t to, Err *err)
 {
     Status status = OK;
-    self->message_count = from;
+    self->messages.count = from;
     for (int64_t i = from; i < to; i++) {
-        rd_kafka_message_t *message = self->messages[i];
+        rd_kafka_message_t *message = self->messages.items[i];
         if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            self->messages[self->message_count++] = message;
+            self->messages.items[self->messages.count++] = message;
             continue;
         }
         if (status == OK) status = take_notice(self, message, err);
@@ -159,18 +159,18 @@ static Status sift(KafkaSource *self, int64_t from, int64_t to, Err *err)
 static Status take_from(KafkaSource *self, rd_kafka_queue_t *queue, int timeout_ms, int64_t most,
                         Err *err)
 {
-    int64_t from = self->message_count;
+    int64_t from = self->messages.count;
     if (from + most > KAFKA_ROWS_MAX) most = KAFKA_ROWS_MAX - from;
     if (most <= 0) return OK;
     ssize_t got =
-        rd_kafka_consume_batch_queue(queue, timeout_ms, self->messages + from, (size_t)most);
+        rd_kafka_consume_batch_queue(queue, timeout_ms, self->messages.items + from, (size_t)most);
     return got > 0 ? sift(self, from, from + got, err) : OK;
 }
 
 /* The group and what librdkafka has to say; runs the rebalance callback. */
 static Status hear_group(KafkaSource *self, Err *err)
 {
-    return take_from(self, self->control, 0, 64, err);
+    return take_from(self, self->queues.control, 0, 64, err);
 }
 
 static int compare_messages(const void *a, const void *b)
@@ -183,8 +183,8 @@ static int compare_messages(const void *a, const void *b)
 
 static void sort_messages(KafkaSource *self)
 {
-    rd_kafka_message_t **messages = self->messages + self->message_at;
-    int64_t count = self->message_count - self->message_at;
+    rd_kafka_message_t **messages = self->messages.items + self->messages.at;
+    int64_t count = self->messages.count - self->messages.at;
     for (int64_t i = 1; i < count; i++) {
         if (compare_messages(&messages[i - 1], &messages[i]) <= 0) continue;
         qsort(messages, (size_t)count, sizeof *messages, compare_messages);
@@ -196,11 +196,11 @@ static void sort_messages(KafkaSource *self)
 static Status fetch(KafkaSource *self, int64_t deadline_ns, Err *err)
 {
     int64_t left_ns = int64_min(deadline_ns - clock_mono_ns(), FETCH_TICK_NS);
-    self->message_at = self->message_count = 0;
+    self->messages.at = self->messages.count = 0;
     kafka_lead_queues(self);
-    TRY(take_from(self, self->data, (int)(int64_max(left_ns, 0) / 1000000), 1, err));
-    TRY(take_from(self, self->data, 0, KAFKA_ROWS_MAX, err));
-    kafka_pump_note(self, self->message_count);
+    TRY(take_from(self, self->queues.data, (int)(int64_max(left_ns, 0) / 1000000), 1, err));
+    TRY(take_from(self, self->queues.data, 0, KAFKA_ROWS_MAX, err));
+    kafka_pump_note(self, self->messages.count);
     sort_messages(self);
     return OK;
 }
@@ -229,30 +229,30 @@ static bool claim(KafkaSource *self, const rd_kafka_message_t *message, int64_t 
 static bool reached_limit(const KafkaSource *self)
 {
     int64_t most = self->source.req->rows_max;
-    return most > 0 && self->given >= most;
+    return most > 0 && self->messages.given >= most;
 }
 
 static bool has_room(const KafkaSource *self)
 {
     int64_t wish = self->source.req->batch_bytes > 0 ? self->source.req->batch_bytes : BATCH_BYTES;
-    return self->message_at < self->message_count && self->rows.bytes < wish &&
+    return self->messages.at < self->messages.count && self->rows.bytes < wish &&
            !reached_limit(self);
 }
 
 /* One batch of the partition whose messages are next; *ret_any false: none of them counts. */
 static Status make_batch(KafkaSource *self, SourceEvent *ret_event, bool *ret_any, Err *err)
 {
-    int32_t partition = self->messages[self->message_at]->partition;
+    int32_t partition = self->messages.items[self->messages.at]->partition;
     int64_t epoch = 0;
     Status status = OK;
     bool any = false;
     while (status == OK && has_room(self)) {
-        rd_kafka_message_t *message = self->messages[self->message_at];
+        rd_kafka_message_t *message = self->messages.items[self->messages.at];
         if (message->partition != partition) break;
-        self->message_at++;
+        self->messages.at++;
         if (claim(self, message, &epoch)) {
             any = true;
-            self->given++;
+            self->messages.given++;
             status = kafka_rows_add(&self->rows, message, err);
         }
         rd_kafka_message_destroy(message);
@@ -264,14 +264,14 @@ static Status make_batch(KafkaSource *self, SourceEvent *ret_event, bool *ret_an
 
 static bool is_level(KafkaSource *self)
 {
-    return !self->pending && self->fenced_ns == 0 && kafka_parts_reached(&self->parts);
+    return !self->pending.list && self->fenced_ns == 0 && kafka_parts_reached(&self->parts);
 }
 
 /* What is at hand without fetching; *ret_told false: nothing. */
 static Status event_at_hand(KafkaSource *self, SourceEvent *event, bool *ret_told, Err *err)
 {
     TRY(kafka_assignment_event(self, event, ret_told, err));
-    while (!*ret_told && self->message_at < self->message_count && !reached_limit(self)) {
+    while (!*ret_told && self->messages.at < self->messages.count && !reached_limit(self)) {
         TRY(make_batch(self, event, ret_told, err));
     }
     if (*ret_told) return OK;
@@ -290,7 +290,7 @@ static Status kafka_source_next(Source *source, int32_t part UNUSED, int64_t dea
     bool told = false;
     for (;;) {
         if (atomic_load(&self->cancelled)) return err_set(err, ERR_CANCELLED, "cancelled");
-        if (self->message_at == self->message_count) self->message_at = self->message_count = 0;
+        if (self->messages.at == self->messages.count) self->messages.at = self->messages.count = 0;
         TRY(hear_group(self, err));
         TRY(event_at_hand(self, &event, &told, err));
         if (told) break;
@@ -325,7 +325,7 @@ static int32_t kafka_source_parts(const Source *source UNUSED)
 static Status kafka_source_revoked(Source *source, int64_t epoch, Err *err)
 {
     KafkaSource *self = SOURCE_SELF(KafkaSource, KAFKA_SOURCE_OPS, source);
-    bool asked = self->pending && !self->pending_assign && self->asked;
+    bool asked = !self->pending.assign && self->pending.phase == KAFKA_PENDING_ASKED;
     if (!asked || epoch != self->epoch) {
         return err_set(err, ERR_INTERNAL, "partitions were given back that were not asked for");
     }
@@ -367,16 +367,16 @@ static void kafka_source_close(Source *source)
 {
     KafkaSource *self = SOURCE_SELF(KafkaSource, KAFKA_SOURCE_OPS, source);
     kafka_pump_stop(self);
-    if (self->messages) kafka_drop_messages(self);
+    if (self->messages.items) kafka_drop_messages(self);
     kafka_leave(self);
     if (self->rows_ready) kafka_rows_done(&self->rows);
     if (!kafka_client_done(&self->client)) return;
     kafka_parts_done(&self->parts);
     pthread_cond_destroy(&self->pump.cond);
     pthread_mutex_destroy(&self->pump.mutex);
-    position_done(&self->from);
+    position_done(&self->begin.from);
     kafka_place_done(&self->place);
-    mem_free(self->messages);
+    mem_free(self->messages.items);
     mem_free(self->event_parts);
     mem_free(self);
 }
@@ -446,8 +446,8 @@ Status kafka_source_new(const SourceReq *req, Source **ret_source, Err *err)
         mem_free(self);
         return FAIL;
     }
-    self->first_parts = INT32_MAX;
-    position_init(&self->from);
+    self->begin.first_parts = INT32_MAX;
+    position_init(&self->begin.from);
     kafka_parts_init(&self->parts);
     kafka_client_init(&self->client, &self->place, self);
     self->client.stop = req->stop;

@@ -18,9 +18,52 @@ typedef struct KafkaPump {
     _Atomic int64_t messages; /* ever taken: the source is busy while this grows */
 } KafkaPump;
 
+/* What the group said of our partitions last, until it is answered. An assignment waits until its
+ * committed offsets are known; the other partitions are read meanwhile.
+ *
+ *     NONE --librdkafka's callback--> TOLD --an event for the flow--> ASKED --its answer-->
+ * ANSWERED ^                               |(no sink to ask)                                      |
+ *      +-------------------------------+-----(un)assigned by the reader's thread--------------+
+ */
+typedef enum KafkaPendingPhase {
+    KAFKA_PENDING_NONE,
+    KAFKA_PENDING_TOLD,
+    KAFKA_PENDING_ASKED,    /* it was handed to the flow */
+    KAFKA_PENDING_ANSWERED, /* an assignment's beginning is known to the sink, or not */
+} KafkaPendingPhase;
+
+typedef struct KafkaPending {
+    KafkaPendingPhase phase;
+    rd_kafka_topic_partition_list_t *list; /* NULL: NONE */
+    bool assign, lost;
+    bool again; /* the assignment is of parts that were fenced */
+    int64_t ask_ns, until_ns;
+} KafkaPending;
+
+/* Messages of the last fetch: [at, count) of KAFKA_ROWS_MAX wait. */
+typedef struct KafkaMessages {
+    rd_kafka_message_t **items;
+    int64_t at, count;
+    int64_t given; /* rows and rejects */
+} KafkaMessages;
+
 /* Events of the group come by `control`, messages by `data`, so that a stalled sink doesn't keep
- * the consumer from answering its group. librdkafka's callback only notes what it is told in
- * `pending`; (un)assigning follows on the reader's thread. */
+ * the consumer from answering its group. */
+typedef struct KafkaQueues {
+    rd_kafka_queue_t *control, *data;
+} KafkaQueues;
+
+/* Where partitions begin. */
+typedef struct KafkaBegin {
+    Position from;       /* of the sink: wins over what the group committed. What it answered last,
+                            where it is asked */
+    int32_t topic_parts; /* there were so many … */
+    int32_t first_parts; /* … when the group began; those below begin where `from` says */
+    bool group_empty;    /* the target has positions of the topic, but the group no offset */
+} KafkaBegin;
+
+/* librdkafka's callback only notes what it is told in `pending`; (un)assigning follows on the
+ * reader's thread. */
 typedef struct KafkaSource {
     Source source;
     KafkaPlace place;
@@ -28,27 +71,14 @@ typedef struct KafkaSource {
     KafkaHandle handle;
     Str topic;
     bool opened;
-    rd_kafka_queue_t *control, *data;
+    KafkaQueues queues;
     KafkaParts parts;
     KafkaRows rows;
     bool rows_ready;
     KafkaPump pump;
-    Position from;                    /* of the sink: wins over what the group committed. What it
-                                         answered last, where it is asked */
-    int32_t topic_parts, first_parts; /* there were so many; those below begin where `from` says */
-
-    rd_kafka_message_t **messages; /* KAFKA_ROWS_MAX; [message_at, message_count) wait */
-    int64_t message_at, message_count;
-    int64_t given; /* rows and rejects */
-
-    rd_kafka_topic_partition_list_t *pending; /* told by the group, not yet answered */
-    bool pending_assign, pending_lost;
-    /* An assignment waits until its committed offsets are known; the others are read meanwhile. */
-    int64_t pending_ask_ns, pending_until_ns;
-    bool asked;        /* what is pending was handed to the flow */
-    bool answered;     /* … and a pending assignment's beginning is known to the sink, or not */
-    bool group_empty;  /* the target has positions of the topic, but the group no offset */
-    bool again;        /* the pending assignment is of parts that were fenced */
+    KafkaBegin begin;
+    KafkaMessages messages;
+    KafkaPending pending;
     int64_t fenced_ns; /* not before this are fenced parts asked for again; 0: there are none */
     bool closing;      /* answer the group at once */
     int32_t *event_parts;
