@@ -9,8 +9,9 @@ Str connector_alias(const Registry *registry, Str text)
 {
     for (int32_t i = 0; i < registry->count; i++) {
         const Connector *connector = registry->connectors[i];
-        bool named = connector->alias && str_eq(text, str_from(connector->alias));
-        if (named) return str_from(connector->alias_url);
+        bool named =
+            connector->alternative.word && str_eq(text, str_from(connector->alternative.word));
+        if (named) return str_from(connector->alternative.url);
     }
     return text;
 }
@@ -24,7 +25,7 @@ static bool option_is(Str known, Str option)
 
 bool connector_has_option(const Connector *connector, Str option)
 {
-    for (const char *const *name = connector->options; name && *name; name++) {
+    for (const char *const *name = connector->fragment.options; name && *name; name++) {
         if (option_is(str_from(*name), option)) return true;
     }
     return false;
@@ -33,7 +34,7 @@ bool connector_has_option(const Connector *connector, Str option)
 static Status hint_options(const Connector *connector, Err *err)
 {
     CLEANUP(buf_done) Buf list = buf_make(ERR_HINT_MAX * 4);
-    for (const char *const *name = connector->options; name && *name; name++) {
+    for (const char *const *name = connector->fragment.options; name && *name; name++) {
         if (buf_printf(&list, NULL, "%s%s", list.len ? ", " : "", *name) != OK) return FAIL;
     }
     return err_hint(err, "its options are: %.*s", STR_ARG(buf_str(&list)));
@@ -43,7 +44,7 @@ Str connector_nearest_option(const Connector *connector, Str option)
 {
     Str names[OPTION_NAMES_MAX];
     int32_t count = 0;
-    for (const char *const *name = connector->options; name && *name; name++) {
+    for (const char *const *name = connector->fragment.options; name && *name; name++) {
         if (count < OPTION_NAMES_MAX) names[count++] = str_from(*name);
     }
     return str_nearest(option, names, count);
@@ -67,10 +68,10 @@ static Status check_options(const Location *location, Err *err)
 /* What only connectors with samples heed is not silently left out. */
 static Status check_samples(const SourceReq *req, Err *err)
 {
-    bool asked = req->primary || req->lag_us || req->lag_count;
+    bool asked = req->order.primary || req->order.lag_us || req->order.lag_count;
     if (req->location->connector->samples || !asked) return OK;
     (void)err_set(err, ERR_CONFIG, "%.*s: %s know no `%s`", STR_ARG(req->location->text),
-                  req->location->connector->title, req->primary ? "primary" : "lag");
+                  req->location->connector->title, req->order.primary ? "primary" : "lag");
     return err_hint(err, "leave it out: it is for PostgreSQL");
 }
 
@@ -86,7 +87,7 @@ static Status check_what(const SourceReq *req, Err *err)
     }
     if (location->kind != LOCATION_FILE) return OK;
     if (named) return err_set(err, ERR_CONFIG, "a file has no tables and takes no query");
-    if (!req->cursor.len) return OK;
+    if (!req->incremental.cursor.len) return OK;
     return err_set(err, ERR_CONFIG, "a file has no cursor; load it with mode upsert");
 }
 
@@ -100,9 +101,9 @@ Status connector_source_check(const SourceReq *req, Err *err)
     }
     TRY(check_what(req, err));
     TRY(check_samples(req, err));
-    if (req->primary && req->primary->connector != connector) {
+    if (req->order.primary && req->order.primary->connector != connector) {
         (void)err_set(err, ERR_CONFIG, "primary: %.*s is of another kind than the source",
-                      STR_ARG(req->primary->text));
+                      STR_ARG(req->order.primary->text));
         return err_hint(err, "name the server that the source replicates");
     }
     return OK;

@@ -6,6 +6,22 @@
 #include "connect/sink.h"
 #include "connect/source.h"
 
+/* A word that stands for a URL. */
+typedef struct ConnectorAlias {
+    const char *word;
+    const char *url;
+} ConnectorAlias;
+
+/* What may follow `#` in a location. */
+typedef struct ConnectorFragment {
+    const char *const
+        *options;       /* names; one that ends in a dot stands for all that begin with it */
+    const char *client; /* options of the system's own client begin with it: "rdkafka." */
+    /* Judges one of those, named without that prefix, and connects to nothing. FAIL: ERR_CONFIG,
+     * with the fix in a configuration's words. NULL: none can be judged so. */
+    Status (*check)(Str name, Str value, Err *err);
+} ConnectorFragment;
+
 /* One connector. Each connector's room exports one `const Connector <name>_connector`, listed in
  * connectors.def. Lists of texts end in NULL; NULL: none.
  *
@@ -21,14 +37,8 @@ struct Connector {
     const char *const *endings; /* of its files, also names of its formats after `#` */
     const char *form;           /* how its URLs begin, for hints: "sqlite:///" */
     const char *const *looks;   /* endings of files that its URLs name, for hints */
-    const char *alias;          /* a word that stands for the URL `alias_url` in a configuration */
-    const char *alias_url;
-    const char *const *options; /* names that the fragment may have; one that ends in a dot stands
-                                   for all that begin with it */
-    const char *client_options; /* options of the system's own client begin with it: "rdkafka." */
-    /* Judges one of those options, named without that prefix, and connects to nothing. FAIL:
-     * ERR_CONFIG, with the fix in a configuration's words. NULL: none can be judged so. */
-    Status (*option_check)(Str name, Str value, Err *err);
+    ConnectorAlias alternative; /* in a configuration */
+    ConnectorFragment fragment;
     /* Fills in what only the connector knows; before the fragment's options are taken. `rest`: of a
      * URL what is after the scheme's colon, without the fragment; of a file its format's name.
      * NULL: nothing to do. */
@@ -43,7 +53,7 @@ struct Connector {
     bool open_rows; /* gives rows as JSON objects: SourceReq.open */
     bool texts;     /* gives columns as texts, without a pass to find types: SourceReq.texts */
     bool messages;  /* takes batches of the message schema (engine/format/message.h) */
-    bool samples;   /* its watermark follows samples: SourceReq.lag_…, .primary */
+    bool samples;   /* its watermark follows samples: SourceOrder.lag_…, .primary */
     Status (*source_new)(const SourceReq *req, Source **ret_source, Err *err);
     Status (*sink_new)(const SinkReq *req, Sink **ret_sink, Err *err);
 };

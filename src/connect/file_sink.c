@@ -25,35 +25,24 @@ enum {
     SAMPLES_MAX = 1 << 24,
 };
 
-/* replace */
-typedef struct FileReplaced {
-    char place[PATH_MAX]; /* of the file itself, where `path` is a link to it */
-    char temporary[FILE_TEMPORARY_MAX];
-} FileReplaced;
-
-/* append: whose the file's journal is. */
-typedef struct FileOwner {
-    bool shared, checked;
-    bool looked; /* `seen` is the position that the owner committed last */
-    Buf seen;
-} FileOwner;
-
 struct FileSink {
     const SinkReq *req;
-    const Location *location;
     bool append, is_stdout, open;
     bool is_device; /* a pipe, a terminal, /dev/null: written to as it is */
     int fd;         /* append: of what waits for the commit, when it got too much for `out` */
     Buf out;        /* what was not written yet */
     Compressor *compressor;
     char path[PATH_MAX];
-    FileReplaced replaced;
+    char place[PATH_MAX]; /* replace: of the file itself, where `path` is a link to it */
+    char temporary[FILE_TEMPORARY_MAX];
 
     /* append */
     Buf header;
     int64_t staged; /* bytes in `fd` */
     int64_t cycle;
-    FileOwner owner;
+    bool shared, checked;
+    bool looked; /* `seen` is the position that the owner committed last */
+    Buf seen;
     SinkParts parts; /* of a stream's topic that others append too: those that are ours */
     _Atomic bool cancelled;
 };
@@ -64,13 +53,12 @@ Status file_sink_new(const SinkReq *req, FileSink **ret_sink, Err *err)
     FileSink *s = mem_zalloc((int64_t)sizeof *s);
     if (!s) return err_memory(err);
     s->req = req;
-    s->location = location;
     s->fd = -1;
     s->is_stdout = str_eq(location->path, STR("-"));
     s->append = req->mode == SINK_APPEND && !s->is_stdout;
     s->out = buf_make(INT64_C(1) << 32);
     s->header = buf_make(1 << 24);
-    s->owner.seen = buf_make(POSITION_MAX);
+    s->seen = buf_make(POSITION_MAX);
     if (location->path.len > PATH_MAX - 40) {
         file_sink_free(s);
         return err_set(err, ERR_NOT_FOUND, "the path is too long");
@@ -100,18 +88,18 @@ static void close_file(FileSink *s)
 void file_sink_free(FileSink *s)
 {
     if (!s) return;
-    if (s->open && is_replaced(s)) (void)unlink(s->replaced.temporary);
+    if (s->open && is_replaced(s)) (void)unlink(s->temporary);
     close_file(s);
     buf_done(&s->out);
     buf_done(&s->header);
-    buf_done(&s->owner.seen);
+    buf_done(&s->seen);
     sink_parts_done(&s->parts);
     mem_free(s);
 }
 
 void file_sink_share(FileSink *s)
 {
-    s->owner.shared = true;
+    s->shared = true;
 }
 
 void file_sink_cancel(FileSink *s)
@@ -150,7 +138,7 @@ static Status check_owner(const FileSink *s, const FileJournal *journal, Err *er
 /* The file itself may be refused rows': then the topic's parts are not kept here. */
 static bool has_parts(const FileSink *s)
 {
-    return s->append && !s->owner.shared && s->req->topic.len > 0;
+    return s->append && !s->shared && s->req->topic.len > 0;
 }
 
 static Status position_of(FileSink *s, FileJournal *journal, Position *ret_position, Err *err)
@@ -164,10 +152,10 @@ static Status position_of(FileSink *s, FileJournal *journal, Position *ret_posit
         }
         return OK;
     }
-    s->owner.looked = true;
-    buf_clear(&s->owner.seen);
+    s->looked = true;
+    buf_clear(&s->seen);
     if (!journal->name.len || !journal->position.len) return OK;
-    TRY(buf_append(&s->owner.seen, journal->position, err));
+    TRY(buf_append(&s->seen, journal->position, err));
     return position_parse(journal->position, ret_position, err);
 }
 
@@ -185,9 +173,7 @@ static Status check_fence(const FileSink *s, const FileJournal *journal, Err *er
 {
     TRY(check_owner(s, journal, err));
     Str position = journal->name.len ? journal->position : STR_NULL;
-    if (has_parts(s) || s->owner.shared || !s->owner.looked ||
-        str_eq(position, buf_str(&s->owner.seen)))
-        return OK;
+    if (has_parts(s) || s->shared || !s->looked || str_eq(position, buf_str(&s->seen))) return OK;
     (void)err_set(err, ERR_FENCED, "another run of \"%.*s\" has appended to it meanwhile",
                   STR_ARG(s->req->pipeline));
     return err_hint(err, "nothing was written; run again, and let one run at a time");
@@ -202,13 +188,13 @@ static Status begin_append(FileSink *s, Err *err)
     CLEANUP(file_close_p) int fd = -1;
     int64_t length = 0, size = 0;
     s->staged = 0;
-    if (s->owner.checked) return OK;
+    if (s->checked) return OK;
     TRY(file_open(str_from(s->path), O_RDWR | O_CREAT, 0666, &fd, err));
     TRY(file_journal_load(s->path, &journal, err));
     TRY(file_journal_counts(s->path, &journal, fd, &length, &size, err));
     if (flock(fd, LOCK_SH | LOCK_NB) != 0 && errno != EWOULDBLOCK)
         return file_lock_error(errno, err);
-    s->owner.checked = true;
+    s->checked = true;
     return OK;
 }
 
@@ -220,9 +206,8 @@ static Str folder_of(const char *path)
 
 static Status begin_replace(FileSink *s, Err *err)
 {
-    if (!realpath(s->path, s->replaced.place))
-        memcpy(s->replaced.place, s->path, sizeof s->replaced.place);
-    return file_temporary_make(s->replaced.place, s->replaced.temporary, &s->fd, err);
+    if (!realpath(s->path, s->place)) memcpy(s->place, s->path, sizeof s->place);
+    return file_temporary_make(s->place, s->temporary, &s->fd, err);
 }
 
 Status file_sink_begin(FileSink *s, int64_t cycle, Str header, Err *err)
@@ -234,8 +219,8 @@ Status file_sink_begin(FileSink *s, int64_t cycle, Str header, Err *err)
     else if (s->is_device)
         status = file_open_wait(str_from(s->path), O_WRONLY, stop_of(s), &s->fd, err);
     else status = s->append ? begin_append(s, err) : begin_replace(s, err);
-    if (status == OK && s->location->compression.len) {
-        status = compressor_new(s->location->compression, &s->compressor, err);
+    if (status == OK && s->req->location->compression.len) {
+        status = compressor_new(s->req->location->compression, &s->compressor, err);
     }
     if (status != OK) return name_error(s, err);
     s->open = true;
@@ -295,7 +280,7 @@ static Status append_header(FileSink *s, int fd, int64_t *length, Err *err)
     if (!s->compressor) return append_bytes(fd, buf_str(&s->header), length, err);
     CLEANUP(buf_done) Buf packed = buf_make(1 << 24);
     Compressor *compressor = NULL;
-    TRY(compressor_new(s->location->compression, &compressor, err));
+    TRY(compressor_new(s->req->location->compression, &compressor, err));
     Status status = compressor_write(compressor, buf_str(&s->header), true, &packed, err);
     compressor_free(compressor);
     return status == OK ? append_bytes(fd, buf_str(&packed), length, err) : FAIL;
@@ -328,8 +313,8 @@ static Status append_all(FileSink *s, int fd, int64_t *ret_rows, int64_t *length
 static Status format_position(FileSink *s, const FileJournal *journal, const Position *position,
                               const SinkRun *run, Err *err)
 {
-    buf_clear(&s->owner.seen);
-    if (!run->keep) return position_format(position, &s->owner.seen, err);
+    buf_clear(&s->seen);
+    if (!run->keep) return position_format(position, &s->seen, err);
     Position now, kept = *position; /* borrowed */
     CLEANUP(buf_done) Buf samples = buf_make(SAMPLES_MAX);
     position_init(&now);
@@ -338,7 +323,7 @@ static Status format_position(FileSink *s, const FileJournal *journal, const Pos
         status = run->keep(run->keep_arg, position, buf_str(&now.samples), &samples, err);
     }
     kept.samples = samples;
-    if (status == OK) status = position_format(&kept, &s->owner.seen, err);
+    if (status == OK) status = position_format(&kept, &s->seen, err);
     position_done(&now);
     return status;
 }
@@ -359,14 +344,14 @@ static Status keep_state(FileSink *s, FileJournal *journal, const Position *posi
     }
     TRY(format_position(s, journal, position, run, err));
     journal->name = owner;
-    journal->position = buf_str(&s->owner.seen);
+    journal->position = buf_str(&s->seen);
     return OK;
 }
 
 /* Refused rows of a pipeline, whose run is not published yet. */
 static bool are_rejects(const FileSink *s, const SinkRun *run)
 {
-    return s->owner.shared && !s->req->pipeline.len && run->run_id.len > 0;
+    return s->shared && !s->req->pipeline.len && run->run_id.len > 0;
 }
 
 /* Something is to be appended; a header only where nothing is there yet. */
@@ -442,7 +427,7 @@ static Status commit_locked(FileSink *s, int *fd, const Position *position, cons
     journal.at_work = false;
     TRY(keep_state(s, &journal, position, run, err));
     if (are_rejects(s, run)) {
-        TRY(file_rejects_add(&file, s->req->rejects_of, run->run_id, rows, err));
+        TRY(file_rejects_add(&file, s->req->reject.of, run->run_id, rows, err));
     }
     TRY(file_journal_save(s->path, &journal, err));
     sink_parts_end(&s->parts, true);
@@ -517,7 +502,7 @@ static Status mark_replaced(const FileSink *s, Err *err)
 static void keep_mode(const FileSink *s)
 {
     struct stat info;
-    if (stat(s->replaced.place, &info) != 0 || !S_ISREG(info.st_mode)) return;
+    if (stat(s->place, &info) != 0 || !S_ISREG(info.st_mode)) return;
     IGNORE(fchown(s->fd, info.st_uid, info.st_gid));
     IGNORE(fchmod(s->fd, info.st_mode & 07777));
 }
@@ -535,7 +520,7 @@ static Status commit_replace(FileSink *s, Err *err)
         TRY(mark_replaced(s, err));
     }
     keep_mode(s);
-    TRY(file_rename(str_from(s->replaced.temporary), str_from(s->replaced.place), err));
+    TRY(file_rename(str_from(s->temporary), str_from(s->place), err));
     return appended ? file_journal_remove(s->path, err) : OK;
 }
 
@@ -581,13 +566,13 @@ static Status settle_locked(FileSink *s, const RejectsAsk *ask, Err *err)
     if (length < size) TRY(cut(fd, length, err));
     journal.length = length;
     journal.at_work = false;
-    return file_rejects_settle(&file, s->req->rejects_of, ask, err);
+    return file_rejects_settle(&file, s->req->reject.of, ask, err);
 }
 
 static bool has_begun(const FileSink *s, const FileJournal *journal)
 {
     for (int32_t i = 0; i < journal->begun_count; i++) {
-        if (str_eq(journal->begun[i].pipeline, s->req->rejects_of)) return true;
+        if (str_eq(journal->begun[i].pipeline, s->req->reject.of)) return true;
     }
     return false;
 }
@@ -595,7 +580,7 @@ static bool has_begun(const FileSink *s, const FileJournal *journal)
 Status file_sink_rejects_settle(FileSink *s, const RejectsAsk *ask, Err *err)
 {
     CLEANUP(file_journal_done) FileJournal journal = {0};
-    if (!s->append || !s->req->rejects_of.len) return OK;
+    if (!s->append || !s->req->reject.of.len) return OK;
     Status status = file_journal_load(s->path, &journal, err);
     if (status == OK && !has_begun(s, &journal)) return OK;
     if (status == OK) status = settle_locked(s, ask, err);
@@ -608,6 +593,6 @@ Status file_sink_abort(FileSink *s, Err *err UNUSED)
     if (!s->open) return OK;
     bool replaced = is_replaced(s);
     close_file(s);
-    if (replaced) (void)unlink(s->replaced.temporary);
+    if (replaced) (void)unlink(s->temporary);
     return OK;
 }

@@ -4,8 +4,8 @@
 
 #include "connect/source.h"
 
-/* A row or line may have an eighth of the memory (SourceReq.memory_bytes), since it is held several
- * times on its way: from 1 to 256 MiB; 256 where the memory is not known (0). */
+/* A row or line may have an eighth of the memory (SourceLimits.memory_bytes), since it is held
+ * several times on its way: from 1 to 256 MiB; 256 where the memory is not known (0). */
 int64_t file_source_row_max(int64_t memory_bytes);
 
 typedef struct FileSource FileSource;

@@ -8,6 +8,20 @@
 
 typedef enum SinkMode { SINK_APPEND, SINK_UPSERT, SINK_REPLACE, SINK_MIRROR } SinkMode;
 
+/* What becomes of rows that the target refuses. */
+typedef struct SinkReject {
+    bool wanted;  /* they are given back instead of ending the run */
+    Str table;    /* a table beside the data for them; empty: none here */
+    Str of;       /* this sink takes but the refused rows of that pipeline, before their data: they
+                     stay for good when sink_rejects_settle says so. Empty: nobody's */
+    bool again;   /* this run may have been tried before: without an OUT port the refused rows that
+                     it left go. What the sink itself tried it knows */
+    Str replayed; /* rows of the reject port's table that this run loads: a JSON array of their
+                     places (SourceReq.places). They leave it in the run's own transaction, all of
+                     them, or it fails; without an OUT port those that are gone already don't
+                     matter. Empty: none */
+} SinkReject;
+
 /* What to write, and how. Borrowed; outlives the sink. */
 typedef struct SinkReq {
     const Location *location;
@@ -28,16 +42,7 @@ typedef struct SinkReq {
     Str config_hash;
     bool at_least_once; /* brokers: no transaction; a commit may be PENDING */
     int64_t cycle_us;   /* how long a cycle is open; 0: as long as the run takes */
-    bool rejects;       /* refused rows are given back instead of ending the run */
-    Str rejects_of;     /* this sink takes but the refused rows of that pipeline, before their data:
-                           they stay for good when sink_rejects_settle says so. Empty: nobody's */
-    Str reject_table;   /* a table beside the data for rejects; empty: none here */
-    bool again;         /* this run may have been tried before: without an OUT port the refused
-                           rows that it left go. What the sink itself tried it knows */
-    Str replayed;       /* rows of the reject port's table that this run loads: a JSON array of
-                           their places (SourceReq.places). They leave it in the run's own
-                           transaction, all of them, or it fails; without an OUT port those
-                           that are gone already don't matter. Empty: none */
+    SinkReject reject;
     const _Atomic bool *stop; /* true: don't wait for a system any longer; NULL: never */
 } SinkReq;
 
@@ -78,7 +83,7 @@ typedef struct LoadState {
     int64_t published_at_us;
     TargetChange target; /* since then, of an incremental pipeline */
 } LoadState;
-/* FAIL always: some of SinkReq.replayed are not there any more. */
+/* FAIL always: some of SinkReject.replayed are not there any more. */
 Status sink_replayed_gone(Err *err);
 void load_state_init(LoadState *state);
 void load_state_done(LoadState *state);
@@ -229,7 +234,7 @@ MUST_USE Status sink_commit(Sink *sink, const Position *position, const SinkRun 
  * is lost. For a PENDING commit: OUTCOME_UNKNOWN until it is decided. */
 MUST_USE Status sink_outcome(Sink *sink, Str run_id, int64_t cycle, Outcome *ret_outcome,
                              SinkCounts *ret_counts, Err *err);
-/* Of the runs of SinkReq.rejects_of that are not known to be published: those that are keep their
+/* Of the runs of SinkReject.of that are not known to be published: those that are keep their
  * refused rows for good, those of the others go where the request says so. Between two cycles;
  * nothing where the sink keeps no such list. */
 MUST_USE Status sink_rejects_settle(Sink *sink, const RejectsAsk *ask, Err *err);

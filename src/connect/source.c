@@ -184,7 +184,7 @@ void source_close(Source *source)
 
 Status source_info_nulls(const Source *source, SourceInfo *info, int64_t rows, Err *err)
 {
-    Str cursor = source->req->cursor;
+    Str cursor = source->req->incremental.cursor;
     return source_info_warn(
         info, err,
         "%lld %s no \"%.*s\": the run ends there; `nulls: read` reads such rows "
@@ -196,10 +196,10 @@ Status source_refuse_nulls(const Source *source, int64_t rows, Err *err)
 {
     const SourceReq *req = source->req;
     (void)err_set(err, ERR_DATA, "%lld %s no \"%.*s\": an incremental run would never read %s",
-                  (long long)rows, rows == 1 ? "row has" : "rows have", STR_ARG(req->cursor),
-                  rows == 1 ? "it" : "them");
+                  (long long)rows, rows == 1 ? "row has" : "rows have",
+                  STR_ARG(req->incremental.cursor), rows == 1 ? "it" : "them");
     return err_hint(err,
                     "`incremental: { cursor: %.*s, nulls: read }` reads such rows in each run; "
                     "a `query:` can leave them out",
-                    STR_ARG(req->cursor));
+                    STR_ARG(req->incremental.cursor));
 }

@@ -32,6 +32,38 @@ typedef struct SourceRanges {
     int64_t count;
 } SourceRanges;
 
+/* From where on rows are read. */
+typedef struct SourceIncremental {
+    Str cursor; /* the column's name; empty: all rows are read */
+    Str from;   /* rows from this value on, the source's own text; empty: all */
+    Str start;  /* where the first run begins; empty: all */
+    bool after; /* > instead of >=: no row with that value comes any more */
+    bool nulls; /* rows without a cursor are read too, each time; else they are refused */
+} SourceIncremental;
+
+/* What is known, and wanted, of the order in which rows appear at the cursor. */
+typedef struct SourceOrder {
+    int64_t lag_us;          /* stay this much before the newest rows: by time, */
+    int64_t lag_count;       /* or by number */
+    bool said;               /* `lag` or `overlap` was given: what the order of cursors isn't worth
+                                is known */
+    bool settle;             /* the run's watermark is kept: no row may appear after it any more */
+    bool rows_keyed;         /* a row that comes again is known by its key */
+    bool rows_once;          /* no row may come again in a later run (append): with `settle`,
+                                nothing past the settled cursor is read */
+    const Location *primary; /* of a source that is a standby; NULL: not given */
+} SourceOrder;
+
+/* How much is read, and what that may take. */
+typedef struct SourceLimits {
+    int64_t rows_max;     /* --limit; 0: all */
+    bool bounded;         /* sources without an end: END where theirs was at open */
+    int32_t parallel;     /* wished parts; >= 1 */
+    int64_t batch_bytes;  /* wished input bytes per batch; 0: the connector's own */
+    int64_t memory_bytes; /* what the run may take (`memory`): a row of a text file may have an
+                             eighth of it, for it is held several times on its way. 0: not known */
+} SourceLimits;
+
 /* What to read. Everything is borrowed and outlives the source. */
 typedef struct SourceReq {
     const Location *location;
@@ -39,36 +71,18 @@ typedef struct SourceReq {
     Str query; /* SQL with :name parameters */
     const SourceParam *params;
     int32_t param_count;
-    Str cursor;              /* incremental: the column's name; empty: none */
-    Str cursor_from;         /* rows from this value on, the source's own text; empty: all */
-    bool cursor_after;       /* > instead of >=: no row with that value comes any more */
-    bool cursor_nulls;       /* rows without a cursor are read too, each time; else they are refused
-                              */
-    Str cursor_start;        /* where the first run begins; empty: all */
-    int64_t lag_us;          /* stay this much before the newest rows: by time, */
-    int64_t lag_count;       /* or by number */
-    bool order_said;         /* `lag` or `overlap` was given: what the order of cursors isn't worth
-                                is known */
-    const Location *primary; /* of a source that is a standby; NULL: not given */
-    bool settle;             /* the run's watermark is kept: no row may appear after it any more */
-    bool rows_keyed;         /* a row that comes again is known by its key */
-    bool rows_once;       /* no row may come again in a later run (append): with `settle`, nothing
-                             past the settled cursor is read */
-    int64_t rows_max;     /* --limit; 0: all */
-    bool bounded;         /* sources without an end: END where theirs was at open */
-    int32_t parallel;     /* wished parts; >= 1 */
+    SourceIncremental incremental;
+    SourceOrder order;
+    SourceLimits limits;
     bool open;            /* rows as JSON objects (open schema), for sources that have such */
     const PathSet *paths; /* open: the paths to extract; complete before source_open */
     bool rejects;         /* malformed rows are given as rejects instead of ending the run */
     Str spool_folder;
-    int64_t batch_bytes;  /* wished input bytes per batch; 0: the connector's own */
-    int64_t memory_bytes; /* what the run may take (`memory`): a row of a text file may have an
-                             eighth of it, for it is held several times on its way. 0: not known */
     const SourceRanges *within; /* only rows of these; set before open; for sources that offer
                                    fingerprints. NULL: all */
     bool texts;  /* text files: columns without a given type are TEXT, none is looked for */
     bool wire;   /* give rows unopened (Batch.wire), where describe offered it; set before open */
-    bool places; /* tables: what SinkReq.replayed tells a row by is among the columns */
+    bool places; /* tables: what SinkReject.replayed tells a row by is among the columns */
     const _Atomic bool *stop; /* true: don't wait for a system any longer; NULL: never */
     bool asks;                /* SOURCE_ASSIGN asks where its parts begin; source_begin answers */
     bool kept; /* with `asks`: the target keeps how far each part is; what the source's system keeps

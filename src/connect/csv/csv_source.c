@@ -46,13 +46,14 @@ static Status source_prepare(CsvSource *self, Err *err)
     TRY(csv_options(req->location, &self->options, err));
     TRY(file_source_new(req->location, req->spool_folder, req->stop, &self->files, err));
     TRY(csv_chunks_init(&self->chunks, self->files, &self->options, err));
-    self->chunks.row_max = file_source_row_max(req->memory_bytes);
+    self->chunks.row_max = file_source_row_max(req->limits.memory_bytes);
     self->chunks.closes = req->rejects;
     TRY(file_source_spool(self->files, err));
     TRY(csv_infer(&self->chunks, req->texts, &self->schema, &self->rows_found, err));
     TRY(csv_chunks_rewind(&self->chunks, err));
-    if (req->batch_bytes) {
-        self->chunks.chunk_size = int64_max(CSV_BATCH_LEAST, int64_min(req->batch_bytes, 8 << 20));
+    if (req->limits.batch_bytes) {
+        self->chunks.chunk_size =
+            int64_max(CSV_BATCH_LEAST, int64_min(req->limits.batch_bytes, 8 << 20));
     }
     return OK;
 }
@@ -429,7 +430,7 @@ static Status read_batch(CsvSource *self, Batch **ret_batch, Err *err)
 {
     int64_t rows = 0;
     TRY(choose_rows(self, &rows, err));
-    int64_t most = self->source.req->rows_max;
+    int64_t most = self->source.req->limits.rows_max;
     if (most && self->given + rows > most) rows = most - self->given;
     for (int32_t i = 0; i < self->schema->count; i++) TRY(read_column(self, i, rows, err));
     CLEANUP(batch_unref_p) Batch *batch = NULL;
@@ -453,7 +454,7 @@ static Status csv_source_next(Source *source, int32_t part UNUSED, int64_t deadl
 {
     CsvSource *self = SOURCE_SELF(CsvSource, CSV_SOURCE_OPS, source);
     if (atomic_load(&self->cancelled)) return err_set(err, ERR_CANCELLED, "cancelled");
-    int64_t most = source->req->rows_max;
+    int64_t most = source->req->limits.rows_max;
     bool more = !most || self->given < most;
     if (more) TRY(csv_chunks_next(&self->chunks, &more, err));
     *event = (SourceEvent){.kind = SOURCE_END};

@@ -146,7 +146,8 @@ static Status ask_first(KafkaSource *self, bool *ret_known, Err *err)
     TRY(ask_all(self, &all, ret_known, err));
     if (*ret_known) {
         self->begin.first_parts = first_parts(self, all);
-        int32_t parts = self->begin.first_parts < self->begin.topic_parts ? self->begin.first_parts : all->cnt;
+        int32_t parts =
+            self->begin.first_parts < self->begin.topic_parts ? self->begin.first_parts : all->cnt;
         atomic_store(&self->handle.first_parts, parts);
     }
     rd_kafka_topic_partition_list_destroy(all);
@@ -159,8 +160,8 @@ static Status ask_orphans(KafkaSource *self, const rd_kafka_topic_partition_list
 {
     bool suspect = false;
     for (int i = 0; i < list->cnt; i++) {
-        suspect |=
-            list->elems[i].offset < 0 && position_next(&self->begin.from, list->elems[i].partition) > 0;
+        suspect |= list->elems[i].offset < 0 &&
+                   position_next(&self->begin.from, list->elems[i].partition) > 0;
     }
     self->begin.group_empty = false;
     if (!suspect || !self->source.req->kept || self->place.embedded) return OK;

@@ -244,7 +244,7 @@ static Status kafka_sink_open(Sink *sink, Str run_id UNUSED, int64_t epoch UNUSE
     KafkaSink *self = SINK_SELF(KafkaSink, KAFKA_SINK_OPS, sink);
     self->txn.used = exactly_once(self);
     const Str topics[] = {self->place.topic.len ? self->place.topic : sink->req->table,
-                          sink->req->reject_table};
+                          sink->req->reject.table};
     self->producer.keeps_delivered = !self->txn.used && sink->req->cycle_us > 0;
     if (!self->txn.used) return kafka_producer_start(&self->producer, NULL, 0, topics, 2, err);
     Str id;
@@ -329,7 +329,7 @@ static Status kafka_sink_write(Sink *sink, int32_t port, Batch *batch, RejectWri
                                Err *err)
 {
     KafkaSink *self = SINK_SELF(KafkaSink, KAFKA_SINK_OPS, sink);
-    bool may_refuse = rejects && (sink->req->rejects || !self->ports[port].out);
+    bool may_refuse = rejects && (sink->req->reject.wanted || !self->ports[port].out);
     reject_list_clear(&self->refused);
     TRY(kafka_producer_write(&self->producer, &self->ports[port], batch,
                              may_refuse ? &self->refused : NULL, err));

@@ -20,7 +20,7 @@ static Status kafka_source_describe(Source *source, SourceInfo *info, Err *err)
     info->rows_estimate = -1;
     info->bytes_estimate = -1;
     info->replayable = true;
-    info->unbounded = !source->req->bounded;
+    info->unbounded = !source->req->limits.bounded;
     info->promise = kafka_place_has_group(&self->place)
                         ? STR("messages in the order of each partition, after the group's offsets")
                         : STR("messages in the order of each partition");
@@ -214,7 +214,7 @@ static bool claim(KafkaSource *self, const rd_kafka_message_t *message, int64_t 
     KafkaPart *part = kafka_parts_assigned(&self->parts, message->partition);
     bool wanted = part && message->offset >= part->next;
     if (part) part->flowing = true;
-    if (wanted && self->source.req->bounded && message->offset >= part->end) {
+    if (wanted && self->source.req->limits.bounded && message->offset >= part->end) {
         part->reached = true;
         wanted = false;
     }
@@ -228,13 +228,14 @@ static bool claim(KafkaSource *self, const rd_kafka_message_t *message, int64_t 
 
 static bool reached_limit(const KafkaSource *self)
 {
-    int64_t most = self->source.req->rows_max;
+    int64_t most = self->source.req->limits.rows_max;
     return most > 0 && self->messages.given >= most;
 }
 
 static bool has_room(const KafkaSource *self)
 {
-    int64_t wish = self->source.req->batch_bytes > 0 ? self->source.req->batch_bytes : BATCH_BYTES;
+    int64_t wish = self->source.req->limits.batch_bytes > 0 ? self->source.req->limits.batch_bytes
+                                                            : BATCH_BYTES;
     return self->messages.at < self->messages.count && self->rows.bytes < wish &&
            !reached_limit(self);
 }
@@ -275,7 +276,7 @@ static Status event_at_hand(KafkaSource *self, SourceEvent *event, bool *ret_tol
         TRY(make_batch(self, event, ret_told, err));
     }
     if (*ret_told) return OK;
-    bool end = self->source.req->bounded && is_level(self);
+    bool end = self->source.req->limits.bounded && is_level(self);
     if (!end && !reached_limit(self)) return OK;
     *ret_told = true;
     *event = (SourceEvent){.kind = SOURCE_END};
@@ -419,7 +420,7 @@ static const SourceOps KAFKA_SOURCE_OPS = {
 static Status check_request(KafkaSource *self, Err *err)
 {
     const SourceReq *req = self->source.req;
-    if (req->query.len || req->cursor.len) {
+    if (req->query.len || req->incremental.cursor.len) {
         (void)err_set(err, ERR_CONFIG, "%.*s: a topic takes no query and has no cursor",
                       STR_ARG(req->location->text));
         return err_hint(err,

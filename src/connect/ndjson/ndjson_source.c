@@ -122,7 +122,7 @@ static Status prepare(NdjsonSource *self, Err *err)
 {
     if (!self->lines_ready) {
         ndjson_lines_init(&self->lines, BATCH_BYTES, self->budget);
-        self->lines.line_max = file_source_row_max(self->source.req->memory_bytes);
+        self->lines.line_max = file_source_row_max(self->source.req->limits.memory_bytes);
         self->lines_ready = true;
     }
     return self->source.req->open || self->schema ? OK : infer_schema(self, err);
@@ -201,14 +201,14 @@ static Status take_line(NdjsonSource *self, const NdjsonLine *line, Err *err)
 
 static bool is_full(const NdjsonSource *self, const NdjsonBatch *batch)
 {
-    int64_t wish = self->source.req->batch_bytes;
+    int64_t wish = self->source.req->limits.batch_bytes;
     return batch->bytes >= (wish > 0 ? wish : BATCH_BYTES) ||
            batch->next - batch->first >= BATCH_ROWS_MAX;
 }
 
 static bool reached_limit(const NdjsonSource *self)
 {
-    int64_t most = self->source.req->rows_max;
+    int64_t most = self->source.req->limits.rows_max;
     return most > 0 && self->ordinal - self->skip >= most;
 }
 

@@ -104,7 +104,7 @@ static Status lock_empty(PostgresSink *self, bool *ret_empty, Err *err)
 Status postgres_fresh_try(PostgresSink *self, Err *err)
 {
     self->core.cycle.fresh = false;
-    bool late = self->core.sink.req->rejects && self->out.deferrable;
+    bool late = self->core.sink.req->reject.wanted && self->out.deferrable;
     if (!self->keys.ascend || self->out.cast || self->out.differs || late ||
         self->core.cycle.number != 0)
         return OK;

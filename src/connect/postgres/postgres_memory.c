@@ -51,19 +51,20 @@ static Status refuse(const PostgresSource *self, PostgresChange change, Err *err
     return err_hint(err,
                     "a `key` lets the run read such rows again; or `neuron state set` the "
                     "watermark from which rows of \"%.*s\" are to be appended",
-                    STR_ARG(self->source.req->cursor));
+                    STR_ARG(self->source.req->incremental.cursor));
 }
 
 /* Read again what may be new below the watermark: from there, or all. */
 static Status read_again(PostgresSource *self, PostgresChange change, Err *err)
 {
     const SourceReq *req = self->source.req;
-    if (!req->rows_keyed) return refuse(self, change, err);
+    if (!req->order.rows_keyed) return refuse(self, change, err);
     postgres_samples_forget(&self->watermark.samples);
     buf_clear(&self->begin.low);
-    TRY(buf_append(
-        &self->begin.low,
-        self->watermark.stable.len ? buf_str(&self->watermark.stable) : req->cursor_start, err));
+    TRY(buf_append(&self->begin.low,
+                   self->watermark.stable.len ? buf_str(&self->watermark.stable)
+                                              : req->incremental.start,
+                   err));
     self->begin.from = buf_str(&self->begin.low);
     return source_note(&self->source, err, "%s: %s", change_text(change),
                        self->watermark.stable.len ? "rows since then are read again"

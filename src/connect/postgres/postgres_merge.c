@@ -137,7 +137,7 @@ const TableDriver POSTGRES_TABLE_DRIVER = {
 Status postgres_merge(PostgresSink *self, RejectWriter *rejects, SinkCounts *counts, Err *err)
 {
     TRY(postgres_merge_describe(self, err));
-    if (self->core.sink.req->rejects && self->out.deferrable) {
+    if (self->core.sink.req->reject.wanted && self->out.deferrable) {
         /* The server speaks while a refused row can still be found. */
         TRY(postgres_db_exec(self->session.db, "SET CONSTRAINTS ALL IMMEDIATE", err));
     }

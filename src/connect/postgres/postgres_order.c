@@ -149,7 +149,7 @@ static const char *foreign_doubt(const PostgresOrder *order)
 static Status fill_doubt(const PostgresSource *self, const PostgresOrder *order, Buf *out, Err *err)
 {
     const Field *field = &self->columns.schema->fields[self->cursor];
-    Str name = self->source.req->cursor;
+    Str name = self->source.req->incremental.cursor;
     const char *foreign = foreign_doubt(order);
     if (foreign) return buf_printf(out, err, "\"%.*s\" %s", STR_ARG(name), foreign);
     bool number = field->type == TYPE_INT64;
@@ -196,12 +196,12 @@ Status postgres_order_doubt(const PostgresSource *self, const PostgresOrder *ord
     const Field *field = &self->columns.schema->fields[self->cursor];
     bool settles = postgres_watermark_settles(req, field->type);
     bool falls = order->increment < 0 || order->cycles;
-    if (req->order_said && !falls) return OK;
+    if (req->order.said && !falls) return OK;
     if (settles) {
         TRY(fill_doubt(self, order, out, err));
     } else {
         TRY(buf_printf(out, err, "the cursor \"%.*s\" of type %.*s gives no stable watermark",
-                       STR_ARG(req->cursor), STR_ARG(field->native)));
+                       STR_ARG(req->incremental.cursor), STR_ARG(field->native)));
     }
     if (out->len == 0) return OK;
     TRY(buf_append(out, STR(": a row that commits with a value below one that was read is missed"),

@@ -23,8 +23,8 @@ static Status check(const PostgresServer *standby, const PostgresServer *primary
 static Status open_checked(PostgresSource *self, Err *err)
 {
     PostgresSeen standby, primary;
-    TRY(postgres_open(self->source.req->primary, self->source.req->stop, &self->watermark.primary,
-                      err));
+    TRY(postgres_open(self->source.req->order.primary, self->source.req->stop,
+                      &self->watermark.primary, err));
     postgres_db_stop_on(self->watermark.primary, self->source.req->stop);
     TRY(postgres_server_ask(self->watermark.primary, &primary, err));
     TRY(postgres_server_ask(self->db, &standby, err));
@@ -35,8 +35,9 @@ Status postgres_primary_open(PostgresSource *self, Err *err)
 {
     const SourceReq *req = self->source.req;
     if (self->watermark.primary) return OK;
-    if (req->primary) return open_checked(self, err) == OK ? OK : err_prefix(err, "primary: ");
-    if (req->order_said) return OK;
+    if (req->order.primary)
+        return open_checked(self, err) == OK ? OK : err_prefix(err, "primary: ");
+    if (req->order.said) return OK;
     (void)err_set(err, ERR_CONFIG,
                   "the source is a standby, which doesn't see its primary's open transactions: "
                   "rows that commit late would be missed");

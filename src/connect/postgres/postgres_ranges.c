@@ -66,8 +66,8 @@ static Status leaves(PostgresSource *self, PGresult **ret_result, Err *err)
 Status postgres_ranges_make(PostgresSource *self, Err *err)
 {
     const SourceReq *req = self->source.req;
-    bool wanted = req->parallel > 1 && req->table.len && !req->rows_max && !req->cursor_from.len &&
-                  !req->within;
+    bool wanted = req->limits.parallel > 1 && req->table.len && !req->limits.rows_max &&
+                  !req->incremental.from.len && !req->within;
     if (!wanted || PQserverVersion(postgres_db_conn(self->db)) < RANGES_SERVER_MIN) return OK;
     CLEANUP(postgres_db_clear_p) PGresult *tables = NULL;
     TRY(leaves(self, &tables, err));
@@ -80,7 +80,7 @@ Status postgres_ranges_make(PostgresSource *self, Err *err)
     for (int i = 0; i < PQntuples(tables); i++) {
         pages = 0;
         (void)number_parse_int64(postgres_db_text(tables, i, 1), &pages);
-        TRY(table_ranges(self, postgres_db_text(tables, i, 0), pages, req->parallel, err));
+        TRY(table_ranges(self, postgres_db_text(tables, i, 0), pages, req->limits.parallel, err));
     }
     return OK;
 }

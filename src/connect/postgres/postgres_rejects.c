@@ -13,7 +13,7 @@ void postgres_rejects_begin(PostgresSink *self, bool once_more)
         r->seq = r->cycle_seq;
         if (r->leftover == POSTGRES_LEFTOVER_CLEARED) r->leftover = POSTGRES_LEFTOVER_STALE;
     } else {
-        bool again = self->core.sink.req->again;
+        bool again = self->core.sink.req->reject.again;
         r->leftover = again ? POSTGRES_LEFTOVER_STALE : POSTGRES_LEFTOVER_NONE;
     }
     r->cycle_seq = r->seq;
@@ -115,7 +115,7 @@ Status postgres_rejects_flush(PostgresSink *self, Err *err)
 
 Status postgres_rejects_leave(PostgresSink *self, Err *err)
 {
-    Str places = self->core.sink.req->replayed;
+    Str places = self->core.sink.req->reject.replayed;
     int64_t missing = 0;
     if (!places.len || !self->has_reject) return OK;
     Buf *sql = &self->core.sql;

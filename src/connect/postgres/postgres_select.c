@@ -28,7 +28,7 @@ Status postgres_select_from(PostgresSource *self, Buf *out, Err *err)
 Status postgres_select_bound(PostgresSource *self, const char *op, Str value, Buf *out, Err *err)
 {
     bool text = self->columns.schema->fields[self->cursor].type == TYPE_TEXT;
-    TRY(postgres_db_quote(out, self->source.req->cursor, err));
+    TRY(postgres_db_quote(out, self->source.req->incremental.cursor, err));
     if (text) TRY(buf_append(out, STR(" COLLATE \"C\""), err));
     TRY(buf_printf(out, err, " %s ", op));
     return postgres_db_literal(self->db, out, value, err);

@@ -281,7 +281,8 @@ static Status send_halves(Sending *s, int64_t from, int64_t to, Err *err)
 {
     int64_t middle = from + (to - from) / 2;
     TRY(send_range(s, from, middle, err));
-    if (s->total && !s->self->core.sink.req->rejects) return OK; /* one is enough to end the run */
+    if (s->total && !s->self->core.sink.req->reject.wanted)
+        return OK; /* one is enough to end the run */
     return send_range(s, middle, to, err);
 }
 
@@ -406,7 +407,7 @@ Status postgres_rows_flush(PostgresSink *self, RejectWriter *rejects, Err *err)
     reject_list_init(&sending.refused);
     Status status =
         count == 1 ? send_range(&sending, 0, 1, err) : send_halves(&sending, 0, count, err);
-    if (status == OK && self->core.sink.req->rejects) {
+    if (status == OK && self->core.sink.req->reject.wanted) {
         status = table_search_end(&sending.search, err);
     }
     if (status == OK) status = refused_write(&sending, err);
@@ -424,7 +425,7 @@ Status postgres_rows_send(PostgresSink *self, Batch *batch, RejectWriter *reject
     if (stage && !self->core.cycle.has_stage) TRY(table_stage_create(&self->core, err));
     self->core.cycle.written += rows->count - first;
     if (!stage) self->core.cycle.direct = self->core.cycle.written;
-    bool bare = self->out.bare && !self->core.sink.req->rejects;
+    bool bare = self->out.bare && !self->core.sink.req->reject.wanted;
     if (!self->out.checked && (stage || bare)) {
         Status status = send_stream(self, buf_str(&rows->bytes), rows->count, err);
         postgres_rows_out_clear(rows);

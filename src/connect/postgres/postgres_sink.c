@@ -37,7 +37,7 @@ static Status postgres_sink_takes(Sink *sink, const Schema *schema, Str wire, bo
 {
     PostgresSink *self = SINK_SELF(PostgresSink, POSTGRES_SINK_OPS, sink);
     const SinkReq *req = sink->req;
-    if (!str_eq(wire, STR(POSTGRES_WIRE)) || req->rejects || schema->open) return OK;
+    if (!str_eq(wire, STR(POSTGRES_WIRE)) || req->reject.wanted || schema->open) return OK;
     TRY(postgres_session_open(self, err));
     TRY(postgres_target_look(self, req->table, schema, err));
     const PostgresTable *out = &self->out;
@@ -246,7 +246,7 @@ static Status write_rows(PostgresSink *self, Batch *batch, RejectWriter *rejects
     self->out.prefix = prefix;
     Status status = postgres_rows_encode(self, &self->out, batch, &self->copy.rows, &refused, err);
     if (status == OK) status = write_refused(rejects, batch, &refused, err);
-    bool stop = refused.count > 0 && !self->core.sink.req->rejects;
+    bool stop = refused.count > 0 && !self->core.sink.req->reject.wanted;
     reject_list_done(&refused);
     return status == OK && !stop ? postgres_rows_send(self, batch, rejects, err) : status;
 }
@@ -460,7 +460,7 @@ static const SinkOps POSTGRES_SINK_OPS = {
 
 Status postgres_sink_new(const SinkReq *req, Sink **ret_sink, Err *err)
 {
-    if (!req->table.len && !req->reject_table.len) {
+    if (!req->table.len && !req->reject.table.len) {
         (void)err_set(err, ERR_CONFIG, "no target table for %.*s", STR_ARG(req->location->text));
         return err_hint(err, "name it: --table, or `table:` in the pipeline");
     }

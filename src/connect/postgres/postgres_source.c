@@ -37,14 +37,14 @@ static Status check_lag(const SourceReq *req, const Field *field, Err *err)
 {
     bool number = field->type == TYPE_INT64;
     bool settles = postgres_watermark_settles(req, field->type);
-    if (req->lag_us && !settles) {
+    if (req->order.lag_us && !settles) {
         (void)err_set(err, ERR_CONFIG, "`lag` doesn't fit the cursor \"%.*s\" of type %.*s",
-                      STR_ARG(req->cursor), STR_ARG(field->native));
+                      STR_ARG(req->incremental.cursor), STR_ARG(field->native));
         return err_hint(err, "it is for integers, dates and timestamps");
     }
-    if (!req->lag_count || number) return OK;
+    if (!req->order.lag_count || number) return OK;
     (void)err_set(err, ERR_CONFIG, "`lag` is a number, and the cursor \"%.*s\" is of type %.*s",
-                  STR_ARG(req->cursor), STR_ARG(field->native));
+                  STR_ARG(req->incremental.cursor), STR_ARG(field->native));
     return err_hint(err, "say a time like 5m");
 }
 
@@ -52,16 +52,16 @@ static Status find_cursor(PostgresSource *self, Err *err)
 {
     const SourceReq *req = self->source.req;
     self->cursor = -1;
-    if (req->cursor.len == 0) return OK;
-    self->cursor = schema_find(self->columns.schema, req->cursor);
+    if (req->incremental.cursor.len == 0) return OK;
+    self->cursor = schema_find(self->columns.schema, req->incremental.cursor);
     if (self->cursor >= 0) {
         const Field *field = &self->columns.schema->fields[self->cursor];
         TRY(check_cursor(self, field, err));
         return check_lag(req, field, err);
     }
     (void)err_set(err, ERR_CONFIG, "the cursor column \"%.*s\" is not in the query's result",
-                  STR_ARG(req->cursor));
-    Str near = schema_nearest(self->columns.schema, req->cursor);
+                  STR_ARG(req->incremental.cursor));
+    Str near = schema_nearest(self->columns.schema, req->incremental.cursor);
     if (near.len) return err_hint(err, "did you mean \"%.*s\"?", STR_ARG(near));
     return err_hint(err, "select the cursor column too");
 }
@@ -102,7 +102,7 @@ static Status prepare(PostgresSource *self, Err *err)
     if (!self->db)
         TRY(postgres_open(self->source.req->location, self->source.req->stop, &self->db, err));
     postgres_db_stop_on(self->db, self->source.req->stop);
-    self->begin.from = self->source.req->cursor_from;
+    self->begin.from = self->source.req->incremental.from;
     TRY(begin(self, err));
     TRY(postgres_select_base(self, err));
     TRY(describe_columns(self, &self->columns, err));
@@ -128,7 +128,7 @@ static Status count_nulls(PostgresSource *self, int64_t *ret_rows, Err *err)
     TRY(buf_append(&sql, STR("SELECT pg_catalog.count(*) FROM "), err));
     TRY(postgres_select_from(self, &sql, err));
     TRY(buf_append(&sql, STR(" WHERE "), err));
-    TRY(postgres_db_quote(&sql, self->source.req->cursor, err));
+    TRY(postgres_db_quote(&sql, self->source.req->incremental.cursor, err));
     TRY(buf_append(&sql, STR(" IS NULL"), err));
     TRY(buf_terminate(&sql, err));
     return postgres_db_int64(self->db, sql.data, NULL, 0, ret_rows, err);
@@ -141,7 +141,7 @@ static Status postgres_source_describe(Source *source, SourceInfo *info, Err *er
     info->schema = schema_ref(self->columns.schema);
     info->replayable = true;
     info->promise = STR("one snapshot of the database");
-    bool counts = self->cursor >= 0 && !self->source.req->cursor_nulls;
+    bool counts = self->cursor >= 0 && !self->source.req->incremental.nulls;
     if (counts) TRY(count_nulls(self, &self->begin.nulls, err));
     if (self->begin.nulls) TRY(source_info_nulls(source, info, self->begin.nulls, err));
     Str database = str_from(PQdb(postgres_db_conn(self->db)));
@@ -179,7 +179,7 @@ static Status readers_make(PostgresSource *self, Err *err)
 {
     const SourceReq *req = self->source.req;
     TRY(postgres_ranges_make(self, err));
-    int32_t wished = self->readers.range_count ? req->parallel : 1;
+    int32_t wished = self->readers.range_count ? req->limits.parallel : 1;
     if (wished > self->readers.range_count && self->readers.range_count)
         wished = self->readers.range_count;
     if (wished > POSTGRES_PARTS_MAX) wished = POSTGRES_PARTS_MAX;
@@ -200,7 +200,7 @@ static Status postgres_source_open(Source *source, const Position *from, Budget 
     if (self->begin.nulls) return source_refuse_nulls(source, self->begin.nulls, err);
     if (self->cursor >= 0) {
         TypeId type = self->columns.schema->fields[self->cursor].type;
-        bool settles = req->settle && postgres_watermark_settles(req, type);
+        bool settles = req->order.settle && postgres_watermark_settles(req, type);
         if (settles) TRY(settle_watermark(self, from, err));
         if (from)
             TRY(cursor_value_parse(&self->watermark.highest, type, buf_str(&from->cursor), err));

@@ -9,7 +9,7 @@
 static Status or_null(const PostgresSource *self, Buf *out, Err *err)
 {
     TRY(buf_append(out, STR(" OR "), err));
-    TRY(postgres_db_quote(out, self->source.req->cursor, err));
+    TRY(postgres_db_quote(out, self->source.req->incremental.cursor, err));
     return buf_append(out, STR(" IS NULL)"), err);
 }
 
@@ -17,12 +17,12 @@ static Status or_null(const PostgresSource *self, Buf *out, Err *err)
 static Status stable_condition(PostgresSource *self, Buf *out, Err *err)
 {
     bool none = self->watermark.stable.len == 0;
-    if (none && self->source.req->cursor_nulls) {
-        TRY(postgres_db_quote(out, self->source.req->cursor, err));
+    if (none && self->source.req->incremental.nulls) {
+        TRY(postgres_db_quote(out, self->source.req->incremental.cursor, err));
         return buf_append(out, STR(" IS NULL"), err);
     }
     if (none) return buf_append(out, STR("false"), err);
-    bool nulls = self->source.req->cursor_nulls;
+    bool nulls = self->source.req->incremental.nulls;
     if (nulls) TRY(buf_append_char(out, '(', err));
     TRY(postgres_select_bound(self, "<=", buf_str(&self->watermark.stable), out, err));
     return nulls ? or_null(self, out, err) : OK;
@@ -36,13 +36,13 @@ static Status conditions(PostgresSource *self, Buf *out, Err *err)
     Str sep = STR(" WHERE ");
     if (self->cursor >= 0 && self->begin.from.len) {
         TRY(buf_append(out, sep, err));
-        if (req->cursor_nulls) TRY(buf_append_char(out, '(', err));
-        TRY(postgres_select_bound(self, req->cursor_after ? ">" : ">=", self->begin.from, out,
+        if (req->incremental.nulls) TRY(buf_append_char(out, '(', err));
+        TRY(postgres_select_bound(self, req->incremental.after ? ">" : ">=", self->begin.from, out,
                                   err));
-        if (req->cursor_nulls) TRY(or_null(self, out, err));
+        if (req->incremental.nulls) TRY(or_null(self, out, err));
         sep = STR(" AND ");
     }
-    if (self->watermark.settling && req->rows_once) {
+    if (self->watermark.settling && req->order.rows_once) {
         TRY(buf_append(out, sep, err));
         TRY(stable_condition(self, out, err));
         sep = STR(" AND ");
@@ -56,7 +56,7 @@ static Status conditions(PostgresSource *self, Buf *out, Err *err)
 static Status select_sql(PostgresSource *self, const PostgresRange *range, Buf *out, Err *err)
 {
     const SourceReq *req = self->source.req;
-    bool plain = !self->columns.cast && self->cursor < 0 && !req->rows_max && !req->within;
+    bool plain = !self->columns.cast && self->cursor < 0 && !req->limits.rows_max && !req->within;
     if (plain && req->query.len) return buf_append(out, buf_str(&self->query.base), err);
     TRY(buf_append(out, STR("SELECT "), err));
     TRY(postgres_columns_list(&self->columns, out, err));
@@ -68,12 +68,12 @@ static Status select_sql(PostgresSource *self, const PostgresRange *range, Buf *
         TRY(buf_append(out, self->query.where.len ? STR(" AND ") : STR(" WHERE "), err));
         TRY(postgres_ranges_condition(range, out, err));
     }
-    if (!req->rows_max) return OK;
+    if (!req->limits.rows_max) return OK;
     if (self->cursor >= 0) {
         TRY(buf_append(out, STR(" ORDER BY "), err));
-        TRY(postgres_db_quote(out, req->cursor, err));
+        TRY(postgres_db_quote(out, req->incremental.cursor, err));
     }
-    return buf_printf(out, err, " LIMIT %lld", (long long)req->rows_max);
+    return buf_printf(out, err, " LIMIT %lld", (long long)req->limits.rows_max);
 }
 
 Status postgres_statement_next(PostgresSource *self, bool *ret_some, Buf *out, Err *err)

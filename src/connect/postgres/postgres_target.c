@@ -28,7 +28,7 @@ Status postgres_target_look(PostgresSink *self, Str name, const Schema *schema, 
     table_decide(core, self->out.referred);
     /* Rows may refer to later ones of the cycle: those are judged together, in one statement. */
     core->plan.staged =
-        core->plan.staged || self->out.cast || (req->rejects && self->out.deferrable);
+        core->plan.staged || self->out.cast || (req->reject.wanted && self->out.deferrable);
     TRY(check_key_types(self, err));
     return postgres_merge_describe(self, err);
 }

@@ -26,11 +26,11 @@ static Status explain_cursor(const PostgresSource *self, Err *err)
     const SourceReq *req = self->source.req;
     bool syntax =
         err && (strcmp(err->sqlstate, "22P02") == 0 || strncmp(err->sqlstate, "2200", 4) == 0);
-    if (!syntax || self->cursor < 0 || !req->cursor_from.len) return FAIL;
+    if (!syntax || self->cursor < 0 || !req->incremental.from.len) return FAIL;
     return err_hint(err,
                     "is \"%.*s\" a value of the cursor \"%.*s\"? `start`, or `neuron state set`, "
                     "fixes it",
-                    STR_ARG(req->cursor_from), STR_ARG(req->cursor));
+                    STR_ARG(req->incremental.from), STR_ARG(req->incremental.cursor));
 }
 
 static Status estimate(PostgresSource *self, SourceInfo *info, Err *err)
@@ -55,16 +55,16 @@ static Status estimate(PostgresSource *self, SourceInfo *info, Err *err)
 static Status warn_of_standby(PostgresSource *self, SourceInfo *info, Err *err)
 {
     const SourceReq *req = self->source.req;
-    if (req->primary) {
+    if (req->order.primary) {
         return source_info_warn(info, err,
                                 "the source is a standby: who is at work is asked of its primary, "
                                 "%.*s, and rows are read when they have arrived from there",
-                                STR_ARG(req->primary->text));
+                                STR_ARG(req->order.primary->text));
     }
     return source_info_warn(info, err,
                             "the source is a standby and doesn't see its primary's open "
                             "transactions: no row is missed that comes no later than `%s` says",
-                            req->lag_us || req->lag_count ? "lag" : "overlap");
+                            req->order.lag_us || req->order.lag_count ? "lag" : "overlap");
 }
 
 static Status warn_of_index(PostgresSource *self, const PostgresOrder *order, SourceInfo *info,
@@ -74,8 +74,8 @@ static Status warn_of_index(PostgresSource *self, const PostgresOrder *order, So
     return source_info_warn(info, err,
                             "no index begins with the cursor \"%.*s\": each run reads the whole "
                             "table%s%.*s",
-                            STR_ARG(self->source.req->cursor), order->index.len ? "; " : "",
-                            STR_ARG(order->index));
+                            STR_ARG(self->source.req->incremental.cursor),
+                            order->index.len ? "; " : "", STR_ARG(order->index));
 }
 
 /* Sessions whose messages our role may not see: the plan says so too. */
@@ -100,7 +100,7 @@ static Status warn_of_order(PostgresSource *self, const PostgresOrder *order, So
     TRY(postgres_order_doubt(self, order, &doubt, err));
     if (doubt.len == 0) return OK;
     TRY(source_info_warn(info, err, "%.*s", STR_ARG(buf_str(&doubt))));
-    if (!self->source.req->settle) return OK;
+    if (!self->source.req->order.settle) return OK;
     return source_note(&self->source, err, "%.*s", STR_ARG(buf_str(&doubt)));
 }
 
@@ -124,7 +124,7 @@ static Status warn_of_zone(PostgresSource *self, SourceInfo *info, Err *err)
 Status postgres_warnings_describe(PostgresSource *self, SourceInfo *info, Err *err)
 {
     TRY(estimate(self, info, err));
-    if (self->source.req->parallel > 1 && !self->source.req->table.len) {
+    if (self->source.req->limits.parallel > 1 && !self->source.req->table.len) {
         TRY(source_info_warn(info, err, "a query is read by one reader; `parallel` needs a table"));
     }
     TRY(warn_of_zone(self, info, err));
@@ -133,11 +133,11 @@ Status postgres_warnings_describe(PostgresSource *self, SourceInfo *info, Err *e
     TRY(postgres_order_ask(self, &info->arena, &order, err));
     self->standby = order.standby;
     self->watermark.clocked = postgres_order_is_clocked(&order);
-    if (order.standby && self->source.req->settle) {
+    if (order.standby && self->source.req->order.settle) {
         TRY(postgres_primary_open(self, err));
         TRY(warn_of_standby(self, info, err));
     }
-    if (self->source.req->settle) TRY(warn_of_hidden(self, info, err));
+    if (self->source.req->order.settle) TRY(warn_of_hidden(self, info, err));
     TRY(warn_of_index(self, &order, info, err));
     return warn_of_order(self, &order, info, err);
 }

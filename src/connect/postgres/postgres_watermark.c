@@ -28,7 +28,7 @@
 bool postgres_watermark_settles(const SourceReq *req, TypeId type)
 {
     return type == TYPE_INT64 || type == TYPE_TIMESTAMP || type == TYPE_TIMESTAMPTZ ||
-           (type == TYPE_DATE && req->lag_us > 0);
+           (type == TYPE_DATE && req->order.lag_us > 0);
 }
 
 static TypeId cursor_type(const PostgresSource *self)
@@ -80,7 +80,7 @@ static Status ask(PostgresSource *self, Err *err)
 static bool latest(const PostgresSource *self, TypeId type, int64_t *ret_number)
 {
     const PostgresServer *server = &self->watermark.seen.server;
-    int64_t lag_us = self->source.req->lag_us;
+    int64_t lag_us = self->source.req->order.lag_us;
     int64_t as_of_us = postgres_server_as_of_us(server);
     int64_t local_us = server->local_us - server->clock_us;
     *ret_number = as_of_us - lag_us;
@@ -94,7 +94,7 @@ static Status highest_sql(PostgresSource *self, const int64_t *latest_number, Bu
 {
     CLEANUP(buf_done) Buf to = buf_make(1 << 10);
     TRY(buf_append(sql, STR("SELECT pg_catalog.max("), err));
-    TRY(postgres_db_quote(sql, self->source.req->cursor, err));
+    TRY(postgres_db_quote(sql, self->source.req->incremental.cursor, err));
     TRY(buf_append(sql, STR(")::text FROM "), err));
     TRY(postgres_select_from(self, sql, err));
     Str sep = STR(" WHERE ");
@@ -130,10 +130,10 @@ static Status highest_ask(PostgresSource *self, const int64_t *latest_number, bo
 static Status note_future(PostgresSource *self, Err *err)
 {
     const SourceReq *req = self->source.req;
-    return source_note(&self->source, err,
-                       "\"%.*s\" has times in the future: the watermark doesn't follow them%s",
-                       STR_ARG(req->cursor),
-                       req->rows_once ? ", and such rows are loaded when their time has come" : "");
+    return source_note(
+        &self->source, err, "\"%.*s\" has times in the future: the watermark doesn't follow them%s",
+        STR_ARG(req->incremental.cursor),
+        req->order.rows_once ? ", and such rows are loaded when their time has come" : "");
 }
 
 /* The highest cursor that may become the watermark, and the server's clock afterwards. */
@@ -143,12 +143,12 @@ static Status highest(PostgresSource *self, bool *ret_some, int64_t *ret_cursor,
     TypeId type = cursor_type(self);
     int64_t to = 0;
     *ret_some = false;
-    if (req->lag_us && is_time(type)) {
+    if (req->order.lag_us && is_time(type)) {
         return latest(self, type, &to) ? highest_ask(self, &to, ret_some, ret_cursor, err) : OK;
     }
     TRY(highest_ask(self, NULL, ret_some, ret_cursor, err));
     TRY(ask(self, err));
-    if (*ret_some && type == TYPE_INT64) *ret_cursor -= req->lag_count;
+    if (*ret_some && type == TYPE_INT64) *ret_cursor -= req->order.lag_count;
     bool future = *ret_some && is_time(type) && latest(self, type, &to) && *ret_cursor > to;
     if (!future) return OK;
     TRY(note_future(self, err));
@@ -224,8 +224,8 @@ static Status sample_take(PostgresSource *self, PostgresSessions *sessions, Err 
     TRY(look(self, sessions, err));
     if (!good) return OK;
     int64_t as_of_us = postgres_server_as_of_us(&self->watermark.seen.server);
-    bool waits = req->lag_us && !is_time(cursor_type(self));
-    int64_t ripe_us = waits ? as_of_us + req->lag_us : 0;
+    bool waits = req->order.lag_us && !is_time(cursor_type(self));
+    int64_t ripe_us = waits ? as_of_us + req->order.lag_us : 0;
     if (waits && as_of_us <= 0) return OK;
     TRY(postgres_samples_add(&self->watermark.samples, cursor, ripe_us, &sessions->look, err));
     return samples_free(self, err);
@@ -289,10 +289,10 @@ static Status note_holder(PostgresSource *self, const PostgresSessions *sessions
         &self->watermark.samples.items[self->watermark.samples.count - 1];
     TRY(postgres_sessions_holder(sessions, newest, &who, &age_us, err));
     if (who.len == 0 || (age_us >= 0 && age_us < WATERMARK_HELD_US)) return OK;
-    return source_note(&self->source, err, "the watermark waits for %.*s: %s",
-                       STR_ARG(buf_str(&who)),
-                       self->source.req->rows_once ? "rows since then are loaded when it has ended"
-                                                   : "rows since then are read again each run");
+    return source_note(
+        &self->source, err, "the watermark waits for %.*s: %s", STR_ARG(buf_str(&who)),
+        self->source.req->order.rows_once ? "rows since then are loaded when it has ended"
+                                          : "rows since then are read again each run");
 }
 
 static Status note_hidden(PostgresSource *self, const PostgresSessions *sessions, Err *err)

@@ -6,7 +6,7 @@
 /* Foreign keys that SQLite would judge at COMMIT only, where nobody can tell which row it was. */
 static bool judges(const SqliteSink *self)
 {
-    return self->core.sink.req->rejects && self->out.deferrable;
+    return self->core.sink.req->reject.wanted && self->out.deferrable;
 }
 
 static Status judge_foreign_keys(SqliteSink *self, Err *err)

@@ -372,7 +372,7 @@ static Status write_rejects(RowWrite *w, Err *err)
 static Status write_out(RowWrite *w, RejectWriter *rejects, Err *err)
 {
     TableSink *core = &w->self->core;
-    TRY(rows_write(w, core->sink.req->rejects, err));
+    TRY(rows_write(w, core->sink.req->reject.wanted, err));
     int64_t rows = w->batch->rows - w->refused.count;
     core->cycle.written += rows;
     if (core->plan.staged) core->cycle.next_ord += rows;
@@ -437,7 +437,7 @@ static void cycle_committed(SqliteSink *self)
 static Status replayed_leave(SqliteSink *self, Err *err)
 {
     CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
-    Str places = self->core.sink.req->replayed;
+    Str places = self->core.sink.req->reject.replayed;
     int64_t wanted = 0;
     bool row = false;
     if (!places.len || !self->has_reject) return OK;
@@ -559,7 +559,7 @@ static const SinkOps SQLITE_SINK_OPS = {
 
 Status sqlite_sink_new(const SinkReq *req, Sink **ret_sink, Err *err)
 {
-    if (!req->table.len && !req->reject_table.len) {
+    if (!req->table.len && !req->reject.table.len) {
         (void)err_set(err, ERR_CONFIG, "no target table for %.*s", STR_ARG(req->location->text));
         return err_hint(err, "name it: --table, or `table:` in the pipeline");
     }

@@ -50,14 +50,14 @@ static Status put_from(const SourceReq *req, Buf *sql, Err *err)
 /* Rows from the watermark on, and those without a cursor where they are wanted. */
 static Status put_condition(const SourceReq *req, Buf *sql, Err *err)
 {
-    if (!req->cursor.len || !req->cursor_from.len) return OK;
+    if (!req->incremental.cursor.len || !req->incremental.from.len) return OK;
     TRY(buf_append(sql, STR(" WHERE "), err));
-    TRY(sqlite_db_quote(sql, req->cursor, err));
-    TRY(buf_append(sql, req->cursor_after ? STR(" > ") : STR(" >= "), err));
+    TRY(sqlite_db_quote(sql, req->incremental.cursor, err));
+    TRY(buf_append(sql, req->incremental.after ? STR(" > ") : STR(" >= "), err));
     TRY(buf_append(sql, STR(":neuron_cursor_from"), err));
-    if (!req->cursor_nulls) return OK;
+    if (!req->incremental.nulls) return OK;
     TRY(buf_append(sql, STR(" OR "), err));
-    TRY(sqlite_db_quote(sql, req->cursor, err));
+    TRY(sqlite_db_quote(sql, req->incremental.cursor, err));
     return buf_append(sql, STR(" IS NULL"), err);
 }
 
@@ -65,7 +65,7 @@ static Status put_condition(const SourceReq *req, Buf *sql, Err *err)
 static Status source_sql(const SqliteSource *self, Buf *sql, Err *err)
 {
     const SourceReq *req = self->source.req;
-    if (req->query.len && !req->cursor.len && !req->rows_max) {
+    if (req->query.len && !req->incremental.cursor.len && !req->limits.rows_max) {
         return buf_append(sql, query_of(req), err);
     }
     TRY(buf_append(
@@ -73,12 +73,12 @@ static Status source_sql(const SqliteSource *self, Buf *sql, Err *err)
         err));
     TRY(put_from(req, sql, err));
     TRY(put_condition(req, sql, err));
-    if (!req->rows_max) return OK;
-    if (req->cursor.len) {
+    if (!req->limits.rows_max) return OK;
+    if (req->incremental.cursor.len) {
         TRY(buf_append(sql, STR(" ORDER BY "), err));
-        TRY(sqlite_db_quote(sql, req->cursor, err));
+        TRY(sqlite_db_quote(sql, req->incremental.cursor, err));
     }
-    return buf_printf(sql, err, " LIMIT %lld", (long long)req->rows_max);
+    return buf_printf(sql, err, " LIMIT %lld", (long long)req->limits.rows_max);
 }
 
 static Status bind_result(SqliteSource *self, int code, Err *err)
@@ -135,7 +135,7 @@ static Status bind_one(SqliteSource *self, sqlite3_stmt *statement, int index, S
 {
     const SourceReq *req = self->source.req;
     if (str_eq(name, STR("neuron_cursor_from"))) {
-        return bind_cursor(self, statement, index, req->cursor_from, err);
+        return bind_cursor(self, statement, index, req->incremental.from, err);
     }
     if (str_eq(name, STR("neuron_watermark"))) {
         return bind_cursor(self, statement, index, self->watermark, err);
@@ -198,12 +198,12 @@ static Status source_cursor(SqliteSource *self, Err *err)
 {
     const SourceReq *req = self->source.req;
     self->cursor = -1;
-    if (req->cursor.len == 0) return OK;
-    self->cursor = schema_find(self->schema, req->cursor);
+    if (req->incremental.cursor.len == 0) return OK;
+    self->cursor = schema_find(self->schema, req->incremental.cursor);
     if (self->cursor >= 0) return OK;
     (void)err_set(err, ERR_CONFIG, "the cursor column \"%.*s\" is not in the query's result",
-                  STR_ARG(req->cursor));
-    Str near = schema_nearest(self->schema, req->cursor);
+                  STR_ARG(req->incremental.cursor));
+    Str near = schema_nearest(self->schema, req->incremental.cursor);
     if (near.len) return err_hint(err, "did you mean \"%.*s\"?", STR_ARG(near));
     return err_hint(err, "select the cursor column too");
 }
@@ -237,7 +237,7 @@ static Status count_rows(SqliteSource *self, const char *condition, int64_t *ret
     CLEANUP(buf_done) Buf column = buf_make(1 << 20);
     CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *statement = NULL;
     bool row = false;
-    TRY(sqlite_db_quote(&column, self->source.req->cursor, err));
+    TRY(sqlite_db_quote(&column, self->source.req->incremental.cursor, err));
     TRY(buf_append(&sql, STR("SELECT count(*) FROM "), err));
     TRY(put_from(self->source.req, &sql, err));
     TRY(buf_append(&sql, STR(" WHERE "), err));
@@ -284,7 +284,7 @@ static Status refuse_order(const SqliteSource *self, int64_t rows, const char *w
 {
     (void)err_set(err, ERR_DATA, "%lld %s %s in the cursor \"%.*s\": no run would read %s",
                   (long long)rows, rows == 1 ? "row has" : "rows have", what,
-                  STR_ARG(self->source.req->cursor), rows == 1 ? "it" : "them");
+                  STR_ARG(self->source.req->incremental.cursor), rows == 1 ? "it" : "them");
     return order_hint(err);
 }
 
@@ -316,7 +316,7 @@ static Status sqlite_source_describe(Source *source, SourceInfo *info, Err *err)
     info->bytes_estimate = -1;
     info->replayable = true;
     info->promise = STR("one snapshot of the database");
-    bool counts = self->cursor >= 0 && !self->source.req->cursor_nulls;
+    bool counts = self->cursor >= 0 && !self->source.req->incremental.nulls;
     if (counts) TRY(count_rows(self, "@ IS NULL", &self->nulls, err));
     if (self->nulls) TRY(source_info_nulls(source, info, self->nulls, err));
     Str file = str_from(sqlite3_db_filename(self->db, "main"));
@@ -434,7 +434,7 @@ static Status note_cursor(SqliteSource *self, Batch *batch, Err *err)
 {
     CLEANUP(buf_done) Buf text = buf_make(1 << 20);
     if (cursor_value_note(&self->highest, &batch->columns[self->cursor], NULL, err) != OK) {
-        (void)err_where(err, "column %.*s", STR_ARG(self->source.req->cursor));
+        (void)err_where(err, "column %.*s", STR_ARG(self->source.req->incremental.cursor));
         return order_hint(err);
     }
     TRY(cursor_value_format(&self->highest, &text, err));

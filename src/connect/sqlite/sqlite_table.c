@@ -121,7 +121,7 @@ Status sqlite_sink_look(SqliteSink *self, Str name, const Schema *schema, Err *e
     TRY(sqlite_table_inspect(self, &self->out, name, schema, req->create, req->evolve, err));
     table_decide(&self->core, self->out.referred);
     /* What is judged at COMMIT is judged while a refused row can still be found. */
-    self->core.plan.staged = self->core.plan.staged || (req->rejects && self->out.deferrable);
+    self->core.plan.staged = self->core.plan.staged || (req->reject.wanted && self->out.deferrable);
     return sqlite_merge_describe(self, err);
 }
 

@@ -211,7 +211,7 @@ static Status stage_index(Merge *m, Err *err)
 
 static bool one_is_enough(const Merge *m)
 {
-    return m->counts->rejected > 0 && !m->sink->sink.req->rejects;
+    return m->counts->rejected > 0 && !m->sink->sink.req->reject.wanted;
 }
 
 static void add(Merge *m, const MergeCounts *c)

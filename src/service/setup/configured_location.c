@@ -61,6 +61,6 @@ void other_settle(Configuration *c, const YamlNode *node, Str text, OtherData *o
 void source_check(Configuration *c, const YamlNode *node, const SourceReq *req)
 {
     Err why = {0};
-    bool known = req->location->connector && (!req->primary || req->primary->connector);
+    bool known = req->location->connector && (!req->order.primary || req->order.primary->connector);
     if (known && connector_source_check(req, &why) != OK) mistake_from(c, node, &why);
 }

@@ -17,10 +17,10 @@ static void from_check(Configuration *c, const PipelineOptions *o, const Pipelin
     const SourceReq req = {.location = &p->from,
                            .table = p->from_table,
                            .query = p->query,
-                           .cursor = p->incremental.cursor,
-                           .primary = p->primary.connector ? &p->primary : NULL,
-                           .lag_us = p->incremental.lag_us,
-                           .lag_count = p->incremental.lag_count};
+                           .incremental.cursor = p->incremental.cursor,
+                           .order.primary = p->primary.connector ? &p->primary : NULL,
+                           .order.lag_us = p->incremental.lag_us,
+                           .order.lag_count = p->incremental.lag_count};
     source_check(c, option_node(&o->head, "from"), &req);
 }
 

@@ -130,7 +130,7 @@ static Status broker_options(const BuildContext *m, Location *location, Err *err
 {
     TRY(fit(m, location, err));
     const YamlNode *options = m->o->options;
-    const char *prefix = location->connector->client_options;
+    const char *prefix = location->connector->fragment.client;
     if (!options || yaml_is_null(options)) return OK;
     if (options->kind != YAML_MAP) {
         mistake_at(m, options, NULL, "`options` must be a map");
@@ -151,10 +151,10 @@ static void options_check(const BuildContext *m)
     const Location *broker = m->s->from_messages ? &m->s->from : &m->s->to;
     const YamlNode *options = m->o->options;
     if (!options || options->kind != YAML_MAP || !broker->connector) return;
-    if (!broker->connector->option_check) return;
+    if (!broker->connector->fragment.check) return;
     for (const YamlNode *at = options->first; at; at = at->next) {
         Err why = {0};
-        if (broker->connector->option_check(at->key, at->text, &why) == OK) continue;
+        if (broker->connector->fragment.check(at->key, at->text, &why) == OK) continue;
         mistake_add(&m->c->mistakes, at->key_line, at->key_column, str_from(why.hint), "%s",
                     why.message);
     }

@@ -77,25 +77,26 @@ static Status source_request(Assembly *a, Err *err)
         .query = c->query,
         .params = params,
         .param_count = c->param_count,
-        .cursor = c->incremental.cursor,
-        .cursor_from = buf_str(&a->cursor.from),
-        .cursor_after = watermark && !again && (c->incremental.lag_us || c->incremental.lag_count),
-        .cursor_nulls = c->incremental.nulls_read,
-        .cursor_start = c->incremental.start,
-        .lag_us = c->incremental.lag_us,
-        .lag_count = c->incremental.lag_count,
-        .order_said = c->incremental.order_said,
-        .primary = c->primary.connector ? &c->primary : NULL,
-        .rows_keyed = again,
-        .settle = c->incremental.cursor.len > 0 && a->advance,
-        .rows_once = c->mode == SINK_APPEND,
-        .rows_max = a->options->rows_max,
-        .parallel = c->parallel > 1 ? c->parallel : 1,
+        .incremental.cursor = c->incremental.cursor,
+        .incremental.from = buf_str(&a->cursor.from),
+        .incremental.after =
+            watermark && !again && (c->incremental.lag_us || c->incremental.lag_count),
+        .incremental.nulls = c->incremental.nulls_read,
+        .incremental.start = c->incremental.start,
+        .order.lag_us = c->incremental.lag_us,
+        .order.lag_count = c->incremental.lag_count,
+        .order.said = c->incremental.order_said,
+        .order.primary = c->primary.connector ? &c->primary : NULL,
+        .order.rows_keyed = again,
+        .order.settle = c->incremental.cursor.len > 0 && a->advance,
+        .order.rows_once = c->mode == SINK_APPEND,
+        .limits.rows_max = a->options->rows_max,
+        .limits.parallel = c->parallel > 1 ? c->parallel : 1,
         .rejects = c->reject.on,
-        .bounded = true,
+        .limits.bounded = true,
         .within = a->options->within,
         .spool_folder = a->env->spool_folder,
-        .memory_bytes = a->env->budget ? a->env->budget->max_bytes : 0,
+        .limits.memory_bytes = a->env->budget ? a->env->budget->max_bytes : 0,
         .stop = a->env->cancelled,
     };
     return OK;
@@ -226,7 +227,7 @@ static Status skip_taken_add(Assembly *a, Err *err)
     const RunOptions *options = a->options;
     int32_t cursor = schema_find(a->schema, c->incremental.cursor);
     bool lag = c->incremental.lag_us || c->incremental.lag_count;
-    bool keyed = a->req.source.rows_keyed;
+    bool keyed = a->req.source.order.rows_keyed;
     if (cursor < 0 || options->within || (lag && !keyed)) return OK;
     bool again = a->fresh || options->since.len;
     SkipTaken taken = {.cursor = cursor,
@@ -257,9 +258,9 @@ static void sink_request(Assembly *a)
         .max_delete = c->target.max_delete,
         .pipeline = c->name,
         .config_hash = c->config_hash,
-        .rejects = c->reject.on,
-        .reject_table = c->reject.elsewhere ? STR_NULL : c->reject.table,
-        .replayed = a->options->replayed,
+        .reject.wanted = c->reject.on,
+        .reject.table = c->reject.elsewhere ? STR_NULL : c->reject.table,
+        .reject.replayed = a->options->replayed,
         .stop = a->env->cancelled,
     };
     a->req.reject = (SinkReq){
@@ -268,7 +269,7 @@ static void sink_request(Assembly *a)
         .mode = SINK_APPEND,
         .create = true,
         .evolve = true,
-        .reject_table = c->reject.table,
+        .reject.table = c->reject.table,
         .stop = a->env->cancelled,
     };
 }

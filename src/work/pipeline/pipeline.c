@@ -217,7 +217,7 @@ static Status rejects_begin(Assembly *a, const RunResult *result, Err *err)
     bool asked = a->config->name.len && a->sink->ops->state && a->sink->ops->outcome;
     if (!a->reject_sink) return OK;
     /* Borrowed by the sink. */
-    a->req.reject.rejects_of = asked ? a->config->name : str_from(result->run_id);
+    a->req.reject.reject.of = asked ? a->config->name : str_from(result->run_id);
     if (!asked) return OK;
     RejectsAsk ask = {.published = ask_target, .arg = a};
     if (sink_rejects_settle(a->reject_sink, &ask, err) == OK) return OK;
@@ -274,7 +274,7 @@ static Status attempt(const PipelineConfig *config, const RunOptions *options,
     Assembly assembly;
     bool done = false;
     Status status = assembly_open(&assembly, config, options, env, err);
-    assembly.req.reject.again = again; /* the sink borrows it */
+    assembly.req.reject.reject.again = again; /* the sink borrows it */
     if (status == OK) status = rejects_begin(&assembly, result, err);
     if (status == OK && again) status = already_published(&assembly, result, &done, err);
     if (status == OK && !done) status = wire_try(&assembly, err);

@@ -91,7 +91,7 @@ typedef struct RunOptions {
     int64_t rows_max;           /* --limit; 0: all; the watermark stays */
     const SourceRanges *within; /* only rows of these; the watermark stays; NULL: all */
     Str run_id;                 /* empty: a new UUID; given: the same run again (a retry) */
-    Str replayed;               /* as SinkReq.replayed */
+    Str replayed;               /* as SinkReject.replayed */
     const int64_t
         *epoch; /* of the run that was published last, as it was known before: if there was
                    another since, this one is fenced off. NULL: as the target has it */

@@ -24,7 +24,7 @@ static Status put_row(const Batch *batch, int64_t row, Buf *rows, Err *err)
 /* The first rows as they would land: read, through the steps, and no further. */
 static Status first_rows(Assembly *a, Buf *rows, int64_t *ret_count, Err *err)
 {
-    a->req.source.settle = false;
+    a->req.source.order.settle = false;
     TRY(source_open(a->source, NULL, a->env->budget, err));
     RejectWriter rejects;
     TRY(reject_writer_init(&rejects, NULL, 0, err));

@@ -68,7 +68,7 @@ static Status forget_rows(Sink *sink, Str run_id, Err *err)
     position_init(&position);
     TRY(reject_schema(&schema, err));
     TRY(sink_open(sink, run_id, 0, err));
-    TRY(sink_port(sink, PORT_REJECT, sink->req->reject_table, schema, &port, err));
+    TRY(sink_port(sink, PORT_REJECT, sink->req->reject.table, schema, &port, err));
     TRY(sink_begin(sink, 0, err));
     TRY(sink_apply(sink, NULL, &counts, err));
     TRY(sink_commit(sink, &position, &run, &result, err));
@@ -86,9 +86,9 @@ Status rejects_forget(const Location *location, Str table, Str run_id, Str place
                    .mode = SINK_APPEND,
                    .create = true,
                    .evolve = true,
-                   .reject_table = table,
-                   .again = run_id.len > 0,
-                   .replayed = places,
+                   .reject.table = table,
+                   .reject.again = run_id.len > 0,
+                   .reject.replayed = places,
                    .stop = env->cancelled};
     Sink *sink = NULL;
     TRY(connector_sink(&req, &sink, err));

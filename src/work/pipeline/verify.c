@@ -193,8 +193,8 @@ static Status target_read(Verify *v, const Schema *schema, RowVisit *visit, Err 
 {
     SourceReq req = {.location = &v->config->to,
                      .table = v->config->table,
-                     .parallel = 1,
-                     .bounded = true,
+                     .limits.parallel = 1,
+                     .limits.bounded = true,
                      .spool_folder = v->env->spool_folder,
                      .within = v->result->by_range.server ? &v->result->by_range.target : NULL,
                      .stop = v->env->cancelled};
@@ -317,7 +317,8 @@ static Status pass(Verify *v, RowVisit *source_visit, RowVisit *target_visit, Er
     Assembly a;
     Status status = assembly_open(&a, v->config, &options, v->env, err);
     if (v->result->by_range.server) a.req.source.within = &v->result->by_range.source;
-    if (v->config->mode != SINK_APPEND) a.req.source.settle = false; /* no rows depend on it */
+    if (v->config->mode != SINK_APPEND)
+        a.req.source.order.settle = false; /* no rows depend on it */
     if (status == OK) status = columns_split(v, a.schema, err);
     if (status == OK) {
         status = side_read(v, a.source, a.steps, a.step_count, source_visit, err);

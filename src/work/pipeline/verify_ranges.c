@@ -328,8 +328,8 @@ static Status open_target(VerifyRanges *n, const PipelineEnv *env, Err *err)
 {
     n->target_req = (SourceReq){.location = &n->config->to,
                                 .table = n->config->table,
-                                .parallel = 1,
-                                .bounded = true,
+                                .limits.parallel = 1,
+                                .limits.bounded = true,
                                 .spool_folder = env->spool_folder,
                                 .stop = env->cancelled};
     Status status = connector_source(&n->target_req, &n->target.source, err);

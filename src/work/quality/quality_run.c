@@ -71,7 +71,7 @@ static Status read_other(const QualityEnv *env, const OtherData *other, Str quer
     SourceReq req = {.location = &other->location,
                      .table = query.len ? STR_NULL : other->table,
                      .query = query,
-                     .parallel = 1,
+                     .limits.parallel = 1,
                      .spool_folder = env->spool_folder,
                      .stop = env->cancelled};
     Source *source = NULL;
@@ -143,18 +143,19 @@ static Status open_source(QualityRun *run, Err *err)
     const QualitySet *set = run->set;
     const SourceParam *params = NULL;
     TRY(source_params_at(set->params, set->param_count, run->now_us, &run->arena, &params, err));
-    run->req = (SourceReq){.location = &set->from,
-                           .table = set->table,
-                           .query = set->query,
-                           .params = params,
-                           .param_count = set->param_count,
-                           .parallel = 1,
-                           .rejects = true,
-                           .spool_folder = run->env->spool_folder,
-                           .batch_bytes = gives_texts(set) ? TEXT_BATCH_BYTES : 0,
-                           .texts = run->untyped,
-                           .memory_bytes = run->env->budget ? run->env->budget->max_bytes : 0,
-                           .stop = run->env->cancelled};
+    run->req =
+        (SourceReq){.location = &set->from,
+                    .table = set->table,
+                    .query = set->query,
+                    .params = params,
+                    .param_count = set->param_count,
+                    .limits.parallel = 1,
+                    .rejects = true,
+                    .spool_folder = run->env->spool_folder,
+                    .limits.batch_bytes = gives_texts(set) ? TEXT_BATCH_BYTES : 0,
+                    .texts = run->untyped,
+                    .limits.memory_bytes = run->env->budget ? run->env->budget->max_bytes : 0,
+                    .stop = run->env->cancelled};
     TRY(connector_source(&run->req, &run->source, err));
     TRY(source_describe(run->source, &run->info, err));
     run->info_ready = true;

@@ -209,7 +209,7 @@ static Status json_of(Reading *r, const JsonValue *value, const JsonValue **ret_
     return OK;
 }
 
-/* What SinkReq.replayed tells rows by. */
+/* What SinkReject.replayed tells rows by. */
 static Status set_place(Reading *r, const JsonValue *row, Refused *refused, Err *err)
 {
     static const char *const NAMES[] = {"neuron_rowid", "run_id", "seq", "part", "row"};
@@ -435,8 +435,8 @@ static Status read_place(Reading *r, Err *err)
     }
     SourceReq req = {.location = &from,
                      .table = r->place->table,
-                     .bounded = true,
-                     .parallel = 1,
+                     .limits.bounded = true,
+                     .limits.parallel = 1,
                      .open = is_open(r->place),
                      .paths = &paths,
                      .rejects = true,

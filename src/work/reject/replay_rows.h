@@ -40,8 +40,8 @@ int32_t replay_first_step(const PipelineConfig *pipeline, Str stage);
 /* The pipeline under the name of its replays; texts in the arena. */
 MUST_USE Status replay_pipeline(const RefusedPlace *place, Arena *arena,
                                 PipelineConfig *ret_pipeline, Err *err);
-/* Rows leave a table that is not beside the data (`places` as SinkReq.replayed); or what a run that
- * was not published put into the place for rejects does. One of both, the other is empty. */
+/* Rows leave a table that is not beside the data (`places` as SinkReject.replayed); or what a run
+ * that was not published put into the place for rejects does. One of both, the other is empty. */
 MUST_USE Status replay_forget(const Replay *replay, Str run_id, Str places, Err *err);
 
 #endif

@@ -61,8 +61,8 @@ static void requests(StreamSession *s)
     s->source_req = (SourceReq){
         .location = &c->from,
         .table = c->topic,
-        .bounded = s->env->drain,
-        .parallel = 1,
+        .limits.bounded = s->env->drain,
+        .limits.parallel = 1,
         .open = true,
         .paths = &s->route.paths,
         .rejects = c->letters.kept,
@@ -81,8 +81,8 @@ static void requests(StreamSession *s)
         .pipeline = c->name,
         .topic = c->from_messages ? c->topic : STR_NULL,
         .config_hash = c->config_hash,
-        .rejects = c->letters.kept,
-        .reject_table = c->letters.elsewhere ? STR_NULL : c->letters.name,
+        .reject.wanted = c->letters.kept,
+        .reject.table = c->letters.elsewhere ? STR_NULL : c->letters.name,
         .stop = s->env->stop,
         .cycle_us = s->config->cycle_us,
     };
@@ -93,7 +93,7 @@ static void requests(StreamSession *s)
         .create = true,
         .evolve = true,
         .pipeline = c->name,
-        .reject_table = c->letters.name,
+        .reject.table = c->letters.name,
         .stop = s->env->stop,
         .cycle_us = s->config->cycle_us,
     };

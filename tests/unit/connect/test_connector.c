@@ -39,9 +39,9 @@ static const Connector fake_connector = {
     .title = "CSV files",
     .kind = LOCATION_FILE,
     .endings = fake_endings,
-    .alias = "short",
-    .alias_url = "x.csv",
-    .options = fake_options,
+    .alternative.word = "short",
+    .alternative.url = "x.csv",
+    .fragment.options = fake_options,
     .reads = true,
     .source_new = fake_new,
 };
@@ -120,10 +120,10 @@ static void test_samples(void **state)
     Source *source = NULL;
     Err err = {0};
     Location location = {.text = STR("x.csv"), .connector = &fake_connector};
-    SourceReq req = {.location = &location, .lag_count = 1};
+    SourceReq req = {.location = &location, .order.lag_count = 1};
     assert_int_equal(connector_source(&req, &source, &err), FAIL);
     assert_non_null(strstr(err.message, "CSV files know no `lag`"));
-    req = (SourceReq){.location = &location, .primary = &location};
+    req = (SourceReq){.location = &location, .order.primary = &location};
     assert_int_equal(connector_source(&req, &source, &err), FAIL);
     assert_non_null(strstr(err.message, "`primary`"));
 }

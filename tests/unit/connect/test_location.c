@@ -15,7 +15,7 @@ static const Connector SERVER = {
     .schemes = SERVER_SCHEMES,
     .authority = true,
     .form = "server://",
-    .options = SERVER_OPTIONS,
+    .fragment.options = SERVER_OPTIONS,
 };
 
 /* disk:///path?name=value */

@@ -160,7 +160,7 @@ static int64_t write_messages(const char *topic, const Message *messages, int64_
     CommitResult result = COMMIT_UNKNOWN;
     RejectWriter rejects;
     place_init(&place, topic, "#delivery=at_least_once");
-    place.sink_req = (SinkReq){.location = &place.location, .rejects = true};
+    place.sink_req = (SinkReq){.location = &place.location, .reject.wanted = true};
     must(message_writer_init(&writer, NULL, &err), &err);
     must(reject_writer_init(&rejects, NULL, 0, &err), &err);
     for (int64_t i = 0; i < count; i++) must(message_writer_add(&writer, &messages[i], &err), &err);
@@ -219,7 +219,7 @@ static void test_there_and_back(void **state)
     assert_int_equal(write_messages("back", messages, COUNT_OF(messages)), 5);
     Place place;
     Batch *batch = NULL, *rejects = NULL;
-    reader_open(&place, "back", "", (SourceReq){.bounded = true, .rejects = true});
+    reader_open(&place, "back", "", (SourceReq){.limits.bounded = true, .rejects = true});
     assert_int_equal(read_for(&place, 20 * SECOND_NS, &batch, &rejects), SOURCE_END);
     assert_int_equal(place.rows, 2);
     assert_int_equal(place.rejects, 3);
@@ -252,7 +252,7 @@ static void test_malformed_is_named(void **state)
     Place place;
     Err err = {0};
     SourceEvent event = {0};
-    reader_open(&place, "named", "", (SourceReq){.bounded = true});
+    reader_open(&place, "named", "", (SourceReq){.limits.bounded = true});
     assert_int_equal(source_next(place.source, 0, clock_mono_ns() + 20 * SECOND_NS, &event, &err),
                      FAIL);
     assert_int_equal(err.kind, ERR_DATA);
@@ -267,7 +267,7 @@ static void test_limit_and_reading_again(void **state)
     write_numbers("again", 0, 500);
     Place place;
     Err err = {0};
-    reader_open(&place, "again", "", (SourceReq){.bounded = true});
+    reader_open(&place, "again", "", (SourceReq){.limits.bounded = true});
     assert_int_equal(read_for(&place, 20 * SECOND_NS, NULL, NULL), SOURCE_END);
     assert_int_equal(place.rows, 500);
     Position none;
@@ -279,7 +279,7 @@ static void test_limit_and_reading_again(void **state)
     assert_int_equal(read_for(&place, 20 * SECOND_NS, NULL, NULL), SOURCE_END);
     assert_int_equal(place.rows, 1000);
     place_done(&place);
-    reader_open(&place, "again", "", (SourceReq){.bounded = true, .rows_max = 7});
+    reader_open(&place, "again", "", (SourceReq){.limits.bounded = true, .limits.rows_max = 7});
     assert_int_equal(read_for(&place, 20 * SECOND_NS, NULL, NULL), SOURCE_END);
     assert_int_equal(place.rows, 7);
     place_done(&place);

@@ -67,7 +67,7 @@ static void test_a_refused_row_is_found_by_halving(void **state)
     SinkCounts counts;
     Batch *rejects;
     world_init(&w, &WORLD_LITE, SINK_UPSERT);
-    w.req.rejects = true;
+    w.req.reject.wanted = true;
     w.bads[w.bad_count++] = 3;
     assert_int_equal(merge(&w, 4, &counts, &rejects, NULL), OK);
     world_expect(&w, "ready\nsupersede\n(\n)\n"
