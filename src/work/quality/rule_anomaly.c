@@ -45,19 +45,19 @@ static Bounds bounds_of(const RuleState *state, double middle)
     RuleKind kind = state->rule->kind;
     const Moments *m = &state->moments;
     if (rule_is_share(kind)) return (Bounds){1, 0, 100};
-    if (kind == RULE_FRESHNESS) return (Bounds){fmax(60, 0.1 * middle), 0, INFINITY};
+    if (kind == RULE_FRESHNESS) return (Bounds){fmax(60, 0.1 * middle), 0, (double)INFINITY};
     if (kind == RULE_ROW_COUNT || rule_counts_rows(kind)) {
         /* Counts vary by their root at least. A dataset that had rows is never expected empty. */
         double low = kind == RULE_ROW_COUNT && middle > 0 ? 1 : 0;
-        return (Bounds){3 * sqrt(fmax(middle, 1)), low, INFINITY};
+        return (Bounds){3 * sqrt(fmax(middle, 1)), low, (double)INFINITY};
     }
-    if (kind == RULE_SCHEMA) return (Bounds){0, 0, INFINITY};
+    if (kind == RULE_SCHEMA) return (Bounds){0, 0, (double)INFINITY};
     double width = 0.01 * fmax(fabs(middle), spread(m));
     /* A mean moves by its standard error. */
     bool mean = kind == RULE_MEAN || kind == RULE_MEAN_LENGTH;
     if (mean && m->count) width = fmax(width, 3 * spread(m) / sqrt((double)m->count));
     bool positive = kind == RULE_DEVIATION || kind >= RULE_MIN_LENGTH;
-    return (Bounds){width, positive ? 0 : -INFINITY, INFINITY};
+    return (Bounds){width, positive ? 0 : -INFINITY, (double)INFINITY};
 }
 
 Status anomaly_judge(QualityCheck *check, const RuleState *state, RuleResult *r, Arena *arena,
