@@ -57,7 +57,7 @@ static Bounds bounds_of(const RuleState *state, double middle)
     bool mean = kind == RULE_MEAN || kind == RULE_MEAN_LENGTH;
     if (mean && m->count) width = fmax(width, 3 * spread(m) / sqrt((double)m->count));
     bool positive = kind == RULE_DEVIATION || kind >= RULE_MIN_LENGTH;
-    return (Bounds){width, positive ? 0 : -INFINITY, (double)INFINITY};
+    return (Bounds){width, positive ? 0 : -(double)INFINITY, (double)INFINITY};
 }
 
 Status anomaly_judge(QualityCheck *check, const RuleState *state, RuleResult *r, Arena *arena,
