@@ -65,6 +65,19 @@ static Status check_options(const Location *location, Err *err)
     return OK;
 }
 
+/* What a target would take and not obey. */
+static Status check_target_options(const Location *location, Err *err)
+{
+    const char *const *names = location->connector->fragment.source;
+    for (; names && *names; names++) {
+        if (!location_option(location, str_from(*names)).ptr) continue;
+        (void)err_set(err, ERR_CONFIG, "%.*s: \"%s\" says how to read; it is no option of a target",
+                      STR_ARG(location->text), *names);
+        return err_hint(err, "leave it out");
+    }
+    return OK;
+}
+
 /* What only connectors with samples heed is not silently left out. */
 static Status check_samples(const SourceReq *req, Err *err)
 {
@@ -119,6 +132,7 @@ Status connector_sink(const SinkReq *req, Sink **ret_sink, Err *err)
 {
     const Connector *connector = req->location->connector;
     TRY(check_options(req->location, err));
+    TRY(check_target_options(req->location, err));
     if (!connector->writes || !connector->sink_new) {
         return err_set(err, ERR_CONFIG, "%.*s: %s cannot be written", STR_ARG(req->location->text),
                        connector->title);

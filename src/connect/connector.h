@@ -15,8 +15,9 @@ typedef struct ConnectorAlias {
 /* What may follow `#` in a location. */
 typedef struct ConnectorFragment {
     const char *const
-        *options;       /* names; one that ends in a dot stands for all that begin with it */
-    const char *client; /* options of the system's own client begin with it: "rdkafka." */
+        *options;              /* names; one that ends in a dot stands for all that begin with it */
+    const char *const *source; /* those of them that say how to read, and are none of a target's */
+    const char *client;        /* options of the system's own client begin with it: "rdkafka." */
     /* Judges one of those, named without that prefix, and connects to nothing. FAIL: ERR_CONFIG,
      * with the fix in a configuration's words. NULL: none can be judged so. */
     Status (*check)(Str name, Str value, Err *err);

@@ -78,10 +78,23 @@ static Status format_sink_port(Sink *sink, SinkPortKind kind, Str name UNUSED, c
     return OK;
 }
 
+/* append: what is there says how rows must look. */
+static Status follow(FormatSink *self, Err *err)
+{
+    bool whole = false;
+    if (!self->format->follow) return OK;
+    buf_clear(&self->text);
+    TRY(file_sink_head(self->file, &self->text, &whole, err));
+    if (self->format->follow(self->state, buf_str(&self->text), whole, err) == OK) return OK;
+    (void)err_where(err, "%.*s", STR_ARG(self->sink.req->location->path));
+    return err_prefix(err, "%.*s: ", STR_ARG(self->sink.req->location->path));
+}
+
 static Status format_sink_begin(Sink *sink, int64_t cycle, Err *err)
 {
     FormatSink *self = FORMAT_SELF(FormatSink, sink);
     self->written = 0;
+    TRY(follow(self, err));
     buf_clear(&self->text);
     if (self->format->header) TRY(self->format->header(self->state, &self->text, err));
     return file_sink_begin(self->file, cycle, buf_str(&self->text), err);

@@ -15,6 +15,10 @@ typedef struct FileFormat {
     Status (*check)(const Schema *schema, Err *err);
     /* Prepare for rows of that schema. NULL: nothing to prepare. */
     Status (*open)(void *state, const Location *location, const Schema *schema, Err *err);
+    /* append: rows are to follow those of a file that begins with these bytes (`whole`: they are
+     * all of it). FAIL: ERR_SCHEMA, they would not read as they were written. Before each cycle.
+     * NULL: any rows may follow any. */
+    Status (*follow)(void *state, Str head, bool whole, Err *err);
     /* What a file begins with; an appended one only where it is empty. NULL: nothing. */
     Status (*header)(void *state, Buf *out, Err *err);
     Status (*rows)(void *state, const Batch *batch, Buf *out, Err *err);

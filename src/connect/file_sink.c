@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "connect/file_lock.h"
-#include "connect/file_rejects.h"
+#include "connect/file_sink_impl.h"
 #include "connect/file_temporary.h"
 #include "foundation/base/file.h"
 #include "foundation/base/mem.h"
@@ -25,28 +25,6 @@ enum {
     SAMPLES_MAX = 1 << 24,
 };
 
-struct FileSink {
-    const SinkReq *req;
-    bool append, is_stdout, open;
-    bool is_device; /* a pipe, a terminal, /dev/null: written to as it is */
-    int fd;         /* append: of what waits for the commit, when it got too much for `out` */
-    Buf out;        /* what was not written yet */
-    Compressor *compressor;
-    char path[PATH_MAX];
-    char place[PATH_MAX]; /* replace: of the file itself, where `path` is a link to it */
-    char temporary[FILE_TEMPORARY_MAX];
-
-    /* append */
-    Buf header;
-    int64_t staged; /* bytes in `fd` */
-    int64_t cycle;
-    bool shared, checked;
-    bool looked; /* `seen` is the position that the owner committed last */
-    Buf seen;
-    SinkParts parts; /* of a stream's topic that others append too: those that are ours */
-    _Atomic bool cancelled;
-};
-
 Status file_sink_new(const SinkReq *req, FileSink **ret_sink, Err *err)
 {
     const Location *location = req->location;
@@ -57,8 +35,9 @@ Status file_sink_new(const SinkReq *req, FileSink **ret_sink, Err *err)
     s->is_stdout = str_eq(location->path, STR("-"));
     s->append = req->mode == SINK_APPEND && !s->is_stdout;
     s->out = buf_make(INT64_C(1) << 32);
-    s->header = buf_make(1 << 24);
+    s->head.ours = buf_make(1 << 24);
     s->seen = buf_make(POSITION_MAX);
+    s->head.there = buf_make(FILE_HEAD_MAX);
     if (location->path.len > PATH_MAX - 40) {
         file_sink_free(s);
         return err_set(err, ERR_NOT_FOUND, "the path is too long");
@@ -91,8 +70,9 @@ void file_sink_free(FileSink *s)
     if (s->open && is_replaced(s)) (void)unlink(s->temporary);
     close_file(s);
     buf_done(&s->out);
-    buf_done(&s->header);
+    buf_done(&s->head.ours);
     buf_done(&s->seen);
+    buf_done(&s->head.there);
     sink_parts_done(&s->parts);
     mem_free(s);
 }
@@ -112,14 +92,8 @@ static FileStop stop_of(const FileSink *s)
     return (FileStop){s->req->stop, &s->cancelled};
 }
 
-static Status name_error(const FileSink *s, Err *err)
-{
-    (void)err_where(err, "%s", s->path);
-    return err_prefix(err, "%s: ", s->path);
-}
-
 /* Opened, and nobody else's until it is closed. */
-static Status open_locked(const FileSink *s, int *ret_fd, Err *err)
+Status file_sink_open_locked(const FileSink *s, int *ret_fd, Err *err)
 {
     FileLock lock = {s->path, s->req->stop, &s->cancelled};
     return file_lock_open(&lock, ret_fd, err);
@@ -165,7 +139,7 @@ Status file_sink_position(FileSink *s, Position *ret_position, Err *err)
     if (!s->append) return OK;
     Status status = file_journal_load(s->path, &journal, err);
     if (status == OK) status = position_of(s, &journal, ret_position, err);
-    return status == OK ? OK : name_error(s, err);
+    return status == OK ? OK : file_sink_name_error(s, err);
 }
 
 /* Who read on from the same position and was faster has written these rows already. */
@@ -222,11 +196,11 @@ Status file_sink_begin(FileSink *s, int64_t cycle, Str header, Err *err)
     if (status == OK && s->req->location->compression.len) {
         status = compressor_new(s->req->location->compression, &s->compressor, err);
     }
-    if (status != OK) return name_error(s, err);
+    if (status != OK) return file_sink_name_error(s, err);
     s->open = true;
     buf_clear(&s->out);
-    buf_clear(&s->header);
-    return s->append ? buf_append(&s->header, header, err) : file_sink_write(s, header, err);
+    buf_clear(&s->head.ours);
+    return s->append ? buf_append(&s->head.ours, header, err) : file_sink_write(s, header, err);
 }
 
 /* ---- write ---- */
@@ -236,7 +210,7 @@ static Status flush(FileSink *s, Err *err)
     Status status = OK;
     if (s->append && s->fd < 0) status = file_temporary(folder_of(s->path), &s->fd, err);
     if (status == OK) status = file_write_wait(s->fd, buf_str(&s->out), stop_of(s), err);
-    if (status != OK) return name_error(s, err);
+    if (status != OK) return file_sink_name_error(s, err);
     if (s->append) s->staged += s->out.len;
     buf_clear(&s->out);
     return OK;
@@ -251,7 +225,7 @@ Status file_sink_write(FileSink *s, Str bytes, Err *err)
 
 /* ---- commit ---- */
 
-static Status cut(int fd, int64_t length, Err *err)
+Status file_sink_cut(int fd, int64_t length, Err *err)
 {
     return ftruncate(fd, length) == 0 ? OK : err_errno(err, errno, "it can't be cut");
 }
@@ -276,12 +250,12 @@ static Status end_line(const FileSink *s, int fd, int64_t *length, Err *err)
 
 static Status append_header(FileSink *s, int fd, int64_t *length, Err *err)
 {
-    if (*length > 0 || !s->header.len) return OK;
-    if (!s->compressor) return append_bytes(fd, buf_str(&s->header), length, err);
+    if (*length > 0 || !s->head.ours.len) return OK;
+    if (!s->compressor) return append_bytes(fd, buf_str(&s->head.ours), length, err);
     CLEANUP(buf_done) Buf packed = buf_make(1 << 24);
     Compressor *compressor = NULL;
     TRY(compressor_new(s->req->location->compression, &compressor, err));
-    Status status = compressor_write(compressor, buf_str(&s->header), true, &packed, err);
+    Status status = compressor_write(compressor, buf_str(&s->head.ours), true, &packed, err);
     compressor_free(compressor);
     return status == OK ? append_bytes(fd, buf_str(&packed), length, err) : FAIL;
 }
@@ -357,13 +331,13 @@ static bool are_rejects(const FileSink *s, const SinkRun *run)
 /* Something is to be appended; a header only where nothing is there yet. */
 static bool has_bytes(const FileSink *s, int64_t length)
 {
-    return s->staged > 0 || s->out.len > 0 || (s->header.len > 0 && length == 0);
+    return s->staged > 0 || s->out.len > 0 || (s->head.ours.len > 0 && length == 0);
 }
 
 /* What a killed writer left; what comes after that is another program's. */
 static Status cut_left(const FileSink *s, int fd, FileJournal *journal, Err *err)
 {
-    TRY(cut(fd, journal->length, err));
+    TRY(file_sink_cut(fd, journal->length, err));
     journal->at_work = false;
     return file_journal_save(s->path, journal, err);
 }
@@ -379,6 +353,7 @@ static Status begin_locked(FileSink *s, FileRejects *file, const SinkRun *run, i
     TRY(file_journal_renew(s->path, journal, *file->fd, err));
     TRY(file_journal_counts(s->path, journal, *file->fd, ret_length, &size, err));
     if (*ret_length < size) TRY(cut_left(s, *file->fd, journal, err));
+    TRY(file_sink_head_holds(s, *file->fd, *ret_length, err));
     journal->length = *ret_length;
     if (are_rejects(s, run)) TRY(file_rejects_forget(file, run->run_id, err));
     *ret_length = journal->length;
@@ -401,7 +376,7 @@ static Status check_parts(FileSink *s, FileJournal *journal, const Position *pos
 static void give_up(const FileSink *s, int fd, FileJournal *journal)
 {
     Err ignored = {0};
-    if (cut(fd, journal->length, &ignored) != OK) return;
+    if (file_sink_cut(fd, journal->length, &ignored) != OK) return;
     journal->at_work = false;
     IGNORE(file_journal_save(s->path, journal, &ignored));
 }
@@ -438,7 +413,7 @@ static Status commit_append(FileSink *s, const Position *position, const SinkRun
                             CommitResult *ret_result, Err *err)
 {
     CLEANUP(file_close_p) int fd = -1; /* closed, it is free for others */
-    TRY(open_locked(s, &fd, err));
+    TRY(file_sink_open_locked(s, &fd, err));
     return commit_locked(s, &fd, position, run, ret_result, err);
 }
 
@@ -466,9 +441,9 @@ Status file_sink_take(FileSink *s, const int32_t *parts, int32_t count, Position
     CLEANUP(file_close_p) int fd = -1;
     if (!has_parts(s)) return OK;
     atomic_store(&s->cancelled, false);
-    Status status = open_locked(s, &fd, err);
+    Status status = file_sink_open_locked(s, &fd, err);
     if (status == OK) status = take_locked(s, fd, parts, count, ret_from, err);
-    return status == OK ? OK : name_error(s, err);
+    return status == OK ? OK : file_sink_name_error(s, err);
 }
 
 bool file_sink_holds(const FileSink *s, int32_t part)
@@ -482,7 +457,7 @@ Status file_sink_claim(FileSink *s, const Position *position, const SinkRun *run
     CLEANUP(file_journal_done) FileJournal journal = {0};
     Status status = file_journal_load(s->path, &journal, err);
     if (status == OK) status = check_parts(s, &journal, position, run, ret_held, err);
-    return status == OK ? OK : name_error(s, err);
+    return status == OK ? OK : file_sink_name_error(s, err);
 }
 
 /* From the moment of the rename on the journal says nothing, whenever it is removed. A damaged one
@@ -515,7 +490,7 @@ static Status commit_replace(FileSink *s, Err *err)
     TRY(file_sync(s->fd, err));
     bool appended = file_journal_exists(s->path);
     if (appended) {
-        TRY(open_locked(s, &fd, err));
+        TRY(file_sink_open_locked(s, &fd, err));
         if (flock(s->fd, LOCK_EX | LOCK_NB) != 0) return file_lock_error(errno, err);
         TRY(mark_replaced(s, err));
     }
@@ -533,58 +508,9 @@ Status file_sink_commit(FileSink *s, const Position *position, const SinkRun *ru
     Status status = OK;
     if (s->append) status = commit_append(s, position, run, ret_result, err);
     else if (is_replaced(s)) status = commit_replace(s, err);
-    if (status != OK) return name_error(s, err);
+    if (status != OK) return file_sink_name_error(s, err);
     if (*ret_result == COMMIT_DONE) close_file(s);
     return OK;
-}
-
-Status file_sink_outcome(FileSink *s, Str run_id, int64_t cycle, Outcome *ret_outcome,
-                         SinkCounts *ret_counts, Err *err)
-{
-    CLEANUP(file_journal_done) FileJournal journal = {0};
-    *ret_outcome = OUTCOME_NOT_COMMITTED;
-    *ret_counts = (SinkCounts){0};
-    if (!s->append) return OK;
-    if (file_journal_load(s->path, &journal, err) != OK) return name_error(s, err);
-    if (!str_eq(journal.run_id, run_id) || journal.cycle != cycle) return OK;
-    *ret_outcome = OUTCOME_COMMITTED;
-    *ret_counts = (SinkCounts){.loaded = journal.rows, .inserted = journal.rows};
-    return OK;
-}
-
-static Status settle_locked(FileSink *s, const RejectsAsk *ask, Err *err)
-{
-    CLEANUP(file_close_p) int fd = -1;
-    CLEANUP(file_journal_done) FileJournal journal = {0};
-    FileRejects file = {s->path, &fd, &journal};
-    int64_t length = 0, size = 0;
-    TRY(open_locked(s, &fd, err));
-    TRY(file_journal_load(s->path, &journal, err));
-    if (journal.length < 0) return OK;
-    TRY(file_journal_renew(s->path, &journal, fd, err));
-    TRY(file_journal_counts(s->path, &journal, fd, &length, &size, err));
-    if (length < size) TRY(cut(fd, length, err));
-    journal.length = length;
-    journal.at_work = false;
-    return file_rejects_settle(&file, s->req->reject.of, ask, err);
-}
-
-static bool has_begun(const FileSink *s, const FileJournal *journal)
-{
-    for (int32_t i = 0; i < journal->begun_count; i++) {
-        if (str_eq(journal->begun[i].pipeline, s->req->reject.of)) return true;
-    }
-    return false;
-}
-
-Status file_sink_rejects_settle(FileSink *s, const RejectsAsk *ask, Err *err)
-{
-    CLEANUP(file_journal_done) FileJournal journal = {0};
-    if (!s->append || !s->req->reject.of.len) return OK;
-    Status status = file_journal_load(s->path, &journal, err);
-    if (status == OK && !has_begun(s, &journal)) return OK;
-    if (status == OK) status = settle_locked(s, ask, err);
-    return status == OK ? OK : name_error(s, err);
 }
 
 Status file_sink_abort(FileSink *s, Err *err UNUSED)

@@ -5,6 +5,7 @@
 #include "connect/sink.h"
 
 typedef struct FileSink FileSink;
+enum { FILE_HEAD_MAX = 1 << 20 };
 
 /* replace: a temporary file in the same folder, renamed at commit. Where the path is a symbolic
  * link, the file that it leads to is replaced. Mode and owner stay, as far as that is permitted.
@@ -36,6 +37,10 @@ MUST_USE Status file_sink_position(FileSink *sink, Position *ret_position, Err *
 /* Opens the target. `header` stands first in a file that is empty otherwise. */
 MUST_USE Status file_sink_begin(FileSink *sink, int64_t cycle, Str header, Err *err);
 MUST_USE Status file_sink_write(FileSink *sink, Str bytes, Err *err);
+/* append, before begin: how the file begins (decompressed, up to FILE_HEAD_MAX bytes); nothing
+ * where it is empty or not there. A commit fails with ERR_FENCED where it begins otherwise by then.
+ */
+MUST_USE Status file_sink_head(FileSink *sink, Buf *ret_head, bool *ret_whole, Err *err);
 /* append, with the request's topic: SinkOps of those names. The journal keeps where each partition
  * is, and its fence, and one file is written by several processes of one name, each its partitions.
  */

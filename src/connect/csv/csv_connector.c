@@ -6,6 +6,8 @@
 static const char *const ENDINGS[] = {"csv", "tsv", NULL};
 static const char *const OPTIONS[] = {"delimiter", "header", "null", "encoding", "types", NULL};
 
+static const char *const SOURCE_OPTIONS[] = {"types", NULL};
+
 /* tsv is csv with a tab. */
 static Status parse(Location *location, Str format, Arena *arena, Err *err)
 {
@@ -18,6 +20,7 @@ const Connector csv_connector = {
     .kind = LOCATION_FILE,
     .endings = ENDINGS,
     .fragment.options = OPTIONS,
+    .fragment.source = SOURCE_OPTIONS,
     .parse = parse,
     .reads = true,
     .writes = true,

@@ -85,6 +85,19 @@ Str csv_unquote(Str text, char *to);
 MUST_USE Status csv_infer(CsvChunks *chunks, bool texts, Schema **ret_schema, int64_t *ret_rows,
                           Err *err);
 
+/* The first row of a file that is there. */
+typedef struct CsvHeader {
+    Str *names; /* of an empty file none */
+    int32_t count;
+    Arena arena; /* holds them */
+} CsvHeader;
+/* `head`: how the file begins; `whole`: that is all of it. csv_header_done, also after FAIL. */
+MUST_USE Status csv_header_read(Str head, bool whole, const CsvOptions *options,
+                                CsvHeader *ret_header, Err *err);
+/* The first column of that name; -1: none. */
+int32_t csv_header_find(const CsvHeader *header, Str name);
+void csv_header_done(CsvHeader *header);
+
 MUST_USE Status csv_source_new(const SourceReq *req, Source **ret_source, Err *err);
 MUST_USE Status csv_sink_new(const SinkReq *req, Sink **ret_sink, Err *err);
 

@@ -4,13 +4,14 @@
 #include "connect/ndjson/ndjson_impl.h"
 
 static const char *const ENDINGS[] = {"ndjson", "jsonl", NULL};
-static const char *const OPTIONS[] = {"types", NULL};
+static const char *const OPTIONS[] = {"strings", "types", NULL};
 
 const Connector ndjson_connector = {
     .title = "files of JSON lines",
     .kind = LOCATION_FILE,
     .endings = ENDINGS,
     .fragment.options = OPTIONS,
+    .fragment.source = OPTIONS,
     .reads = true,
     .writes = true,
     .open_rows = true,

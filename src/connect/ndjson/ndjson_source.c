@@ -101,11 +101,23 @@ static Status infer_rows(NdjsonSource *self, JsonInfer *infer, Err *err)
     }
 }
 
+/* strings=text: what a column of JSON gets is parsed, as of other sources. */
+static Status strings_are(const Location *location, JsonInfer *infer, Err *err)
+{
+    Str strings = location_option(location, STR("strings"));
+    if (str_eq(strings, STR("text"))) json_infer_plain(infer);
+    if (strings.len == 0 || str_eq(strings, STR("text")) || str_eq(strings, STR("json"))) return OK;
+    (void)err_set(err, ERR_CONFIG, "strings is \"%.*s\"", STR_ARG(strings));
+    return err_hint(err,
+                    "json: a column of JSON gets strings; text: it gets what they hold, parsed");
+}
+
 static Status infer_schema(NdjsonSource *self, Err *err)
 {
     const SourceReq *req = self->source.req;
     CLEANUP(json_infer_free_p) JsonInfer *infer = NULL;
     TRY(json_infer_new(location_option(req->location, STR("types")), &infer, err));
+    TRY(strings_are(req->location, infer, err));
     TRY(file_source_spool(self->files, err));
     TRY(infer_rows(self, infer, err));
     TRY(json_infer_schema(infer, &self->schema, err));

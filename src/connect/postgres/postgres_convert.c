@@ -332,7 +332,7 @@ static Status convert_json(PostgresEncoder *e, const PostgresColumn *to, const C
     buf_clear(&e->scratch);
     if (to->kind == POSTGRES_KIND_JSONB) TRY(buf_append_char(&e->scratch, 1, err));
     int64_t start = e->scratch.len;
-    if (column->type == TYPE_TEXT && !member) {
+    if (column->type == TYPE_TEXT && !member && !to->json_strings) {
         TRY(buf_append(&e->scratch, column_text(column, row), err));
         if (!json_validate(str_slice(buf_str(&e->scratch), start, e->scratch.len), NULL)) {
             return refuse(e, "22P02", "not valid JSON");

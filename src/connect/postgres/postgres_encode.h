@@ -49,12 +49,13 @@ typedef struct PostgresColumn {
     int32_t precision;    /* NUMERIC: digits, 0: any number */
     int32_t scale;        /* NUMERIC with a precision */
     Uint128 below; /* … of up to 38 digits: its numbers of that scale are below this, 0: unknown */
-    int32_t fraction; /* times: digits of a second, 0 … 6 */
-    bool checked;     /* the server may refuse a value that the encoder takes (domain, enum …) */
-    bool by_text;     /* has no equality of its own: compared by its text */
-    bool no_null;     /* refuse NULL here: the server would */
-    bool built_in;    /* of a type with a form of its own here, not a domain or an enumeration */
-    bool identity;    /* GENERATED ALWAYS AS IDENTITY */
+    int32_t fraction;  /* times: digits of a second, 0 … 6 */
+    bool checked;      /* the server may refuse a value that the encoder takes (domain, enum …) */
+    bool by_text;      /* has no equality of its own: compared by its text */
+    bool no_null;      /* refuse NULL here: the server would */
+    bool built_in;     /* of a type with a form of its own here, not a domain or an enumeration */
+    bool identity;     /* GENERATED ALWAYS AS IDENTITY */
+    bool json_strings; /* of JSON: texts are its strings, not documents */
 } PostgresColumn;
 
 /* The value becomes a moment of a time without a zone, or the other way round. */

@@ -201,6 +201,13 @@ static char cell_char(const PGresult *look, int row, int column)
     return text.len ? text.ptr[0] : 0;
 }
 
+bool postgres_look_column(const PGresult *look, int row, Str *ret_name)
+{
+    if (row >= PQntuples(look) || PQgetisnull(look, row, LOOK_NAME)) return false;
+    *ret_name = postgres_db_text(look, row, LOOK_NAME);
+    return true;
+}
+
 Status postgres_look(PostgresSink *self, Str table, PGresult **ret_look, Err *err)
 {
     CLEANUP(buf_done) Buf name = buf_make(1 << 16);

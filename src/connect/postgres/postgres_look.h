@@ -6,6 +6,8 @@
 
 /* One look at the table of that name: a row for each of its columns, none where there is no such
  * table. The caller clears it. */
+/* The name of the table's column in that row of the look; false: there is none. */
+bool postgres_look_column(const PGresult *look, int row, Str *ret_name);
 MUST_USE Status postgres_look(PostgresSink *self, Str table, PGresult **ret_look, Err *err);
 /* Take the look into the table: what it is, and of each field that it has the column; found[i] is
  * set for those. ERR_SCHEMA for a field whose column the database generates. */

@@ -81,6 +81,7 @@ static const char *type_of_dynamic(Str declared)
         {"REAL", "double precision"},
         {"FLOA", "double precision"},
         {"DOUB", "double precision"},
+        {"ANY", "text"},
     };
     for (int64_t i = 0; i < COUNT_OF(WORDS); i++) {
         if (declared_has(declared, WORDS[i][0])) return WORDS[i][1];
@@ -142,6 +143,8 @@ static Status new_column(PostgresSink *self, PostgresTable *table, int32_t i, Er
 
 /* ---- together ---- */
 
+enum { POSTGRES_NAME_MAX = 63 };
+
 static Status find_route(const PostgresSink *self, PostgresTable *table, int32_t i, Err *err)
 {
     const char *note;
@@ -154,6 +157,7 @@ static Status find_route(const PostgresSink *self, PostgresTable *table, int32_t
         return err_hint(err, "name it in the URL, e.g. `options=-ctimezone%%3DEurope/Berlin`");
     }
     column->route = postgres_route(field->type, column, &note);
+    column->json_strings = str_eq(field->native, STR(JSON_STRING_NATIVE));
     table->checked = table->checked || column->checked;
     table->cast = table->cast || postgres_look_is_cast(column);
     if (column->route != POSTGRES_ROUTE_NONE) return OK;
@@ -162,6 +166,20 @@ static Status find_route(const PostgresSink *self, PostgresTable *table, int32_t
                   STR_ARG(field->name), type_name(field->type), STR_ARG(column->declared),
                   STR_ARG(buf_str(&table->name)));
     return err_hint(err, "cast it in a select, e.g. `\"%.*s\"::text`", STR_ARG(field->name));
+}
+
+/* A name as the server would cut it is another column's for the next run. */
+static Status check_new_name(const PostgresTable *table, Str name, Err *err)
+{
+    Str there;
+    for (int row = 0; postgres_look_column(table->look, row, &there); row++) {
+        if (table_names_near(there, name)) return table_column_near(&table->name, name, there, err);
+    }
+    if (name.len <= POSTGRES_NAME_MAX) return OK;
+    (void)err_set(err, ERR_SCHEMA,
+                  "the name of column \"%.*s\" has %lld bytes, PostgreSQL's at most %d",
+                  STR_ARG(name), (long long)name.len, POSTGRES_NAME_MAX);
+    return err_hint(err, "give it a shorter one in a select: \"%.*s\" AS …", STR_ARG(name));
 }
 
 static Status inspect(PostgresSink *self, PostgresTable *table, bool create, bool evolve,
@@ -177,6 +195,7 @@ static Status inspect(PostgresSink *self, PostgresTable *table, bool create, boo
     table->checked = encoding && strcmp(encoding, "UTF8") != 0;
     if (!table->exists && !create) return table_missing(name, err);
     for (int32_t i = 0; i < table->schema->count; i++) {
+        if (!found[i]) TRY(check_new_name(table, table->schema->fields[i].name, err));
         if (!found[i]) TRY(new_column(self, table, i, err));
         if (!found[i] && table->exists && !evolve) {
             return table_column_missing(name, table->schema->fields[i].name, err);

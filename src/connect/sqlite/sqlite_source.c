@@ -161,7 +161,65 @@ static Status source_bind(SqliteSource *self, sqlite3_stmt *statement, Err *err)
 
 /* ---- the schema ---- */
 
-static Status source_schema(SqliteSource *self, Err *err)
+/* SELECT min and max of typeof, per column without a declared type, FROM the query. */
+static Status seen_sql(const Field *fields, int count, Str query, Buf *sql, bool *ret_any, Err *err)
+{
+    *ret_any = false;
+    for (int i = 0; i < count; i++) {
+        if (fields[i].native.len) continue;
+        TRY(buf_append(sql, *ret_any ? STR(", ") : STR("SELECT "), err));
+        *ret_any = true;
+        for (int k = 0; k < 2; k++) {
+            TRY(buf_append(sql, k ? STR(", max(CASE WHEN ") : STR("min(CASE WHEN "), err));
+            TRY(sqlite_db_quote(sql, fields[i].name, err));
+            TRY(buf_append(sql, STR(" IS NOT NULL THEN typeof("), err));
+            TRY(sqlite_db_quote(sql, fields[i].name, err));
+            TRY(buf_append(sql, STR(") END)"), err));
+        }
+    }
+    TRY(buf_append(sql, STR(" FROM ("), err));
+    TRY(buf_append(sql, query, err));
+    return buf_append(sql, STR("\n)"), err);
+}
+
+/* What expressions hold, and columns that were declared without a type: one storage class, or any.
+ * The mark in front says that nobody declared it. */
+static const char *seen_native(const char *least, const char *most)
+{
+    static const char *const CLASSES[][2] = {
+        {"integer", "~INTEGER"}, {"real", "~REAL"}, {"text", "~TEXT"}, {"blob", "~BLOB"}};
+    for (int i = 0; least && i < COUNT_OF(CLASSES) && strcmp(least, most) == 0; i++) {
+        if (strcmp(least, CLASSES[i][0]) == 0) return CLASSES[i][1];
+    }
+    return "~ANY";
+}
+
+static Status seen_read(SqliteSource *self, sqlite3_stmt *seen, Field *fields, int count, Err *err)
+{
+    bool row = false;
+    TRY(source_bind(self, seen, err));
+    TRY(sqlite_db_step(self->db, seen, &row, err));
+    for (int i = 0, at = 0; i < count && row; i++) {
+        if (fields[i].native.len) continue;
+        fields[i].native = str_from(seen_native((const char *)sqlite3_column_text(seen, at),
+                                                (const char *)sqlite3_column_text(seen, at + 1)));
+        at += 2;
+    }
+    return OK;
+}
+
+static Status seen_types(SqliteSource *self, Str query, Field *fields, int count, Err *err)
+{
+    CLEANUP(buf_done) Buf sql = buf_make(1 << 23);
+    CLEANUP(sqlite_db_finalize_p) sqlite3_stmt *seen = NULL;
+    bool any = false;
+    TRY(seen_sql(fields, count, query, &sql, &any, err));
+    if (!any) return OK;
+    TRY(sqlite_db_prepare(self->db, buf_str(&sql), &seen, err));
+    return seen_read(self, seen, fields, count, err);
+}
+
+static Status source_schema(SqliteSource *self, Str query, Err *err)
 {
     int count = sqlite3_column_count(self->statement);
     if (count == 0) return err_set(err, ERR_CONFIG, "the query gives no columns");
@@ -178,7 +236,8 @@ static Status source_schema(SqliteSource *self, Err *err)
                             .native = declared};
         self->logical[i] = sqlite_logical(declared);
     }
-    Status status = schema_new(fields, count, false, &self->schema, err);
+    Status status = seen_types(self, query, fields, count, err);
+    if (status == OK) status = schema_new(fields, count, false, &self->schema, err);
     mem_free(fields);
     return status;
 }
@@ -223,7 +282,7 @@ static Status source_prepare(SqliteSource *self, Err *err)
     if (!sqlite3_stmt_readonly(self->statement)) {
         return err_set(err, ERR_CONFIG, "the query must only read");
     }
-    TRY(source_schema(self, err));
+    TRY(source_schema(self, buf_str(&sql), err));
     TRY(source_unique_names(self->schema, err));
     return source_cursor(self, err);
 }

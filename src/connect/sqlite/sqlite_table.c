@@ -50,7 +50,10 @@ static Status inspect_columns(SqliteSink *self, SqliteTable *table, bool *found,
         Str name = str_from((const char *)sqlite3_column_text(columns, 1));
         Str declared = str_from((const char *)sqlite3_column_text(columns, 2));
         for (int32_t i = 0; i < table->schema->count; i++) {
-            if (!str_eq_nocase(table->schema->fields[i].name, name)) continue;
+            Str ours = table->schema->fields[i].name;
+            bool near = table_names_near(ours, name), same = str_eq_nocase(ours, name);
+            if (near && !same) return table_column_near(&table->name, ours, name, err);
+            if (!same) continue;
             found[i] = true;
             table->affinity[i] = sqlite_affinity(declared);
         }

@@ -129,6 +129,19 @@ Status table_column_missing(Str name, Str column, Err *err)
     return err_hint(err, "add the column, leave it out in a select, or allow `evolve: true`");
 }
 
+bool table_names_near(Str a, Str b)
+{
+    return str_eq_nocase(str_trim(a), str_trim(b));
+}
+
+Status table_column_near(const Buf *table, Str column, Str there, Err *err)
+{
+    (void)err_set(err, ERR_SCHEMA, "table \"%.*s\" has no column \"%.*s\", but one named \"%.*s\"",
+                  STR_ARG(buf_str(table)), STR_ARG(column), STR_ARG(there));
+    return err_hint(err, "map it in a select of all columns: --select '\"%.*s\" AS \"%.*s\", …'",
+                    STR_ARG(column), STR_ARG(there));
+}
+
 Status table_dropped(Str name, Err *err)
 {
     (void)err_set(err, ERR_SCHEMA, "table \"%.*s\" was dropped meanwhile", STR_ARG(name));

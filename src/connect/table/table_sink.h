@@ -138,6 +138,10 @@ MUST_USE Status table_merge_plan(const TableSink *sink, SinkPlan *plan, Err *err
 Status table_missing(Str name, Err *err);
 Status table_column_missing(Str name, Str column, Err *err);
 Status table_dropped(Str name, Err *err);
+/* Do two names of columns differ by nothing but case and blanks around them? */
+bool table_names_near(Str a, Str b);
+/* FAIL always: the rows' column isn't added beside the one that is nearly called so. */
+Status table_column_near(const Buf *table, Str column, Str there, Err *err);
 
 /* ---- a cycle ---- */
 

@@ -12,6 +12,9 @@ typedef enum TypeId {
 } TypeId;
 
 /* One column's description. Texts live as long as the schema. */
+/* Field.native of texts that are strings of JSON: in a column of JSON they stay that. */
+#define JSON_STRING_NATIVE "json string"
+
 typedef struct Field {
     Str name;
     TypeId type;

@@ -47,12 +47,12 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-static Status put_text(Buf *out, Str text, char delimiter, Err *err)
+static Status put_text(Buf *out, Str text, const CsvStyle *style, Err *err)
 {
     TRY(buf_reserve(out, text.len * 2 + 2, err));
     char *to = out->data + out->len;
     bool quotes = text.len == 0 || is_blank(text.ptr[0]) || is_blank(text.ptr[text.len - 1]) ||
-                  copy_text(text, delimiter, to);
+                  copy_text(text, style->delimiter, to) || str_eq(text, style->null);
     if (LIKELY(!quotes)) {
         out->len += text.len;
         return OK;
@@ -99,39 +99,42 @@ static int64_t put_scalar(const Column *c, int64_t row, char *to)
     return -1;
 }
 
-static Status put_value(const Column *c, int64_t row, char delimiter, Buf *out, Err *err)
+static Status put_value(const Column *c, int64_t row, const CsvStyle *style, Buf *out, Err *err)
 {
-    if (column_is_null(c, row)) return OK;
-    if (c->type == TYPE_TEXT) return put_text(out, column_text(c, row), delimiter, err);
+    if (column_is_null(c, row)) return style->null.len ? buf_append(out, style->null, err) : OK;
+    if (c->type == TYPE_TEXT) return put_text(out, column_text(c, row), style, err);
     TRY(buf_reserve(out, INTERVAL_TEXT_MAX, err));
     int64_t len = put_scalar(c, row, out->data + out->len);
-    bool plain_delimiter =
-        delimiter == ',' || delimiter == '\t' || delimiter == ';' || delimiter == '|';
-    if (len >= 0 && plain_delimiter) {
+    char delimiter = style->delimiter;
+    bool plain = delimiter == ',' || delimiter == '\t' || delimiter == ';' || delimiter == '|';
+    if (len >= 0 && plain && len != style->null.len) {
         out->len += len;
         return OK;
     }
     CLEANUP(buf_done) Buf text = buf_make(INT64_C(1) << 31);
     TRY(json_write_plain(c, row, &text, err));
-    return put_text(out, buf_str(&text), delimiter, err);
+    return put_text(out, buf_str(&text), style, err);
 }
 
-Status csv_write_header(const Schema *schema, char delimiter, Buf *out, Err *err)
+Status csv_write_header(const Schema *schema, const CsvStyle *style, Buf *out, Err *err)
 {
     for (int32_t i = 0; i < schema->count; i++) {
-        if (i) TRY(buf_append_char(out, delimiter, err));
-        TRY(put_text(out, schema->fields[i].name, delimiter, err));
+        if (i) TRY(buf_append_char(out, style->delimiter, err));
+        TRY(put_text(out, schema->fields[i].name, style, err));
     }
     return buf_append_char(out, '\n', err);
 }
 
-Status csv_write_rows(const Batch *batch, char delimiter, Buf *out, Err *err)
+Status csv_write_rows(const Batch *batch, const CsvStyle *style, Buf *out, Err *err)
 {
-    int32_t count = batch->schema->count;
+    const int32_t *order = style->order;
+    int32_t count = order ? style->order_count : batch->schema->count;
     for (int64_t row = 0; row < batch->rows; row++) {
         for (int32_t i = 0; i < count; i++) {
-            if (i) TRY(buf_append_char(out, delimiter, err));
-            TRY(put_value(&batch->columns[i], row, delimiter, out, err));
+            int32_t column = order ? order[i] : i;
+            if (i) TRY(buf_append_char(out, style->delimiter, err));
+            if (column >= 0) TRY(put_value(&batch->columns[column], row, style, out, err));
+            else TRY(buf_append(out, style->null, err));
         }
         TRY(buf_append_char(out, '\n', err));
     }

@@ -18,6 +18,7 @@ typedef struct KeyStats {
 } KeyStats;
 
 struct JsonInfer {
+    bool plain;        /* texts are no strings of JSON */
     JsonKeys declared; /* names in `types`, and what they say: */
     KeyStats *declared_stats;
     JsonKeys keys; /* in order of appearance */
@@ -227,18 +228,30 @@ static Field infer_field(Str name, const KeyStats *stats)
     return field;
 }
 
+static Field text_field(const JsonInfer *infer, Field field)
+{
+    bool string = field.type == TYPE_TEXT && !infer->plain;
+    if (string) field.native = STR(JSON_STRING_NATIVE);
+    return field;
+}
+
+void json_infer_plain(JsonInfer *infer)
+{
+    infer->plain = true;
+}
+
 Status json_infer_schema(const JsonInfer *infer, Schema **ret_schema, Err *err)
 {
     int32_t most = infer->keys.count + infer->declared.count, count = infer->keys.count;
     Field *fields = mem_array(most + 1, (int64_t)sizeof *fields);
     if (!fields) return err_memory(err);
     for (int32_t i = 0; i < count; i++) {
-        fields[i] = infer_field(infer->keys.names[i], &infer->stats[i]);
+        fields[i] = text_field(infer, infer_field(infer->keys.names[i], &infer->stats[i]));
     }
     for (int32_t i = 0; i < infer->declared.count; i++) {
         Str name = infer->declared.names[i];
         if (json_keys_find(&infer->keys, name, -1) >= 0) continue;
-        fields[count++] = infer_field(name, &infer->declared_stats[i]);
+        fields[count++] = text_field(infer, infer_field(name, &infer->declared_stats[i]));
     }
     Status status = schema_new(fields, count, false, ret_schema, err);
     mem_free(fields);

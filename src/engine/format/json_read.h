@@ -59,13 +59,16 @@ MUST_USE Status json_reader_finish(JsonReader *reader, Batch **ret_batch, Err *e
 
 /* The union of all top-level keys in order of first appearance; per key: all boolean -> BOOL; all
  * numbers -> NUMERIC (native "bigint" when every one is an int64 without point or exponent); all
- * texts -> TEXT; objects and arrays -> JSON; only nulls -> TEXT; else DYNAMIC. */
+ * texts -> TEXT (native JSON_STRING_NATIVE); objects and arrays -> JSON; only nulls -> TEXT; else
+ * DYNAMIC. */
 typedef struct JsonInfer JsonInfer;
 
 /* `types`: "name:type,name:type" as in the option types= (may be empty): those columns get that
  * type whatever they hold. FAIL: ERR_CONFIG with the nearest type's name. */
 MUST_USE Status json_infer_new(Str types, JsonInfer **ret_infer, Err *err);
 void json_infer_free(JsonInfer *infer);
+/* Texts are texts as of any other source: no JSON_STRING_NATIVE. */
+void json_infer_plain(JsonInfer *infer);
 DEFINE_FREE_P(JsonInfer, json_infer_free)
 /* Look at one document. `padding` as in json_extract. Refused ones change nothing. */
 MUST_USE Status json_infer_add(JsonInfer *infer, Str document, int64_t padding, bool *ret_taken,

@@ -157,7 +157,9 @@ static Status stage_load(const ReplayRows *rows, StageRows *stage, const char *r
     p.steps = p.steps ? p.steps + stage->step : NULL;
     p.step_count -= stage->step;
     p.steps_before = stage->step;
+    bool json = p.from.connector && p.from.connector->open_rows;
     TRY(location_parse(env->registry, str_from(stage->path), arena, &p.from, err));
+    if (!json) TRY(location_set(&p.from, arena, STR("strings"), STR("text"), err));
     TRY(arena_printf(arena, &options.run_id, err, "%s-%d", run, stage->step));
     CLEANUP(buf_done) Buf places = buf_make(PLACES_MAX);
     TRY(buf_printf(&places, err, "[%.*s]", STR_ARG(buf_str(&stage->places))));

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import sqlite3
 import threading
 
@@ -149,3 +150,93 @@ def test_k6g_another_encoding_is_named_with_its_column(neuron):
     said = read(neuron, "in.csv", code=1)
     assert 'in.csv:2: column "name": not UTF-8' in said and "in.csv#encoding=latin1" in said
     assert read(neuron, "in.csv#encoding=latin1") == [{"id": 1, "name": "café"}]
+
+
+# ---- K2: writing to a file leaves it whole ----
+
+@pytest.mark.parametrize("before, after", [
+    ("b,a\n9,8", "b,a\n9,8\n2,1\n"), ("a,b\n1,2\n", "a,b\n1,2\n1,2\n"), ("a,b\r\n1,2\r\n", "a,b\r\n1,2\r\n1,2\n"),
+    ("\ufeffb,a\n9,8\n", "\ufeffb,a\n9,8\n2,1\n"), ("a,x,b\n1,2,3\n", "a,x,b\n1,2,3\n1,,2\n"),
+    ('"a","b"\n1,2\n', '"a","b"\n1,2\n1,2\n'), ("", "b,a\n2,1\n"), ("a,b", "a,b\n1,2\n"),
+])
+def test_k2_rows_are_appended_by_the_header_that_is_there(neuron, before, after):
+    neuron.write("out.csv", before)
+    neuron.write("in.csv", "b,a\n2,1\n")
+    neuron("copy", "in.csv", "out.csv", "--mode", "append")
+    with open(neuron.folder + "/out.csv", encoding="utf-8", newline="") as file:
+        assert file.read() == after
+
+
+@pytest.mark.parametrize("before, said", [
+    ("a,c\n1,2\n", 'its header has no column "b"'), ("a,a,b\n1,2,3\n", 'its header has two columns "a"'),
+    ("a;b\n1;2\n", 'its header has no column "b"'), ('a,"b\n', "its first row can't be read"),
+    ("7,7\n", 'its header has no column "b"'),
+])
+def test_k2_other_columns_are_refused_and_the_file_stays(neuron, before, said):
+    neuron.write("out.csv", before)
+    neuron.write("in.csv", "b,a\n2,1\n")
+    error = neuron("copy", "in.csv", "out.csv", "--mode", "append", code=1).stderr
+    assert said in error and "out.csv" in error
+    assert neuron.read("out.csv") == before
+
+
+def test_k2_without_a_header_columns_go_by_place(neuron):
+    neuron.write("out.csv", "7,7\n")
+    neuron.write("in.csv", "b,a\n2,1\n")
+    neuron("copy", "in.csv", "out.csv#header=false", "--mode", "append")
+    assert neuron.read("out.csv") == "7,7\n2,1\n"
+    neuron.write("in.csv", "c,b,a\n3,2,1\n")
+    said = neuron("copy", "in.csv", "out.csv#header=false", "--mode", "append", code=1).stderr
+    assert "its rows have 2 columns, the new ones 3" in said
+
+
+@pytest.mark.parametrize("ending", ["gz", "zst"])
+def test_k2_compressed_files_too(neuron, ending):
+    for text in ("a,b\n1,2\n", "b,a\n4,3\n"):
+        neuron.write("in.csv", text)
+        neuron("copy", "in.csv", f"out.csv.{ending}", "--mode", "append")
+    assert read(neuron, f"out.csv.{ending}") == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
+    neuron.write("in.csv", "c,a\n4,3\n")
+    assert 'no column "c"' in neuron("copy", "in.csv", f"out.csv.{ending}", "--mode", "append", code=1).stderr
+
+
+def test_k2c_rows_of_others_stay(neuron):
+    neuron.write("in.csv", "b,a\n2,1\n")
+    neuron("copy", "in.csv", "rot.csv", "--mode", "append")
+    with open(neuron.folder + "/rot.csv", "a", encoding="utf-8") as file:
+        file.write("7,7")
+    neuron("copy", "in.csv", "rot.csv", "--mode", "append")
+    assert neuron.read("rot.csv") == "b,a\n2,1\n7,7\n2,1\n"
+
+
+@pytest.mark.parametrize("name", ["secret.csv", "secret.ndjson", "secret.csv.gz"])
+def test_k2d_a_replaced_file_keeps_its_mode_and_its_link(neuron, name):
+    path = neuron.write("real-" + name, "x\n1\n")
+    os.chmod(path, 0o600)
+    os.symlink("real-" + name, neuron.folder + "/" + name)
+    neuron.write("in.csv", "b,a\n2,1\n")
+    neuron("copy", "in.csv", name)
+    assert os.stat(path).st_mode & 0o777 == 0o600 and os.path.islink(neuron.folder + "/" + name)
+    assert read(neuron, name) == [{"b": 2, "a": 1}]
+
+
+def test_k2e_the_word_for_null_is_written_and_reads_back(neuron):
+    rows = [{"a": "é", "b": None}, {"a": "NULL", "b": "x"}, {"a": "", "b": "NULL "}]
+    neuron.write("o.ndjson", "".join(json.dumps(row) + "\n" for row in rows))
+    neuron("copy", "o.ndjson", "o.csv#null=NULL")
+    assert neuron.read("o.csv") == 'a,b\né,NULL\n"NULL",x\n"","NULL "\n'
+    assert read(neuron, "o.csv#null=NULL") == rows
+    neuron.write("n.csv", "a,b\n0,1\n,2\n")
+    neuron("copy", "n.csv", "m.csv#null=0")
+    assert neuron.read("m.csv") == 'a,b\n"0",1\n0,2\n'
+
+
+@pytest.mark.parametrize("target, said", [
+    ("o.csv#types=a:text", '"types" says how to read'), ("o.ndjson#types=a:text", '"types" says how to read'),
+    ("o.csv#encoding=latin1", "CSV is written as UTF-8"), ("o.csv#null=a,b", "the word for NULL would need quotes"),
+    ("o.csv#nul=x", "did you mean 'null'"), ("o.csv.gz#header=perhaps", "header must be true or false"),
+])
+def test_k2e_what_a_target_cannot_obey_is_refused(neuron, target, said):
+    neuron.write("in.csv", "a\n1\n")
+    assert said in neuron("copy", "in.csv", target, code=2).stderr
+    assert os.listdir(neuron.folder) == ["in.csv"]

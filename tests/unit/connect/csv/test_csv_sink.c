@@ -50,6 +50,7 @@ static void test_mistakes(void **state)
     assert_int_equal(sink_port(sink, PORT_OUT, STR_NULL, schema, &port, &err), FAIL);
     assert_int_equal(err.kind, ERR_CONFIG);
     sink_close(sink);
+    w.location.option_count = 0;
     w.req.mode = SINK_MIRROR;
     assert_int_equal(csv_sink_new(&w.req, &sink, &err), FAIL);
     assert_string_equal(err.message, "a CSV file can't be merged into");

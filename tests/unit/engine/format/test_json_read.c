@@ -122,7 +122,8 @@ static void test_inferred_types(void **state)
     };
     check_columns(
         "", lines,
-        "id numeric bigint, price numeric, name text, ok boolean, tags json, none text, "
+        "id numeric bigint, price numeric, name text json string, ok boolean, tags json, none text "
+        "json string, "
         "late json, mixed dynamic",
         "{\"id\":1,\"price\":1.50,\"name\":\"a\",\"ok\":true,\"tags\":[1, 2],\"none\":null,"
         "\"late\":null,\"mixed\":null}\n"
@@ -193,7 +194,8 @@ static void test_declared_types(void **state)
     check_columns(
         "t:timestamptz,n:numeric(6,2), d : date,u:uuid,i:bigint,b:bytea,s:text,j:json,x:time",
         lines,
-        "d date, t timestamptz, u uuid, n numeric, i bigint, b bytea, s text, j json, x time",
+        "d date, t timestamptz, u uuid, n numeric, i bigint, b bytea, s text json string, j json, "
+        "x time",
         "! d: \"2024-02-30\" does not fit date at 5\n"
         "! i: 1.5 does not fit bigint at 5\n"
         "! i: \"9223372036854775808\" does not fit bigint at 5\n"
