@@ -103,7 +103,8 @@ static Status new_type(PostgresTable *table, const Field *field, Str *ret_type, 
     return OK;
 }
 
-/* From PostgreSQL the column has the source's own type, where the target has it too. The text of
+/* Our double of a real is that of its text, which a real refuses: it stays double precision.
+ * From PostgreSQL the column has the source's own type, where the target has it too. The text of
  * money is the locale's, and what a reg... names may not be here. */
 static Status native_column(PostgresSink *self, PostgresTable *table, int32_t i, bool *ret_made,
                             Err *err)
@@ -112,7 +113,7 @@ static Status native_column(PostgresSink *self, PostgresTable *table, int32_t i,
     const Field *field = &table->schema->fields[i];
     bool own = field->native_of && strcmp(field->native_of, POSTGRES_NATIVE) == 0 &&
                field->native.len && !str_eq(field->native, STR("money")) &&
-               !str_starts(field->native, STR("reg"));
+               !str_eq(field->native, STR("real")) && !str_starts(field->native, STR("reg"));
     if (own) {
         TRY(postgres_look_native(self, table, field->native, &table->columns[i], ret_made, err));
     }

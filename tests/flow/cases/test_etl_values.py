@@ -109,7 +109,7 @@ def test_k6d_a_locked_target_is_waited_for(neuron):
 # ---- K3e: a created table has the source's own types ----
 
 TYPES = {
-    "v": "character varying(3)", "n": "integer", "c": "character(4)", "s": "smallint", "f": "real", "m": "numeric(7,2)",
+    "v": "character varying(3)", "n": "integer", "c": "character(4)", "s": "smallint", "f": "double precision", "m": "numeric(7,2)",
     "tm": "time(3) without time zone", "b": "bit(3)", "i": "interval day", "a": "integer[]", "e": "mood", "p": "positive",
     "d": "pt", "tz": "timestamp(0) with time zone", "big": "numeric(60,10)", "q": '"Odd"', "ip": "inet",
 }
