@@ -1,49 +1,8 @@
 /* CSV files in chunks of whole rows, scanned for fields; rows told apart. */
-#include "connect/csv/csv_impl.h"
+#include "connect/csv/csv_dialect.h"
 #include "foundation/base/mem.h"
 
 enum { CSV_CHUNK_FIRST = 1 << 19 };
-
-Status csv_options(const Location *location, CsvOptions *o, Err *err)
-{
-    int32_t delimiters = 0;
-    for (int32_t i = 0; i < location->option_count; i++) {
-        delimiters += str_eq(location->options[i].name, STR("delimiter"));
-    }
-    *o = (CsvOptions){.delimiter = ',', .header = true};
-    Str delimiter = location_option(location, STR("delimiter"));
-    if (str_eq(delimiter, STR("\\t")) || str_eq_nocase(delimiter, STR("tab")))
-        delimiter = STR("\t");
-    if (delimiter.ptr) {
-        bool ok = delimiter.len == 1 && delimiter.ptr[0] != '"' && delimiter.ptr[0] != '\n' &&
-                  delimiter.ptr[0] != '\r' && (uint8_t)delimiter.ptr[0] < 0x80;
-        if (!ok) {
-            return err_set(err, ERR_CONFIG, "csv: the delimiter must be one ASCII character");
-        }
-        o->delimiter = delimiter.ptr[0];
-        o->delimiter_given = delimiters > 1 || o->delimiter != '\t';
-    }
-    Str header = location_option(location, STR("header"));
-    if (header.ptr) {
-        bool no = str_eq(header, STR("false")) || str_eq(header, STR("no"));
-        if (!no && !str_eq(header, STR("true")) && !str_eq(header, STR("yes"))) {
-            return err_set(err, ERR_CONFIG, "csv: header must be true or false");
-        }
-        o->header = !no;
-    }
-    o->null = location_option(location, STR("null"));
-    o->has_null = o->null.ptr != NULL;
-    o->types = location_option(location, STR("types"));
-    Str encoding = location_option(location, STR("encoding"));
-    o->latin1 =
-        str_eq_nocase(encoding, STR("latin1")) || str_eq_nocase(encoding, STR("iso-8859-1"));
-    if (encoding.len == 0 || o->latin1 || str_eq_nocase(encoding, STR("utf-8")) ||
-        str_eq_nocase(encoding, STR("utf8"))) {
-        return OK;
-    }
-    (void)err_set(err, ERR_CONFIG, "csv: unknown encoding \"%.*s\"", STR_ARG(encoding));
-    return err_hint(err, "utf-8 or latin1");
-}
 
 Status csv_chunks_init(CsvChunks *c, FileSource *files, const CsvOptions *options, Err *err UNUSED)
 {
@@ -66,6 +25,9 @@ void csv_chunks_done(CsvChunks *c)
     drop_chunk(c);
     if (c->scan_ready) csv_scan_done(&c->scan);
     c->scan_ready = false;
+    if (c->dialect) csv_dialect_done(c->dialect);
+    mem_free(c->dialect);
+    c->dialect = NULL;
 }
 
 Status csv_chunks_rewind(CsvChunks *c, Err *err)
@@ -81,36 +43,14 @@ Status csv_chunks_rewind(CsvChunks *c, Err *err)
     return file_source_rewind(files, err);
 }
 
-/* Latin-1 bytes become two where they are not ASCII. */
-static int64_t widen_latin1(const uint8_t *from, int64_t len, uint8_t *to)
-{
-    int64_t out = 0;
-    for (int64_t i = 0; i < len; i++) {
-        if (from[i] >= 0x80) to[out++] = (uint8_t)(0xc0 | from[i] >> 6);
-        to[out++] = from[i] < 0x80 ? from[i] : (uint8_t)(0x80 | (from[i] & 0x3f));
-    }
-    return out;
-}
-
-static Status read_latin1(CsvChunks *c, uint8_t *to, int64_t room, int64_t *ret_len, Err *err)
-{
-    int64_t len = 0;
-    uint8_t *raw = mem_alloc(room / 2 + 1);
-    if (!raw) return err_memory(err);
-    Status status = file_source_read(c->files, raw, room / 2, &len, err);
-    if (status == OK) *ret_len = widen_latin1(raw, len, to);
-    mem_free(raw);
-    return status;
-}
-
 /* Fill the rest of the chunk, or to the end of the file. */
 static Status fill(CsvChunks *c, Err *err)
 {
     while (c->filled + 1 < c->chunk->size && !c->end_of_file) {
         int64_t len = 0, room = c->chunk->size - c->filled;
         uint8_t *to = c->chunk->data + c->filled;
-        TRY(c->options->latin1 ? read_latin1(c, to, room, &len, err)
-                               : file_source_read(c->files, to, room, &len, err));
+        TRY(c->rewritten ? csv_dialect_read(c->dialect, to, room, &len, err)
+                         : file_source_read(c->files, to, room, &len, err));
         c->end_of_file = len == 0;
         c->filled += len;
     }
@@ -118,12 +58,18 @@ static Status fill(CsvChunks *c, Err *err)
     return OK;
 }
 
+/* The line after so many line ends of the chunk. */
+static int64_t line_after(const CsvChunks *c, int64_t ends)
+{
+    return c->rewritten ? csv_dialect_line(c->dialect, ends).number : c->line + ends;
+}
+
 static Status row_too_long(const CsvChunks *c, Err *err)
 {
     Str name = file_source_name(c->files);
     (void)err_set(err, ERR_LIMIT, "%.*s:%lld: the row that begins here has more than %lld MiB",
-                  STR_ARG(name), (long long)c->line, (long long)(c->row_max >> 20));
-    (void)err_where(err, "%.*s:%lld", STR_ARG(name), (long long)c->line);
+                  STR_ARG(name), (long long)line_after(c, 0), (long long)(c->row_max >> 20));
+    (void)err_where(err, "%.*s:%lld", STR_ARG(name), (long long)line_after(c, 0));
     return err_hint(err, "close its quote; or raise `memory`, of which a row may have an eighth "
                          "(at most 256 MiB)");
 }
@@ -140,7 +86,38 @@ static Status next_chunk(CsvChunks *c, int64_t used, bool more, Err *err)
     buffer_unref(c->chunk);
     c->chunk = chunk;
     c->filled = rest;
+    memcpy(chunk->data + rest, c->head, (size_t)c->head_len);
+    c->filled += c->head_len;
+    c->head_len = 0;
     return fill(c, err);
+}
+
+/* From here on the file's text is rewritten; `head`: what is read of it. */
+static Status rewrite(CsvChunks *c, Str head, Err *err)
+{
+    if (!c->dialect) {
+        c->dialect = mem_alloc((int64_t)sizeof *c->dialect);
+        if (!c->dialect) return err_memory(err);
+        csv_dialect_init(c->dialect, c->files, c->options);
+    }
+    c->rewritten = true;
+    return csv_dialect_begin(c->dialect, c->options->encoding, head, err);
+}
+
+/* Options that the scanner doesn't know, or the mark of UTF-16 or UTF-32. */
+static Status open_rewritten(CsvChunks *c, Err *err)
+{
+    uint8_t head[4];
+    int64_t len = 0, more = 1;
+    while (len < (int64_t)sizeof head && more > 0) {
+        TRY(file_source_read(c->files, head + len, (int64_t)sizeof head - len, &more, err));
+        len += more;
+    }
+    Str text = str_make((const char *)head, len);
+    if (c->options->rewritten || csv_dialect_mark(text).len) return rewrite(c, text, err);
+    memcpy(c->head, head, (size_t)len);
+    c->head_len = len;
+    return OK;
 }
 
 static Status open_file(CsvChunks *c, bool *ret_more, Err *err)
@@ -153,6 +130,8 @@ static Status open_file(CsvChunks *c, bool *ret_more, Err *err)
     c->first = true;
     c->line = 1;
     c->lines = 0;
+    c->rewritten = false;
+    TRY(open_rewritten(c, err));
     TRY(next_chunk(c, 0, false, err));
     static const uint8_t MARK[] = {0xef, 0xbb, 0xbf};
     if (c->filled >= 3 && memcmp(c->chunk->data, MARK, 3) == 0) {
@@ -160,8 +139,9 @@ static Status open_file(CsvChunks *c, bool *ret_more, Err *err)
         c->filled -= 3;
     }
     if (c->scan_ready) csv_scan_done(&c->scan);
-    char newline = csv_scan_newline(c->chunk->data, c->filled, c->options->delimiter);
-    csv_scan_init(&c->scan, c->options->delimiter, newline);
+    char delimiter = c->rewritten && c->options->tokens ? ',' : c->options->delimiter;
+    char newline = c->rewritten ? '\n' : csv_scan_newline(c->chunk->data, c->filled, delimiter);
+    csv_scan_init(&c->scan, delimiter, newline);
     c->scan_ready = true;
     return OK;
 }
@@ -175,7 +155,8 @@ static int64_t count_newlines(const CsvChunks *c, int64_t size)
 static Status unclosed_quote(const CsvChunks *c, Err *err)
 {
     Str name = file_source_name(c->files);
-    int64_t line = c->line + count_newlines(c, csv_scan_start(&c->scan, c->scan.end_count - 1));
+    int64_t line =
+        line_after(c, count_newlines(c, csv_scan_start(&c->scan, c->scan.end_count - 1)));
     (void)err_set(err, ERR_DATA,
                   "%.*s:%lld: the quote that opens here isn't closed before the end of the file",
                   STR_ARG(name), (long long)line);
@@ -224,6 +205,7 @@ Status csv_chunks_next(CsvChunks *c, bool *ret_more, Err *err)
 {
     *ret_more = true;
     while (true) {
+        if (c->rewritten) csv_dialect_drop(c->dialect, c->lines);
         c->line += c->lines;
         c->lines = 0;
         if (c->in_file && !c->first) {
@@ -279,7 +261,7 @@ int64_t csv_row_line(const CsvChunks *c, int64_t row)
 {
     int64_t first;
     (void)csv_row_fields(c, row, &first);
-    return c->line + count_newlines(c, csv_scan_start(&c->scan, first));
+    return line_after(c, count_newlines(c, csv_scan_start(&c->scan, first)));
 }
 
 Str csv_row_text(const CsvChunks *c, int64_t row)
@@ -289,6 +271,16 @@ Str csv_row_text(const CsvChunks *c, int64_t row)
     int64_t start = csv_scan_start(&c->scan, first);
     return str_make((const char *)c->chunk->data + start,
                     (int64_t)c->scan.ends[first + count - 1] - start);
+}
+
+Str csv_row_raw(const CsvChunks *c, int64_t row)
+{
+    int64_t first;
+    int64_t count = csv_row_fields(c, row, &first);
+    if (!c->rewritten) return csv_row_text(c, row);
+    int64_t from = count_newlines(c, csv_scan_start(&c->scan, first));
+    int64_t to = count_newlines(c, (int64_t)c->scan.ends[first + count - 1]);
+    return csv_dialect_raw(c->dialect, from, to);
 }
 
 Str csv_unquote(Str text, char *to)

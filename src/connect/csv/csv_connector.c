@@ -4,9 +4,15 @@
 #include "connect/csv/csv_impl.h"
 
 static const char *const ENDINGS[] = {"csv", "tsv", NULL};
-static const char *const OPTIONS[] = {"delimiter", "header", "null", "encoding", "types", NULL};
+static const char *const OPTIONS[] = {"delimiter", "header",  "null",       "encoding",
+                                      "types",     "quote",   "escape",     "skip_first",
+                                      "skip_last", "comment", "short_rows", "trailing_delimiter",
+                                      NULL};
 
-static const char *const SOURCE_OPTIONS[] = {"types", NULL};
+static const char *const SOURCE_OPTIONS[] = {
+    "types",     "quote",   "escape",     "skip_first",
+    "skip_last", "comment", "short_rows", "trailing_delimiter",
+    NULL};
 
 /* tsv is csv with a tab. */
 static Status parse(Location *location, Str format, Arena *arena, Err *err)

@@ -10,15 +10,37 @@
 #include "engine/format/csv_field.h"
 #include "foundation/codec/csv_scan.h"
 
+enum { CSV_NULLS_MAX = 16 };
+
 typedef struct CsvOptions {
     char delimiter;
     bool delimiter_given; /* the user's, not the ending's */
     bool header;
-    bool has_null;
-    Str null; /* unquoted text that stands for NULL, besides the empty field */
-    bool latin1;
+    Str nulls[CSV_NULLS_MAX]; /* unquoted texts that are NULL, besides the empty field */
+    int32_t null_count;
     Str types; /* name:type,… */
+
+    /* What the scanner doesn't know: csv_dialect.h. */
+    bool rewritten; /* any of these */
+    bool tokens;    /* of those but encoding and skipped lines */
+    Str encoding;   /* empty: UTF-8 */
+    Str delimiter_text;
+    char quote, escape; /* 0: none */
+    Str comment;        /* lines that begin with it are none; empty: all are */
+    int64_t skip_first, skip_last;
+    bool short_rows; /* fields that a row lacks at its end are NULL */
+    bool trailing;   /* a delimiter at the end of a row is no field */
 } CsvOptions;
+typedef struct CsvDialect CsvDialect;
+/* Is it NULL where it is not in quotes? */
+static inline bool csv_is_null(const CsvOptions *options, Str text)
+{
+    bool found = text.len == 0;
+    for (int32_t i = 0; i < options->null_count && !found; i++) {
+        found = str_eq(text, options->nulls[i]);
+    }
+    return found;
+}
 MUST_USE Status csv_options(const Location *location, CsvOptions *ret_options, Err *err);
 
 /* Reads files in chunks of whole rows. */
@@ -36,6 +58,10 @@ typedef struct CsvChunks {
     int64_t line;    /* of the chunk's first row, from 1 */
     int64_t lines;   /* line ends in the chunk */
     bool scan_ready;
+    CsvDialect *dialect; /* NULL: none was needed yet */
+    bool rewritten;      /* the file's text comes from it */
+    uint8_t head[4];     /* bytes of the file that were looked at, and are next */
+    int64_t head_len;
     bool closes;   /* a row with a quote that isn't closed is given, one line long */
     bool unclosed; /* the chunk at hand is such a row */
 } CsvChunks;
@@ -77,6 +103,8 @@ int64_t csv_row_fields(const CsvChunks *chunks, int64_t row, int64_t *ret_first)
 bool csv_row_is_empty(const CsvChunks *chunks, int64_t row);
 int64_t csv_row_line(const CsvChunks *chunks, int64_t row);
 Str csv_row_text(const CsvChunks *chunks, int64_t row);
+/* The row's own bytes in the file. */
+Str csv_row_raw(const CsvChunks *chunks, int64_t row);
 /* Doubled quotes made single; at most text.len bytes. */
 Str csv_unquote(Str text, char *to);
 

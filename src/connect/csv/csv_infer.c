@@ -151,8 +151,7 @@ static void narrow_row(CsvColumns *k, int64_t first)
     for (int64_t i = 0; i < k->count; i++) {
         if (k->candidates[i] == 0) continue;
         CsvField field = csv_field(k->chunks, first + i, i + 1 == k->count);
-        bool null =
-            !field.quoted && (field.text.len == 0 || (o->has_null && str_eq(field.text, o->null)));
+        bool null = !field.quoted && csv_is_null(o, field.text);
         if (!null) k->candidates[i] = csv_narrow(k->candidates[i], field.text);
     }
 }

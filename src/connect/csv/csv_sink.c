@@ -17,16 +17,27 @@ static Status csv_format_check(const Schema *schema, Err *err)
     return err_set(err, ERR_CONFIG, "csv needs known columns; name them in a select");
 }
 
+/* Of several the last one. */
+static Str null_word(const CsvOptions *o)
+{
+    return o->null_count ? o->nulls[o->null_count - 1] : STR_NULL;
+}
+
 /* What is obeyed when it is read, and can't be when it is written, is refused. */
 static Status target_options(const Location *location, CsvOptions *o, Err *err)
 {
     TRY(csv_options(location, o, err));
-    if (o->latin1) {
+    if (o->encoding.len) {
         (void)err_set(err, ERR_CONFIG, "%.*s: CSV is written as UTF-8", STR_ARG(location->text));
         return err_hint(err, "leave `encoding` out, and convert the file with iconv");
     }
-    for (int64_t i = 0; i < o->null.len; i++) {
-        char c = o->null.ptr[i];
+    if (o->delimiter_text.len > 1) {
+        return err_set(err, ERR_CONFIG, "%.*s: a target's delimiter is one character",
+                       STR_ARG(location->text));
+    }
+    Str null = null_word(o);
+    for (int64_t i = 0; i < null.len; i++) {
+        char c = null.ptr[i];
         if (c != o->delimiter && c != '"' && c != '\n' && c != '\r') continue;
         return err_set(err, ERR_CONFIG, "%.*s: the word for NULL would need quotes",
                        STR_ARG(location->text));
@@ -39,7 +50,7 @@ static Status csv_format_open(void *state, const Location *location, const Schem
     CsvState *s = state;
     TRY(target_options(location, &s->options, err));
     s->schema = schema_ref(schema);
-    s->style = (CsvStyle){.delimiter = s->options.delimiter, .null = s->options.null};
+    s->style = (CsvStyle){.delimiter = s->options.delimiter, .null = null_word(&s->options)};
     return OK;
 }
 

@@ -110,7 +110,7 @@ static Status refuse(CsvSource *self, int64_t row, int64_t ordinal, Str column, 
     Str name = file_source_name(self->files);
     if (self->source.req->rejects) {
         return reject_writer_raw(&self->refused, STR("read"), 0, ordinal, line, column,
-                                 str_from(reason), csv_row_text(&self->chunks, row), err);
+                                 str_from(reason), csv_row_raw(&self->chunks, row), err);
     }
     (void)err_set(err, ERR_DATA, "%.*s:%lld: %s%.*s%s%s", STR_ARG(name), (long long)line,
                   column.len ? "column \"" : "", STR_ARG(column), column.len ? "\": " : "", reason);
@@ -166,7 +166,9 @@ static const char *shape_mistake(CsvSource *self, int64_t row, char text[128], S
     }
     if (self->rows.not_utf8 && !str_is_utf8(whole)) {
         *ret_column = not_utf8_column(self, first, count);
-        return NOT_UTF8;
+        if (!c->rewritten) return NOT_UTF8;
+        (void)snprintf(text, 128, "not %.*s", STR_ARG(str_slice(self->options.encoding, 0, 100)));
+        return text;
     }
     if (c->scan.nul && str_find_char(whole, 0) >= 0) return "a NUL byte";
     return NULL;
@@ -199,9 +201,7 @@ static Status append_doubled(CsvSource *self, Builder *b, Str text, Status *stat
 
 static bool field_is_null(const CsvSource *self, const CsvField *field)
 {
-    if (field->quoted) return false;
-    return field->text.len == 0 ||
-           (self->options.has_null && str_eq(field->text, self->options.null));
+    return !field->quoted && csv_is_null(&self->options, field->text);
 }
 
 /* A view of bytes of which 16 may be read. */
@@ -280,7 +280,7 @@ static Status read_texts_at_once(CsvSource *self, int32_t column, int64_t rows, 
 {
     Builder *b = &self->builders[column];
     int64_t nulls = 0;
-    *ret_done = rows > 0 && b->length == 0 && !self->options.has_null &&
+    *ret_done = rows > 0 && b->length == 0 && !self->options.null_count &&
                 self->chunks.chunk->size <= INT32_MAX &&
                 read_plain_texts(self, column, rows, heap, self->rows.valid, &nulls);
     if (!*ret_done) return OK;

@@ -194,7 +194,8 @@ static const Option PIPELINE_OPTIONS[] = {
     {.name = "csv",
      .type = OPTION_NODE,
      .offset = FIELD(PipelineOptions, source.csv),
-     .summary = "Options of a CSV source: delimiter, header, null, encoding, types.",
+     .summary = "Options of a CSV source: delimiter, header, null, encoding, types and those in "
+                "docs/files.md.",
      .schema = "{\"type\":\"object\"}"},
     {.name = "incremental",
      .type = OPTION_GROUP,

@@ -43,8 +43,8 @@ static bool option_known(Configuration *c, const Connector *connector, const Yam
     if (!connector || connector_has_option(connector, node->key)) return true;
     Str near = connector_nearest_option(connector, node->key);
     mistake_add(&c->mistakes, node->key_line, node->key_column,
-                near.len ? near : STR("delimiter, header, null, encoding, types"),
-                "`csv`: unknown option `%.*s`", STR_ARG(node->key));
+                near.len ? near : STR("see docs/files.md"), "`csv`: unknown option `%.*s`",
+                STR_ARG(node->key));
     return false;
 }
 

@@ -233,6 +233,7 @@ def test_k2e_the_word_for_null_is_written_and_reads_back(neuron):
 
 @pytest.mark.parametrize("target, said", [
     ("o.csv#types=a:text", '"types" says how to read'), ("o.ndjson#types=a:text", '"types" says how to read'),
+    ("o.csv#quote='", '"quote" says how to read'), ("o.csv#delimiter=||", "a target's delimiter is one character"),
     ("o.csv#encoding=latin1", "CSV is written as UTF-8"), ("o.csv#null=a,b", "the word for NULL would need quotes"),
     ("o.csv#nul=x", "did you mean 'null'"), ("o.csv.gz#header=perhaps", "header must be true or false"),
 ])
@@ -240,3 +241,67 @@ def test_k2e_what_a_target_cannot_obey_is_refused(neuron, target, said):
     neuron.write("in.csv", "a\n1\n")
     assert said in neuron("copy", "in.csv", target, code=2).stderr
     assert os.listdir(neuron.folder) == ["in.csv"]
+
+
+# ---- K7: encodings and dialects ----
+
+ENCODED = [("latin1", "é"), ("windows-1252", "€"), ("cp1251", "я"), ("shift_jis", "日本ソ"), ("gb18030", "中"),
+           ("utf-16", "é日"), ("utf-16le", "é日"), ("utf-32", "é日"), ("utf-8-sig", "é")]
+
+
+@pytest.mark.parametrize("encoding, text", ENCODED)
+def test_k7_any_encoding_that_iconv_knows(neuron, encoding, text):
+    rows = "".join(f'{i},"{text} ""\n{i}"\r\n' for i in range(5000))
+    neuron.write("in.csv", ("id,näme\r\n" if encoding in ("latin1", "utf-16") else "id,name\r\n").encode(encoding)
+                 + rows.encode(encoding.replace("utf-16", "utf-16le").replace("lele", "le")
+                               .replace("utf-32", "utf-32le").replace("-sig", "")))
+    name = "in.csv" if encoding == "utf-8-sig" else f"in.csv#encoding={encoding}"
+    got = read(neuron, name)
+    assert [list(row.values()) for row in got] == [[i, f'{text} "\n{i}'] for i in range(5000)]
+
+
+def test_k7_a_mark_says_the_encoding(neuron):
+    for encoding in ("utf-16", "utf-32"):
+        neuron.write("in.csv", "id,v\n1,é\n".encode(encoding))
+        assert read(neuron, "in.csv") == [{"id": 1, "v": "é"}]
+
+
+def test_k7_an_unknown_encoding_is_refused_with_the_nearest(neuron):
+    neuron.write("in.csv", "a\n1\n")
+    assert 'did you mean "windows-1252"' in read(neuron, "in.csv#encoding=windows1252x", code=2)
+    assert "unknown encoding" in read(neuron, "in.csv#encoding=utf-8//IGNORE", code=2)
+
+
+def test_k7_a_row_that_cannot_be_decoded_is_kept_byte_for_byte(neuron):
+    neuron.write("in.csv", b"id,v\n1,\xe9\n2,\x81\n3,\xe8\n")
+    result = pipeline(neuron, **{"from": "in.csv#encoding=windows-1252", "to": "out.ndjson", "rejects": "bad.ndjson"})
+    assert (result["records_loaded"], result["records_rejected"]) == (2, 1)
+    bad = lines(neuron, "bad.ndjson")[0]
+    assert (bad["line"], bad["reason"], bytes_of(bad["data"])) == (3, "not windows-1252", b"2,\x81")
+
+
+@pytest.mark.parametrize("text, options, rows", [
+    ("junk\nmore\nid,v\n1,x\nsum,9\n", "skip_first=2&skip_last=1", [{"id": 1, "v": "x"}]),
+    ("%c\nid,v\n1,x\n%1,y\n2,%z\n", "comment=%25", [{"id": 1, "v": "x"}, {"id": 2, "v": "%z"}]),
+    ("id,v\n1,'a,''b'\n", "quote='", [{"id": 1, "v": "a,'b"}]), ('id,v\n1,"a\n', "quote=none", [{"id": 1, "v": '"a'}]),
+    ('id,v\n1,"a\\"b"\n2,c\\,d\n', "escape=%5C", [{"id": 1, "v": 'a"b'}, {"id": 2, "v": "c,d"}]),
+    ("id,v\n1,NA\n2,-\n3,x\n4,\"NA\"\n", "null=NA&null=-",
+     [{"id": 1, "v": None}, {"id": 2, "v": None}, {"id": 3, "v": "x"}, {"id": 4, "v": "NA"}]),
+    ("id||v\n1||a|b\n2||\"x||y\"\n", "delimiter=||", [{"id": 1, "v": "a|b"}, {"id": 2, "v": "x||y"}]),
+    ("id,v,w\n1\n2,x\n3,x,y\n", "short_rows=true", [{"id": 1, "v": None, "w": None}, {"id": 2, "v": "x", "w": None},
+                                                    {"id": 3, "v": "x", "w": "y"}]),
+    ("id,v\n1,x,\n2,,\n", "trailing_delimiter=true", [{"id": 1, "v": "x"}, {"id": 2, "v": None}]),
+    ("id,v,\n1,x,\n", "trailing_delimiter=true", [{"id": 1, "v": "x"}]),
+], ids=["skip", "comment", "quote", "no quote", "escape", "nulls", "delimiter", "short", "trailing", "trailing header"])
+def test_k7_dialects(neuron, text, options, rows):
+    neuron.write("in.csv", text)
+    assert read(neuron, "in.csv#" + options) == rows
+
+
+def test_k7_refused_rows_of_a_dialect_have_their_own_line_and_bytes(neuron):
+    neuron.write("in.csv", "junk\nid;v\n1;'a\nb'\n%c\nzwei;'x\ny';\n3;z\n")
+    result = pipeline(neuron, **{"from": "in.csv#delimiter=;&quote='&comment=%25&skip_first=1", "to": "out.ndjson",
+                                 "rejects": "bad.ndjson"})
+    assert (result["records_loaded"], result["records_rejected"]) == (2, 1)
+    bad = lines(neuron, "bad.ndjson")[0]
+    assert (bad["line"], bad["data"]) == (6, "zwei;'x\ny';")
