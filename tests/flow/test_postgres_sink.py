@@ -132,7 +132,8 @@ def test_an_incremental_append_reads_its_edge_again_and_doubles_nothing(neuron, 
         "mode:", "query: SELECT * FROM src\n    incremental: { cursor: at, overlap: 2d }\n    mode:"))
     assert counts(neuron.result("etl", "p"))[0] == 2
     db("INSERT INTO src VALUES (3, '2024-01-02'), (4, '2024-01-03')")
-    assert counts(neuron.result("etl", "p")) == [2, 0, 2]
+    # Row 1 is read again for the overlap; row 2 has the watermark's own value and is known.
+    assert counts(neuron.result("etl", "p")) == [2, 0, 1]
     assert db("SELECT string_agg(id::text, ',' ORDER BY id) FROM t") == "1,2,3,4"
 
 
