@@ -43,11 +43,11 @@ static Status driver_open(Driver *d, char **argv, Err *err)
                                 .open = true,
                                 .paths = &d->paths,
                                 .rejects = true,
-                                .batch_bytes = 4096,
-                                .bounded = argv[7] != NULL};
+                                .limits.batch_bytes = 4096,
+                                .limits.bounded = argv[7] != NULL};
     d->sink_req = (SinkReq){.location = &d->to,
                             .pipeline = STR("kafka-flow"),
-                            .rejects = true,
+                            .reject.wanted = true,
                             .cycle_us = strtoll(argv[5], NULL, 10),
                             .at_least_once = strcmp(argv[3], "at_least_once") == 0};
     TRY(kafka_connector.source_new(&d->source_req, &d->source, err));

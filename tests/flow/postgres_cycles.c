@@ -39,8 +39,7 @@ static Status driver_open(Driver *d, const char *url, const char *run_id, Err *e
                        .key = &d->key,
                        .key_count = 1,
                        .pipeline = STR("cycles"),
-                       .rejects = true,
-                       .reject_table = STR("bad")};
+                       .reject = {.wanted = true, .table = STR("bad")}};
     TRY(postgres_connector.sink_new(&d->req, &d->sink, err));
     TRY(sink_state(d->sink, &d->state, err));
     TRY(sink_open(d->sink, str_from(run_id), d->state.epoch, err));

@@ -25,6 +25,7 @@ def bridge(tmp_path_factory):
     sources = [os.path.join(ROOT, "tests/flow/arrow_bridge.c")]
     for room in ("foundation/base", "engine/column"):
         sources += glob.glob(os.path.join(ROOT, "src", room, "*.c"))
+    sources.append(os.path.join(ROOT, "src/foundation/codec/uuid.c"))
     subprocess.run(["cc", "-std=gnu17", "-O1", "-g", "-shared", "-fPIC", "-D_GNU_SOURCE",
                     "-I" + os.path.join(ROOT, "src"), "-I" + os.path.join(ROOT, "tests"),
                     "-o", library, *sources, "-lcrypto", "-lxxhash", "-lm", "-lpthread"],
