@@ -1,6 +1,7 @@
 /* From the rules of a set as written (one line, a map, a column's list) to those of a check. */
 #include "service/setup/quality_rules.h"
 
+#include "foundation/base/datetime.h"
 #include "service/setup/configured_location.h"
 #include "service/setup/mistake_place.h"
 
@@ -21,6 +22,48 @@ static bool needs_condition(const QualityRule *rule)
     RuleKind kind = rule->kind;
     bool by_itself = rule_counts_rows(kind) || kind == RULE_SCHEMA || rule->other.on;
     return !by_itself && !rule->anomaly.on;
+}
+
+/* Bounds of one kind, numbers or times, whose first is above the second. */
+static bool range_is_empty(const QualityRule *rule)
+{
+    Decimal low, high;
+    int64_t low_us = 0, high_us = 0;
+    bool zone;
+    if (rule->kind != RULE_RANGE || rule->listed.count != 2) return false;
+    Str first = rule->listed.items[0], second = rule->listed.items[1];
+    if (decimal_parse(first, &low) == DECIMAL_OK && decimal_parse(second, &high) == DECIMAL_OK) {
+        return decimal_compare(low, high) > 0;
+    }
+    return datetime_cast_timestamp(first, &low_us, &zone) &&
+           datetime_cast_timestamp(second, &high_us, &zone) && low_us > high_us;
+}
+
+/* A share of one where percent are meant: 0.95 for 95. Where more is better, nobody asks for less
+ * than 1 %. */
+static bool is_share_of_one(RuleKind kind, const Threshold *t)
+{
+    bool more_is_better =
+        kind == RULE_COMPLETENESS || kind == RULE_UNIQUENESS || kind == RULE_CONSISTENCY;
+    return more_is_better && t->op && !t->percent && t->low > 0 && t->low < 1;
+}
+
+static void check_bounds(BuildContext *m, const YamlNode *node, const QualityRule *rule)
+{
+    const Threshold *all[] = {&rule->must, &rule->warn, &rule->fail};
+    if (range_is_empty(rule)) {
+        mistake_add(&m->c->mistakes, node->line, node->column, STR("range: [least, greatest]"),
+                    "no value fits in the range: %.*s is above %.*s",
+                    STR_ARG(rule->listed.items[0]), STR_ARG(rule->listed.items[1]));
+    }
+    for (int32_t i = 0; i < COUNT_OF(all); i++) {
+        if (!is_share_of_one(rule->kind, all[i])) continue;
+        mistake_add(&m->c->mistakes, node->line, node->column,
+                    STR("for 95 of 100 write 95, for less than 1 of 100 write 0.5%"),
+                    "%s is in per cent: %.6g is less than 1 %%", rule_kind_name(rule->kind),
+                    all[i]->low);
+        return;
+    }
 }
 
 static void check_rule(BuildContext *m, const YamlNode *node, const QualityRule *rule)
@@ -77,6 +120,7 @@ static Status add_rule(BuildContext *m, const YamlNode *node, QualityRule *rule,
     rule->place.line = node->line;
     rule->place.column = node->column;
     check_rule(m, node, rule);
+    check_bounds(m, node, rule);
     TRY(name_rule(m, rule, err));
     m->rules[m->count++] = *rule;
     return OK;

@@ -5,6 +5,22 @@
 #include "service/setup/quality_rules.h"
 #include "work/quality/rule_text.h"
 
+/* `name(...)` of a name that is neither a metric nor a function. */
+static void say_metric(Str text, Err *why)
+{
+    Str message = str_from(why->message), word = str_trim(text);
+    int64_t end = str_find_char(word, '(');
+    if (end <= 0 || !str_starts(message, STR("no function "))) return;
+    word = str_slice(word, 0, end);
+    Str rest = str_slice(message, 12, message.len);
+    bool same = str_starts(rest, word) && (rest.len == word.len || rest.ptr[word.len] == '\n');
+    Err metric = {0};
+    if (!same || rule_unknown_metric(word, &metric) == OK) return;
+    metric.line = why->line;
+    metric.column = why->column;
+    *why = metric;
+}
+
 Status rule_expression_check(Configuration *c, const YamlNode *node, Str text, bool is_key,
                              Err *err)
 {
@@ -16,6 +32,7 @@ Status rule_expression_check(Configuration *c, const YamlNode *node, Str text, b
     Status status = pathset_schema(&paths, false, &schema, err);
     if (status == OK && expr_compile(text, schema, &paths, TYPE_BOOL, &expr, &why) != OK) {
         int64_t line = node->key_line, column = node->key_column;
+        say_metric(text, &why);
         if (!is_key) text_place(c, node, &line, &column);
         line += int64_max(why.line - 1, 0);
         column = why.line <= 1 ? column + int64_max(why.column - 1, 0) : why.column;
@@ -40,6 +57,11 @@ Status rule_values(Configuration *c, const YamlNode *list, QualityRule *rule, Er
             continue;
         }
         values[rule->listed.count] = at->text;
+        if (rule->kind == RULE_RANGE) {
+            Str number = STR_NULL;
+            TRY(rule_bound(at->text, &c->arena, &number, err));
+            if (number.len) values[rule->listed.count] = number;
+        }
         plain[rule->listed.count++] = at->plain;
     }
     rule->listed.items = values;

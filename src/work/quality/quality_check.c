@@ -36,7 +36,7 @@ void quality_check_free(QualityCheck *check)
         expr_free(check->rules[i].good);
         value_set_free(check->rules[i].set);
     }
-    schema_unref(check->loose.schema);
+    schema_unref(check->loose);
     reject_list_done(&check->rejects);
     mem_free(check->scratch.words);
     mem_free(check->scratch.hashes);
@@ -83,24 +83,37 @@ static Status make_room(QualityCheck *check, int64_t rows, Err *err)
     return OK;
 }
 
-/* The batch as expressions see it, where columns without values are DYNAMIC. */
+/* The values as they are judged: without padding, or of no type. */
+static Status judged_column(const Column *from, bool padded, Builder *builder, Err *err)
+{
+    for (int64_t row = 0; row < from->length; row++) {
+        if (!padded || column_is_null(from, row)) {
+            TRY(builder_copy(builder, from, row, err));
+            continue;
+        }
+        Str text = column_text(from, row);
+        while (text.len && text.ptr[text.len - 1] == ' ') text.len--;
+        TRY(builder_text(builder, text, err));
+    }
+    return OK;
+}
+
+/* The batch with the columns as they are judged. */
 static Status loosen(QualityCheck *check, const Batch *batch, Batch **ret_batch, Err *err)
 {
-    if (!check->loose.schema) return OK;
-    TRY(batch_like(batch, check->loose.schema, batch->rows, ret_batch, err));
-    for (int32_t i = 0; i < check->loose.schema->count; i++) {
+    TRY(batch_like(batch, check->loose, batch->rows, ret_batch, err));
+    for (int32_t i = 0; i < check->loose->count; i++) {
+        const Field *field = &check->loose->fields[i];
         const Column *from = &batch->columns[i];
         Column *to = &(*ret_batch)->columns[i];
-        if (from->type == check->loose.schema->fields[i].type) {
+        bool padded = check_is_padded(field);
+        if (!padded && from->type == field->type) {
             TRY(column_share(from, to, err));
             continue;
         }
         Builder builder;
-        builder_init(&builder, TYPE_DYNAMIC, NULL);
-        Status status = OK;
-        for (int64_t row = 0; row < batch->rows && status == OK; row++) {
-            status = builder_copy(&builder, from, row, err);
-        }
+        builder_init(&builder, field->type, NULL);
+        Status status = judged_column(from, padded, &builder, err);
         if (status == OK) status = builder_finish(&builder, to, err);
         builder_done(&builder);
         TRY(status);
@@ -111,7 +124,6 @@ static Status loosen(QualityCheck *check, const Batch *batch, Batch **ret_batch,
 static Status measure_wheres(QualityCheck *check, const Batch *batch, Err *err)
 {
     ExprRun run = {.now_us = check->o.now_us};
-    batch = check->loose.batch ? check->loose.batch : batch;
     for (int32_t i = 0; i < check->where_count; i++) {
         WhereState *where = &check->wheres[i];
         if (!where->expr) continue;
@@ -232,14 +244,12 @@ Status quality_check_update(QualityCheck *check, const Batch *batch, uint64_t *r
     if (batch->rows == 0) return OK;
     TRY(make_room(check, batch->rows, err));
     CLEANUP(batch_unref_p) Batch *loosened = NULL;
-    TRY(loosen(check, batch, &loosened, err));
-    check->loose.batch = loosened;
-    Status status = measure_wheres(check, batch, err);
+    if (check->loose) TRY(loosen(check, batch, &loosened, err));
+    if (loosened) batch = loosened;
+    TRY(measure_wheres(check, batch, err));
     measure_columns(check, batch);
-    if (status == OK) status = measure_repeats(check, batch, err);
-    if (status == OK) status = measure_rules(check, batch, ret_bad, ret_reasons, err);
-    check->loose.batch = NULL;
-    TRY(status);
+    TRY(measure_repeats(check, batch, err));
+    TRY(measure_rules(check, batch, ret_bad, ret_reasons, err));
     check->rows += batch->rows;
     return OK;
 }

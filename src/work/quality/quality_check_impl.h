@@ -77,12 +77,6 @@ typedef struct CheckScratch {
     uint64_t *bad, *mask;
 } CheckScratch;
 
-/* What expressions see: columns without values are DYNAMIC. NULL: there are none. */
-typedef struct LooseRows {
-    Schema *schema;
-    Batch *batch; /* the one at hand */
-} LooseRows;
-
 struct QualityCheck {
     CheckOptions o;
     Arena arena; /* of what lives as long as the check */
@@ -97,7 +91,7 @@ struct QualityCheck {
     int32_t whole; /* the repeats of whole rows; -1: not counted */
     RuleState *rules;
     int32_t rule_count;
-    LooseRows loose;
+    Schema *loose; /* columns without values are DYNAMIC; NULL: rows are judged as they came */
     int32_t *key;
     int32_t key_count;
     RowHasher mix;
@@ -112,10 +106,17 @@ MUST_USE Status rule_measure(QualityCheck *check, RuleState *state, const Batch 
 /* cell_text.c: text of a value that is not NULL: the column's bytes where it is text, else written
  * to `to`. */
 MUST_USE Status value_text(const Column *column, int64_t row, Buf *to, Str *ret_text, Err *err);
-/* The schema and the batch that expressions see. */
-static inline const Schema *expression_schema(const QualityCheck *check)
+/* The schema of the rows as they are judged. */
+static inline const Schema *check_schema(const QualityCheck *check)
 {
-    return check->loose.schema ? check->loose.schema : check->o.schema;
+    return check->loose ? check->loose : check->o.schema;
+}
+/* char(n) of SQL: blanks at the end are no part of the value. */
+static inline bool check_is_padded(const Field *field)
+{
+    Str native = field->native;
+    return field->type == TYPE_TEXT &&
+           (str_starts(native, STR("character(")) || str_eq(native, STR("bpchar")));
 }
 /* column_moments.c */
 /* Rows that hold NaN, which is in no range. */

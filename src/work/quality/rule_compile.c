@@ -61,7 +61,7 @@ static Status where_add(QualityCheck *check, Str text, int32_t *ret_where, Err *
         return OK;
     }
     WhereState *where = &check->wheres[check->where_count];
-    if (expr_compile(text, expression_schema(check), NULL, TYPE_BOOL, &where->expr, err) != OK) {
+    if (expr_compile(text, check_schema(check), NULL, TYPE_BOOL, &where->expr, err) != OK) {
         return err_prefix(err, "where: ");
     }
     where->text = text;
@@ -127,12 +127,13 @@ static bool all_plain_numbers(const QualityRule *rule)
     return rule->listed.count > 0;
 }
 
-static Status accepted_text(const QualityRule *rule, TypeId type, Buf *out, Err *err)
+static Status accepted_text(const QualityRule *rule, const Field *field, Buf *out, Err *err)
 {
+    TypeId type = field->type;
     bool cast = type == TYPE_DYNAMIC && !all_plain_numbers(rule);
     bool text = type == TYPE_TEXT || cast;
     if (cast) TRY(buf_append(out, STR("CAST("), err));
-    TRY(put_name(out, rule->column, err));
+    TRY(put_name(out, field->name, err));
     if (cast) TRY(buf_append(out, STR(" AS text)"), err));
     TRY(buf_append(out, STR(" IN ("), err));
     for (int32_t i = 0; i < rule->listed.count; i++) {
@@ -148,16 +149,50 @@ static bool range_is_open(Str bound)
     return bound.len == 0 || str_eq(bound, STR("~")) || str_eq(bound, STR("null"));
 }
 
-static Status range_text(const QualityRule *rule, Buf *out, Err *err)
+static bool range_end_is_open(const QualityRule *rule, int32_t end)
 {
+    return rule->listed.plain[end] && range_is_open(rule->listed.items[end]);
+}
+
+static bool is_number(Str text)
+{
+    Decimal number;
+    return decimal_parse(text, &number) == DECIMAL_OK;
+}
+
+/* A text column and bounds that are numbers: nothing to compare, and the rule that would. */
+static Status refuse_range_of_texts(const QualityRule *rule, Str name, Err *err)
+{
+    Str low = rule->listed.items[0], high = rule->listed.items[1];
+    (void)err_set(err, ERR_CONFIG, "the column %.*s is text, and the range is of numbers",
+                  STR_ARG(name));
+    if (range_end_is_open(rule, 1)) {
+        return err_hint(err, "write the rule \"%.*s\"::numeric >= %.*s", STR_ARG(name),
+                        STR_ARG(low));
+    }
+    if (range_end_is_open(rule, 0)) {
+        return err_hint(err, "write the rule \"%.*s\"::numeric <= %.*s", STR_ARG(name),
+                        STR_ARG(high));
+    }
+    return err_hint(err, "write the rule \"%.*s\"::numeric between %.*s and %.*s", STR_ARG(name),
+                    STR_ARG(low), STR_ARG(high));
+}
+
+/* Bounds are compared by the column's type: numbers, in quotes or not, with numbers. */
+static Status range_text(const QualityRule *rule, const Field *field, Buf *out, Err *err)
+{
+    TypeId type = field->type;
     static const char *const SIGNS[] = {" >= ", " <= "};
     for (int32_t i = 0; i < 2; i++) {
-        bool open = rule->listed.plain[i] && range_is_open(rule->listed.items[i]);
-        if (open) continue;
+        if (range_end_is_open(rule, i)) continue;
+        bool number = is_number(rule->listed.items[i]);
+        if (number && rule->listed.plain[i] && type == TYPE_TEXT) {
+            return refuse_range_of_texts(rule, field->name, err);
+        }
         if (out->len) TRY(buf_append(out, STR(" AND "), err));
-        TRY(put_name(out, rule->column, err));
+        TRY(put_name(out, field->name, err));
         TRY(buf_append(out, str_from(SIGNS[i]), err));
-        TRY(put_literal(out, rule->listed.items[i], rule->listed.plain[i], err));
+        TRY(put_literal(out, rule->listed.items[i], number && type != TYPE_TEXT, err));
     }
     return OK;
 }
@@ -166,19 +201,18 @@ static Status compile_expression(QualityCheck *check, RuleState *state, Err *err
 {
     const QualityRule *rule = state->rule;
     CLEANUP(buf_done) Buf text = buf_make(1 << 20);
+    const Field *field = state->count ? &check_schema(check)->fields[state->columns[0]] : NULL;
     if (rule->kind == RULE_ACCEPTED) {
-        TypeId type = expression_schema(check)->fields[state->columns[0]].type;
-        TRY(accepted_text(rule, type, &text, err));
+        TRY(accepted_text(rule, field, &text, err));
     } else if (rule->kind == RULE_RANGE) {
-        TRY(range_text(rule, &text, err));
+        TRY(range_text(rule, field, &text, err));
     } else if (rule->kind == RULE_ROW) {
         TRY(buf_append(&text, rule->expression, err));
     } else {
         return OK;
     }
     if (!text.len) return OK;
-    return expr_compile(buf_str(&text), expression_schema(check), NULL, TYPE_BOOL, &state->good,
-                        err);
+    return expr_compile(buf_str(&text), check_schema(check), NULL, TYPE_BOOL, &state->good, err);
 }
 
 /* ---- kinds ---- */
@@ -241,10 +275,23 @@ static Status compile_relation(QualityCheck *check, RuleState *state, Err *err)
     return other->values(other->arg, &state->rule->other, set_fill, &fill, err);
 }
 
+/* A number of the source that is read as text because it may have more than 38 digits. */
+static Status refuse_wide_number(const QualityCheck *check, const RuleState *state, Err *err)
+{
+    RuleKind kind = state->rule->kind;
+    bool compares = kind == RULE_RANGE || (kind >= RULE_MIN && kind <= RULE_DEVIATION);
+    const Field *field = compares ? &check->o.schema->fields[state->columns[0]] : NULL;
+    if (!field || field->type != TYPE_TEXT || !str_starts(field->native, STR("numeric(")))
+        return OK;
+    return err_set(err, ERR_CONFIG, "the column %.*s is %.*s, of more than 38 digits",
+                   STR_ARG(field->name), STR_ARG(field->native));
+}
+
 static Status compile_rule(QualityCheck *check, RuleState *state, Err *err)
 {
     TRY(where_add(check, state->rule->where, &state->where, err));
     if (needs_columns(state->rule->kind)) TRY(rule_columns(check, state, err));
+    TRY(refuse_wide_number(check, state, err));
     if (state->rule->kind == RULE_CONSISTENCY) TRY(compile_consistency(check, state, err));
     TRY(compile_repeats(check, state, err));
     TRY(compile_relation(check, state, err));
@@ -289,7 +336,7 @@ static Status whole_make(QualityCheck *check, Err *err)
                        &check->whole, err);
 }
 
-/* A column without a value fits every type: DYNAMIC in expressions. */
+/* A column without a value fits every type: it is DYNAMIC. */
 static Status loose_make(QualityCheck *check, Err *err)
 {
     const Schema *schema = check->o.schema;
@@ -298,11 +345,10 @@ static Status loose_make(QualityCheck *check, Err *err)
     if (!fields) return err_memory(err);
     for (int32_t i = 0; i < schema->count; i++) {
         fields[i] = schema->fields[i];
-        if (!fields[i].no_values) continue;
-        fields[i].type = TYPE_DYNAMIC;
-        found = true;
+        if (fields[i].no_values) fields[i].type = TYPE_DYNAMIC;
+        found |= fields[i].no_values || check_is_padded(&fields[i]);
     }
-    return found ? schema_new(fields, schema->count, false, &check->loose.schema, err) : OK;
+    return found ? schema_new(fields, schema->count, false, &check->loose, err) : OK;
 }
 
 Status check_compile(QualityCheck *check, Err *err)

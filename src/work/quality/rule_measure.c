@@ -68,7 +68,6 @@ static Status mark_false(QualityCheck *check, RuleState *state, const Batch *bat
 {
     ExprRun run = {.now_us = check->o.now_us};
     Column good = {0};
-    batch = check->loose.batch ? check->loose.batch : batch;
     TRY(expr_column(state->good, &run, batch, &good, &check->rejects, err));
     int64_t first = good.offset / 8;
     for (int64_t word = 0; word * 64 < batch->rows; word++) {

@@ -1,8 +1,11 @@
 /* Rules and thresholds as one line of text: `completeness >= 95`, `> 1%`, `between 1 and 5`. */
 #include "work/quality/rule_text.h"
 
+#include <stdio.h>
+
 #include "foundation/base/number.h"
 #include "foundation/config/option.h"
+#include "work/quality/rule_peers.h"
 
 /* What stands around a kind's name: of a dataset, of a column (in parentheses or under columns:).
  */
@@ -112,6 +115,22 @@ typedef struct Bound {
     bool percent;
 } Bound;
 
+Status rule_bound(Str text, Arena *arena, Str *ret_number, Err *err)
+{
+    Decimal ignored;
+    char *digits = arena_alloc(arena, text.len + 1);
+    int64_t len = 0;
+    *ret_number = STR_NULL;
+    if (!digits) return err_memory(err);
+    for (int64_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] != '_') digits[len++] = text.ptr[i];
+    }
+    if (decimal_parse(str_make(digits, len), &ignored) == DECIMAL_OK) {
+        *ret_number = str_make(digits, len);
+    }
+    return OK;
+}
+
 /* A number up to the next blank, with what is after it: %, a unit of time. */
 static bool take_number(Str text, bool durations, int64_t *at, Bound *ret)
 {
@@ -193,28 +212,49 @@ static const RuleWord *word_find(Str name)
     return NULL;
 }
 
+/* One name of a list, up to what is after it: "in ""quotes""", or of letters, digits and _. */
+static bool take_name(Str text, int64_t *at, Arena *arena, Str *ret_name)
+{
+    skip_blanks(text, at);
+    bool quoted = *at < text.len && text.ptr[*at] == '"';
+    int64_t from = *at, len = 0;
+    if (!quoted) {
+        while (*at < text.len && (is_word(text.ptr[*at]) || (uint8_t)text.ptr[*at] >= 0x80)) {
+            *at += 1;
+        }
+        *ret_name = str_slice(text, from, *at);
+        return ret_name->len > 0;
+    }
+    char *name = arena_alloc(arena, text.len);
+    for (*at += 1; name && *at < text.len; *at += 1) {
+        bool end = text.ptr[*at] == '"';
+        if (end && (*at + 1 == text.len || text.ptr[*at + 1] != '"')) {
+            *at += 1;
+            *ret_name = str_make(name, len);
+            return len > 0;
+        }
+        *at += end;
+        name[len++] = text.ptr[*at];
+    }
+    return false;
+}
+
 /* `(a, "b c")` after a name. False: not of that form. */
 static bool take_columns(Str text, int64_t *at, Arena *arena, QualityRule *rule)
 {
-    int64_t close = *at;
-    while (close < text.len && text.ptr[close] != ')') close++;
-    if (close == text.len) return false;
-    Str inside = str_slice(text, *at + 1, close), part;
-    Str *columns = ARENA_ARRAY(arena, Str, inside.len + 1);
+    Str *columns = ARENA_ARRAY(arena, Str, text.len + 1);
     if (!columns) return false;
-    while (str_next_part(&inside, ',', &part)) {
-        part = str_trim(part);
-        bool quoted = part.len > 2 && part.ptr[0] == '"' && part.ptr[part.len - 1] == '"';
-        if (quoted) part = str_slice(part, 1, part.len - 1);
-        for (int64_t i = 0; !quoted && i < part.len; i++) {
-            if (!is_word(part.ptr[i]) && (uint8_t)part.ptr[i] < 0x80) return false;
-        }
-        if (part.len == 0) return false;
-        columns[rule->column_count++] = part;
+    char end = ',';
+    while (end == ',') {
+        *at += 1;
+        if (!take_name(text, at, arena, &columns[rule->column_count++])) return false;
+        skip_blanks(text, at);
+        end = 0;
+        if (*at < text.len) end = text.ptr[*at];
     }
     rule->columns = columns;
-    *at = close + 1;
-    return true;
+    *at += 1;
+    return end == ')';
 }
 
 /* row_count = row_count(place) ± 1%: what stands after the comparison. */
@@ -263,6 +303,51 @@ static Status refuse_mistyped(Str text, Str name, int64_t behind, Err *err)
     return OK;
 }
 
+/* A metric of another tool, by what it is called here. `after`: what follows its name. */
+static Status refuse_peer(Str name, Str after, Err *err)
+{
+    const RulePeer *peer = rule_peer_find(name);
+    if (!peer) return OK;
+    (void)err_set(err, ERR_CONFIG, "no metric %.*s", STR_ARG(name));
+    (void)err_at(err, 1, 1);
+    if (!peer->here) return err_hint(err, "%s", peer->advice);
+    return err_hint(err, "here it is %s%.*s", peer->here, STR_ARG(after));
+}
+
+/* A word that needs a column, with a condition but without one. min, max and the like may be
+ * columns themselves. */
+static Status refuse_no_column(Str text, const RuleWord *word, int64_t at, Err *err)
+{
+    Threshold ignored;
+    bool ages = word->kind == RULE_FRESHNESS;
+    bool could_be_column = word->kind >= RULE_MIN && word->kind <= RULE_DEVIATION;
+    if (!word->listed || word->bare || could_be_column) return OK;
+    if (condition_parse(text, at, ages, &ignored, NULL) != OK) return OK;
+    (void)err_set(err, ERR_CONFIG, "%s needs a column", word->name);
+    (void)err_at(err, 1, 1);
+    return err_hint(err, "%s(%s) %.*s", word->name, ages ? "created_at" : "a",
+                    STR_ARG(ignored.text));
+}
+
+Status rule_unknown_metric(Str name, Err *err)
+{
+    Str names[COUNT_OF(RULE_WORDS)];
+    int64_t count = 0;
+    char list[ERR_HINT_MAX];
+    int64_t len = 0;
+    for (int64_t i = 0; i < COUNT_OF(RULE_WORDS); i++) {
+        const RuleWord *word = &RULE_WORDS[i];
+        if (!word->listed && !word->bare) continue;
+        names[count++] = str_from(word->name);
+        if (len > ERR_HINT_MAX - 40) continue;
+        len += snprintf(list + len, sizeof list - (size_t)len, "%s%s", len ? ", " : "", word->name);
+    }
+    (void)err_set(err, ERR_CONFIG, "no metric %.*s, and no function of that name", STR_ARG(name));
+    Str near = str_nearest(name, names, count);
+    if (near.len) return err_hint(err, "did you mean %.*s?", STR_ARG(near));
+    return err_hint(err, "%s", list);
+}
+
 static Status metric_parse(Str text, int64_t at, const RuleWord *word, QualityRule *rule, Err *err)
 {
     bool other = false;
@@ -273,17 +358,31 @@ static Status metric_parse(Str text, int64_t at, const RuleWord *word, QualityRu
     return condition_parse(text, at, word->kind == RULE_FRESHNESS, &rule->must, err);
 }
 
+/* The name that a rule begins with, a package's dot in it. */
+static Str take_dotted(Str text)
+{
+    int64_t end = 0;
+    while (end < text.len && (is_word(text.ptr[end]) || text.ptr[end] == '.')) end++;
+    return str_slice(text, 0, end);
+}
+
 Status rule_parse(Str text, Arena *arena, QualityRule *ret_rule, Err *err)
 {
     text = str_trim(text);
     QualityRule rule = {.kind = RULE_ROW, .name = text, .expression = text, .evidence = -1};
     int64_t at = 0;
-    Str name = take_word(text, &at);
+    Str name = take_word(text, &at), dotted = take_dotted(text);
     const RuleWord *word = word_find(name);
     bool list = at < text.len && text.ptr[at] == '(';
     bool fits = word && (list ? word->listed : word->bare);
+    if (!word) TRY(refuse_peer(dotted, str_slice(text, dotted.len, text.len), err));
     if (!word && !list) TRY(refuse_mistyped(text, name, at, err));
-    if (fits && list) fits = take_columns(text, &at, arena, &rule);
+    if (word && !list) TRY(refuse_no_column(text, word, at, err));
+    if (fits && list && !take_columns(text, &at, arena, &rule)) {
+        (void)err_set(err, ERR_CONFIG, "%s needs names of columns in its parentheses", word->name);
+        (void)err_at(err, 1, 1);
+        return err_hint(err, "a name that is no plain word is written in double quotes");
+    }
     if (fits) {
         rule.name = str_slice(text, 0, at);
         rule.expression = STR_NULL;
@@ -310,8 +409,11 @@ Status column_rule_parse(Str text, QualityRule *ret_rule, Err *err)
         for (int64_t i = 0; i < COUNT_OF(RULE_WORDS); i++) {
             if (RULE_WORDS[i].columns) names[count++] = str_from(RULE_WORDS[i].name);
         }
-        (void)err_set(err, ERR_CONFIG, "no rule `%.*s` for a column", STR_ARG(name));
+        const RulePeer *peer = rule_peer_find(take_dotted(text));
+        (void)err_set(err, ERR_CONFIG, "no rule `%.*s` for a column", STR_ARG(take_dotted(text)));
         (void)err_at(err, 1, 1);
+        if (peer && peer->here) return err_hint(err, "here it is %s", peer->here);
+        if (peer) return err_hint(err, "%s", peer->advice);
         Str near = str_nearest(name, names, count);
         if (near.len) return err_hint(err, "did you mean `%.*s`?", STR_ARG(near));
         return err_hint(err, "not_null, unique, missing, accepted_values, format, range, "

@@ -17,6 +17,10 @@ MUST_USE Status rule_parse(Str text, Arena *arena, QualityRule *ret_rule, Err *e
 /* A column's rule by its word (`not_null`, `mean between 1 and 5`). ERR_CONFIG with the nearest
  * word as hint. */
 MUST_USE Status column_rule_parse(Str text, QualityRule *ret_rule, Err *err);
+/* ERR_CONFIG that says that there is no metric of that name, with the nearest or all as hint. */
+MUST_USE Status rule_unknown_metric(Str name, Err *err);
+/* A bound's digits without the `_` between them; empty where it is no number. */
+MUST_USE Status rule_bound(Str text, Arena *arena, Str *ret_number, Err *err);
 /* The word that names a kind in reports: `not_null`. */
 const char *rule_kind_name(RuleKind kind);
 

@@ -260,7 +260,8 @@ static bool format_e164(Str text)
            all_of(str_slice(text, 1, text.len), DIGIT);
 }
 
-/* Luhn's check over the digits; blanks and dashes between them are passed by. */
+/* Luhn's check over the digits, the first of which is no 0; blanks and dashes between them are
+ * passed by. */
 static bool format_card(Str text)
 {
     int sum = 0, count = 0;
@@ -272,7 +273,7 @@ static bool format_card(Str text)
         if (count++ % 2) digit = digit < 5 ? digit * 2 : digit * 2 - 9;
         sum += digit;
     }
-    return count >= 12 && count <= 19 && sum % 10 == 0;
+    return count >= 12 && count <= 19 && sum % 10 == 0 && text.ptr[0] != '0';
 }
 
 static bool format_iban(Str text)

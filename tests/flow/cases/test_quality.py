@@ -239,3 +239,171 @@ def test_qf_nothing_to_judge_is_said(neuron):
     got, said = verdict(neuron, "consistency >= 90")
     assert got == "error" and "nothing to judge" in said and "email" in said
     assert verdict(neuron, {"rules": [{"consistency": {"must": ">= 90", "email": "MAIL"}}]})[0] == "fail"
+
+
+# ---- QG: a name that the header has can be written in every rule ----
+
+def test_qg_quoted_names(neuron):
+    neuron.write("c.csv", '"x, y","(p)",Email,"say ""hi"""\n1,,a@x.org,1\n1,2,a@x.org,2\n')
+    rules = ['duplicates("x, y") = 0', 'nulls("(p)") = 0', 'duplicates("x, y", "(p)") = 0', 'completeness("(p)") >= 50', 'max("x, y") <= 1',
+             'nulls("say ""hi""") = 0', 'duplicates(email) = 0', {'sum("x, y")': {"must": "= 2"}}]
+    assert judged(neuron, {"rules": rules})[0] == ["fail", "fail", "pass", "pass", "pass", "pass", "fail", "pass"]
+
+
+def test_qg_case_is_free_where_one_column_fits(neuron):
+    neuron.write("c.csv", "Email,Id,ID\na@x.org,1,2\n,1,3\n")
+    rules = {"key": ["EMAIL"], "rules": ["email > ''", "nulls(EMAIL) = 0", {"schema": {"columns": ["email", "Id", "ID"], "allow_extra": False}}],
+             "columns": {"email": ["not_null", "unique", {"format": "email"}, {"range": ["a", "z"]}, {"accepted_values": ["a@x.org"]},
+                                   {"relationships": {"to": "c.csv", "field": "EMAIL"}}, {"max_length": "<= 7"}]}}
+    assert judged(neuron, rules)[0] == ["pass", "fail", "pass", "fail", "pass", "pass", "pass", "pass", "pass", "pass"]
+    got, said = verdict(neuron, of_column("id", "not_null"))
+    assert got == "error" and said == '"id" fits several columns that differ in case (write the name as the header does)'
+    assert verdict(neuron, of_column("Id", "unique"))[0] == "fail"
+
+
+def test_qg_a_name_that_is_none_is_refused_with_the_way_to_write_it(neuron):
+    neuron.write("c.csv", "a\n1\n")
+    said = refused(neuron, {"rules": ["duplicates(x y) = 0"]})
+    assert "duplicates needs names of columns in its parentheses" in said and "double quotes" in said
+
+
+# ---- QH: a metric that does not exist is refused as a metric ----
+
+REFUSED = {
+    "missing_percent(email) < 5%": ("no metric missing_percent", "here it is null_percentage(email) < 5%"),
+    "missing_count(email) = 0": ("no metric missing_count", "here it is nulls(email) = 0"),
+    "duplicate_count(a, b) = 0": ("no metric duplicate_count", "here it is duplicates(a, b) = 0"),
+    "avg_length(a) < 3": ("no metric avg_length", "here it is mean_length(a) < 3"),
+    "hasCompleteness(a) >= 95": ("no metric hasCompleteness", "here it is completeness(a) >= 95"),
+    "isUnique(a)": ("no metric isUnique", "here it is unique(a)"),
+    "dbt_utils.unique_combination_of_columns(a, b)": ("no metric dbt_utils.unique_combination_of_columns", "here it is duplicates(a, b)"),
+    "expect_table_row_count_to_equal = 5": ("no metric expect_table_row_count_to_equal", "here it is row_count = 5"),
+    "freshness < 1d": ("freshness needs a column", "freshness(created_at) < 1d"),
+    "nulls = 0": ("nulls needs a column", "nulls(a) = 0"),
+    "distinct_count(x) = 2": ("no metric distinct_count", "uniqueness(a)"),
+    "completness(a) >= 95": ("no metric completness", "did you mean completeness?"),
+    "uniqeness >= 95": ("no metric `uniqeness`", "did you mean `uniqueness`?"),
+    "skewness(a) < 1": ("no metric skewness", "completeness, uniqueness, consistency, null_percentage"),
+}
+
+
+@pytest.mark.parametrize("rule", REFUSED)
+def test_qh_a_metric_that_is_none(neuron, rule):
+    neuron.write("c.csv", "a\n1\n")
+    said = refused(neuron, {"rules": [rule]})
+    for words in REFUSED[rule]:
+        assert words in said
+    refused(neuron, {"rules": [{rule: {"warn": "> 1"}}]})
+
+
+COLUMN_REFUSED = {
+    "drift": "`anomaly` on mean, stddev or row_count watches a number",
+    "expect_column_values_to_not_be_null": "here it is not_null",
+    "isComplete": "here it is not_null",
+    "accepted_range": "here it is range",
+    "regex": "name ~ 'pattern'",
+    "not_nul": "did you mean `not_null`?",
+    "xyz": "not_null, unique, missing",
+}
+
+
+@pytest.mark.parametrize("rule", COLUMN_REFUSED)
+def test_qh_a_rule_of_a_column_that_is_none(neuron, rule):
+    neuron.write("c.csv", "a\n1\n")
+    for written in (rule, {rule: {"fail": "> 0.2"}}):
+        said = refused(neuron, of_column("a", written))
+        assert f"no rule `{rule}` for a column" in said and COLUMN_REFUSED[rule] in said
+
+
+def test_qh_row_rules_with_functions_stay_row_rules(neuron):
+    neuron.write("c.csv", "a,max\nxy,4\n")
+    assert judged(neuron, {"rules": ["length(a) > 1", "upper(a) = 'XY'", "max > 3", "abs(max) < 5", "(max) > 3"]})[0] == ["pass"] * 5
+
+
+# ---- QJ: bounds ----
+
+@pytest.mark.parametrize("bounds", [[5, 0], ["5", "0"], ["2024-02-01", "2024-01-01"]])
+def test_qj_a_range_that_ends_before_it_begins_is_refused(neuron, bounds):
+    neuron.write("c.csv", "a\n1\n")
+    assert f"no value fits in the range: {bounds[0]} is above {bounds[1]}" in refused(neuron, of_column("a", {"range": bounds}))
+
+
+def test_qj_underscores_between_digits(neuron):
+    neuron.write("c.csv", "a\n15000\n")
+    neuron.write("r.yaml", "columns: { a: [ { range: [0, 20_000] }, { range: [0, 1_0_0] }, { max: '<= 15_000' } ] }")
+    report = json.loads(neuron.run_any("check", "c.csv", "--rules", "r.yaml", "--json"))
+    assert [r["verdict"] for r in report["rules"]] == ["pass", "fail", "pass"]
+
+
+@pytest.mark.parametrize("place", ["csv", "ndjson", "postgres", "sqlite"])
+def test_qj_a_quoted_bound_is_compared_by_the_columns_type(neuron, db, place):
+    args = ["c.csv"]
+    neuron.write("c.csv", "a\n2\n10\n")
+    if place == "ndjson":
+        neuron.write("c.ndjson", '{"a":2}\n{"a":10}\n')
+        args = ["c.ndjson"]
+    if place == "postgres":
+        db("CREATE TABLE t(a int); INSERT INTO t VALUES (2), (10)")
+        args = [db.url, "--table", "t"]
+    if place == "sqlite":
+        args = sqlite(neuron, "CREATE TABLE t(a INTEGER); INSERT INTO t VALUES (2), (10)")
+    rules = of_column("a", {"range": ["1", "10"]}, {"range": ["1", "4"]}, {"range": ["1", None]})
+    report = check(neuron, rules, *args)
+    assert [(r["verdict"], r["failed_rows"]) for r in report["rules"]] == [("pass", 0), ("fail", 1), ("pass", 0)]
+
+
+def test_qj_numbers_and_texts_are_not_compared(neuron):
+    neuron.write("c.csv", "s\nx\n2\n")
+    got, said = verdict(neuron, of_column("s", {"range": [0, 5]}))
+    assert got == "error"
+    assert said == 'the column s is text, and the range is of numbers (write the rule "s"::numeric between 0 and 5)'
+    assert verdict(neuron, of_column("s", {"range": [0, None]}))[1].endswith('(write the rule "s"::numeric >= 0)')
+    assert verdict(neuron, of_column("s", {"range": ["a", "z"]}))[0] == "fail"
+
+
+# ---- QK: types of PostgreSQL, formats ----
+
+def test_qk_numbers_past_38_digits_are_refused_as_such(neuron, db):
+    db("CREATE TABLE t(n numeric(40,2)); INSERT INTO t VALUES (1.5)")
+    rules = of_column("n", {"range": [0, 5]}, {"max": "<= 5"}, {"sum": "<= 5"}, {"mean": "<= 5"})
+    verdicts, said = judged(neuron, rules, db.url, "--table", "t")
+    assert verdicts == ["error"] * 4 and set(said) == {"the column n is numeric(40,2), of more than 38 digits"}
+
+
+def test_qk_the_padding_of_char_does_not_count(neuron, db):
+    db("CREATE TABLE r(c text); INSERT INTO r VALUES ('ab'); CREATE TABLE t(a char(5), b char(3)[]); INSERT INTO t VALUES ('ab', '{ab}')")
+    neuron.write("neuron.yaml", json.dumps({"connections": {"pg": {"url": db.url}}, "quality": {"q": {
+        "from": "pg", "table": "t", "rules": ["a = 'ab'", "length(a) = 2", {"row_count = 1": {"where": "a = 'ab'"}}],
+        "columns": {"a": [{"accepted_values": ["ab"]}, {"range": ["ab", "ab"]}, {"max_length": "= 2"},
+                          {"relationships": {"to": "pg.r", "field": "c"}}, {"missing": {"values": ["ab"], "must": "= 1"}}]}}}}))
+    report = json.loads(neuron.run_any("check", "q", "--json"))
+    assert [r["verdict"] for r in report["rules"]] == ["pass"] * 8
+
+
+def test_qk_no_card_begins_with_0(neuron):
+    neuron.write("c.csv", "n,x\n0000000000000000,a\n4111111111111111,a\n0000-0000-0000-0000,a\n")
+    report = check(neuron, of_column("n", {"format": "credit_card"}))
+    assert report["rules"][0]["failed_rows"] == 2
+
+
+# ---- QL: lower ----
+
+def test_ql_two_nulls_repeat_in_duplicates_and_not_in_unique(neuron):
+    neuron.write("c.csv", "a,b\n,1\n,2\n")
+    assert judged(neuron, {"rules": ["duplicates(a) = 0"], "columns": {"a": ["unique"]}})[0] == ["fail", "pass"]
+
+
+@pytest.mark.parametrize("rule", ["completeness >= 0.95", "uniqueness(a) > 0.9", "consistency = 0.5", "completeness between 0.5 and 0.9"])
+def test_ql_a_share_of_one_is_refused_with_the_percentage(neuron, rule):
+    neuron.write("c.csv", "a\n1\n")
+    said = refused(neuron, {"rules": [rule]})
+    assert "is in per cent" in said and "is less than 1 %" in said
+    share = rule.replace("0.95", "95").replace("0.9", "90").replace("0.5", "50")
+    neuron.write("r.yaml", json.dumps({"rules": [share]}))
+    assert neuron.run_any("check", "c.csv", "--rules", "r.yaml", "--json")
+
+
+def test_ql_a_share_below_1_per_cent_can_be_meant(neuron):
+    neuron.write("c.csv", "a\n1\n")
+    neuron.write("r.yaml", json.dumps({"rules": ["completeness >= 0.95%", {"null_percentage": {"fail": "> 0.5"}}]}))
+    assert json.loads(neuron("check", "c.csv", "--rules", "r.yaml", "--json").stdout)["verdict"] == "pass"
