@@ -125,7 +125,8 @@ def test_a_group_goes_on_where_it_was(neuron, kafka):
     topic = kafka.topic()
     kafka.produce(topic, [json.dumps({"i": i}) for i in range(1000)])
     assert neuron.result("copy", kafka.url(topic, group="g-on"), "a.ndjson")["records_loaded"] == 1000
-    assert sum(kafka.committed(topic, "g-on").values()) == 1000
+    # Messages without a key may leave a partition empty: the group has no offset of it.
+    assert sum(max(0, offset) for offset in kafka.committed(topic, "g-on").values()) == 1000
     again = neuron.result("copy", kafka.url(topic, group="g-on"), "b.ndjson")
     assert again["records_loaded"] == 0 and again["message"] == "No new data to process"
     kafka.produce(topic, [json.dumps({"i": i}) for i in range(1000, 1300)])
