@@ -1,6 +1,7 @@
 """An Apache Kafka of the tests' own: one KRaft broker on free loopback ports, a temporary folder, stopped by pid."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -59,9 +60,20 @@ super.users=User:ANONYMOUS
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below those that the system gives to clients: the broker opens it seconds later."""
+    while True:
+        port = random.SystemRandom().randrange(15000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
+def last_lines(path):
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return "".join(file.readlines()[-20:])
 
 
 class Kafka:
@@ -122,7 +134,8 @@ class Kafka:
         deadline = time.monotonic() + 90
         self.admin = AdminClient({"bootstrap.servers": self.brokers, "log_level": 0})
         while True:
-            assert self.server.poll() is None and time.monotonic() < deadline, "Kafka doesn't start"
+            good = self.server.poll() is None and time.monotonic() < deadline
+            assert good, f"Kafka doesn't start:\n{last_lines(os.path.join(self.folder, 'broker.log'))}"
             try:
                 if self.admin.list_topics(timeout=2).brokers:
                     return
