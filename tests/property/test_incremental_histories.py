@@ -74,12 +74,14 @@ class Model:
         self.order, self.keyed, self.nulls = order, keyed, nulls
         self.rows = []  # [id, v, c]: c an index into the cursor's values, or None
         self.watermark, self.taken = None, collections.Counter()
+        self.unknown = False  # which rows with the watermark's value were taken
         self.target = {} if keyed else collections.Counter()
 
     def read(self, full):
         below = None if full else self.watermark
+        after = self.unknown and not self.keyed
         return [tuple(row) for row in self.rows
-                if row[2] is None or below is None or row[2] >= below]
+                if row[2] is None or below is None or row[2] > below or (row[2] == below and not after)]
 
     def refuses(self):
         return not self.nulls and any(row[2] is None for row in self.rows)
@@ -97,6 +99,7 @@ class Model:
         cursors = [row[2] for row in read if row[2] is not None]
         kept = [] if full or self.watermark is None else [self.watermark]
         self.watermark = max(cursors + kept, default=None)
+        self.unknown = self.unknown and not full and not cursors
         self.taken = collections.Counter(row for row in read if row[2] is None or row[2] == self.watermark)
         if self.keyed:
             # Of several rows of one key in a run the last by cursor wins; the model makes no two.
@@ -196,7 +199,7 @@ pipelines:
 
     def lose(self):
         """The target loses its rows: the run refuses, `--full-refresh` loads all."""
-        if self.to == "ndjson" or not self.model.target:
+        if self.to == "ndjson" or not self.model.target or self.model.unknown:  # `state set` takes it as it is
             return
         self.log.append("the target is emptied")
         if self.to == "postgres":
@@ -213,6 +216,14 @@ pipelines:
             return
         self.refused("it is empty")
         self.run("--full-refresh")
+
+    def forget(self):
+        """The position as an older version, or `state set`, leaves it: the watermark alone."""
+        if self.to == "ndjson" or self.nulls or self.model.watermark is None:
+            return
+        self.log.append("what was taken is forgotten")
+        self.neuron("state", "set", self.name, self.values[self.model.watermark], "-c", f"{self.name}.yaml")
+        self.model.taken, self.model.unknown = collections.Counter(), True
 
     # ---- runs ----
 
@@ -260,7 +271,8 @@ pipelines:
             target.close()
 
     def play(self):
-        choices = [self.insert] * 8 + [self.change] * 4 + [self.delete] * 2 + [self.add_column, self.null, self.lose]
+        choices = [self.insert] * 8 + [self.change] * 4 + [self.delete] * 2 + [self.add_column, self.null, self.lose,
+                                                                                     self.forget]
         if self.appends:  # a row that is there is left as it is
             choices = [self.insert] * 6 + [self.delete] * 2
         self.insert()

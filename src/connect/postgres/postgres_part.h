@@ -16,7 +16,7 @@ struct PostgresPart {
     PostgresRows rows;
     Str pending;  /* a row that the last batch had no room for; libpq's until the next row */
     bool reading; /* a COPY runs */
-    bool header;  /* its header is behind us */
+    bool header;  /* its header was read */
     bool end;     /* there is nothing more to read */
     int64_t ordinal, seq, bytes;
     int64_t started_ns, left_ns; /* when its statement began, when its last batch was given away */

@@ -59,6 +59,15 @@ static Status cursor_from(Assembly *a, Err *err)
     return buf_append(&a->cursor.from, watermark, err);
 }
 
+/* Without a key rows with the watermark's value are read again only where it is known which of them
+ * the last run had, and not where `lag` says that no more of them come. */
+static bool ties_come(const Assembly *a)
+{
+    const Incremental *inc = &a->config->incremental;
+    bool lag = inc->lag_us || inc->lag_count;
+    return !lag && skip_taken_knows(buf_str(&a->state.position.steps));
+}
+
 static Status source_request(Assembly *a, Err *err)
 {
     const PipelineConfig *c = a->config;
@@ -79,8 +88,7 @@ static Status source_request(Assembly *a, Err *err)
         .param_count = c->param_count,
         .incremental.cursor = c->incremental.cursor,
         .incremental.from = buf_str(&a->cursor.from),
-        .incremental.after =
-            watermark && !again && (c->incremental.lag_us || c->incremental.lag_count),
+        .incremental.after = watermark && !again && !ties_come(a),
         .incremental.nulls = c->incremental.nulls_read,
         .incremental.start = c->incremental.start,
         .order.lag_us = c->incremental.lag_us,
@@ -228,10 +236,11 @@ static Status skip_taken_add(Assembly *a, Err *err)
     int32_t cursor = schema_find(a->schema, c->incremental.cursor);
     bool lag = c->incremental.lag_us || c->incremental.lag_count;
     bool keyed = a->req.source.order.rows_keyed;
-    if (cursor < 0 || options->within || (lag && !keyed)) return OK;
+    if (cursor < 0 || options->within) return OK;
     bool again = a->fresh || options->since.len;
     SkipTaken taken = {.cursor = cursor,
                        .keyed = keyed,
+                       .tieless = lag && !keyed,
                        .kept = again ? STR_NULL : buf_str(&a->state.position.steps)};
     TRY(step_skip_taken_new(&taken, a->schema, &a->steps[a->step_count], err));
     a->step_count++;

@@ -91,6 +91,11 @@ static Status watermark_warnings(const Assembly *a, const Position *position, Bu
                  a->fresh ? "everything was read again"
                           : "rows below the watermark are not in it"));
     }
+    bool twice = a->options->since.len && !a->req.source.order.rows_keyed;
+    if (twice && a->config->mode == SINK_APPEND) {
+        TRY(warn(lines, err, "rows since %.*s were appended, also those that an earlier run had",
+                 STR_ARG(a->options->since)));
+    }
     bool dated = watermark.len >= 10 && watermark.ptr[4] == '-';
     if (!a->advance || !dated || !datetime_cast_timestamp(watermark, &us, &zone)) return OK;
     if (us == DATETIME_INFINITY || us < clock_now_us() + DATETIME_DAY_US) return OK;

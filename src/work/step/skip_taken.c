@@ -23,7 +23,7 @@ typedef struct HashList {
 typedef struct SkipTakenStep {
     Step step;
     int32_t cursor;
-    bool keyed;
+    bool keyed, tieless;
     CursorValue highest;
     HashList same, outside; /* of this run: at the highest cursor; without a place in the order */
     CursorValue before_cursor;
@@ -152,19 +152,31 @@ static Status refuse_columns(Str gone, Err *err)
     return err_hint(err, "name a `key`, or select the column as before");
 }
 
+/* The step's own among what all steps keep; of another kind than an object: there is none. */
+static JsonSlot own_of(Str kept)
+{
+    JsonSlot root = {0};
+    bool good = kept.len > 0 && json_scan(kept, &root, NULL) && root.kind == JSON_OBJECT;
+    return good ? json_get_key(&root, STR(SKIP_TAKEN_NAME)) : (JsonSlot){.kind = JSON_MISSING};
+}
+
+bool skip_taken_knows(Str kept)
+{
+    JsonSlot own = own_of(kept);
+    return own.kind == JSON_OBJECT && json_get_key(&own, STR("cursor")).kind == JSON_STRING;
+}
+
 static Status load(SkipTakenStep *self, Str kept, const Schema *in, Err *err)
 {
-    JsonSlot root;
-    if (kept.len == 0 || !json_scan(kept, &root, NULL) || root.kind != JSON_OBJECT) return OK;
-    JsonSlot own = json_get_key(&root, STR(SKIP_TAKEN_NAME));
+    JsonSlot own = own_of(kept);
     if (own.kind != JSON_OBJECT) return OK;
     JsonSlot columns = json_get_key(&own, STR("columns"));
     JsonSlot rows = json_get_key(&own, STR("rows"));
     if (columns.kind != JSON_OBJECT || rows.kind != JSON_STRING) return OK;
     int64_t count = rows.text.len / HEX_LEN;
+    TRY(read_cursor(self, &own, err));
     if (count == 0) return OK;
     Str gone = STR_NULL;
-    TRY(read_cursor(self, &own, err));
     TRY(read_columns(self, &columns, in, &gone, err));
     if (gone.ptr) return self->keyed ? OK : refuse_columns(gone, err);
     self->before = mem_array(count, (int64_t)sizeof *self->before);
@@ -226,6 +238,7 @@ static Status note(SkipTakenStep *self, const Batch *batch, Err *err)
     for (int64_t i = 0; i < batch->rows; i++) {
         if (!bit_get((const uint8_t *)self->watched.bits, i)) continue;
         bool same = cursor_value_place(&self->highest, column, i) == CURSOR_SAME;
+        if (same && self->tieless) continue;
         TRY(list_add(same ? &self->same : &self->outside, self->hashes[i], err));
     }
     return OK;
@@ -291,25 +304,33 @@ static void put_hashes(Buf *out, const HashList *list)
     }
 }
 
+/* Where nothing was read, all that had the watermark's value is gone: that none is left is known.
+ */
+static Status put_cursor(const SkipTakenStep *self, JsonWriter *w, Err *err)
+{
+    CLEANUP(buf_done) Buf text = buf_make(1 << 20);
+    const CursorValue *cursor = self->highest.some ? &self->highest : &self->before_cursor;
+    if (!cursor->some) return OK;
+    TRY(cursor_value_format(cursor, &text, err));
+    json_key_text(w, "cursor", buf_str(&text));
+    json_key_text(w, "type", str_from(type_name(cursor->type)));
+    return OK;
+}
+
 static Status skip_taken_save(const Step *step, Buf *out, Err *err)
 {
     const SkipTakenStep *self = (const SkipTakenStep *)step;
     bool full = self->same.full || self->outside.full;
     if (full && !self->keyed) return refuse_many(self, err);
-    CLEANUP(buf_done) Buf cursor = buf_make(1 << 20);
     CLEANUP(buf_done) Buf rows = buf_make(2 * SKIP_TAKEN_MAX * HEX_LEN);
     if (!full) {
         TRY(buf_reserve(&rows, (self->same.count + self->outside.count) * HEX_LEN, err));
         put_hashes(&rows, &self->same);
         put_hashes(&rows, &self->outside);
     }
-    TRY(cursor_value_format(&self->highest, &cursor, err));
     JsonWriter w = json_writer_make(out, err);
     json_object_begin(&w);
-    if (self->highest.some) {
-        json_key_text(&w, "cursor", buf_str(&cursor));
-        json_key_text(&w, "type", str_from(type_name(self->highest.type)));
-    }
+    if (!full && !self->tieless) TRY(put_cursor(self, &w, err));
     json_key(&w, "columns");
     json_object_begin(&w);
     for (int32_t i = 0; i < step->schema->count; i++) {
@@ -353,6 +374,7 @@ Status step_skip_taken_new(const SkipTaken *options, const Schema *in, Step **re
     if (!self) return err_memory(err);
     self->cursor = options->cursor;
     self->keyed = options->keyed;
+    self->tieless = options->tieless;
     self->step = (Step){.ops = &SKIP_TAKEN_OPS, .schema = schema_ref(in), .name = SKIP_TAKEN_NAME};
     int32_t count = 0;
     Status status = step_columns(NULL, 0, in, &self->columns, &count, err);

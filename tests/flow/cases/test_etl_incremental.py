@@ -93,6 +93,42 @@ def test_k1a_a_column_that_tells_rows_apart_and_is_gone(p):
     assert 'the column "v" is gone' in error["what"] and "name a `key`" in error["hint"]
 
 
+def forget(p):
+    """The position as an older version wrote it: the watermark alone."""
+    p.target("UPDATE neuron_loads SET position = ((position::jsonb - 'steps') - 'origin') - 'target'")
+
+
+@pytest.mark.parametrize("kind", ["date", "timestamptz"])
+def test_k1a_a_watermark_of_an_older_version_doubles_nothing(p, kind):
+    p.source(f"CREATE TABLE t(id int, ts {kind}); INSERT INTO t VALUES (1, '2024-01-01'), (2, '2024-01-02')")
+    p.configure(mode="append")
+    p.run()
+    forget(p)
+    assert p.run()["records_loaded"] == 0 and p.run()["records_loaded"] == 0
+    p.source("INSERT INTO t VALUES (3, '2024-01-03')")
+    assert p.run()["records_loaded"] == 1
+    p.source("INSERT INTO t VALUES (4, '2024-01-03')")
+    assert p.run()["records_loaded"] == 1 and p.ids() == [1, 2, 3, 4]
+
+
+def test_k1a_a_watermark_that_is_set_has_its_rows(p):
+    p.source("CREATE TABLE t(id int, ts date); INSERT INTO t VALUES (1, '2024-01-01'), (2, '2024-01-02')")
+    p.configure(mode="append")
+    p.run()
+    p.neuron("state", "set", "p", "2024-01-02")
+    assert p.run()["records_loaded"] == 0 and p.run()["records_loaded"] == 0 and p.ids() == [1, 2]
+
+
+def test_k1a_rows_at_the_watermark_that_went_away(p):
+    p.source("CREATE TABLE t(id int, ts date); INSERT INTO t VALUES (1, '2024-01-01'), (2, '2024-01-02')")
+    p.configure(mode="append")
+    p.run()
+    p.source("DELETE FROM t WHERE id = 2")
+    assert p.run()["records_loaded"] == 0
+    p.source("INSERT INTO t VALUES (3, '2024-01-02')")
+    assert p.run()["records_loaded"] == 1 and p.ids() == [1, 2, 3]
+
+
 def test_k1a_an_infinite_cursor_is_loaded_once(p):
     p.source("CREATE TABLE t(id int, ts date); INSERT INTO t VALUES (1, '2024-01-01'), (2, 'infinity')")
     p.configure(mode="append")
@@ -106,6 +142,24 @@ def test_k1a_lag_reads_none_again(p):
     p.source("CREATE TABLE t(id int, ts date); INSERT INTO t SELECT g, '2024-01-01' FROM generate_series(1, 9) g")
     p.configure("cursor: ts, lag: 1d", mode="append")
     assert [p.run()["records_loaded"], p.run()["records_loaded"]] == [9, 0]
+
+
+def test_k1a_since_without_a_key_says_what_it_does(p):
+    p.source("CREATE TABLE t(id int, ts date); INSERT INTO t VALUES (1, '2024-01-01'), (2, '2024-01-02')")
+    p.configure(mode="append")
+    p.run()
+    result = p.run("--since", "2024-01-02")
+    assert result["records_loaded"] == 1 and "also those that an earlier run had" in " ".join(result["warnings"])
+    p.configure()
+    assert "an earlier run had" not in " ".join(p.run("--since", "2024-01-02")["warnings"])
+
+
+def test_k1b_lag_and_rows_without_a_cursor(p):
+    p.source("CREATE TABLE t(id int, ts date); INSERT INTO t VALUES (1, NULL), (2, '2024-01-01'), (3, '2024-01-01')")
+    p.configure("cursor: ts, lag: 1d, nulls: read", mode="append")
+    assert [p.run()["records_loaded"], p.run()["records_loaded"]] == [3, 0]
+    p.source("INSERT INTO t VALUES (4, NULL), (5, '2024-01-02')")
+    assert p.run()["records_loaded"] == 2 and p.ids() == [1, 2, 3, 4, 5]
 
 
 def test_k1a_more_ties_than_can_be_kept(p):
@@ -337,6 +391,17 @@ def test_k1a_sqlite(f, mode, declared, values):
     f.add((4, values[2]))
     assert f.run()["records_loaded"] == 1 and f.ids() == [1, 2, 3, 4]
     assert f.run()["message"] == "No new data to process"
+
+
+def test_k1a_sqlite_a_watermark_that_is_set_has_its_rows(f):
+    f.db.execute("CREATE TABLE t(id integer, ts text)")
+    f.add((1, "2024-01-01"), (2, "2024-01-02"))
+    f.configure(mode="append")
+    f.run()
+    f.neuron("state", "set", "p", "2024-01-02")
+    assert f.run()["records_loaded"] == 0 and f.run()["records_loaded"] == 0
+    f.add((3, "2024-01-03"))
+    assert f.run()["records_loaded"] == 1 and f.ids() == [1, 2, 3]
 
 
 def test_k1b_sqlite(f):

@@ -104,6 +104,22 @@ static void without_a_cursor(void **state)
     assert_int_equal(run(&kept, false, LAST, 3, 3), 0);
 }
 
+/* Nothing read: that none is left of the watermark's value is known; what was outside is kept. */
+static void what_is_known(void **state)
+{
+    (void)state;
+    static const Row ROWS[] = {{1, 10}}, OUTSIDE[] = {{2, -1}};
+    CLEANUP(buf_done) Buf kept = buf_make(1 << 20);
+    assert_false(skip_taken_knows(buf_str(&kept)));
+    assert_int_equal(run(&kept, false, OUTSIDE, 1, 1), 1);
+    assert_false(skip_taken_knows(buf_str(&kept)));
+    assert_int_equal(run(&kept, false, ROWS, 1, 1), 1);
+    assert_true(skip_taken_knows(buf_str(&kept)));
+    assert_int_equal(run(&kept, false, ROWS, 0, 1), 0);
+    assert_true(skip_taken_knows(buf_str(&kept)));
+    assert_int_equal(run(&kept, false, ROWS, 1, 1), 1);
+}
+
 static void columns(void **state)
 {
     (void)state;
@@ -146,6 +162,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ties),
         cmocka_unit_test(without_a_cursor),
+        cmocka_unit_test(what_is_known),
         cmocka_unit_test(columns),
         cmocka_unit_test(kept_that_is_none),
     };
