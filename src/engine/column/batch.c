@@ -53,6 +53,13 @@ void batch_unref(Batch *batch)
     mem_free(batch);
 }
 
+Str batch_text_in(const Batch *batch, Str name, int64_t row)
+{
+    int32_t at = schema_find(batch->schema, name);
+    bool none = at < 0 || column_is_null(&batch->columns[at], row);
+    return none ? STR_NULL : column_text(&batch->columns[at], row);
+}
+
 int64_t batch_ordinal(const Batch *batch, int64_t row)
 {
     if (!batch->ordinals) return batch->span.first + row;

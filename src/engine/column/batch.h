@@ -65,6 +65,8 @@ MUST_USE Status batch_slice(const Batch *batch, int64_t from, int64_t count, Bat
 MUST_USE Status batch_like(const Batch *like, const Schema *schema, int64_t rows, Batch **ret_batch,
                            Err *err);
 int64_t batch_ordinal(const Batch *batch, int64_t row);
+/* The row's text in the TEXT column of that name; STR_NULL where there is none, or it is NULL. */
+Str batch_text_in(const Batch *batch, Str name, int64_t row);
 /* The ordinal of each row, ascending and within the batch's span; copied only where they have gaps,
  * so that span.first + row doesn't say them. `budget` may be NULL. */
 MUST_USE Status batch_keep_ordinals(Batch *batch, const int64_t *ordinals, Budget *budget,

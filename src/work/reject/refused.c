@@ -300,13 +300,6 @@ static Status give(Reading *r, Refused *refused, Err *err)
 
 /* ---- rows and messages ---- */
 
-static Str text_at(const Batch *batch, const char *name, int64_t row)
-{
-    int32_t at = schema_find(batch->schema, str_from(name));
-    bool none = at < 0 || column_is_null(&batch->columns[at], row);
-    return none ? STR_NULL : column_text(&batch->columns[at], row);
-}
-
 static bool is_open(const RefusedPlace *place)
 {
     return place->location->connector->open_rows;
@@ -327,7 +320,8 @@ static Status row_json(Reading *r, const Batch *batch, int64_t row, Str *ret_jso
 
 static Status visit_row(Reading *r, const Batch *batch, int64_t row, Err *err)
 {
-    Str json, header_text = is_message(r->place) ? text_at(batch, "@headers", row) : STR_NULL;
+    Str json,
+        header_text = is_message(r->place) ? batch_text_in(batch, STR("@headers"), row) : STR_NULL;
     JsonValue *root = NULL, *headers = NULL;
     arena_clear(&r->arena);
     TRY(row_json(r, batch, row, &json, err));

@@ -14,23 +14,11 @@ typedef struct DropDuplicatesStep {
     DedupeSet seen;     /* of rows that were passed on; frozen once there is a spill */
     DedupeSpill *spill; /* NULL while everything fits */
     bool decided;
-    Hash128 *hashes; /* of the batch at hand */
-    int64_t hash_capacity;
+    HashRows hashes; /* of the batch at hand */
     KeepMask keep;
 } DropDuplicatesStep;
 
 static const StepOps DROP_DUPLICATES_OPS;
-
-static Status hashes_reserve(DropDuplicatesStep *self, int64_t rows, Err *err)
-{
-    if (rows <= self->hash_capacity) return OK;
-    Hash128 *hashes = mem_array(rows, (int64_t)sizeof *hashes);
-    if (!hashes) return err_memory(err);
-    mem_free(self->hashes);
-    self->hashes = hashes;
-    self->hash_capacity = rows;
-    return OK;
-}
 
 /* Put the rows aside that the frozen set doesn't know; those it knows are duplicates. */
 static Status spill_rows(DropDuplicatesStep *self, Batch *batch, Err *err)
@@ -38,22 +26,22 @@ static Status spill_rows(DropDuplicatesStep *self, Batch *batch, Err *err)
     memset(self->keep.bits, 0, (size_t)((batch->rows + 63) / 64) * 8);
     int64_t kept = 0;
     for (int64_t i = 0; i < batch->rows; i++) {
-        if (dedupe_set_has(&self->seen, self->hashes[i])) continue;
+        if (dedupe_set_has(&self->seen, self->hashes.items[i])) continue;
         bit_set((uint8_t *)self->keep.bits, i);
-        self->hashes[kept++] = self->hashes[i];
+        self->hashes.items[kept++] = self->hashes.items[i];
     }
     CLEANUP(batch_unref_p) Batch *rest = NULL;
     TRY(step_keep_rows(batch, self->keep.bits, &rest, err));
     if (!rest) return OK;
     self->step.held += rest->rows;
-    return dedupe_spill_add(self->spill, rest, self->hashes, err);
+    return dedupe_spill_add(self->spill, rest, self->hashes.items, err);
 }
 
 static Status pass_new_rows(DropDuplicatesStep *self, Batch *batch, Batch **ret_out, Err *err)
 {
     memset(self->keep.bits, 0, (size_t)((batch->rows + 63) / 64) * 8);
     for (int64_t i = 0; i < batch->rows; i++) {
-        if (dedupe_set_add(&self->seen, self->hashes[i])) {
+        if (dedupe_set_add(&self->seen, self->hashes.items[i])) {
             bit_set((uint8_t *)self->keep.bits, i);
         }
     }
@@ -65,9 +53,9 @@ static Status drop_duplicates_run(Step *step, const ExprRun *run UNUSED, Batch *
 {
     DropDuplicatesStep *self = STEP_SELF(DropDuplicatesStep, DROP_DUPLICATES_OPS, step);
     CLEANUP(batch_unref_p) Batch *batch = in;
-    TRY(hashes_reserve(self, batch->rows, err));
+    TRY(hash_rows_reserve(&self->hashes, batch->rows, err));
     TRY(keep_mask_reserve(&self->keep, batch->rows, err));
-    TRY(row_hash_batch(batch, self->columns, self->count, 0, batch->rows, self->hashes, err));
+    TRY(row_hash_batch(batch, self->columns, self->count, 0, batch->rows, self->hashes.items, err));
     if (!self->spill) {
         bool fits = false;
         if (!self->keep_last) TRY(dedupe_set_reserve(&self->seen, batch->rows, &fits, err));
@@ -107,7 +95,7 @@ static void drop_duplicates_free(Step *step)
     DropDuplicatesStep *self = STEP_SELF(DropDuplicatesStep, DROP_DUPLICATES_OPS, step);
     drop_duplicates_reset(step);
     mem_free(self->columns);
-    mem_free(self->hashes);
+    mem_free(self->hashes.items);
     mem_free(self->keep.bits);
     mem_free(self);
 }

@@ -34,8 +34,7 @@ typedef struct SkipTakenStep {
     int32_t before_column_count;
     int32_t *columns; /* all */
     KeepMask keep, watched;
-    Hash128 *hashes; /* of the batch at hand */
-    int64_t hash_capacity;
+    HashRows hashes; /* of the batch at hand */
 } SkipTakenStep;
 
 static int compare_hashes(const void *a, const void *b)
@@ -193,13 +192,7 @@ static Status reserve(SkipTakenStep *self, int64_t rows, Err *err)
 {
     TRY(keep_mask_reserve(&self->keep, rows, err));
     TRY(keep_mask_reserve(&self->watched, rows, err));
-    if (rows <= self->hash_capacity) return OK;
-    Hash128 *hashes = mem_array(rows, (int64_t)sizeof *hashes);
-    if (!hashes) return err_memory(err);
-    mem_free(self->hashes);
-    self->hashes = hashes;
-    self->hash_capacity = rows;
-    return OK;
+    return hash_rows_reserve(&self->hashes, rows, err);
 }
 
 /* Rows that a run from this cursor on reads again: with its value, or outside the order. */
@@ -217,11 +210,11 @@ static Status hash_watched(SkipTakenStep *self, const Batch *batch, const int32_
                            int32_t count, int64_t watched, Err *err)
 {
     if (watched > HASHED_ALONE) {
-        return row_hash_batch(batch, columns, count, 0, batch->rows, self->hashes, err);
+        return row_hash_batch(batch, columns, count, 0, batch->rows, self->hashes.items, err);
     }
     for (int64_t i = 0; i < batch->rows; i++) {
         if (!bit_get((const uint8_t *)self->watched.bits, i)) continue;
-        TRY(row_hash_batch(batch, columns, count, i, 1, self->hashes + i, err));
+        TRY(row_hash_batch(batch, columns, count, i, 1, self->hashes.items + i, err));
     }
     return OK;
 }
@@ -239,7 +232,7 @@ static Status note(SkipTakenStep *self, const Batch *batch, Err *err)
         if (!bit_get((const uint8_t *)self->watched.bits, i)) continue;
         bool same = cursor_value_place(&self->highest, column, i) == CURSOR_SAME;
         if (same && self->tieless) continue;
-        TRY(list_add(same ? &self->same : &self->outside, self->hashes[i], err));
+        TRY(list_add(same ? &self->same : &self->outside, self->hashes.items[i], err));
     }
     return OK;
 }
@@ -256,7 +249,7 @@ static Status skip(SkipTakenStep *self, Batch *batch, Batch **ret_out, Err *err)
     memset(self->keep.bits, 0, (size_t)((batch->rows + 63) / 64) * 8);
     for (int64_t i = 0; i < batch->rows; i++) {
         bool one = bit_get((const uint8_t *)self->watched.bits, i);
-        int64_t at = one ? find_before(self, self->hashes[i]) : -1;
+        int64_t at = one ? find_before(self, self->hashes.items[i]) : -1;
         if (at >= 0 && self->left[at] > 0) {
             self->left[at]--;
             self->step.again++;
@@ -357,7 +350,7 @@ static void skip_taken_free(Step *step)
     mem_free(self->columns);
     mem_free(self->keep.bits);
     mem_free(self->watched.bits);
-    mem_free(self->hashes);
+    mem_free(self->hashes.items);
     mem_free(self);
 }
 

@@ -168,6 +168,17 @@ Status keep_mask_reserve(KeepMask *mask, int64_t rows, Err *err)
     return OK;
 }
 
+Status hash_rows_reserve(HashRows *hashes, int64_t rows, Err *err)
+{
+    if (rows <= hashes->rows) return OK;
+    Hash128 *items = mem_array(rows, (int64_t)sizeof *items);
+    if (!items) return err_memory(err);
+    mem_free(hashes->items);
+    hashes->items = items;
+    hashes->rows = rows;
+    return OK;
+}
+
 static int64_t count_bits(const uint64_t *bits, int64_t rows)
 {
     int64_t count = 0;

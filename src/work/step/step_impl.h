@@ -2,6 +2,7 @@
 #ifndef NEURON_STEP_IMPL_H
 #define NEURON_STEP_IMPL_H
 
+#include "foundation/base/hash.h"
 #include "work/step/step.h"
 
 /* Name, operations and output schema. */
@@ -18,6 +19,12 @@ typedef struct KeepMask {
     int64_t rows;
 } KeepMask;
 MUST_USE Status keep_mask_reserve(KeepMask *mask, int64_t rows, Err *err);
+/* Hashes for the rows of the largest batch so far. */
+typedef struct HashRows {
+    Hash128 *items;
+    int64_t rows;
+} HashRows;
+MUST_USE Status hash_rows_reserve(HashRows *hashes, int64_t rows, Err *err);
 /* Field indices by name; all fields when count is 0. The array is the caller's (mem_free). */
 MUST_USE Status step_columns(const Str *names, int32_t count, const Schema *in,
                              int32_t **ret_columns, int32_t *ret_count, Err *err);

@@ -25,13 +25,6 @@ void route_output_done(RouteOutput *output)
     buf_done(&output->text);
 }
 
-static Str text_at(const Batch *in, const char *name, int64_t row)
-{
-    int32_t at = schema_find(in->schema, str_from(name));
-    bool none = at < 0 || column_is_null(&in->columns[at], row);
-    return none ? STR_NULL : column_text(&in->columns[at], row);
-}
-
 /* A message of unknown type as it came. */
 static Status put_pass(RouteOutput *output, const Batch *in, int64_t row, Err *err)
 {
@@ -39,7 +32,7 @@ static Status put_pass(RouteOutput *output, const Batch *in, int64_t row, Err *e
     Message message = {
         .key = message_open_key(in, row),
         .value = column_text(&in->columns[0], row),
-        .headers = text_at(in, "@headers", row),
+        .headers = batch_text_in(in, STR("@headers"), row),
         .has_timestamp = at >= 0 && !column_is_null(&in->columns[at], row),
     };
     if (message.has_timestamp) message.timestamp_us = column_int64(&in->columns[at])[row];
